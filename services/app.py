@@ -1,0 +1,36 @@
+"""The application: every service under its own prefix, the faults in front of all of them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from services import external, faults, inventory, ledger, notifications, payments, shipping
+from services.database import Database
+from services.errors import answer_errors
+from services.injection import FaultInjection
+
+MICROSERVICES = (inventory, payments, shipping, notifications, external, faults, ledger)
+
+
+def create_app(database: Database) -> FastAPI:
+    """Assemble the application on an open database, which it closes when it shuts down."""
+    app = FastAPI(title="The sandbox services of the order saga", lifespan=_lifespan)
+    app.state.database = database
+    app.add_middleware(FaultInjection)
+    answer_errors(app)
+    for microservice in MICROSERVICES:
+        app.include_router(microservice.router)
+    app.add_api_route("/health", _health, tags=["health"])
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.database.close()
+
+
+async def _health() -> dict[str, str]:
+    """Tell that the process serves; no fault touches this."""
+    return {"status": "ok"}
