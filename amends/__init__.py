@@ -1,0 +1,51 @@
+"""Durable sagas on Celery: ordered undo, safe retries, recovery from any crash."""
+
+import amends.recovery  # noqa: F401 - its bootstep registers itself
+from amends.activities.definition import Activity, Compensation, activity
+from amends.errors import (
+    CircuitOpenError,
+    ConfigurationError,
+    DefinitionError,
+    LogUnavailable,
+    NotDone,
+    Refused,
+    SagaAlreadyStarted,
+    SagaError,
+    SagaStuck,
+    UnknownSaga,
+)
+from amends.events import Event
+from amends.handle import Handle, Snapshot, StepSnapshot, get
+from amends.invocation import Context, Undoes, context
+from amends.policy import RetryPolicy
+from amends.saga import Saga, Step
+from amends.states import SagaStatus, StepState
+
+__all__ = [
+    "Activity",
+    "CircuitOpenError",
+    "Compensation",
+    "ConfigurationError",
+    "Context",
+    "DefinitionError",
+    "Event",
+    "Handle",
+    "LogUnavailable",
+    "NotDone",
+    "Refused",
+    "RetryPolicy",
+    "Saga",
+    "SagaAlreadyStarted",
+    "SagaError",
+    "SagaStatus",
+    "SagaStuck",
+    "Snapshot",
+    "Step",
+    "StepSnapshot",
+    "StepState",
+    "Undoes",
+    "UnknownSaga",
+    "activity",
+    "context",
+    "get",
+]

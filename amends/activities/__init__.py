@@ -1,0 +1,1 @@
+"""Activities: how one is defined, and how an attempt at it runs."""

@@ -1,0 +1,229 @@
+"""`@activity`: a function over pydantic models as a Celery task that a saga may call."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Generic, Protocol, TypeVar, get_type_hints, overload
+
+from celery import shared_task
+from celery.canvas import Signature
+from celery.result import AsyncResult
+from pydantic import BaseModel
+
+from amends.activities.task import ActivityTask
+from amends.errors import DefinitionError
+from amends.itinerary import HARD_LIMIT_AFTER, ActivityPlan
+from amends.policy import RetryPolicy
+
+Input = TypeVar("Input", bound=BaseModel)
+Output = TypeVar("Output", bound=BaseModel | None)
+
+_OWNED: Final = {
+    "base": "the engine's own class",
+    "bind": "the function takes its model alone; amends.context() tells the rest",
+    "acks_late": "always on",
+    "reject_on_worker_lost": "always on",
+    "acks_on_failure_or_timeout": "always on",
+    "ignore_result": "always on; the saga log keeps outputs",
+    "autoretry_for": "retry=RetryPolicy(...) decides",
+    "retry_backoff": "retry=RetryPolicy(...) decides",
+    "retry_kwargs": "retry=RetryPolicy(...) decides",
+    "max_retries": "retry=RetryPolicy(max_attempts=...) decides",
+    "default_retry_delay": "retry=RetryPolicy(...) decides",
+    "soft_time_limit": "start_to_close_timeout= is the limit",
+    "time_limit": f"it is {HARD_LIMIT_AFTER:.0f} s after start_to_close_timeout=",
+    "typing": "a message carries ids, not the function's arguments",
+}
+
+
+class _Callable:
+    """What activities and compensations share."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        retry: RetryPolicy,
+        start_to_close_timeout: float,
+        queue: str | None,
+        name: str | None,
+        options: Mapping[str, Any],
+    ) -> None:
+        self.function = function
+        self.name = name or f"{function.__module__}.{function.__name__}"
+        self.retry = retry
+        self.start_to_close_timeout = start_to_close_timeout
+        self.queue = queue
+        self.priority: int | None = options.get("priority")
+        self.parameters, self.output = _models_of(function, self.name)
+        self.__doc__ = function.__doc__
+        _check_options(self.name, options, start_to_close_timeout)
+        self.task: ActivityTask = _register(self, queue, options)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    @property
+    def input(self) -> type[BaseModel]:
+        """The model that its first argument is."""
+        return self.parameters[0]
+
+    def plan(self, inputs: Mapping[str, str]) -> ActivityPlan:
+        """Write it down for the saga log, with where its input comes from."""
+        return ActivityPlan(
+            task=self.name,
+            queue=self.queue,
+            priority=self.priority,
+            start_to_close_timeout=self.start_to_close_timeout,
+            max_attempts=self.retry.max_attempts,
+            initial_interval=self.retry.initial_interval,
+            max_interval=self.retry.max_interval,
+            backoff_coefficient=self.retry.backoff_coefficient,
+            jitter=self.retry.jitter,
+            inputs=dict(inputs),
+        )
+
+    def delay(self, *arguments: BaseModel | Mapping[str, Any] | None) -> AsyncResult[Any]:
+        """Queue a call on its own, outside of any saga."""
+        return self.apply_async(arguments)
+
+    def apply_async(
+        self, arguments: tuple[BaseModel | Mapping[str, Any] | None, ...], **options: Any
+    ) -> AsyncResult[Any]:
+        """`delay` with Celery's options."""
+        return self.task.apply_async(args=[_plain(argument) for argument in arguments], **options)
+
+    def s(self, *arguments: BaseModel | Mapping[str, Any] | None) -> Signature[Any]:
+        """Build a Celery signature of a call on its own."""
+        return self.task.s(*[_plain(argument) for argument in arguments])
+
+
+class Activity(_Callable, Generic[Input, Output]):
+    """A function from one model to another, as a Celery task."""
+
+    def __call__(self, request: Input) -> Output:
+        """Call the function, here and now."""
+        result: Output = self.function(request)
+        return result
+
+
+class Compensation(_Callable, Generic[Input, Output]):
+    """A function that undoes an activity: it gets the activity's input, and its output or None."""
+
+    def __call__(self, request: Input, output: Output | None) -> None:
+        """Call the function, here and now."""
+        self.function(request, output)
+
+
+class _Decorator(Protocol):
+    @overload
+    def __call__(self, function: Callable[[Input], Output], /) -> Activity[Input, Output]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[Input, Output | None], None], /
+    ) -> Compensation[Input, Output]: ...
+
+
+@overload
+def activity(function: Callable[[Input], Output], /) -> Activity[Input, Output]: ...
+@overload
+def activity(
+    function: Callable[[Input, Output | None], None], /
+) -> Compensation[Input, Output]: ...
+@overload
+def activity(
+    *,
+    retry: RetryPolicy | None = None,
+    start_to_close_timeout: float = 60.0,
+    queue: str | None = None,
+    name: str | None = None,
+    **options: Any,
+) -> _Decorator: ...
+def activity(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    retry: RetryPolicy | None = None,
+    start_to_close_timeout: float = 60.0,
+    queue: str | None = None,
+    name: str | None = None,
+    **options: Any,
+) -> Any:
+    """Make a function an activity, or with a second parameter a compensation.
+
+    An activity takes one pydantic model and returns one, or None. A compensation takes the input of
+    what it undoes and its output, which is None where nobody knows the outcome; it returns nothing.
+
+    `start_to_close_timeout` is the longest one attempt may take, in seconds. Without `retry`, an
+    activity has 3 attempts and a compensation 20, 1 s apart at first, doubling up to 60 s. `queue`
+    is left to the app's routes where it is not given. Other options of a Celery task pass through;
+    those that the engine owns are refused with `DefinitionError`.
+    """
+
+    def decorate(wrapped: Callable[..., Any]) -> Any:
+        undoes = len(inspect.signature(wrapped).parameters) > 1
+        policy = retry or RetryPolicy(max_attempts=20 if undoes else 3)
+        return (Compensation if undoes else Activity)(
+            wrapped,
+            retry=policy,
+            start_to_close_timeout=start_to_close_timeout,
+            queue=queue,
+            name=name,
+            options=options,
+        )
+
+    return decorate if function is None else decorate(function)
+
+
+def _models_of(
+    function: Callable[..., Any], name: str
+) -> tuple[list[type[BaseModel]], type[BaseModel] | None]:
+    hints = get_type_hints(function)
+    wanted = (
+        "an activity is a function of one pydantic model that returns one or None,"
+        " a compensation one of that model and of its output or None"
+    )
+    names = list(inspect.signature(function).parameters)
+    if len(names) not in (1, 2) or any(each not in hints for each in [*names, "return"]):
+        raise DefinitionError(f"{name}: {wanted}; annotate each")
+    first, output = hints[names[0]], hints["return"]
+    if not _is_model(first):
+        raise DefinitionError(f"{name}: {names[0]} is {first!r}, no pydantic model; {wanted}")
+    if output is not type(None) and not _is_model(output):
+        raise DefinitionError(f"{name} returns {output!r}, no pydantic model; {wanted}")
+    return [first, *(hints[each] for each in names[1:])], None if output is type(None) else output
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _check_options(name: str, options: Mapping[str, Any], start_to_close_timeout: float) -> None:
+    for option in options.keys() & _OWNED:
+        raise DefinitionError(f"{name}: {option}= is the engine's: {_OWNED[option]}")
+    if start_to_close_timeout <= 0:
+        raise DefinitionError(
+            f"{name}: start_to_close_timeout is {start_to_close_timeout}, not a time in seconds"
+        )
+
+
+def _register(owner: _Callable, queue: str | None, options: Mapping[str, Any]) -> Any:
+    def run(task: ActivityTask, *args: Any, **kwargs: Any) -> Any:
+        return task.perform(args, kwargs)
+
+    run.__name__, run.__module__ = owner.function.__name__, owner.function.__module__
+    run.__doc__ = owner.function.__doc__
+    passed: Any = {**options, "queue": queue} if queue else options
+    register: Any = shared_task  # celery-types knows no limit in fractions of a second
+    return register(
+        name=owner.name,
+        bind=True,
+        base=ActivityTask,
+        activity=owner,
+        soft_time_limit=owner.start_to_close_timeout,
+        time_limit=owner.start_to_close_timeout + HARD_LIMIT_AFTER,
+        **passed,
+    )(run)
+
+
+def _plain(argument: BaseModel | Mapping[str, Any] | None) -> Any:
+    return argument.model_dump(mode="json") if isinstance(argument, BaseModel) else argument

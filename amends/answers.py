@@ -1,0 +1,80 @@
+"""What the saga log answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from amends.itinerary import Itinerary, Sources
+from amends.states import SagaStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A claim's answer: this token owns the record now."""
+
+    itinerary: Itinerary
+    attempts: int
+    tries: int
+    saga_time_left: float | None
+    sources: Sources
+    undone_output: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A claim's answer: this record is finished, and the chain goes on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """A claim's answer: this message has nothing to do, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Next:
+    """What follows a record that ended.
+
+    `action` is ``go`` (the chain goes on), ``advance`` (something else remains; `number` is its
+    message's), ``retry`` (it waits; `number` is its tries), ``end``, or ``late`` (the claim was lost:
+    nothing was recorded).
+    """
+
+    action: str
+    number: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publish:
+    """A dispatch's answer: what remains, in order, as paths with the tries of each."""
+
+    itinerary: Itinerary
+    number: int
+    wait: float
+    records: Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A dispatch's answer: a record is owned."""
+
+    itinerary: Itinerary
+    path: str
+    token: str
+    time_left: float
+    attempts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A saga as it stands in the log: its fields (see ``lua/saga.lua``) and its itinerary."""
+
+    id: str
+    itinerary: Itinerary
+    fields: dict[str, str] = field(repr=False)
+
+    @property
+    def status(self) -> SagaStatus:
+        """Where the saga is."""
+        return SagaStatus(self.fields["status"])

@@ -1,0 +1,76 @@
+"""The settings, read from Celery's own configuration, and the client that they lead to."""
+
+import difflib
+import os
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any
+
+import redis
+from celery import Celery
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from amends.errors import ConfigurationError
+
+_PREFIX = "amends_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What ``amends_*`` in Celery's configuration says.
+
+    `backend` is the Redis URL of the saga log. `compensation_queue` is where undos and `advance`
+    are queued; None is the app's default queue. `max_countdown` is the longest wait, in seconds,
+    that is left to a message; a longer one is an entry of the log alone. `shards` is how many parts
+    the log has, fixed at its first use. `sweep_interval` is the seconds between two sweeps of a
+    worker.
+    """
+
+    backend: str
+    compensation_queue: str | None = None
+    max_countdown: float = 300.0
+    shards: int = 64
+    sweep_interval: float = 5.0
+
+
+def settings_of(app: Celery) -> Settings:
+    """Read the settings of a Celery app.
+
+    Raises `ConfigurationError` for a setting that is unknown, and where `amends_backend` is missing.
+    """
+    known = {field.name for field in fields(Settings)}
+    given = {
+        key.removeprefix(_PREFIX): app.conf[key] for key in app.conf if key.startswith(_PREFIX)
+    }
+    for name in given.keys() - known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = (
+            f"did you mean {_PREFIX}{close[0]}?" if close else f"known: {', '.join(sorted(known))}"
+        )
+        raise ConfigurationError(
+            f"unknown setting {_PREFIX}{name} in Celery's configuration; {hint}"
+        )
+    if not given.get("backend"):
+        raise ConfigurationError(
+            f"the Celery app {app.main or 'of this process'!r} has no amends_backend: configure the app"
+            " before sagas are used, and set amends_backend to the Redis URL of the saga log"
+        )
+    return Settings(**given)
+
+
+def client_of(backend: str) -> redis.Redis:
+    """Return this process's client of the Redis at this URL."""
+    return _client(backend, os.getpid())
+
+
+@lru_cache
+def _client(backend: str, pid: int) -> redis.Redis:  # noqa: ARG001 - a forked child gets its own
+    # redis-py's defaults, 10 repeats of 5 s, would hang a claim for a minute.
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "socket_connect_timeout": 1.0,
+        "socket_timeout": 2.0,
+        "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2),
+    }
+    return redis.Redis.from_url(backend, **options)

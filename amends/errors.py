@@ -1,0 +1,105 @@
+"""What can go wrong, as exceptions.
+
+SagaError
+├── DefinitionError      a saga, step or activity is defined wrongly
+├── ConfigurationError   a setting is missing, unknown or wrong
+├── SagaAlreadyStarted   this id belongs to a saga with another input
+├── UnknownSaga          no saga has this id
+├── SagaStuck            a person is needed
+├── LogUnavailable       the saga log could not be reached
+├── CircuitOpenError     the circuit breaker let no call through
+├── Refused              the service said no: nothing was done, and asking again is useless
+└── NotDone              nothing was done, certainly: try again
+
+An activity raises `Refused` (or a subclass that names the refusal), `NotDone`, or anything else;
+anything else means that nobody knows whether it took effect. All can be rebuilt from their
+``.args``, which is what Celery and pickle do.
+"""
+
+
+class SagaError(Exception):
+    """The base of all errors of this library."""
+
+
+class DefinitionError(SagaError):
+    """A saga, step or activity is defined wrongly; the message says what and where."""
+
+
+class ConfigurationError(SagaError):
+    """A setting is missing, unknown or wrong; the message says which and what to set."""
+
+
+class SagaAlreadyStarted(SagaError):  # noqa: N818 - the name says what happened
+    """The id belongs to a saga that was started with another definition or input."""
+
+    def __init__(self, saga_id: str, name: str) -> None:
+        super().__init__(saga_id, name)
+        self.saga_id = saga_id
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f"saga {self.saga_id!r} was already started, as {self.name!r} with another input;"
+            " start this one under another saga_id"
+        )
+
+
+class UnknownSaga(SagaError):  # noqa: N818 - the name says what happened
+    """No saga has this id: it was never started, or its record was removed after its end."""
+
+    def __init__(self, saga_id: str) -> None:
+        super().__init__(saga_id)
+        self.saga_id = saga_id
+
+    def __str__(self) -> str:
+        return f"there is no saga {self.saga_id!r} in the log; is amends_backend the right one?"
+
+
+class SagaStuck(SagaError):  # noqa: N818 - the name says what happened
+    """A saga can go neither on nor back without a person."""
+
+    def __init__(self, saga_id: str, reason: str) -> None:
+        super().__init__(saga_id, reason)
+        self.saga_id = saga_id
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"saga {self.saga_id!r} is stuck: {self.reason}; it needs a person"
+
+
+class LogUnavailable(SagaError):  # noqa: N818 - the name says what happened
+    """The saga log could not be reached. Nothing was decided; the same call may be repeated."""
+
+
+class CircuitOpenError(SagaError):
+    """The circuit breaker let no call through.
+
+    `state` is the breaker's, `retry_after` the seconds until it may let one through.
+    """
+
+    def __init__(self, name: str, state: str, retry_after: float) -> None:
+        super().__init__(name, state, retry_after)
+        self.name = name
+        self.state = state
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"circuit {self.name!r} is {self.state}; try again in {self.retry_after:.1f} s"
+
+
+class Refused(SagaError):  # noqa: N818 - an answer, not a fault
+    """The service said no: nothing was done, and the same request will be refused again."""
+
+
+class NotDone(SagaError):  # noqa: N818 - an answer, not a fault
+    """Certainly nothing happened, as with a refused connection; it may be tried again.
+
+    `retry_after` is the shortest wait before the next attempt, in seconds.
+    """
+
+    def __init__(self, message: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(message, retry_after)
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -1,0 +1,51 @@
+"""What is written to a saga's history."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from pydantic_core import from_json
+
+NAMES: Final = (
+    "saga.started",
+    "saga.compensating",
+    "saga.stuck",
+    "saga.finished",
+    "step.started",
+    "step.completed",
+    "step.retrying",
+    "step.failed",
+    "step.switching",
+    "step.compensating",
+    "step.compensated",
+    "step.stuck",
+    "step.late",
+)
+"""Every event's name; the scripts in `lua` write them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One event of a saga's history.
+
+    `at` is seconds since 1970 by the log's clock; order events by their place, never by time.
+    `record` is the path of the record it is about, None for the saga itself. `details` holds what
+    the event's name calls for: ``attempt``, ``error``, ``wait`` (ms), ``state``, ``outcome``,
+    ``status``, ``reason``.
+    """
+
+    name: str
+    at: float
+    record: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read an event as the log keeps it."""
+        members = from_json(text)
+        return cls(
+            name=members.pop("name"),
+            at=members.pop("at") / 1000,
+            record=members.pop("record", None),
+            details=members,
+        )

@@ -1,0 +1,66 @@
+"""What an activity may ask about the call it is in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undoes:
+    """The effect that a compensation takes back: by which activity, under which key."""
+
+    activity: str
+    idempotency_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The call that an activity is in.
+
+    `saga_id` and `step` are None when the activity was called without a saga. `attempt` counts
+    from 1. `deadline` is a time as of `time.time()`, in seconds. `idempotency_key` is the same on
+    every attempt. `undoes` is set in a compensation alone.
+    """
+
+    saga_id: str | None
+    step: str | None
+    attempt: int
+    deadline: float
+    idempotency_key: str
+    undone: Undoes | None = None
+
+    @property
+    def undoes(self) -> Undoes:
+        """The effect that this compensation takes back. Raises `RuntimeError` outside of one."""
+        if self.undone is None:
+            raise RuntimeError(
+                "amends.context().undoes is for the inside of a compensation, in a saga"
+            )
+        return self.undone
+
+
+_current: ContextVar[Context] = ContextVar("amends_context")
+
+
+def context() -> Context:
+    """Return the context of the activity that is running here.
+
+    Raises `RuntimeError` outside of one.
+    """
+    try:
+        return _current.get()
+    except LookupError:
+        raise RuntimeError(
+            "amends.context() is for the inside of an activity; none runs here"
+        ) from None
+
+
+@contextmanager
+def entered(current: Context) -> Iterator[None]:
+    """Make this the context of what runs inside."""
+    token = _current.set(current)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,46 @@
+-- Record that a claimed record failed for good, and what follows: the fallback, the next step, or
+-- compensation.
+--
+--! include saga
+-- ARGV[2] record's path   ARGV[3] token   ARGV[4] error, JSON
+-- ARGV[5] 1 where nobody knows the effect of this attempt   ARGV[6] 1 where the service refused
+-- ARGV[7] the saga's outcome if this ends it   ARGV[8] path of the chain's next link, or ''
+-- Answers {"go"} | {"advance", message's number} | {"end", status}
+--       | {"late"}: the claim was lost, nothing is recorded
+local path, token, error, outcome, link = ARGV[2], ARGV[3], ARGV[4], ARGV[7], ARGV[8]
+local unknown, refused = ARGV[5] == '1', ARGV[6] == '1'
+
+local code = open_saga() and record_of(path)
+if not code then return {'late'} end
+if not is_open(code) and get(code, 't') == token then return continuation(link) end
+if not holds(code, token) then return too_late(path, '"error":' .. error) end
+
+end_claim(code, true)
+redis.call('HINCRBY', SAGA, code .. '.r', 1)
+redis.call('HSET', SAGA, code .. '.e', error)
+if unknown then redis.call('HSET', SAGA, code .. '.u', 1) end
+
+if is_undo(code) then
+  set_state(code, 'stuck')
+  add_event('step.stuck', path, '"error":' .. error)
+  if direction == 'forward' then -- a void: without it the fallback could double the effect
+    local primary = code:sub(1, -2)
+    turn_back(get(primary, 'n'), get(primary, 'e'))
+  end
+else
+  local step = step_of(code)
+  set_state(code, get(code, 'u') and 'unknown' or 'failed')
+  add_event('step.failed', path, '"state":"' .. state[code] .. '","error":' .. error)
+  if direction == 'forward' then
+    if step.has_fallback and not refused and not code:match('f') then
+      set_state(code .. 'f', 'pending')
+      if state[code] == 'unknown' then set_state(code .. 'u', 'pending') end
+      redis.call('HSET', SAGA, code .. '.n', outcome)
+      add_event('step.switching', path)
+    elseif not step.may_continue then
+      turn_back(outcome, error)
+    end
+  end
+end
+settle()
+return continuation(link)

@@ -1,0 +1,31 @@
+-- End a claim unfinished: the record waits for its next attempt.
+--
+--! include saga
+-- ARGV[2] record's path   ARGV[3] token   ARGV[4] error, JSON   ARGV[5] wait in ms
+-- ARGV[6] 1 where nobody knows the effect   ARGV[7] 1 where an attempt is spent
+-- Answers {"retry", tries} | {"late"}: the claim was lost, nothing is recorded
+--       | {"advance", message's number} | {"end", status}: the saga has turned, no attempt follows
+local path, token, error, wait = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local unknown, spent = ARGV[6] == '1', ARGV[7] == '1'
+
+local code = open_saga() and record_of(path)
+if not code then return {'late'} end
+local same = get(code, 't') == token
+if same and state[code] == 'pending' then return {'retry', tonumber(get(code, 'r'))} end
+if same and direction == 'backward' and not is_undo(code) and not is_open(code) then return continuation('') end
+if not holds(code, token) then return too_late(path, '"error":' .. error) end
+
+end_claim(code, spent)
+if unknown then redis.call('HSET', SAGA, code .. '.u', 1) end
+redis.call('HSET', SAGA, code .. '.e', error)
+if direction == 'backward' and not is_undo(code) then
+  set_state(code, get(code, 'u') and 'unknown' or 'failed')
+  add_event('step.failed', path, '"state":"' .. state[code] .. '","error":' .. error)
+  settle()
+  return continuation('')
+end
+set_state(code, 'pending')
+redis.call('HSET', SAGA, code .. '.w', NOW + wait)
+add_event('step.retrying', path, '"wait":' .. wait .. ',"error":' .. error)
+set_due(NOW + wait + LEASE)
+return {'retry', redis.call('HINCRBY', SAGA, code .. '.r', 1)}

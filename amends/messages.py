@@ -1,0 +1,65 @@
+"""How the engine's messages look: ids and paths, never data."""
+
+import logging
+from typing import Any, Final
+
+from celery import Celery, Task
+from celery.canvas import Signature
+from kombu.exceptions import OperationalError
+
+from amends.config import settings_of
+
+ADVANCE: Final = "amends.advance"
+"""The Celery task that publishes what remains of a saga. Its code is the coordinator's."""
+
+TOKEN_HEADER: Final = "amends_token"  # noqa: S105 - a name
+"""The header with the token of a claim whose answer never came."""
+
+_logger = logging.getLogger(__name__)
+
+
+def task_id(saga_id: str, number: int, path: str) -> str:
+    """Name a message so that a monitor can be read: ``<saga id>.<n>.<step>``, ``.undo`` and so on."""
+    return f"{saga_id}.{number}.{path.replace(':', '.')}"
+
+
+def advance_message(app: Celery, saga_id: str, number: int) -> Signature[Any]:
+    """Build the message that makes a saga go on, whatever remains of it."""
+    return app.signature(
+        ADVANCE,
+        kwargs={"saga_id": saga_id},
+        immutable=True,
+        options={
+            "task_id": task_id(saga_id, number, "advance"),
+            "queue": compensation_queue(app),
+            "root_id": saga_id,
+            "parent_id": saga_id,
+        },
+    )
+
+
+def send_advance(app: Celery, saga_id: str, number: int) -> None:
+    """Send it. With the broker away the saga goes on when its due entry comes up."""
+    try:
+        advance_message(app, saga_id, number).apply_async()
+    except OperationalError as error:
+        _logger.warning("saga %s goes on when it is due: the broker is away: %s", saga_id, error)
+
+
+def compensation_queue(app: Celery) -> str:
+    """Name the queue that undos and `advance` go to."""
+    return settings_of(app).compensation_queue or app.conf.task_default_queue
+
+
+def stop_chain(task: Task[Any, Any]) -> None:
+    """Let a task end without its chain's next link.
+
+    `Ignore` would leave the task STARTED in Flower for ever.
+    """
+    task.request.chain = None
+
+
+def next_path(task: Task[Any, Any]) -> str:
+    """Tell the path of the chain's next link, or '' (Celery keeps the rest of a chain reversed)."""
+    rest: Any = task.request.chain
+    return rest[-1]["kwargs"].get("step", "") if rest else ""

@@ -1,0 +1,53 @@
+"""What is inside of the log's JSON: models, outputs and errors."""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from pydantic_core import from_json, to_json
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def canonical_json(value: object) -> str:
+    """Write JSON that is the same text for the same data."""
+    return to_json(_sorted(value)).decode()
+
+
+def _sorted(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [_sorted(item) for item in value]
+    return value
+
+
+def validated(model: type[Model], value: Any) -> Model:
+    """Build a model from JSON data, by its fields' names. Raises pydantic's ``ValidationError``."""
+    return model.model_validate_json(to_json(value), by_alias=False, by_name=True)
+
+
+def output_json(model: type[BaseModel] | None, result: Any) -> Any:
+    """Turn what an activity returned into JSON data, holding it to the model that it promised.
+
+    Raises pydantic's ``ValidationError``, and ``TypeError`` where None was promised.
+    """
+    if model is not None:
+        return model.model_validate(result).model_dump(mode="json")
+    if result is not None:
+        raise TypeError(
+            f"it returned a {type(result).__name__}, and its annotation says that it returns None"
+        )
+    return None
+
+
+def error_json(error: BaseException) -> str:
+    """Write an error for the log."""
+    return to_json({"type": type(error).__name__, "message": str(error)[:2000]}).decode()
+
+
+def error_text(text: str | None) -> str | None:
+    """Tell people an error of the log: its type and its message."""
+    if text is None:
+        return None
+    error = from_json(text)
+    return f"{error['type']}: {error['message']}"

@@ -1,0 +1,64 @@
+"""How often and how soon an activity is tried again."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amends.errors import DefinitionError
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """When a failed attempt is followed by another.
+
+    The wait before attempt n + 1 is ``initial_interval * backoff_coefficient ** (n - 1)``, at most
+    `max_interval`, all in seconds; `jitter` moves it at random by that share, 0 keeps it exact.
+    `max_attempts` counts attempts, not retries; None is no limit but the saga's timeout. An error
+    of a class in `non_retryable` ends the attempts; it says nothing about the effect.
+
+    The terms are those of Temporal's retry policies. Raises `DefinitionError` for values that make
+    no sense.
+    """
+
+    max_attempts: int | None = 3
+    initial_interval: float = 1.0
+    max_interval: float = 60.0
+    backoff_coefficient: float = 2.0
+    jitter: float = 0.2
+    non_retryable: tuple[type[Exception], ...] = ()
+
+    def __post_init__(self) -> None:
+        checks = {
+            "max_attempts": (self.max_attempts is None or self.max_attempts >= 1, "1 or more"),
+            "initial_interval": (self.initial_interval >= 0, "0 or more seconds"),
+            "max_interval": (
+                self.max_interval >= self.initial_interval,
+                "initial_interval or more",
+            ),
+            "backoff_coefficient": (self.backoff_coefficient >= 1, "1 or more"),
+            "jitter": (0 <= self.jitter < 1, "from 0 to below 1"),
+        }
+        for name, (holds, wanted) in checks.items():
+            if not holds:
+                raise DefinitionError(
+                    f"RetryPolicy: {name} is {getattr(self, name)!r}, not {wanted}"
+                )
+
+    def allows(self, error: BaseException, attempt: int) -> bool:
+        """Tell whether attempt number `attempt`, which ended with this error, has a next one."""
+        if isinstance(error, self.non_retryable):
+            return False
+        return self.max_attempts is None or attempt < self.max_attempts
+
+    def wait(
+        self, attempt: int, random_between: Callable[[float, float], float] = random.uniform
+    ) -> float:
+        """Seconds to wait after attempt number `attempt` (the first is 1)."""
+        try:
+            interval = self.initial_interval * self.backoff_coefficient ** (attempt - 1)
+        except OverflowError:
+            interval = self.max_interval
+        interval = min(interval, self.max_interval)
+        return (
+            interval * random_between(1 - self.jitter, 1 + self.jitter) if self.jitter else interval
+        )

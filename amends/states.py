@@ -1,0 +1,100 @@
+"""The states of a saga, of its steps and of their records, and the moves between them.
+
+A step has a record for each activity it may call: its own, its fallback's, and an undo of each.
+The log keeps records (`RecordState`); `step_state` tells people what they add up to.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class SagaStatus(StrEnum):
+    """Where a saga is."""
+
+    PENDING = "pending"
+    """Written to the log; no step was claimed yet."""
+    RUNNING = "running"
+    """Going forward."""
+    COMPENSATING = "compensating"
+    """Going backward: nothing new starts, and what took effect is undone."""
+    COMPLETED = "completed"
+    """Ended: every step took effect."""
+    COMPENSATED = "compensated"
+    """Ended: every effect is undone."""
+    STUCK = "stuck"
+    """Waits for a person."""
+
+
+class StepState(StrEnum):
+    """Where a step is."""
+
+    PENDING = "pending"
+    """Not claimed yet, or waiting for its next attempt."""
+    RUNNING = "running"
+    """A worker has claimed it."""
+    DONE = "done"
+    """It took effect."""
+    FAILED = "failed"
+    """It ended without effect."""
+    UNKNOWN = "unknown"
+    """It ended, and nobody knows whether it took effect."""
+    COMPENSATING = "compensating"
+    """Its effect is being undone."""
+    COMPENSATED = "compensated"
+    """Its effect is undone."""
+    STUCK = "stuck"
+    """Its undo failed for good."""
+    SKIPPED = "skipped"
+    """A person did or undid it by hand."""
+
+
+class RecordState(StrEnum):
+    """Where one record of a step is; the scripts in `lua` move it."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    STUCK = "stuck"
+    SKIPPED = "skipped"
+
+
+SAGA_MOVES: Final[Mapping[SagaStatus, frozenset[SagaStatus]]] = {
+    SagaStatus.PENDING: frozenset({SagaStatus.RUNNING, SagaStatus.COMPENSATING}),
+    SagaStatus.RUNNING: frozenset({SagaStatus.COMPLETED, SagaStatus.COMPENSATING}),
+    SagaStatus.COMPENSATING: frozenset({SagaStatus.COMPENSATED, SagaStatus.STUCK}),
+    SagaStatus.STUCK: frozenset({SagaStatus.RUNNING, SagaStatus.COMPENSATING}),
+    SagaStatus.COMPLETED: frozenset(),
+    SagaStatus.COMPENSATED: frozenset(),
+}
+"""The legal moves of a saga. A status without any is an end."""
+
+ENDED: Final = frozenset(status for status, moves in SAGA_MOVES.items() if not moves)
+
+
+def step_state(
+    primary: RecordState,
+    fallback: RecordState | None,
+    undos: Mapping[str, RecordState],
+    *,
+    backward: bool,
+) -> StepState:
+    """Tell the state of a step from its records.
+
+    `fallback` is None until the step has switched to it. `undos` holds, by channel, the undos that
+    the saga has come to or owes; while it goes forward these are voids, which belong to the switch.
+    """
+    forward = StepState(primary if fallback is None else fallback)
+    if fallback is not None and not backward and RecordState.RUNNING in undos.values():
+        return StepState.RUNNING
+    if not backward or not undos:
+        return forward
+    states = set(undos.values())
+    if RecordState.STUCK in states:
+        return StepState.STUCK
+    if states <= {RecordState.DONE, RecordState.SKIPPED}:
+        skipped = RecordState.SKIPPED in states
+        return StepState.SKIPPED if skipped else StepState.COMPENSATED
+    return StepState.COMPENSATING

@@ -1,0 +1,44 @@
+"""Celery's configuration of the reference system; each line can be overridden by environment."""
+
+import os
+
+broker_url = os.environ.get("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
+amends_backend = os.environ.get("AMENDS_BACKEND", "redis://127.0.0.1:6379/1")
+amends_compensation_queue = os.environ.get("AMENDS_COMPENSATION_QUEUE", "compensations")
+
+imports = (
+    "tasks.orders",
+    "tasks.inventory",
+    "tasks.payment",
+    "tasks.shipping",
+    "tasks.notification",
+    "tasks.external",
+    "sagas.order",
+    "sagas.payment",
+    "sagas.external_call",
+)
+
+# `celery -A tasks worker` consumes each of these; an undo never waits behind a forward backlog.
+task_create_missing_queues = True
+task_default_queue = "orders"
+task_queues = {
+    name: {"exchange": name, "routing_key": name}
+    for name in (
+        "orders",
+        "inventory",
+        "payments",
+        "shipping",
+        "notifications",
+        "external",
+        "compensations",
+    )
+}
+worker_prefetch_multiplier = 1
+
+# Flower shows a task from the moment it is sent.
+task_send_sent_event = True
+task_track_started = True
+worker_send_task_events = True
+
+broker_connection_retry_on_startup = True
+worker_hijack_root_logger = False

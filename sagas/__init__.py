@@ -1,0 +1,1 @@
+"""The sagas of the order system: which steps, in which order, and what undoes each."""

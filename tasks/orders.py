@@ -1,0 +1,53 @@
+"""Orders: their shape, and the rules of business that each must keep."""
+
+from decimal import Decimal
+
+from pydantic import BaseModel
+
+from amends import Refused, activity
+from tasks.pace import STEP
+
+
+class Item(BaseModel):
+    """So many of a product."""
+
+    product_id: str
+    quantity: int
+
+
+class OrderItem(Item):
+    """A line of an order; the price is of one."""
+
+    price: Decimal
+
+
+class Order(BaseModel):
+    """An order as a customer placed it. Only the shape is held here: `validate_order` has the rules."""
+
+    order_id: str
+    user_id: str
+    items: list[OrderItem]
+    total_amount: Decimal
+    currency: str = "EUR"
+    shipping_address: str
+
+
+class InvalidOrder(Refused):
+    """The order breaks a rule of business."""
+
+
+@activity(queue="orders", start_to_close_timeout=10.0, retry=STEP)
+def validate_order(order: Order) -> None:
+    """Hold an order to the rules of business. Calls nobody."""
+    if not order.items:
+        raise InvalidOrder("an order needs at least one item")
+    for item in order.items:
+        if item.quantity < 1:
+            raise InvalidOrder(f"{item.product_id}: the quantity is {item.quantity}, not 1 or more")
+        if item.price < 0:
+            raise InvalidOrder(f"{item.product_id}: the price is {item.price}, below 0")
+    total = sum((item.price * item.quantity for item in order.items), Decimal(0))
+    if total != order.total_amount:
+        raise InvalidOrder(f"the items add up to {total}, the order says {order.total_amount}")
+    if not order.shipping_address.strip():
+        raise InvalidOrder("an order needs a shipping address")

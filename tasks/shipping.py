@@ -1,0 +1,44 @@
+"""The logistics service: have an order shipped, or call the shipment off."""
+
+from pydantic import BaseModel
+
+from amends import Refused, activity, context
+from tasks import gateway
+from tasks.orders import Item
+from tasks.pace import COMPENSATION, STEP
+
+_SHIPMENTS = "/shipping/shipments"
+
+
+class CreateShipment(BaseModel):
+    """What to ship where."""
+
+    order_id: str
+    items: list[Item]
+    shipping_address: str
+
+
+class Shipment(BaseModel):
+    """A shipment that was ordered."""
+
+    shipment_id: str
+
+
+class UndeliverableAddress(Refused):
+    """Nobody can deliver there."""
+
+
+@activity(queue="shipping", start_to_close_timeout=30.0, retry=STEP)
+def create_shipment(request: CreateShipment) -> Shipment:
+    """Have an order's items shipped."""
+    body = request.model_dump(mode="json", exclude={"shipping_address"})
+    answer = gateway.post(
+        _SHIPMENTS, {**body, "address": request.shipping_address}, refusals=(UndeliverableAddress,)
+    )
+    return Shipment.model_validate(answer)
+
+
+@activity(start_to_close_timeout=30.0, retry=COMPENSATION)
+def cancel_shipment(request: CreateShipment, shipment: Shipment | None) -> None:  # noqa: ARG001 - the key says which
+    """Call a shipment off; where there was none, see that there will be none."""
+    gateway.delete(_SHIPMENTS, context().undoes.idempotency_key)

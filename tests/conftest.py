@@ -1,0 +1,14 @@
+"""What tests of several kinds share: a real Redis of their own, one for each worker of pytest."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local import redis
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the URL of a real Redis."""
+    with redis.running(tmp_path_factory.mktemp("redis")) as url:
+        yield url

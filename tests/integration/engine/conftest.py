@@ -1,0 +1,59 @@
+"""A real worker in this process, on a real Redis, for the saga of `bench`."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import redis
+from bench import Bench, bench
+from celery import Celery
+from celery.contrib.testing.worker import start_worker
+
+from amends.log import SagaLog, log_of
+
+
+@pytest.fixture(scope="module")
+def app(redis_url: str) -> Iterator[Celery]:
+    """Give an app of its own, current while the module's tests run."""
+    app = Celery("bench", broker=f"{redis_url}/2")
+    app.conf.update(
+        amends_backend=f"{redis_url}/3",
+        amends_sweep_interval=0.2,
+        amends_compensation_queue="undo",
+        task_default_queue="work",
+        task_queues={name: {"exchange": name, "routing_key": name} for name in ("work", "undo")},
+        worker_prefetch_multiplier=1,
+    )
+    app.set_current()
+    app.set_default()
+    app.finalize()
+    yield app
+    app.close()
+
+
+@pytest.fixture(scope="module")
+def worker(app: Celery) -> Iterator[None]:
+    with start_worker(app, pool="threads", concurrency=4, perform_ping_check=False, shutdown_timeout=30):
+        yield
+
+
+@pytest.fixture
+def work(app: Celery, worker: None) -> Bench:
+    """Give the bench, with a worker that consumes."""
+    return bench
+
+
+@pytest.fixture
+def log(app: Celery) -> SagaLog:
+    return log_of(app)
+
+
+@pytest.fixture
+def broker(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(f"{redis_url}/2") as client:
+        yield client
+
+
+@pytest.fixture
+def saga_id() -> str:
+    return uuid.uuid4().hex

@@ -1,0 +1,153 @@
+"""A saga in the log on its way forward, transition by transition."""
+
+import json
+
+from trip import trip_saga
+
+from amends.answers import Next, Publish, Run, Running
+
+
+def test_a_start_numbers_its_messages_from_one(journey):
+    assert journey.started == 1
+    assert journey.field("messages") == "4"
+
+
+def test_a_new_saga_is_pending_indexed_and_due(journey):
+    keys = journey.log._keys(journey.id)
+    assert journey.status == "pending"
+    assert journey.client.zscore(keys[4], journey.id) is not None
+    assert journey.client.zscore(keys[2], journey.id) is not None
+
+
+def test_a_claim_brings_the_input_and_the_outputs_that_it_needs(journey):
+    journey.claim("check_traveller")
+    journey.complete("check_traveller")
+    journey.claim("travel")
+    journey.complete("travel", output='{"ticket":"T1"}')
+    answer = journey.claim("postcard")
+    assert answer.sources == {
+        "input": {"trip_id": journey.id, "nights": 1},
+        "travel": {"ticket": "T1"},
+    }
+    journey.complete("postcard")
+    assert journey.claim("hotel").sources.keys() == {"input"}
+
+
+def test_a_worker_that_does_not_know_the_definition_gets_it_with_its_claim(journey):
+    other = type(journey.log)(journey.client)
+    answer = other.claim_step(journey.id, "check_traveller", token="t", owner="o", retries=0)
+    assert isinstance(answer, Run)
+    assert answer.itinerary == trip_saga.itinerary
+
+
+def test_a_completed_step_lets_its_chain_go_on_where_the_next_link_is_what_remains(journey):
+    journey.claim("check_traveller")
+    assert journey.complete("check_traveller", link="travel") == Next(action="go")
+
+
+def test_a_completed_step_asks_for_an_advance_where_its_chain_leads_elsewhere(journey):
+    journey.claim("check_traveller")
+    assert journey.complete("check_traveller", link="hotel") == Next(action="advance", number=5)
+
+
+def test_a_completed_step_asks_for_an_advance_where_its_chain_has_ended(journey):
+    journey.claim("check_traveller")
+    assert journey.complete("check_traveller").action == "advance"
+
+
+def test_a_repeated_result_gets_its_first_answer_and_is_recorded_once(journey):
+    journey.claim("check_traveller")
+    first = journey.complete("check_traveller", link="travel")
+    assert journey.complete("check_traveller", link="travel") == first
+    assert journey.field("1.a") == "1"
+    assert journey.events().count("step.completed check_traveller") == 1
+
+
+def test_the_last_step_ends_the_saga_in_the_same_script(journey):
+    journey.do("check_traveller", "travel", "postcard")
+    journey.claim("hotel")
+    assert journey.complete("hotel") == Next(action="end")
+    assert (journey.status, journey.field("outcome")) == ("completed", "completed")
+    keys = journey.log._keys(journey.id)
+    assert journey.client.zscore(keys[2], journey.id) is None
+    indexed = [key.rpartition(":")[2] for key in keys[4:] if journey.client.zscore(key, journey.id)]
+    assert indexed == ["completed"]
+
+
+def test_a_failure_that_is_passed_over_leaves_the_saga_going_forward(journey):
+    journey.do("check_traveller", "travel")
+    journey.lose("postcard")
+    assert (journey.status, journey.field("outcome")) == ("running", None)
+    assert journey.remaining() == ["hotel"]
+
+
+def test_a_retry_counts_a_try_and_an_attempt(journey):
+    journey.claim("check_traveller")
+    assert journey.retry("check_traveller") == Next(action="retry", number=1)
+    assert journey.retry("check_traveller") == Next(action="retry", number=1)
+    assert (journey.field("1.a"), journey.field("1.r")) == ("1", "1")
+
+
+def test_a_deferral_counts_a_try_and_no_attempt(journey):
+    journey.claim("check_traveller")
+    journey.retry("check_traveller", spent=False, unknown=False)
+    assert (journey.field("1.a"), journey.field("1.r")) == (None, "1")
+
+
+def test_a_dispatch_numbers_all_that_remains_and_tells_the_tries_of_each(journey):
+    journey.claim("check_traveller")
+    journey.retry("check_traveller", wait=5.0)
+    answer = journey.log.dispatch_saga(journey.id, longest_wait=300.0)
+    assert isinstance(answer, Publish)
+    assert answer.number == 5
+    assert answer.records == [("check_traveller", 1), ("travel", 0), ("postcard", 0), ("hotel", 0)]
+    assert 4.0 < answer.wait <= 5.0
+
+
+def test_a_wait_that_is_too_long_for_a_message_is_left_to_the_log(journey):
+    journey.claim("check_traveller")
+    journey.retry("check_traveller", wait=500.0)
+    assert journey.log.dispatch_saga(journey.id, longest_wait=300.0) is None
+    due = journey.client.zscore(journey.log._keys(journey.id)[2], journey.id) / 1000
+    assert 499 < due - journey.client.time()[0] <= 501
+
+
+def test_a_dispatch_of_an_owned_saga_tells_who_has_it(journey):
+    journey.claim("check_traveller", "mine")
+    answer = journey.log.dispatch_saga(journey.id, longest_wait=300.0)
+    assert isinstance(answer, Running)
+    assert (answer.path, answer.token, answer.attempts) == ("check_traveller", "mine", 0)
+    assert 74 < answer.time_left <= 75
+
+
+def test_each_dispatch_without_a_claim_waits_longer_for_the_next(journey):
+    dues = []
+    for _ in range(6):
+        journey.remaining()
+        due = journey.client.zscore(journey.log._keys(journey.id)[2], journey.id) / 1000
+        dues.append(round(due - journey.client.time()[0], -1))
+    assert dues == [120, 240, 480, 600, 600, 600]
+
+
+def test_take_due_takes_each_saga_once(journey):
+    due = journey.log._keys(journey.id)[2]
+    journey.client.zadd(due, {journey.id: 1})
+    assert journey.id in journey.log.take_due(lease=10.0, limit=50)
+    assert journey.id not in journey.log.take_due(lease=10.0, limit=50)
+    assert journey.client.zscore(due, journey.id) > 1
+
+
+def test_the_saga_s_deadline_is_due_before_anything_later(journey):
+    saga, _, due, *_ = journey.log._keys(journey.id)
+    soon = journey.client.time()[0] * 1000 + 3000
+    journey.client.hset(saga, "deadline", soon)
+    journey.claim("check_traveller")
+    assert journey.client.zscore(due, journey.id) == soon
+
+
+def test_an_error_is_kept_as_it_was_given(journey):
+    journey.claim("check_traveller")
+    journey.retry("check_traveller")
+    assert json.loads(journey.field("1.e"))["message"] == "it did not work"
+    event = journey.log.read_history(journey.id)[-1]
+    assert (event.name, event.details["error"]["type"]) == ("step.retrying", "Problem")
