@@ -37,12 +37,11 @@ class Settings:
 def settings_of(app: Celery) -> Settings:
     """Read the settings of a Celery app.
 
-    Raises `ConfigurationError` for a setting that is unknown, and where `amends_backend` is missing.
+    Raises `ConfigurationError` for a setting that is unknown or no number where one is needed, and
+    where `amends_backend` is missing.
     """
     known = {field.name for field in fields(Settings)}
-    given = {
-        key.removeprefix(_PREFIX): app.conf[key] for key in app.conf if key.startswith(_PREFIX)
-    }
+    given = _given(app)
     for name in given.keys() - known:
         close = difflib.get_close_matches(name, known, n=1)
         hint = (
@@ -56,7 +55,24 @@ def settings_of(app: Celery) -> Settings:
             f"the Celery app {app.main or 'of this process'!r} has no amends_backend: configure the app"
             " before sagas are used, and set amends_backend to the Redis URL of the saga log"
         )
-    return Settings(**given)
+    settings = Settings(**given)
+    for name, kind in (("max_countdown", float), ("shards", int), ("sweep_interval", float)):
+        value = getattr(settings, name)
+        if not isinstance(value, int | kind) or isinstance(value, bool) or value <= 0:
+            raise ConfigurationError(
+                f"{_PREFIX}{name} is {value!r}, not {'a whole' if kind is int else 'a'} number above 0"
+            )
+    return settings
+
+
+def _given(app: Celery) -> dict[str, Any]:
+    """Read what is set, without the prefix; under a namespace (Django's ``CELERY_``) too."""
+    keys = list(app.conf)  # loads the configuration, and only then is there a namespace
+    namespace = app.conf.prefix or ""
+    names = {key.removeprefix(namespace).lower() for key in keys if _PREFIX in key.lower()}
+    return {
+        name.removeprefix(_PREFIX): app.conf[name] for name in names if name.startswith(_PREFIX)
+    }
 
 
 def client_of(backend: str) -> redis.Redis:

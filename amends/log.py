@@ -39,8 +39,8 @@ class SagaLog:
 
     # Starting
 
-    def start_saga(self, saga_id: str, itinerary: Itinerary, saga_input: str) -> int | None:
-        """Write a new saga; answer the number of its first message, None if it is there already.
+    def start_saga(self, saga_id: str, itinerary: Itinerary, saga_input: str) -> int | SagaStatus:
+        """Write a new saga; answer the number of its first message, or where it is if it was started.
 
         Raises `SagaAlreadyStarted` where the id belongs to another saga.
         """
@@ -48,7 +48,7 @@ class SagaLog:
 
     def start_sagas(
         self, itinerary: Itinerary, starts: Sequence[tuple[str, str]]
-    ) -> list[int | None]:
+    ) -> list[int | SagaStatus]:
         """`start_saga` for many ids and inputs, in one round trip."""
         answers = self._send_starts(itinerary, starts)
         # A shard that lost its definitions, as after a flush, asks for them.
@@ -61,7 +61,9 @@ class SagaLog:
         for (saga_id, _), answer in zip(starts, answers, strict=True):
             if answer[0] == "conflict":
                 raise SagaAlreadyStarted(saga_id, answer[1])
-        return [int(answer[1]) if answer[0] == "started" else None for answer in answers]
+        return [
+            int(number) if said == "started" else SagaStatus(number) for said, number in answers
+        ]
 
     def _send_starts(
         self, itinerary: Itinerary, starts: Sequence[tuple[str, str]]

@@ -21,6 +21,11 @@ def _sorted(value: object) -> object:
     return value
 
 
+def dumped(value: BaseModel) -> Any:
+    """Turn a model into the JSON data that `validated` builds it from: its own fields, by name."""
+    return value.model_dump(mode="json", by_alias=False, round_trip=True)
+
+
 def validated(model: type[Model], value: Any) -> Model:
     """Build a model from JSON data, by its fields' names. Raises pydantic's ``ValidationError``."""
     return model.model_validate_json(to_json(value), by_alias=False, by_name=True)
@@ -32,7 +37,7 @@ def output_json(model: type[BaseModel] | None, result: Any) -> Any:
     Raises pydantic's ``ValidationError``, and ``TypeError`` where None was promised.
     """
     if model is not None:
-        return model.model_validate(result).model_dump(mode="json")
+        return dumped(model.model_validate(result))
     if result is not None:
         raise TypeError(
             f"it returned a {type(result).__name__}, and its annotation says that it returns None"
@@ -42,7 +47,8 @@ def output_json(model: type[BaseModel] | None, result: Any) -> Any:
 
 def error_json(error: BaseException) -> str:
     """Write an error for the log."""
-    return to_json({"type": type(error).__name__, "message": str(error)[:2000]}).decode()
+    message = str(error)[:2000].encode(errors="replace").decode()  # half a surrogate is no JSON
+    return to_json({"type": type(error).__name__, "message": message}).decode()
 
 
 def error_text(text: str | None) -> str | None:

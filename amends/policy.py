@@ -28,6 +28,7 @@ class RetryPolicy:
     non_retryable: tuple[type[Exception], ...] = ()
 
     def __post_init__(self) -> None:
+        classes = self.non_retryable
         checks = {
             "max_attempts": (self.max_attempts is None or self.max_attempts >= 1, "1 or more"),
             "initial_interval": (self.initial_interval >= 0, "0 or more seconds"),
@@ -37,6 +38,10 @@ class RetryPolicy:
             ),
             "backoff_coefficient": (self.backoff_coefficient >= 1, "1 or more"),
             "jitter": (0 <= self.jitter < 1, "from 0 to below 1"),
+            "non_retryable": (
+                isinstance(classes, tuple) and all(_is_error(each) for each in classes),
+                "a tuple of exception classes",
+            ),
         }
         for name, (holds, wanted) in checks.items():
             if not holds:
@@ -57,8 +62,12 @@ class RetryPolicy:
         try:
             interval = self.initial_interval * self.backoff_coefficient ** (attempt - 1)
         except OverflowError:
-            interval = self.max_interval
+            interval = self.max_interval if self.initial_interval else 0.0
         interval = min(interval, self.max_interval)
         return (
             interval * random_between(1 - self.jitter, 1 + self.jitter) if self.jitter else interval
         )
+
+
+def _is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseException)

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from amends.answers import Run, Running
 from amends.config import settings_of
 from amends.coordinator import advance
-from amends.errors import ConfigurationError, SagaError
+from amends.errors import SagaError
 from amends.log import log_of
 from amends.payload import error_json
 
@@ -94,12 +94,10 @@ class Sweep(bootsteps.StartStopStep):
 
     def start(self, worker: Any) -> None:
         """Begin to sweep, where the app has a saga log."""
-        try:
-            settings = settings_of(worker.app)
-        except ConfigurationError as error:
-            _logger.warning("no sagas here: %s", error)
+        if not worker.app.conf.get("amends_backend"):
+            _logger.warning("no sagas run here: amends_backend is not set")
             return
-        arguments = (worker.app, settings.sweep_interval)
+        arguments = (worker.app, settings_of(worker.app).sweep_interval)
         self._thread = threading.Thread(
             target=self._loop, args=arguments, name="amends-sweep", daemon=True
         )

@@ -18,6 +18,7 @@ from amends.handle import Handle
 from amends.itinerary import ActivityPlan, Itinerary, StepPlan, class_name
 from amends.log import log_of
 from amends.payload import canonical_json, validated
+from amends.states import SagaStatus
 from amends.wiring import wire
 
 Input = TypeVar("Input", bound=BaseModel)
@@ -161,18 +162,18 @@ class Saga(Generic[Input, Output]):
     ) -> list[Handle[Output]]:
         """`start` for many inputs, each with its id, in one round trip to the log."""
         values = [self._validated(value) for value in inputs]
-        ids = (
-            [uuid.uuid4().hex for _ in values]
-            if saga_ids is None
-            else [_checked(each) for each in saga_ids]
-        )
+        ids = [uuid.uuid4().hex for _ in values] if saga_ids is None else list(saga_ids)
+        if len(ids) != len(values):
+            raise ValueError(
+                f"{len(values)} inputs and {len(ids)} saga_ids: give each input its id"
+            )
         starts = [
-            (saga_id, canonical_json(value.model_dump(mode="json")))
+            (_checked(saga_id), canonical_json(value.model_dump(mode="json")))
             for saga_id, value in zip(ids, values, strict=True)
         ]
-        numbers = log_of(current_app).start_sagas(self.itinerary, starts)
-        for saga_id, number in zip(ids, numbers, strict=True):
-            self._publish(saga_id, number)
+        answers = log_of(current_app).start_sagas(self.itinerary, starts)
+        for saga_id, started in zip(ids, answers, strict=True):
+            self._publish(saga_id, started)
         return [self._handle(saga_id) for saga_id in ids]
 
     def get(self, saga_id: str) -> Handle[Output]:
@@ -191,13 +192,13 @@ class Saga(Generic[Input, Output]):
             )
         return value
 
-    def _publish(self, saga_id: str, number: int | None) -> None:
+    def _publish(self, saga_id: str, started: int | SagaStatus) -> None:
         try:
-            if number is None:
+            if started is SagaStatus.PENDING:  # perhaps it was never published
                 advance(current_app, saga_id)
-            else:
+            elif not isinstance(started, SagaStatus):
                 records = [(step.name, 0) for step in self.itinerary.steps]
-                what = Publish(itinerary=self.itinerary, number=number, wait=0.0, records=records)
+                what = Publish(itinerary=self.itinerary, number=started, wait=0.0, records=records)
                 publish(current_app, saga_id, what)
         except OperationalError as error:
             _logger.warning(

@@ -1,6 +1,10 @@
 """What tests of several kinds share: a real Redis of their own, one for each worker of pytest."""
 
+import os
 from collections.abc import Iterator
+
+# Before `tasks` is imported: a saga keeps the retry numbers of the process that started it.
+os.environ.setdefault("AMENDS_TIME_SCALE", "0.01")
 
 import pytest
 

@@ -41,6 +41,7 @@ class Definition(Protocol):
     output: type[BaseModel] | None
     retry: RetryPolicy
     start_to_close_timeout: float
+    queue: str | None
 
 
 def perform(task: Task[Any, Any], activity: Definition, saga_id: str, path: str) -> None:

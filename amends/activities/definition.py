@@ -57,7 +57,7 @@ class _Callable:
         self.parameters, self.output = _models_of(function, self.name)
         self.__doc__ = function.__doc__
         _check_options(self.name, options, start_to_close_timeout)
-        self.task: ActivityTask = _register(self, queue, options)
+        self.task: ActivityTask = _register(self, options)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -206,13 +206,12 @@ def _check_options(name: str, options: Mapping[str, Any], start_to_close_timeout
         )
 
 
-def _register(owner: _Callable, queue: str | None, options: Mapping[str, Any]) -> Any:
+def _register(owner: _Callable, options: Mapping[str, Any]) -> Any:
     def run(task: ActivityTask, *args: Any, **kwargs: Any) -> Any:
         return task.perform(args, kwargs)
 
     run.__name__, run.__module__ = owner.function.__name__, owner.function.__module__
     run.__doc__ = owner.function.__doc__
-    passed: Any = {**options, "queue": queue} if queue else options
     register: Any = shared_task  # celery-types knows no limit in fractions of a second
     return register(
         name=owner.name,
@@ -221,7 +220,7 @@ def _register(owner: _Callable, queue: str | None, options: Mapping[str, Any]) -
         activity=owner,
         soft_time_limit=owner.start_to_close_timeout,
         time_limit=owner.start_to_close_timeout + HARD_LIMIT_AFTER,
-        **passed,
+        **options,
     )(run)
 
 

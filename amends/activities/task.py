@@ -29,6 +29,8 @@ class ActivityTask(Task[Any, Any]):
         self, args: Any = None, kwargs: Any = None, **options: Any
     ) -> AsyncResult[Any]:
         """Publish; in a saga, as its child (a chain would make it a child of the step before)."""
+        if self.activity.queue:
+            options.setdefault("queue", self.activity.queue)
         if _in_saga(args, kwargs):
             options["root_id"] = options["parent_id"] = kwargs["saga_id"]
         return super().apply_async(args, kwargs, **options)

@@ -99,7 +99,6 @@ class Bench:
         """Tell which records were called, in order, repeats included."""
         return [call.record for call in self.calls if call.context.saga_id == saga_id]
 
-
     def wait_until(self, holds: Callable[[], bool], *, timeout: float = 20.0) -> None:
         """Poll until something holds."""
         until = time.monotonic() + timeout

@@ -54,11 +54,15 @@ def test_c2_undos_begin_in_reverse_order_of_start(work, saga_id):
 def test_c3_a_step_without_a_word_on_its_undo_is_refused_at_definition():
     with pytest.raises(TypeError, match="compensation"):
         Step(do_a)
-    with pytest.raises(DefinitionError, match="step 'do_b': a step with a fallback needs a compensation"):
+    with pytest.raises(
+        DefinitionError, match="step 'do_b': a step with a fallback needs a compensation"
+    ):
         Step(do_b, compensation=None, fallback=do_b_otherwise)
 
 
-def test_c4_an_undo_gets_the_input_the_forward_key_and_no_output_where_there_was_none(work, saga_id):
+def test_c4_an_undo_gets_the_input_the_forward_key_and_no_output_where_there_was_none(
+    work, saga_id
+):
     work.script(f"{saga_id}:a", *[after_effect(CUT)] * 3)
     run(saga_id)
     undo = [call for call in work.calls if call.context.saga_id == saga_id][-1]

@@ -13,6 +13,7 @@ import amends
 from amends import SagaAlreadyStarted, UnknownSaga
 from amends.answers import Run
 from amends.coordinator import advance
+from amends.payload import canonical_json
 from amends.recovery import run_once
 from local.ports import free_port
 
@@ -100,20 +101,27 @@ def warnings(caplog):
     logger.removeHandler(caplog.handler)
 
 
-def test_o20_a_start_while_the_broker_is_away_returns_with_a_warning(without_broker, saga_id, warnings):
+def test_o20_a_start_while_the_broker_is_away_returns_with_a_warning(
+    without_broker, saga_id, warnings
+):
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     assert "once the broker is back" in warnings.text
     assert handle.status == "pending"
 
 
 def test_o20_a_second_start_of_a_pending_saga_publishes_again(work, log, saga_id):
-    log.start_saga(saga_id, job_saga.itinerary, '{"amount":1,"job_id":"%s"}' % saga_id)
+    log.start_saga(saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1}))
     assert job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(20).outcome == "completed"
 
 
-def test_o20_a_message_for_a_saga_that_the_log_does_not_know_creates_nothing(work, app, log, saga_id):
+def test_o20_a_message_for_a_saga_that_the_log_does_not_know_creates_nothing(
+    work, app, log, saga_id
+):
     signature = app.signature(
-        "bench.do_a", kwargs={"saga_id": saga_id, "step": "a"}, task_id=f"{saga_id}.1.a", immutable=True
+        "bench.do_a",
+        kwargs={"saga_id": saga_id, "step": "a"},
+        task_id=f"{saga_id}.1.a",
+        immutable=True,
     )
     signature.apply_async(task_id=f"{saga_id}.1.a")
     work.wait_until(lambda: work.ended[f"{saga_id}.1.a"] == 1)

@@ -55,7 +55,9 @@ def test_s4_an_outcome_that_stays_unknown_is_undone_too(work, saga_id):
 
 
 def test_s4_one_unknown_attempt_among_others_makes_the_step_unknown(work, saga_id):
-    work.script(f"{saga_id}:a", after_effect(OSError("cut")), *[without_effect(NotDone("away"))] * 2)
+    work.script(
+        f"{saga_id}:a", after_effect(OSError("cut")), *[without_effect(NotDone("away"))] * 2
+    )
     handle, _ = run(saga_id)
     assert handle.status == "compensated"
     assert "a:undo" in work.records(saga_id)
@@ -70,7 +72,9 @@ def test_s4_an_output_that_does_not_validate_is_an_unknown_outcome(work, saga_id
     assert "returned a int" in handle.snapshot().steps["c"].error
 
 
-def test_s5_an_undo_has_its_own_key_and_runs_once_however_often_its_message_comes(work, saga_id, app):
+def test_s5_an_undo_has_its_own_key_and_runs_once_however_often_its_message_comes(
+    work, saga_id, app
+):
     work.script(f"{saga_id}:c", without_effect(Refused("no")))
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     records = [("b:undo", 0), ("a:undo", 0)]
@@ -130,4 +134,7 @@ def test_s14_a_key_that_is_reused_with_another_input_is_refused(work, saga_id):
     run(saga_id, amount=1)
     with pytest.raises(SagaAlreadyStarted, match=f"saga '{saga_id}' was already started"):
         job_saga.start(Job(job_id=saga_id, amount=2), saga_id=saga_id)
-    assert job_saga.start(Job(job_id=saga_id, amount=1), saga_id=saga_id).wait(5).outcome == "completed"
+    assert (
+        job_saga.start(Job(job_id=saga_id, amount=1), saga_id=saga_id).wait(5).outcome
+        == "completed"
+    )

@@ -30,24 +30,49 @@ class Journey:
         trip = Trip(trip_id=self.id, **changes)
         return canonical_json(trip.model_dump(mode="json"))
 
-    def claim(self, path: str, token: str = "t", *, retries: int = 0, brought: str = "") -> Run | Done | Stop:
+    def claim(
+        self, path: str, token: str = "t", *, retries: int = 0, brought: str = ""
+    ) -> Run | Done | Stop:
         return self.log.claim_step(
             self.id, path, token=token, owner="owner", retries=retries, brought=brought
         )
 
-    def complete(self, path: str, token: str = "t", *, output: str = "null", link: str = "") -> Next:
+    def complete(
+        self, path: str, token: str = "t", *, output: str = "null", link: str = ""
+    ) -> Next:
         return self.log.complete_step(self.id, path, token=token, output=output, link=link)
 
-    def retry(self, path: str, token: str = "t", *, wait: float = 0.0, unknown: bool = True, spent: bool = True) -> Next:
+    def retry(
+        self,
+        path: str,
+        token: str = "t",
+        *,
+        wait: float = 0.0,
+        unknown: bool = True,
+        spent: bool = True,
+    ) -> Next:
         return self.log.retry_step(
             self.id, path, token=token, error=ERROR, wait=wait, unknown=unknown, spent=spent
         )
 
     def fail(
-        self, path: str, token: str = "t", *, unknown: bool = False, refused: bool = False, link: str = ""
+        self,
+        path: str,
+        token: str = "t",
+        *,
+        unknown: bool = False,
+        refused: bool = False,
+        link: str = "",
     ) -> Next:
         return self.log.fail_step(
-            self.id, path, token=token, error=ERROR, unknown=unknown, refused=refused, outcome="lost", link=link
+            self.id,
+            path,
+            token=token,
+            error=ERROR,
+            unknown=unknown,
+            refused=refused,
+            outcome="lost",
+            link=link,
         )
 
     def do(self, *paths: str) -> None:
@@ -74,7 +99,9 @@ class Journey:
         return self.log.read_status(self.id).value
 
     def events(self) -> list[str]:
-        return [f"{e.name} {e.record}" if e.record else e.name for e in self.log.read_history(self.id)]
+        return [
+            f"{e.name} {e.record}" if e.record else e.name for e in self.log.read_history(self.id)
+        ]
 
 
 @pytest.fixture(params=["fakeredis", "redis"])

@@ -51,7 +51,9 @@ class TestRunningUnderThisToken:
     def test_a_brought_token_lets_one_in_only_once(self, journey):
         journey.claim("check_traveller", "unanswered")
         journey.claim("check_traveller", "next", brought="unanswered")
-        assert "is running" in stops(journey.claim("check_traveller", "third", brought="unanswered"))
+        assert "is running" in stops(
+            journey.claim("check_traveller", "third", brought="unanswered")
+        )
 
 
 class TestRunningUnderAnotherToken:
@@ -160,7 +162,7 @@ class TestPending:
     def test_a_claim_is_due_in_ten_seconds(self, journey):
         before = int(journey.client.time()[0])
         journey.claim("check_traveller")
-        due = journey.client.zscore(journey.log._keys(journey.id)[2], journey.id)  # noqa: SLF001
+        due = journey.client.zscore(journey.log._keys(journey.id)[2], journey.id)
         assert before + 10 <= due / 1000 <= int(journey.client.time()[0]) + 11
 
 

@@ -12,7 +12,7 @@ from local.ports import free_port
 
 
 def test_a_second_start_with_the_same_input_is_the_same_saga(journey):
-    assert journey.log.start_saga(journey.id, trip_saga.itinerary, journey.input()) is None
+    assert journey.log.start_saga(journey.id, trip_saga.itinerary, journey.input()) == "pending"
     assert journey.events() == ["saga.started"]
 
 
@@ -37,7 +37,9 @@ def test_a_definition_is_sent_once_for_each_shard(log, client, monkeypatch):
         return call_many(name, calls)
 
     monkeypatch.setattr(log, "_call_many", listen)
-    twins = [saga_id for saga_id in (uuid.uuid4().hex for _ in range(400)) if log._shard(saga_id) == 7][:2]
+    twins = [
+        saga_id for saga_id in (uuid.uuid4().hex for _ in range(400)) if log._shard(saga_id) == 7
+    ][:2]
     for saga_id in twins:
         log.start_saga(saga_id, trip_saga.itinerary, "{}")
     assert [bool(text) for text in sent] == [True, False]
@@ -60,7 +62,9 @@ def test_scripts_that_redis_forgot_are_loaded_again(log, client):
 
 def test_another_number_of_shards_is_refused(log, client):
     log.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}")
-    with pytest.raises(ConfigurationError, match="has 64 shards and amends_shards says 16; set it to 64"):
+    with pytest.raises(
+        ConfigurationError, match="has 64 shards and amends_shards says 16; set it to 64"
+    ):
         SagaLog(client, shards=16).take_due(lease=1.0, limit=1)
 
 

@@ -73,7 +73,13 @@ trip_saga = Saga(
     timeout=600.0,
     steps=[
         Step(check_traveller, compensation=None, outcome="refused_entry"),
-        Step(book_flight, fallback=book_train, compensation=cancel_travel, name="travel", outcome="no_travel"),
+        Step(
+            book_flight,
+            fallback=book_train,
+            compensation=cancel_travel,
+            name="travel",
+            outcome="no_travel",
+        ),
         Step(send_postcard, compensation=None, name="postcard", on_failure="continue"),
         Step(book_hotel, compensation=cancel_hotel, name="hotel", outcome="no_hotel"),
     ],

@@ -1,0 +1,70 @@
+"""What plain Flower shows of a saga."""
+
+import json
+import time
+
+import httpx
+import pytest
+
+
+@pytest.fixture
+def shown(system):
+    """Ask Flower for the tasks of a saga until it has so many that have ended."""
+
+    def ask(saga_id: str, count: int) -> dict[str, dict]:
+        until = time.monotonic() + 30
+        while True:
+            page = httpx.get(f"{system.urls['FLOWER_URL']}/api/tasks", params={"limit": 500}).json()
+            found = {id_: task for id_, task in page.items() if id_.startswith(saga_id)}
+            ended = [task for task in found.values() if task["state"] in ("SUCCESS", "FAILURE")]
+            if len(ended) >= count:
+                return found
+            assert time.monotonic() < until, found
+            time.sleep(0.1)
+
+    return ask
+
+
+def test_each_task_shows_under_its_own_name_with_a_readable_id(system, shown):
+    handle, _ = system.run()
+    assert {
+        id_.removeprefix(handle.id): task["name"] for id_, task in shown(handle.id, 5).items()
+    } == {
+        ".1.validate_order": "tasks.orders.validate_order",
+        ".2.reserve_inventory": "tasks.inventory.reserve_inventory",
+        ".3.process_payment": "tasks.payment.process_payment",
+        ".4.create_shipment": "tasks.shipping.create_shipment",
+        ".5.send_notification": "tasks.notification.send_notification",
+    }
+
+
+def test_undos_and_failures_show_as_what_they_are(system, shown):
+    handle, _ = system.run(shipping_address="1 Nowhere Road")
+    found = shown(handle.id, 7)
+    states = {id_.split(".", 2)[2]: task["state"] for id_, task in found.items()}
+    assert states == {
+        "validate_order": "SUCCESS",
+        "reserve_inventory": "SUCCESS",
+        "process_payment": "SUCCESS",
+        "create_shipment": "FAILURE",
+        "advance": "SUCCESS",
+        "process_payment.undo": "SUCCESS",
+        "reserve_inventory.undo": "SUCCESS",
+    }
+
+
+def test_every_task_is_a_child_of_its_saga(system, shown):
+    handle, _ = system.run(shipping_address="1 Nowhere Road")
+    found = shown(handle.id, 7)
+    steps = {id_: task for id_, task in found.items() if not id_.endswith(".advance")}
+    assert {task["root_id"] for task in found.values()} == {handle.id}
+    assert {task["parent_id"] for task in steps.values()} == {handle.id}
+
+
+def test_no_data_of_an_order_is_in_any_argument(system, shown):
+    handle, _ = system.run(user_id="poor-secretive", shipping_address="13 Hidden Close")
+    for task in shown(handle.id, 4).values():
+        assert task["args"] == "()"
+        kwargs = json.loads(task["kwargs"].replace("'", '"'))
+        assert kwargs.pop("saga_id") == handle.id
+        assert kwargs.keys() <= {"step"}
