@@ -1,8 +1,9 @@
 """`@activity`: a function over pydantic models as a Celery task that a saga may call."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Generic, Protocol, TypeVar, get_type_hints, overload
+from typing import Any, Final, Generic, Protocol, TypeVar, get_args, get_type_hints, overload
 
 from celery import shared_task
 from celery.canvas import Signature
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from amends.activities.task import ActivityTask
 from amends.errors import DefinitionError
 from amends.itinerary import HARD_LIMIT_AFTER, ActivityPlan
+from amends.payload import dumped
 from amends.policy import RetryPolicy
 
 Input = TypeVar("Input", bound=BaseModel)
@@ -25,12 +27,16 @@ _OWNED: Final = {
     "acks_on_failure_or_timeout": "always on",
     "ignore_result": "always on; the saga log keeps outputs",
     "autoretry_for": "retry=RetryPolicy(...) decides",
+    "dont_autoretry_for": "retry=RetryPolicy(non_retryable=...) decides",
     "retry_backoff": "retry=RetryPolicy(...) decides",
+    "retry_backoff_max": "retry=RetryPolicy(max_interval=...) decides",
+    "retry_jitter": "retry=RetryPolicy(jitter=...) decides",
     "retry_kwargs": "retry=RetryPolicy(...) decides",
     "max_retries": "retry=RetryPolicy(max_attempts=...) decides",
     "default_retry_delay": "retry=RetryPolicy(...) decides",
     "soft_time_limit": "start_to_close_timeout= is the limit",
     "time_limit": f"it is {HARD_LIMIT_AFTER:.0f} s after start_to_close_timeout=",
+    "pydantic": "always on; the function's annotations are the models",
     "typing": "a message carries ids, not the function's arguments",
 }
 
@@ -177,11 +183,18 @@ def activity(
 def _models_of(
     function: Callable[..., Any], name: str
 ) -> tuple[list[type[BaseModel]], type[BaseModel] | None]:
-    hints = get_type_hints(function)
     wanted = (
         "an activity is a function of one pydantic model that returns one or None,"
         " a compensation one of that model and of its output or None"
     )
+    try:
+        hints = get_type_hints(function)
+    except NameError as error:
+        raise DefinitionError(
+            f"{name}: {error}, which an annotation says: import it where it runs too, not for type checkers alone"
+        ) from error
+    if inspect.iscoroutinefunction(function):
+        raise DefinitionError(f"{name} is async, and a Celery task runs to its end; {wanted}")
     names = list(inspect.signature(function).parameters)
     if len(names) not in (1, 2) or any(each not in hints for each in [*names, "return"]):
         raise DefinitionError(f"{name}: {wanted}; annotate each")
@@ -190,7 +203,22 @@ def _models_of(
         raise DefinitionError(f"{name}: {names[0]} is {first!r}, no pydantic model; {wanted}")
     if output is not type(None) and not _is_model(output):
         raise DefinitionError(f"{name} returns {output!r}, no pydantic model; {wanted}")
-    return [first, *(hints[each] for each in names[1:])], None if output is type(None) else output
+    undone = [hints[each] for each in names[1:]]
+    if undone:
+        _check_compensation(name, names[1], undone[0], output)
+    return [first, *undone], None if output is type(None) else output
+
+
+def _check_compensation(name: str, parameter: str, undone: Any, output: Any) -> None:
+    members = get_args(undone) or (undone,)
+    models = [each for each in members if each is not type(None)]
+    if len(members) - len(models) != 1 or len(models) > 1 or not all(map(_is_model, models)):
+        raise DefinitionError(
+            f"{name}: {parameter} is {undone!r}, not a pydantic model or None: what a compensation"
+            " undoes may have no output that anybody knows of"
+        )
+    if output is not type(None):
+        raise DefinitionError(f"{name} returns {output!r}; a compensation returns None")
 
 
 def _is_model(annotation: object) -> bool:
@@ -200,7 +228,7 @@ def _is_model(annotation: object) -> bool:
 def _check_options(name: str, options: Mapping[str, Any], start_to_close_timeout: float) -> None:
     for option in options.keys() & _OWNED:
         raise DefinitionError(f"{name}: {option}= is the engine's: {_OWNED[option]}")
-    if start_to_close_timeout <= 0:
+    if not 0 < start_to_close_timeout < math.inf:
         raise DefinitionError(
             f"{name}: start_to_close_timeout is {start_to_close_timeout}, not a time in seconds"
         )
@@ -225,4 +253,4 @@ def _register(owner: _Callable, options: Mapping[str, Any]) -> Any:
 
 
 def _plain(argument: BaseModel | Mapping[str, Any] | None) -> Any:
-    return argument.model_dump(mode="json") if isinstance(argument, BaseModel) else argument
+    return dumped(argument) if isinstance(argument, BaseModel) else argument

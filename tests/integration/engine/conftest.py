@@ -34,7 +34,13 @@ def app(redis_url: str) -> Iterator[Celery]:
 @pytest.fixture(scope="module")
 def worker(app: Celery) -> Iterator[None]:
     with start_worker(
-        app, pool="threads", concurrency=4, perform_ping_check=False, shutdown_timeout=30
+        app,
+        pool="threads",
+        concurrency=4,
+        loglevel="CRITICAL",
+        loglevel="CRITICAL",
+        perform_ping_check=False,
+        shutdown_timeout=30,
     ):
         yield
 

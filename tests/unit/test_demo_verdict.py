@@ -1,0 +1,151 @@
+"""The demo's verdict: which ledger entries fit which outcome."""
+
+import io
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from rich.console import Console
+
+from local.ledger import LedgerEntry, differences
+from local.plan import OrderLine, PlannedOrder, plan_orders, stock_for
+from local.report import OrderRecord, print_report
+
+ORDER = PlannedOrder(
+    order_id="order-1",
+    user_id="user-1",
+    items=(
+        OrderLine(product_id="cup", quantity=2, price=Decimal("7.50")),
+        OrderLine(product_id="tray", quantity=1, price=Decimal("18.00")),
+    ),
+    total_amount=Decimal("33.00"),
+    shipping_address="1 Harbour Street",
+)
+DONE = LedgerEntry(
+    order_id="order-1",
+    reserved={"cup": 2, "tray": 1},
+    charged=Decimal("33.00"),
+    charges=1,
+    shipments=1,
+    notifications=1,
+)
+UNDONE = LedgerEntry(order_id="order-1", reserved={"cup": 0}, charges=2, refunds=2)
+UNTOUCHED = LedgerEntry(order_id="order-1")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        DONE,
+        DONE.model_copy(update={"notifications": 0}),
+        DONE.model_copy(update={"charges": 2, "refunds": 1}),
+    ],
+    ids=["each effect once", "nobody was told", "a channel was voided before the other charged"],
+)
+def test_a_completed_order_has_each_effect_once(entry: LedgerEntry) -> None:
+    assert differences(ORDER, "completed", entry) == []
+
+
+@pytest.mark.parametrize("entry", [UNDONE, UNTOUCHED], ids=["undone", "untouched"])
+def test_any_other_order_has_nothing_in_force(entry: LedgerEntry) -> None:
+    assert differences(ORDER, "payment_failed", entry) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"reserved": {"cup": 2}}, "reserved"),
+        ({"reserved": {"cup": 2, "tray": 1, "teapot": 1}}, "reserved"),
+        ({"charged": Decimal("32.99")}, "charged"),
+        ({"charges": 2}, "charges less refunds"),
+        ({"shipments": 0}, "shipments"),
+        ({"notifications": 2}, "notifications"),
+        ({"duplicates": 1}, "duplicates"),
+    ],
+)
+def test_a_completed_order_that_lacks_or_repeats_something_is_named(
+    change: dict[str, object], complaint: str
+) -> None:
+    (found,) = differences(ORDER, "completed", DONE.model_copy(update=change))
+    assert found.startswith(f"{complaint}: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"reserved": {"cup": 2}}, "reserved"),
+        ({"charged": Decimal("33.00")}, "charged"),
+        ({"charges": 1}, "charges less refunds"),
+        ({"shipments": 1}, "shipments"),
+        ({"duplicates": 1}, "duplicates"),
+    ],
+)
+def test_anything_left_of_an_order_that_did_not_complete_is_named(
+    change: dict[str, object], complaint: str
+) -> None:
+    (found,) = differences(ORDER, "shipment_failed", UNTOUCHED.model_copy(update=change))
+    assert found.startswith(f"{complaint}: ")
+
+
+def test_the_plan_holds_every_outcome_and_reaches_it_by_its_own_numbers() -> None:
+    orders = plan_orders(40, series="t")
+    assert {order.expected for order in orders} == {
+        "completed",
+        "validation_failed",
+        "out_of_stock",
+        "payment_failed",
+        "shipment_failed",
+    }
+    assert len({order.order_id for order in orders}) == 40
+    for order in orders:
+        total = sum((line.price * line.quantity for line in order.items), start=Decimal(0))
+        assert (total == order.total_amount) is (order.expected != "validation_failed")
+
+
+def test_the_stock_is_enough_for_all_orders_but_those_planned_to_find_none() -> None:
+    orders = plan_orders(50, series="t")
+    for product, stock in stock_for(50).items():
+        asked = [order.units.get(product, 0) for order in orders]
+        if stock:
+            assert sum(asked) <= stock
+        else:
+            assert {
+                order.expected for order, units in zip(orders, asked, strict=True) if units
+            } == {"out_of_stock"}
+
+
+def judged(*records: OrderRecord) -> tuple[bool, str]:
+    paper = io.StringIO()
+    verdict = print_report(records, elapsed=2.0, console=Console(file=paper, width=120))
+    return verdict, paper.getvalue()
+
+
+GOOD = OrderRecord(
+    order=ORDER, status="completed", outcome="completed", entry=DONE, channel="fallback"
+)
+
+
+def test_the_report_counts_and_approves_what_is_consistent() -> None:
+    refused = OrderRecord(
+        order=replace(ORDER, order_id="order-2", expected="payment_failed"),
+        status="compensated",
+        outcome="payment_failed",
+        entry=UNTOUCHED,
+        undone=("reserve_inventory",),
+    )
+    verdict, paper = judged(GOOD, refused)
+    assert verdict
+    for row in ("payment_failed", "reserve_inventory", "fallback", "1.0 per second"):
+        assert row in paper
+
+
+def test_the_report_names_an_order_that_is_not_consistent() -> None:
+    verdict, paper = judged(GOOD, replace(GOOD, entry=UNDONE))
+    assert not verdict
+    assert "order-1 (completed): reserved: {}, expected {'cup': 2, 'tray': 1}" in paper
+
+
+def test_the_report_names_an_order_that_did_not_end() -> None:
+    verdict, paper = judged(replace(GOOD, status="stuck", outcome=None))
+    assert not verdict
+    assert "the saga did not end: it is stuck" in paper
