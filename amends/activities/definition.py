@@ -18,6 +18,8 @@ from amends.policy import RetryPolicy
 
 Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel | None)
+Undone = TypeVar("Undone", bound=BaseModel, contravariant=True)
+UndoneOutput = TypeVar("UndoneOutput", bound=BaseModel | None, contravariant=True)
 
 _OWNED: Final = {
     "base": "the engine's own class",
@@ -112,10 +114,13 @@ class Activity(_Callable, Generic[Input, Output]):
         return result
 
 
-class Compensation(_Callable, Generic[Input, Output]):
-    """A function that undoes an activity: it gets the activity's input, and its output or None."""
+class Compensation(_Callable, Generic[Undone, UndoneOutput]):
+    """A function that undoes an activity: it gets the activity's input, and its output or None.
 
-    def __call__(self, request: Input, output: Output | None) -> None:
+    What takes more, as ``Output | None`` does, undoes what gives less: it is contravariant.
+    """
+
+    def __call__(self, request: Undone, output: UndoneOutput | None) -> None:
         """Call the function, here and now."""
         self.function(request, output)
 

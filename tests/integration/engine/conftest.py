@@ -38,7 +38,6 @@ def worker(app: Celery) -> Iterator[None]:
         pool="threads",
         concurrency=4,
         loglevel="CRITICAL",
-        loglevel="CRITICAL",
         perform_ping_check=False,
         shutdown_timeout=30,
     ):
