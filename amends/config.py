@@ -82,11 +82,23 @@ def client_of(backend: str) -> redis.Redis:
 
 @lru_cache
 def _client(backend: str, pid: int) -> redis.Redis:  # noqa: ARG001 - a forked child gets its own
+    if backend.startswith("memory://"):
+        return _in_memory(backend)
     # redis-py's defaults, 10 repeats of 5 s, would hang a claim for a minute.
     options: dict[str, Any] = {
         "decode_responses": True,
         "socket_connect_timeout": 1.0,
-        "socket_timeout": 2.0,
+        "socket_timeout": 1.0,
         "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2),
     }
     return redis.Redis.from_url(backend, **options)
+
+
+def _in_memory(backend: str) -> redis.Redis:
+    try:
+        from fakeredis import FakeRedis, FakeServer  # noqa: PLC0415 - of an extra
+    except ImportError as error:
+        raise ConfigurationError(
+            f"amends_backend {backend!r} keeps the saga log in this process, for tests: pip install 'amends[testing]'"
+        ) from error
+    return FakeRedis(server=FakeServer(), decode_responses=True)

@@ -1,6 +1,8 @@
 """The one way in: read from the log what remains of a saga, and publish it as a chain."""
 
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, Final
 
 from celery import Celery, Task, chain, shared_task
 from celery.canvas import Signature
@@ -11,6 +13,8 @@ from amends.errors import LogUnavailable
 from amends.itinerary import HARD_LIMIT_AFTER, RecordPlan
 from amends.log import log_of
 from amends.messages import ADVANCE, advance_message, compensation_queue, task_id
+
+_ANY: Final = 10.0**9  # seconds: no wait is too long where nothing is published
 
 
 def advance(app: Celery, saga_id: str) -> Running | None:
@@ -27,7 +31,14 @@ def advance(app: Celery, saga_id: str) -> Running | None:
 
 
 def publish(app: Celery, saga_id: str, what: Publish) -> None:
-    """Publish a chain of these records, with `advance` as its error callback."""
+    """Publish a chain of these records, with `advance` as its error callback.
+
+    Under ``task_always_eager`` the saga runs to its end here instead: Celery's eager chain knows no
+    error callback that goes on.
+    """
+    if app.conf.task_always_eager:
+        run_here(app, saga_id)
+        return
     links = [
         _link(app, saga_id, what.itinerary.records[path], number, tries)
         for number, (path, tries) in enumerate(what.records, what.number)
@@ -35,6 +46,22 @@ def publish(app: Celery, saga_id: str, what: Publish) -> None:
     canvas = chain(*links)
     options: dict[str, Any] = {"countdown": what.wait} if what.wait else {}
     canvas.apply_async(link_error=advance_message(app, saga_id, what.number), **options)
+
+
+def run_here(
+    app: Celery, saga_id: str, *, sleep: Callable[[float], None] = time.sleep, **how: Any
+) -> None:
+    """Run a saga to its end in this process, without messages, through the same log.
+
+    `sleep` waits for a retry. `how` goes to each task's ``perform_here``. Raises Celery's
+    ``NotRegistered`` for an activity that this process does not know.
+    """
+    while isinstance(answer := log_of(app).dispatch_saga(saga_id, longest_wait=_ANY), Publish):
+        path, tries = answer.records[0]
+        if answer.wait:
+            sleep(answer.wait)
+        task: Any = app.tasks[answer.itinerary.records[path].call.task]
+        task.perform_here(saga_id, path, retries=tries, **how)
 
 
 def _link(app: Celery, saga_id: str, record: RecordPlan, number: int, tries: int) -> Signature[Any]:

@@ -8,6 +8,7 @@ from pydantic_core import from_json
 
 NAMES: Final = (
     "saga.started",
+    "saga.cancelled",
     "saga.compensating",
     "saga.stuck",
     "saga.finished",

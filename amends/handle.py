@@ -15,7 +15,8 @@ from amends.errors import SagaStuck
 from amends.events import Event
 from amends.itinerary import Sources, StepPlan, fill
 from amends.log import SagaLog, log_of
-from amends.payload import error_text
+from amends.messages import send_advance
+from amends.payload import canonical_json, error_text
 from amends.states import ENDED, RecordState, SagaStatus, StepState, step_state
 
 Result = TypeVar("Result")
@@ -106,6 +107,21 @@ class Handle(Generic[Result]):
     def history(self) -> list[Event]:
         """Read every event of the saga, in order."""
         return self._log.read_history(self.id)
+
+    def cancel(self, *, by: str | None = None, why: str | None = None) -> bool:
+        """Cancel the saga: start nothing more, and undo what was done.
+
+        A running attempt may still finish; the undo begins after it, and includes it. `by` and `why`
+        go into the history. Returns False where it comes too late: the saga has ended, or goes back
+        already. Raises `UnknownSaga`, and `LogUnavailable`.
+        """
+        given = {"by": by, "why": why}
+        actor = {name: value for name, value in given.items() if value is not None}
+        error = {"type": "Cancelled", "message": why or "someone cancelled the saga"}
+        follows = self._log.cancel_saga(self.id, error=canonical_json(error), actor=actor)
+        if follows.action == "advance":
+            send_advance(current_app, self.id, follows.number)
+        return follows.action != "late"
 
     def wait(self, timeout: float | None = None) -> Result:
         """Wait for the saga's end and return its output, whatever the outcome.

@@ -4,7 +4,7 @@ All keys of a saga share a hash tag, ``{<shard>}``, with the sets of its shard, 
 transition is one script on one slot.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 from zlib import crc32
@@ -20,6 +20,7 @@ from amends.errors import ConfigurationError, LogUnavailable, SagaAlreadyStarted
 from amends.events import Event
 from amends.itinerary import Itinerary
 from amends.lua import SCRIPTS
+from amends.payload import canonical_json
 from amends.states import SagaStatus
 
 T = TypeVar("T")
@@ -140,6 +141,17 @@ class SagaLog:
         """Record that a record failed for good, and what follows."""
         arguments = [path, token, error, int(unknown), int(refused), outcome, link]
         return _next(self._call("fail_step", saga_id, *arguments))
+
+    def cancel_saga(self, saga_id: str, *, error: str, actor: Mapping[str, str]) -> Next:
+        """Cancel a saga; ``late`` where it has ended or goes back already. Raises `UnknownSaga`.
+
+        `actor` says who and why, for the history.
+        """
+        members = ",".join(f"{canonical_json(k)}:{canonical_json(v)}" for k, v in actor.items())
+        answer = self._call("cancel_saga", saga_id, error, members)
+        if answer[0] == "unknown":
+            raise UnknownSaga(saga_id)
+        return _next(answer)
 
     # Going on
 

@@ -1,16 +1,39 @@
-"""The Celery task that each activity is."""
+"""The Celery task that each activity is: from a message to an attempt, and back."""
 
+import os
+import random
 import secrets
 import time
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, NoReturn
 
 from celery import Task
+from celery.exceptions import Reject, Retry
 from celery.result import AsyncResult
+from celery.utils.log import get_task_logger
 
-from amends.activities.attempt import Definition, compensated_output, perform, wait_after
-from amends.errors import Refused
+from amends.activities.attempt import (
+    Attempt,
+    Call,
+    Definition,
+    Ended,
+    call_directly,
+    compensated_output,
+    insist,
+    wait_after,
+)
+from amends.answers import Done, Run, Stop
+from amends.config import settings_of
+from amends.errors import LogUnavailable, Refused
 from amends.invocation import Context, entered
+from amends.log import SagaLog, log_of
+from amends.messages import TOKEN_HEADER, next_path, send_advance, stop_chain
 from amends.payload import output_json, validated
+
+CLAIM_PATIENCE: Final = 5.0
+"""Seconds that a claim keeps its pool slot while the log is away."""
+
+_BOOT: Final = secrets.token_hex(6)  # prefork children inherit their worker's
+_logger = get_task_logger(__name__)
 
 
 class ActivityTask(Task[Any, Any]):
@@ -37,10 +60,84 @@ class ActivityTask(Task[Any, Any]):
 
     def perform(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do what a message asks for."""
-        if _in_saga(args, kwargs):
-            perform(self, self.activity, kwargs["saga_id"], kwargs["step"])
-            return None
-        return self._perform_alone(args)
+        if not _in_saga(args, kwargs):
+            return self._perform_alone(args)
+        saga_id, path, token = kwargs["saga_id"], kwargs["step"], secrets.token_hex(8)
+        log = log_of(self.app)
+        try:
+            claim = self._claim(log, saga_id, path, token)
+        except LogUnavailable as error:
+            self._put_off(token, error)
+        if isinstance(claim, Run):
+            link = next_path(self)
+            attempt = Attempt(
+                self.activity, log, claim, saga_id=saga_id, path=path, token=token, link=link
+            )
+            self._follow(attempt.carry_out(), saga_id)
+        elif isinstance(claim, Stop):
+            _logger.info("saga %s: %s stops here: %s", saga_id, path, claim.reason)
+            stop_chain(self)
+        return None
+
+    def perform_here(
+        self, saga_id: str, path: str, *, retries: int, call: Call = call_directly
+    ) -> None:
+        """Do one record of a saga in this process, without a message."""
+        log, token = log_of(self.app), secrets.token_hex(8)
+        claim = log.claim_step(saga_id, path, token=token, owner=_owner(), retries=retries)
+        if isinstance(claim, Run):
+            Attempt(
+                self.activity, log, claim, saga_id=saga_id, path=path, token=token, call=call
+            ).carry_out()
+
+    def _claim(self, log: SagaLog, saga_id: str, path: str, token: str) -> Run | Done | Stop:
+        return insist(
+            lambda: log.claim_step(
+                saga_id,
+                path,
+                token=token,
+                owner=_owner(),
+                retries=self.request.retries or 0,
+                brought=(self.request.headers or {}).get(TOKEN_HEADER, ""),
+            ),
+            until=time.monotonic() + CLAIM_PATIENCE,
+        )
+
+    def _put_off(self, token: str, error: LogUnavailable) -> NoReturn:
+        """Publish the message again, some seconds on: the same id and retries, and this claim's token.
+
+        The claim may have landed although its answer did not come; the token lets the next one take
+        its place. (`Task.retry` would count it, and ``Reject(requeue=True)`` would spin.)
+        """
+        countdown = random.uniform(5.0, 15.0)  # noqa: S311 - jitter
+        headers = {**(self.request.headers or {}), TOKEN_HEADER: token}
+        message = self.signature_from_request(self.request, countdown=countdown, headers=headers)
+        _logger.warning("%s waits %.0f s: %s", self.request.id, countdown, error)
+        message.apply_async()
+        raise Retry("the saga log is away", exc=error, sig=message)
+
+    def _follow(self, ended: Ended, saga_id: str) -> None:
+        """Let Celery do what the log says follows. A step that failed for good fails as a task too."""
+        if ended.fails and ended.error:
+            raise ended.error
+        if ended.follows.action == "go":
+            return
+        if ended.follows.action == "retry":
+            self._publish_retry(ended)
+            return
+        stop_chain(self)
+        if ended.follows.action == "advance":
+            send_advance(self.app, saga_id, ended.follows.number)
+
+    def _publish_retry(self, ended: Ended) -> None:
+        if ended.wait <= settings_of(self.app).max_countdown:
+            self.request.retries = ended.follows.number - 1
+            try:
+                raise self.retry(exc=ended.error, countdown=ended.wait)
+            except Reject:
+                # Celery's answer to an unreachable broker. Raised, it would run the error callback.
+                _logger.warning("%s is tried again when it is due", self.request.id)
+        stop_chain(self)  # its due entry publishes it
 
     def _perform_alone(self, args: tuple[Any, ...]) -> Any:
         activity = self.activity
@@ -66,3 +163,7 @@ class ActivityTask(Task[Any, Any]):
 
 def _in_saga(args: Any, kwargs: Any) -> bool:
     return not args and bool(kwargs) and kwargs.keys() == {"saga_id", "step"}
+
+
+def _owner() -> str:
+    return f"{_BOOT}:{os.getpid()}"

@@ -139,7 +139,7 @@ end
 
 -- One event: its name, the record it is about, and further JSON members.
 local function add_event(name, path, members)
-  redis.call('RPUSHX', HISTORY, '{"at":' .. NOW .. ',"name":"' .. name .. '"'
+  redis.call('RPUSH', HISTORY, '{"at":' .. NOW .. ',"name":"' .. name .. '"'
     .. (path and ',"record":"' .. path .. '"' or '') .. (members and ',' .. members or '') .. '}')
 end
 
@@ -181,7 +181,7 @@ end
 -- Ends the saga where nothing remains and nothing runs; otherwise sets when it is looked at again.
 local function settle()
   if running_record() or #remaining() > 0 then
-    set_due(NOW + LOST)
+    set_due(NOW + (running_record() and LEASE or LOST))
     return
   end
   local new, reason = 'completed', nil

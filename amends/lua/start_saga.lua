@@ -25,7 +25,7 @@ if timeout ~= '' then
   deadline = NOW + tonumber(timeout)
   redis.call('HSET', SAGA, 'deadline', deadline)
 end
-redis.call('RPUSH', HISTORY, '{"at":' .. NOW .. ',"name":"saga.started"}')
+add_event('saga.started')
 redis.call('ZADD', index_of(status), NOW, ID)
 read_plan()
 set_due(NOW + LOST)

@@ -81,6 +81,13 @@ def test_an_order_completes_through_the_fallback_where_the_primary_is_down(syste
     system.assert_in_force(handle.id)
 
 
+def test_a_refund_goes_through_the_channel_that_was_charged(system):
+    system.fault("payments.primary", down=True)
+    handle, result = system.run(shipping_address="1 Nowhere Road")
+    assert (result.outcome, bool(result.transaction_id)) == ("shipment_failed", True)
+    system.assert_nothing_in_force(handle.id)
+
+
 def test_an_order_completes_where_the_notifier_is_down(system):
     system.fault("notifications", down=True)
     handle, result = system.run()
