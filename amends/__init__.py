@@ -18,8 +18,9 @@ from amends.events import Event
 from amends.handle import Handle, Snapshot, StepSnapshot, get
 from amends.invocation import Context, Undoes, context
 from amends.policy import RetryPolicy
-from amends.saga import Saga, Step
+from amends.saga import Saga
 from amends.states import SagaStatus, StepState
+from amends.step import Step
 
 __all__ = [
     "Activity",

@@ -20,25 +20,37 @@ Models = Mapping[str, type[BaseModel]]
 
 
 def wire(
-    target: type[BaseModel], declared: Mapping[str, str], models: Models, *, where: str
+    target: type[BaseModel],
+    declared: Mapping[str, str],
+    models: Models,
+    *,
+    optional: frozenset[str] = frozenset(),
+    where: str,
+    keyword: str = "inputs",
 ) -> dict[str, str]:
     """Find the path, ``<source>.<field>``, that fills each field of a model.
 
-    `declared` says it for some; the others are found by name. A field that nothing fills must have a
-    default. Raises `DefinitionError`, which begins with `where`.
+    `declared` says it for some, in what is called `keyword`; the others are found by name. A field
+    that nothing fills must have a default, and one whose source is `optional` must allow None.
+    Raises `DefinitionError`, which begins with `where`.
     """
     paths = {}
     for name, field in target.model_fields.items():
-        path = declared.get(name) or _find(name, models, where=where)
+        path = declared.get(name) or _find(name, models, where=where, keyword=keyword)
         if path is None:
             if field.is_required():
                 known = sorted({each for model in models.values() for each in model.model_fields})
                 raise DefinitionError(
                     f"{where}: nothing fills {target.__name__}.{name}{_hint(name, known)};"
-                    f" say inputs={{'{name}': '<source>.<field>'}}"
+                    f" say {keyword}={{'{name}': '<source>.<field>'}}"
                 )
             continue
         source = _field_at(path, models, where=where)
+        if path.partition(".")[0] in optional and not accepts(field.annotation, NoneType):
+            raise DefinitionError(
+                f"{where}: {target.__name__}.{name} comes from {path}, which may not have happened;"
+                " let it be None"
+            )
         if not accepts(field.annotation, source):
             raise DefinitionError(
                 f"{where}: {target.__name__}.{name} is {_name(field.annotation)}, and {path} that fills it"
@@ -48,11 +60,11 @@ def wire(
     return paths
 
 
-def _find(name: str, models: Models, *, where: str) -> str | None:
+def _find(name: str, models: Models, *, where: str, keyword: str) -> str | None:
     found = [f"{source}.{name}" for source, model in models.items() if name in model.model_fields]
     if len(found) > 1:
         raise DefinitionError(
-            f"{where}: {name} could come from {' or '.join(found)}; say inputs={{'{name}': '{found[0]}'}}"
+            f"{where}: {name} could come from {' or '.join(found)}; say {keyword}={{'{name}': '{found[0]}'}}"
         )
     return found[0] if found else None
 

@@ -29,6 +29,7 @@ class StackOptions:
     services_port: int | None = None
     flower_port: int | None = None
     concurrency: int = 4
+    pool: str = "prefork"
     echo: bool = False
     application: str = "tasks"
 
@@ -39,6 +40,7 @@ def running(
     *,
     flower: bool = False,
     concurrency: int = 4,
+    pool: str = "prefork",
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[dict[str, str]]:
     """Run the whole system on free ports while the context is open; yield the environment that leads to it.
@@ -49,7 +51,8 @@ def running(
 
     Raises :class:`local.errors.LocalError` with the end of the log of what did not come up.
     """
-    options = StackOptions(flower_port=free_port() if flower else None, concurrency=concurrency)
+    flower_port = free_port() if flower else None
+    options = StackOptions(flower_port=flower_port, concurrency=concurrency, pool=pool)
     with owned(directory) as owner, started(owner, options, environment or {}) as urls:
         yield {**(environment or {}), **urls}
 
@@ -107,7 +110,7 @@ def _time_scale(known: Mapping[str, str]) -> dict[str, str]:
 
 def _programs(options: StackOptions, urls: Mapping[str, str]) -> dict[str, list[str]]:
     celery = [sys.executable, "-m", "celery", "-A", options.application]
-    worker = [*celery, "worker", "--pool", "prefork", "--loglevel", "INFO"]
+    worker = [*celery, "worker", "--pool", options.pool, "--loglevel", "INFO"]
     programs = {
         "services": [sys.executable, "-m", "services"],
         "workers": [*worker, "--hostname", "orders@%h", "--concurrency", str(options.concurrency)],

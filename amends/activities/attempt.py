@@ -34,6 +34,7 @@ class Definition(Protocol):
     retry: RetryPolicy
     start_to_close_timeout: float
     queue: str | None
+    priority: int | None
 
 
 Call = Callable[[str, Callable[..., Any], list[Any]], Any]

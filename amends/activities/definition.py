@@ -18,8 +18,8 @@ from amends.policy import RetryPolicy
 
 Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel | None)
-Undone = TypeVar("Undone", bound=BaseModel, contravariant=True)
-UndoneOutput = TypeVar("UndoneOutput", bound=BaseModel | None, contravariant=True)
+Input_contra = TypeVar("Input_contra", bound=BaseModel, contravariant=True)
+Output_contra = TypeVar("Output_contra", bound=BaseModel | None, contravariant=True)
 
 _OWNED: Final = {
     "base": "the engine's own class",
@@ -53,6 +53,7 @@ class _Callable:
         retry: RetryPolicy,
         start_to_close_timeout: float,
         queue: str | None,
+        priority: int | None,
         name: str | None,
         options: Mapping[str, Any],
     ) -> None:
@@ -61,7 +62,7 @@ class _Callable:
         self.retry = retry
         self.start_to_close_timeout = start_to_close_timeout
         self.queue = queue
-        self.priority: int | None = options.get("priority")
+        self.priority = priority
         self.parameters, self.output = _models_of(function, self.name)
         self.__doc__ = function.__doc__
         _check_options(self.name, options, start_to_close_timeout)
@@ -114,13 +115,21 @@ class Activity(_Callable, Generic[Input, Output]):
         return result
 
 
-class Compensation(_Callable, Generic[Undone, UndoneOutput]):
+class Compensation(_Callable, Generic[Input_contra, Output_contra]):
     """A function that undoes an activity: it gets the activity's input, and its output or None.
 
     What takes more, as ``Output | None`` does, undoes what gives less: it is contravariant.
     """
 
-    def __call__(self, request: Undone, output: UndoneOutput | None) -> None:
+    def takes(self, output: type[BaseModel]) -> bool:
+        """Tell whether its second parameter takes this output."""
+        annotation = self.parameters[1]
+        return any(
+            isinstance(each, type) and issubclass(output, each)
+            for each in (*get_args(annotation), annotation)
+        )
+
+    def __call__(self, request: Input_contra, output: Output_contra | None) -> None:
         """Call the function, here and now."""
         self.function(request, output)
 
@@ -146,6 +155,7 @@ def activity(
     retry: RetryPolicy | None = None,
     start_to_close_timeout: float = 60.0,
     queue: str | None = None,
+    priority: int | None = None,
     name: str | None = None,
     **options: Any,
 ) -> _Decorator: ...
@@ -156,6 +166,7 @@ def activity(
     retry: RetryPolicy | None = None,
     start_to_close_timeout: float = 60.0,
     queue: str | None = None,
+    priority: int | None = None,
     name: str | None = None,
     **options: Any,
 ) -> Any:
@@ -178,6 +189,7 @@ def activity(
             retry=policy,
             start_to_close_timeout=start_to_close_timeout,
             queue=queue,
+            priority=priority,
             name=name,
             options=options,
         )

@@ -52,8 +52,8 @@ class ActivityTask(Task[Any, Any]):
         self, args: Any = None, kwargs: Any = None, **options: Any
     ) -> AsyncResult[Any]:
         """Publish; in a saga, as its child (a chain would make it a child of the step before)."""
-        if self.activity.queue:
-            options.setdefault("queue", self.activity.queue)
+        own = {"queue": self.activity.queue, "priority": self.activity.priority}
+        options = {**{name: value for name, value in own.items() if value is not None}, **options}
         if _in_saga(args, kwargs):
             options["root_id"] = options["parent_id"] = kwargs["saga_id"]
         return super().apply_async(args, kwargs, **options)
@@ -149,6 +149,10 @@ class ActivityTask(Task[Any, Any]):
             deadline=time.time() + activity.start_to_close_timeout,
             idempotency_key=self.request.id or secrets.token_hex(8),
         )
+        if len(args) != len(activity.parameters):
+            raise TypeError(
+                f"{activity.name} takes {len(activity.parameters)} positional, each a model as JSON, and got {len(args)}"
+            )
         arguments: list[Any] = [validated(activity.parameters[0], args[0])]
         arguments += [compensated_output(activity, value) for value in args[1:]]
         try:

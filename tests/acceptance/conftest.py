@@ -87,18 +87,43 @@ class OrderSystem:
         assert (entry["notifications"], entry["duplicates"]) == (0, 0)
 
 
-@pytest.fixture(scope="session")
-def running_system(urls: dict[str, str]) -> OrderSystem:
+def use(system: OrderSystem) -> None:
+    """Make this process start and read sagas there."""
+    urls = system.urls
     tasks.app.conf.update(
         broker_url=urls["CELERY_BROKER_URL"], amends_backend=urls["AMENDS_BACKEND"]
     )
+    tasks.app.close()  # its connections lead to the broker before
+    tasks.app.amqp._producer_pool = None
+    tasks.app.set_current()
+    tasks.app.set_default()
+
+
+@pytest.fixture(scope="session")
+def running_system(urls: dict[str, str]) -> OrderSystem:
     return OrderSystem(urls)
 
 
 @pytest.fixture
 def system(running_system: OrderSystem) -> Iterator[OrderSystem]:
     """Give the system without faults, and leave it so."""
-    tasks.app.set_current()
-    tasks.app.set_default()
+    use(running_system)
     yield running_system
     running_system.services.delete("/faults").raise_for_status()
+
+
+@pytest.fixture(scope="session")
+def threaded_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrderSystem]:
+    """Run another system, whose workers have threads."""
+    with stack.running(tmp_path_factory.mktemp("threads"), pool="threads") as urls:
+        yield OrderSystem(urls)
+
+
+@pytest.fixture(params=["prefork", "threads"])
+def each_system(request: pytest.FixtureRequest) -> Iterator[OrderSystem]:
+    """Give the system with workers of each kind."""
+    name = "running_system" if request.param == "prefork" else "threaded_system"
+    system: OrderSystem = request.getfixturevalue(name)
+    use(system)
+    yield system
+    system.services.delete("/faults").raise_for_status()

@@ -47,7 +47,7 @@ def test_a_running_saga_shows_which_step_runs_and_has_no_outcome_yet(held):
 
 def test_wait_gives_up_after_its_timeout_and_the_saga_goes_on(held):
     handle, goes_on = held
-    with pytest.raises(TimeoutError, match="is running after 0.1 s"):
+    with pytest.raises(TimeoutError, match=r"is running after 0\.1 s"):
         handle.wait(timeout=0.1)
     goes_on.set()
     assert handle.wait(timeout=20).outcome == "completed"

@@ -1,0 +1,119 @@
+"""The settings in Celery's configuration, and the client of the log."""
+
+import os
+
+import pytest
+from celery import Celery
+
+from amends import ConfigurationError
+from amends.config import Settings, _client, client_of, settings_of
+
+URL = "redis://127.0.0.1:6379/9"
+
+
+@pytest.fixture
+def app():
+    return Celery("shop", broker="memory://", set_as_current=False)
+
+
+def test_every_setting_but_the_backend_has_a_default(app):
+    app.conf.amends_backend = URL
+    assert settings_of(app) == Settings(
+        backend=URL,
+        compensation_queue=None,
+        max_countdown=300.0,
+        shards=64,
+        sweep_interval=5.0,
+    )
+
+
+def test_settings_are_read_from_the_configuration(app):
+    app.conf.update(
+        amends_backend=URL,
+        amends_compensation_queue="undo",
+        amends_max_countdown=60,
+        amends_shards=8,
+        amends_sweep_interval=0.5,
+    )
+    assert settings_of(app) == Settings(
+        backend=URL, compensation_queue="undo", max_countdown=60, shards=8, sweep_interval=0.5
+    )
+
+
+def test_settings_are_found_under_a_namespace_as_in_django(app):
+    class DjangoSettings:
+        CELERY_AMENDS_BACKEND = URL
+        CELERY_AMENDS_SHARDS = 8
+        AMENDS_SHARDS = 16
+
+    app.config_from_object(DjangoSettings, namespace="CELERY")
+    assert settings_of(app) == Settings(backend=URL, shards=8)
+
+
+@pytest.mark.parametrize("given", [{}, {"amends_backend": ""}, {"amends_backend": None}])
+def test_a_missing_backend_is_named_with_its_app(app, given):
+    app.conf.update(given)
+    with pytest.raises(ConfigurationError, match="'shop' has no amends_backend: configure the app"):
+        settings_of(app)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("amends_shard", r"did you mean amends_shards\?"),
+        ("amends_backends", r"did you mean amends_backend\?"),
+        ("amends_colour", "known: backend, compensation_queue, max_countdown, shards"),
+    ],
+)
+def test_an_unknown_setting_is_refused_with_the_one_that_was_meant(app, name, hint):
+    app.conf.update({"amends_backend": URL, name: 1})
+    with pytest.raises(
+        ConfigurationError, match=f"unknown setting {name} in Celery's configuration; {hint}"
+    ):
+        settings_of(app)
+
+
+def test_an_unknown_setting_is_refused_under_a_namespace_too(app):
+    app.config_from_object({"CELERY_AMENDS_SHARD": 8}, namespace="CELERY")
+    with pytest.raises(ConfigurationError, match=r"did you mean amends_shards\?"):
+        settings_of(app)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("amends_shards", "64", "a whole number"),
+        ("amends_shards", 6.4, "a whole number"),
+        ("amends_shards", 0, "a whole number"),
+        ("amends_sweep_interval", "5", "a number"),
+        ("amends_sweep_interval", 0.0, "a number"),
+        ("amends_max_countdown", -1, "a number"),
+        ("amends_max_countdown", None, "a number"),
+        ("amends_max_countdown", True, "a number"),
+    ],
+)
+def test_a_setting_that_is_no_number_where_one_is_needed_is_refused(app, name, value, kind):
+    app.conf.update({"amends_backend": URL, name: value})
+    with pytest.raises(ConfigurationError) as caught:
+        settings_of(app)
+    assert str(caught.value) == f"{name} is {value!r}, not {kind} above 0"
+
+
+def test_a_process_has_one_client_of_a_url():
+    assert client_of(URL) is client_of(URL)
+    assert client_of(URL) is not client_of(URL + "1")
+
+
+def test_a_forked_child_gets_a_client_of_its_own(monkeypatch):
+    parents = client_of(URL)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert client_of(URL) is not parents
+    assert client_of(URL) is _client(URL, -1)
+
+
+def test_a_client_gives_up_within_seconds_and_speaks_text():
+    options = client_of(URL).connection_pool.connection_kwargs
+    assert 0 < options["socket_connect_timeout"] <= 2.0
+    assert 0 < options["socket_timeout"] <= 2.0
+    assert options["retry"].get_retries() <= 2
+    assert options["decode_responses"] is True

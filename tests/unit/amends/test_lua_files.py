@@ -1,0 +1,82 @@
+"""The Lua files: one for each transition, each called by the method of its name."""
+
+import ast
+import inspect
+import re
+import textwrap
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from amends import log, lua
+from amends.lua import SCRIPTS
+
+ROOT = Path(log.__file__).parent.parent
+TEXTS = {
+    Path(file.name).stem: file.read_text(encoding="utf-8")
+    for file in files(lua).iterdir()
+    if file.name.endswith(".lua")
+}
+
+
+def calls_of_scripts():
+    """Tell which script each method of the log calls."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(log.SagaLog)))
+    called = {}
+    for method in ast.walk(tree):
+        if not isinstance(method, ast.FunctionDef):
+            continue
+        for call in ast.walk(method):
+            if (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Attribute)
+                and call.func.attr in ("_call", "_call_many")
+                and isinstance(call.args[0], ast.Constant)
+            ):
+                called.setdefault(method.name, set()).add(call.args[0].value)
+    return called
+
+
+def test_every_file_is_a_script():
+    assert set(SCRIPTS) == set(TEXTS)
+    assert "claim_step" in SCRIPTS
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_file_begins_with_its_sentence(name):
+    assert re.match(r"-- [A-Z][a-z]+ [a-z].{8,}", TEXTS[name].splitlines()[0])
+
+
+@pytest.mark.parametrize("name", sorted(TEXTS.keys() - {"saga"}))
+def test_a_script_names_its_keys_or_shares_those_of_a_saga(name):
+    assert "KEYS[1]" in TEXTS[name] or "--! include saga\n" in TEXTS[name]
+
+
+def test_redis_is_called_by_the_scripts_alone():
+    sources = [
+        path
+        for folder in ("amends", "tasks", "sagas")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".lua")
+    ]
+    calling = {path for path in sources if "redis.call(" in path.read_text(encoding="utf-8")}
+    assert calling
+    assert {path.parent for path in calling} == {ROOT / "amends" / "lua"}
+
+
+def test_a_method_of_the_log_runs_the_script_of_its_name():
+    called = calls_of_scripts()
+    assert called.pop("_send_starts") == {"start_saga"}
+    assert called == {name: {name} for name in called}
+
+
+def test_every_script_is_run_by_the_log_and_every_one_it_runs_is_there():
+    called = set().union(*calls_of_scripts().values())
+    assert called == SCRIPTS.keys() - {"saga"}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_an_included_file_comes_before_the_text_that_asks_for_it(name):
+    asked = re.findall(r"^--! include (\w+)$", TEXTS[name], flags=re.MULTILINE)
+    assert SCRIPTS[name] == "\n".join([*(TEXTS[each] for each in asked), TEXTS[name]])

@@ -1,0 +1,41 @@
+"""What `import amends` gives."""
+
+import amends
+
+NAMES = [
+    "Activity",
+    "CircuitOpenError",
+    "Compensation",
+    "ConfigurationError",
+    "Context",
+    "DefinitionError",
+    "Event",
+    "Handle",
+    "LogUnavailable",
+    "NotDone",
+    "Refused",
+    "RetryPolicy",
+    "Saga",
+    "SagaAlreadyStarted",
+    "SagaError",
+    "SagaStatus",
+    "SagaStuck",
+    "Snapshot",
+    "Step",
+    "StepSnapshot",
+    "StepState",
+    "Undoes",
+    "UnknownSaga",
+    "activity",
+    "context",
+    "get",
+]
+
+
+def test_the_public_names_are_these_in_this_order():
+    assert amends.__all__ == NAMES
+    assert sorted(NAMES) == NAMES
+
+
+def test_every_public_name_is_there():
+    assert [name for name in NAMES if not hasattr(amends, name)] == []

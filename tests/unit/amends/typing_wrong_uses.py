@@ -1,0 +1,142 @@
+"""Right and wrong uses of the typed interface, for `test_typing.py`; nothing runs this.
+
+A line that mypy must refuse ends with ``# refused:`` and the error's code.
+"""
+
+from typing import assert_type
+
+from pydantic import BaseModel
+
+from amends import Activity, Compensation, RetryPolicy, Saga, Step, activity
+
+
+class Order(BaseModel):
+    order_id: str
+
+
+class Other(BaseModel):
+    other_id: str
+
+
+class Receipt(BaseModel):
+    receipt: str
+
+
+class Result(BaseModel):
+    outcome: str
+
+
+@activity
+def charge(order: Order) -> Receipt:
+    return Receipt(receipt=order.order_id)
+
+
+@activity(retry=RetryPolicy(max_attempts=2), start_to_close_timeout=5.0, rate_limit="10/s")
+def charge_otherwise(order: Order) -> Receipt:
+    return Receipt(receipt=order.order_id)
+
+
+@activity
+def refund(order: Order, receipt: Receipt | None) -> None: ...
+
+
+@activity(queue="undo")
+def refund_by_hand(order: Order, receipt: Receipt | None) -> None: ...
+
+
+@activity
+def tell(order: Order) -> None: ...
+
+
+@activity
+def untell(order: Order, nothing: None) -> None: ...
+
+
+@activity
+def charge_other(other: Other) -> Receipt:
+    return Receipt(receipt=other.other_id)
+
+
+@activity
+def book(order: Order) -> Other:
+    return Other(other_id=order.order_id)
+
+
+@activity
+def refund_other(other: Other, receipt: Receipt | None) -> None: ...
+
+
+@activity
+def cancel_booking(order: Order, other: Other | None) -> None: ...
+
+
+# Right uses
+
+assert_type(charge, Activity[Order, Receipt])
+assert_type(charge_otherwise, Activity[Order, Receipt])
+assert_type(refund, Compensation[Order, Receipt | None])
+assert_type(refund_by_hand, Compensation[Order, Receipt | None])
+assert_type(tell, Activity[Order, None])
+assert_type(charge(Order(order_id="1")), Receipt)
+
+good = Saga(
+    "good",
+    input=Order,
+    output=Result,
+    steps=[
+        Step(charge, fallback=charge_otherwise, compensation=refund),
+        Step(charge_otherwise, compensation=refund_by_hand),
+        Step(tell, compensation=None, on_failure="continue"),
+        Step(tell, name="tell_again", compensation=untell),
+        Step(book, compensation=cancel_booking, outcome={OSError: "away", Exception: "failed"}),
+    ],
+)
+assert_type(good.start(Order(order_id="1"), saga_id="1").wait(timeout=1.0), Result)
+assert_type(good.get("1").wait(), Result)
+charge.delay(Order(order_id="1"))
+charge.delay({"order_id": "1"})
+
+assert_type(Step(charge, compensation=refund), Step[Order, Receipt])
+assert_type(Step(charge, fallback=charge_otherwise, compensation=refund), Step[Order, Receipt])
+assert_type(Step(tell, compensation=untell), Step[Order, None])
+
+# Wrong uses
+
+Step(charge, compensation=refund_other)  # refused: misc
+Step(charge, compensation=cancel_booking)  # refused: misc
+Step(charge, compensation=tell)  # refused: arg-type
+Step(charge)  # refused: call-arg
+Step(refund, compensation=None)  # refused: arg-type
+Step(charge, fallback=book, compensation=refund)  # refused: misc
+Step(charge, fallback=charge_other, compensation=refund)  # refused: misc
+Step(charge, compensation=None, on_failure="ignore")  # refused: arg-type
+Step(charge, compensation=None, outcome={Exception: 1})  # refused: dict-item
+
+good.start(Other(other_id="1"))  # refused: arg-type
+good.start({"order_id": "1"})  # refused: arg-type
+good.start(Order(order_id="1"), "1")  # refused: call-arg
+charge(Other(other_id="1"))  # refused: arg-type
+wrong: Order = good.get("1").wait()  # refused: assignment
+
+
+@activity  # refused: type-var
+def takes_no_model(order: str) -> Receipt:
+    return Receipt(receipt=order)
+
+
+@activity  # refused: type-var
+def gives_no_model(order: Order) -> str:
+    return order.order_id
+
+
+@activity  # refused: arg-type
+def cannot_take_none(order: Order, receipt: Receipt) -> None: ...
+
+
+@activity(queue="undo")  # refused: arg-type
+def cannot_take_none_either(order: Order, receipt: Receipt) -> None: ...
+
+
+@activity  # refused: arg-type
+def gives_something_back(order: Order, receipt: Receipt | None) -> Receipt:
+    return receipt or Receipt(receipt=order.order_id)
