@@ -1,0 +1,208 @@
+"""The wheel: it holds `amends` alone, and runs the README's first saga where nothing else of this folder is."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import Distribution, distribution, distributions
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from celery import Celery
+from packaging.requirements import Requirement
+
+from local.supervision import ROOT, owned
+
+pytestmark = pytest.mark.xdist_group("wheel")  # one wheel and one environment for all
+
+LOOK_AROUND = """
+import importlib.util, json, amends, amends.lua
+strangers = "tasks", "sagas", "services", "local", "fastapi", "fakeredis"
+print(json.dumps({
+    "amends": amends.__file__,
+    "scripts": amends.lua.SCRIPTS,
+    "strangers": [name for name in strangers if importlib.util.find_spec(name)],
+}))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """A virtual environment that holds the wheel and what it says it needs, and nothing else."""
+
+    base: Path
+
+    @property
+    def packages(self) -> Path:
+        base = {"base": str(self.base), "platbase": str(self.base)}
+        return Path(sysconfig.get_path("purelib", "venv", vars=base))
+
+    @property
+    def python(self) -> str:
+        return str(self.base / "bin" / "python")
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"PATH": f"{self.base / 'bin'}:/usr/bin:/bin", "PYTHONPATH": "", "PYTHONHOME": ""}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy the sources: `build/` in a working tree keeps files that are gone, and puts them in the wheel."""
+    copy = tmp_path_factory.mktemp("wheel") / "source"
+    unwanted = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info")
+    shutil.copytree(ROOT, copy, ignore=unwanted)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path) -> Path:
+    """Build the wheel, without an index: the setuptools that pyproject.toml asks for is installed."""
+    target = source.parent / "dist"
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(target), str(source))
+    (wheel,) = target.iterdir()
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path) -> Environment:
+    """Install the wheel in an environment of its own, and lend it what its metadata asks for."""
+    environment = Environment(base=wheel.parent.parent / "environment")
+    venv.create(environment.base, symlinks=True)
+    pip("--python", environment.python, "install", "--no-deps", "--no-index", str(wheel))
+    (installed,) = distributions(name="amends", path=[str(environment.packages)])
+    for needed in requirements_of(installed):
+        lend(needed, environment)
+    return environment
+
+
+def pip(*arguments: str) -> None:
+    ended = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def requirements_of(installed: Distribution) -> Iterator[Distribution]:
+    """Yield every distribution that this one needs, directly or not, as the metadata says."""
+    todo = list(applying(installed, extra=""))
+    seen = set()
+    while todo:
+        requirement = todo.pop()
+        needed = distribution(requirement.name)
+        for extra in {"", *requirement.extras} - {
+            extra for name, extra in seen if name == needed.name
+        }:
+            seen.add((needed.name, extra))
+            todo += applying(needed, extra=extra)
+            if not extra:
+                yield needed
+
+
+def applying(needing: Distribution, *, extra: str) -> Iterator[Requirement]:
+    for requirement in map(Requirement, needing.requires or ()):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+            yield requirement
+
+
+def lend(needed: Distribution, environment: Environment) -> None:
+    """Let a distribution of this process's environment be found in another one, with its commands."""
+    for file in needed.files or ():
+        path = Path(str(needed.locate_file(file))).resolve()
+        if file.parts[0] == "..":
+            command = environment.base / "bin" / path.name
+            if path.parent.name == "bin" and path.is_file() and not command.exists():
+                _, _, rest = path.read_text(encoding="utf-8").partition("\n")
+                command.write_text(f"#!{environment.python}\n{rest}", encoding="utf-8")
+                command.chmod(0o755)
+        elif not (link := environment.packages / file.parts[0]).exists():
+            link.symlink_to(needed.locate_file(file.parts[0]))
+
+
+def test_the_wheel_holds_all_of_amends_and_nothing_else(source: Path, wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if not name.endswith("/")}
+    held = {name for name in names if ".dist-info/" not in name}
+    written = (path for path in (source / "amends").rglob("*") if path.is_file())
+    assert held == {str(path.relative_to(source)) for path in written}
+    assert "amends/py.typed" in held
+    assert any(name.startswith("amends/lua/") and name.endswith(".lua") for name in held)
+    assert {name.partition("/")[0] for name in names - held} == {
+        "-".join(wheel.name.split("-")[:2]) + ".dist-info"
+    }
+
+
+def test_every_script_loads_where_only_the_wheel_is(
+    source: Path, environment: Environment, tmp_path: Path
+) -> None:
+    ended = subprocess.run(  # noqa: S603 - our own command
+        [environment.python, "-c", LOOK_AROUND],
+        cwd=tmp_path,
+        env=environment.variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    seen = json.loads(ended.stdout)
+    assert Path(seen["amends"]).is_relative_to(environment.packages)
+    assert seen["strangers"] == []
+    assert seen["scripts"].keys() == {path.stem for path in source.glob("amends/lua/*.lua")}
+    assert all("redis.call(" in script for script in seen["scripts"].values())
+
+
+def test_the_saga_of_the_readme_runs_as_it_is_printed(
+    source: Path, environment: Environment, redis_url: str, tmp_path: Path
+) -> None:
+    module, session, command = first_saga(source)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    (folder / "trips.py").write_text(module, encoding="utf-8")
+    (folder / "session.txt").write_text(session, encoding="utf-8")
+    broker = f"{redis_url}/8"
+    variables = {
+        **environment.variables,
+        "CELERY_BROKER_URL": broker,
+        "AMENDS_BACKEND": f"{redis_url}/9",
+    }
+    in_folder = ["sh", "-c", 'cd "$0" && exec "$@"', str(folder)]
+    with (
+        owned(tmp_path / "run") as owner,
+        owner.running({"worker": [*in_folder, *command]}, environment=variables, echo=False),
+        Celery("observer", broker=broker, set_as_current=False) as observer,
+    ):
+        owner.await_answer("worker", lambda: observer.control.ping(timeout=0.5), timeout=60.0)
+        asked = subprocess.run(  # noqa: S603 - our own command
+            [environment.python, "-m", "doctest", "session.txt"],
+            cwd=folder,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        log = (tmp_path / "run" / "worker.log").read_text(encoding="utf-8")
+    assert asked.returncode == 0, asked.stdout + asked.stderr + log
+    assert "booking a room under the key" in log
+    assert "cancelling what was booked under the key" in log
+
+
+def first_saga(source: Path) -> tuple[str, str, list[str]]:
+    """Return what the README prints: the file `trips.py`, what Python is asked, the worker's command."""
+    readme = (source / "README.md").read_text(encoding="utf-8")
+    _, _, section = readme.partition("\n## A saga of your own in ten minutes\n")
+    section, _, _ = section.partition("\n## ")
+    blocks = re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    (module,) = [block for block in blocks if 'Celery("trips"' in block]
+    (session,) = [block for block in blocks if block.startswith(">>> from trips import")]
+    assert session.count("trip_saga.start(") == 2
+    (command,) = re.findall(r"`(celery [^`]* worker)`", section)
+    return module, session, command.split()
