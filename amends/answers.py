@@ -15,6 +15,7 @@ class Run:
     itinerary: Itinerary
     attempts: int
     tries: int
+    time_left: float
     saga_time_left: float | None
     sources: Sources
     undone_output: Any

@@ -24,7 +24,9 @@ class Settings:
     are queued; None is the app's default queue. `max_countdown` is the longest wait, in seconds,
     that is left to a message; a longer one is an entry of the log alone. `shards` is how many parts
     the log has, fixed at its first use. `sweep_interval` is the seconds between two sweeps of a
-    worker.
+    worker. An attempt's soft time limit is its start-to-close timeout; `hard_limit_after` is how many
+    seconds later it is killed where the pool can, `give_up_after` how many seconds later the log gives
+    it up in any pool, which must be longer.
     """
 
     backend: str
@@ -32,6 +34,8 @@ class Settings:
     max_countdown: float = 300.0
     shards: int = 64
     sweep_interval: float = 5.0
+    hard_limit_after: float = 10.0
+    give_up_after: float = 15.0
 
 
 def settings_of(app: Celery) -> Settings:
@@ -51,18 +55,34 @@ def settings_of(app: Celery) -> Settings:
             f"unknown setting {_PREFIX}{name} in Celery's configuration; {hint}"
         )
     if not given.get("backend"):
+        if app.main == "default":  # Celery's stand-in, which would try amqp on localhost
+            raise ConfigurationError(
+                "no Celery app is configured in this process: import the module that makes yours first"
+            )
         raise ConfigurationError(
-            f"the Celery app {app.main or 'of this process'!r} has no amends_backend: configure the app"
-            " before sagas are used, and set amends_backend to the Redis URL of the saga log"
+            f"the Celery app {app.main!r} has no amends_backend: set it to the Redis URL of the saga log,"
+            " like redis://localhost:6379/1"
         )
     settings = Settings(**given)
-    for name, kind in (("max_countdown", float), ("shards", int), ("sweep_interval", float)):
-        value = getattr(settings, name)
-        if not isinstance(value, int | kind) or isinstance(value, bool) or value <= 0:
-            raise ConfigurationError(
-                f"{_PREFIX}{name} is {value!r}, not {'a whole' if kind is int else 'a'} number above 0"
-            )
+    _check(settings)
     return settings
+
+
+def _check(settings: Settings) -> None:
+    for field in fields(Settings):
+        value = getattr(settings, field.name)
+        if field.type not in (int, float):
+            continue
+        if not isinstance(value, int | field.type) or isinstance(value, bool) or value <= 0:
+            whole = "a whole" if field.type is int else "a"
+            raise ConfigurationError(
+                f"{_PREFIX}{field.name} is {value!r}, not {whole} number above 0"
+            )
+    if settings.give_up_after <= settings.hard_limit_after:
+        raise ConfigurationError(
+            f"{_PREFIX}give_up_after is {settings.give_up_after}, not more than"
+            f" {_PREFIX}hard_limit_after, {settings.hard_limit_after}: a killed attempt has to be dead first"
+        )
 
 
 def _given(app: Celery) -> dict[str, Any]:

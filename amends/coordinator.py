@@ -10,7 +10,7 @@ from celery.canvas import Signature
 from amends.answers import Publish, Running
 from amends.config import settings_of
 from amends.errors import LogUnavailable
-from amends.itinerary import HARD_LIMIT_AFTER, RecordPlan
+from amends.itinerary import RecordPlan
 from amends.log import log_of
 from amends.messages import ADVANCE, advance_message, compensation_queue, task_id
 
@@ -73,7 +73,7 @@ def _link(app: Celery, saga_id: str, record: RecordPlan, number: int, tries: int
         "parent_id": saga_id,
         "retries": tries,
         "soft_time_limit": call.start_to_close_timeout,
-        "time_limit": call.start_to_close_timeout + HARD_LIMIT_AFTER,
+        "time_limit": call.start_to_close_timeout + settings_of(app).hard_limit_after,
         "queue": queue,
         "priority": call.priority,
     }

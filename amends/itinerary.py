@@ -17,10 +17,6 @@ from amends.policy import RetryPolicy
 FALLBACK: Final = ":fallback"
 UNDO: Final = ":undo"
 
-HARD_LIMIT_AFTER: Final = 10.0
-"""Seconds from an attempt's soft time limit, its start-to-close, to its hard one."""
-GIVEN_UP_AFTER: Final = 15.0
-"""Seconds from an attempt's start-to-close to when the log gives it up."""
 
 Sources = Mapping[str, Mapping[str, Any] | None]
 """JSON objects by the name of where they come from: ``input``, ``saga`` or a step."""
@@ -67,11 +63,6 @@ class ActivityPlan(_Plan):
             backoff_coefficient=self.backoff_coefficient,
             jitter=self.jitter,
         )
-
-    @property
-    def given_up_after(self) -> int:
-        """Milliseconds from claim to when the log gives an attempt up."""
-        return int((self.start_to_close_timeout + GIVEN_UP_AFTER) * 1000)
 
 
 class StepPlan(_Plan):
@@ -160,7 +151,8 @@ class Itinerary(_Plan):
             if call is None:
                 return ["", ""]
             names = sorted({path.partition(".")[0] for path in call.inputs.values()})
-            return [str(call.given_up_after), ",".join(numbers[name] for name in names)]
+            limit = round(call.start_to_close_timeout * 1000)
+            return [str(limit), ",".join(numbers[name] for name in names)]
 
         flag = "c" if step.on_failure == "continue" else ""
         undo = of(step.compensation)[0]

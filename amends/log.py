@@ -4,9 +4,10 @@ All keys of a saga share a hash tag, ``{<shard>}``, with the sets of its shard, 
 transition is one script on one slot.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeVar
-from weakref import WeakKeyDictionary
 from zlib import crc32
 
 import redis
@@ -15,7 +16,7 @@ from pydantic_core import from_json
 from redis.exceptions import NoScriptError
 
 from amends.answers import Done, Entry, Next, Publish, Run, Running, Stop
-from amends.config import client_of, settings_of
+from amends.config import Settings, client_of, settings_of
 from amends.errors import ConfigurationError, LogUnavailable, SagaAlreadyStarted, UnknownSaga
 from amends.events import Event
 from amends.itinerary import Itinerary
@@ -31,9 +32,12 @@ _UNREACHABLE: Final = (redis.ConnectionError, redis.TimeoutError, redis.BusyLoad
 class SagaLog:
     """The saga log. Its methods raise `LogUnavailable` when Redis cannot be reached."""
 
-    def __init__(self, client: redis.Redis, *, shards: int = 64) -> None:
+    def __init__(
+        self, client: redis.Redis, *, shards: int = 64, give_up_after: float = 15.0
+    ) -> None:
         self._client: Any = client  # redis-py leaves open whether replies are str
         self._shards = shards
+        self._give_up_after = give_up_after
         self._itineraries: dict[str, Itinerary] = {}
         self._defined: set[tuple[int, str]] = set()
         self._digests: dict[str, str] = {}
@@ -86,19 +90,21 @@ class SagaLog:
         self, saga_id: str, path: str, *, token: str, owner: str, retries: int, brought: str = ""
     ) -> Run | Done | Stop:
         """Claim a record for one task, by the claim table of the design."""
-        arguments = [path, token, owner, retries, brought, self._known()]
+        grace = round(self._give_up_after * 1000)
+        arguments = [path, token, owner, retries, brought, self._known(), grace]
         answer = self._call("claim_step", saga_id, *arguments)
         if answer[0] == "stop":
             return Stop(reason=answer[1])
         if answer[0] == "done":
             return Done()
-        _, digest, text, attempts, tries, left, output, *pairs = answer
+        _, digest, text, attempts, tries, given_up_in, left, output, *pairs = answer
         itinerary = self._itinerary(digest, text)
         codes, values = pairs[::2], pairs[1::2]
         return Run(
             itinerary=itinerary,
             attempts=int(attempts),
             tries=int(tries),
+            time_left=int(given_up_in) / 1000,
             saga_time_left=None if left == "" else int(left) / 1000,
             sources={
                 itinerary.source_name(code): from_json(value)
@@ -297,16 +303,18 @@ def _next(answer: Sequence[Any]) -> Next:
     return Next(action=answer[0], number=int(answer[1]) if numbered else 0)
 
 
-_logs: WeakKeyDictionary[redis.Redis, SagaLog] = WeakKeyDictionary()
-
-
 def log_of(app: Celery) -> SagaLog:
     """Return the saga log that this Celery app is configured for.
 
     Raises `ConfigurationError`.
     """
-    settings = settings_of(app)
-    client = client_of(settings.backend)
-    if client not in _logs:
-        _logs[client] = SagaLog(client, shards=settings.shards)
-    return _logs[client]
+    return _log(settings_of(app), os.getpid())
+
+
+@lru_cache
+def _log(settings: Settings, pid: int) -> SagaLog:  # noqa: ARG001 - a forked child gets its own
+    return SagaLog(
+        client_of(settings.backend),
+        shards=settings.shards,
+        give_up_after=settings.give_up_after,
+    )

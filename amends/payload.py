@@ -1,11 +1,14 @@
 """What is inside of the log's JSON: models, outputs and errors."""
 
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
 Model = TypeVar("Model", bound=BaseModel)
+
+LARGEST: Final = 1024 * 1024
+"""Bytes of JSON that an input or an output may have; the log is no place for files."""
 
 
 def canonical_json(value: object) -> str:
@@ -43,6 +46,17 @@ def output_json(model: type[BaseModel] | None, result: Any) -> Any:
             f"it returned a {type(result).__name__}, and its annotation says that it returns None"
         )
     return None
+
+
+def held_to_size(text: str, what: str) -> str:
+    """Return a JSON text, or raise ``ValueError`` with its size where it is too large for the log."""
+    size = len(text.encode())
+    if size > LARGEST:
+        raise ValueError(
+            f"{what} has {size:,} bytes as JSON, and the saga log takes {LARGEST:,}:"
+            " keep it elsewhere and pass where it is"
+        )
+    return text
 
 
 def error_json(error: BaseException) -> str:

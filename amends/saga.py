@@ -17,7 +17,7 @@ from amends.errors import DefinitionError
 from amends.handle import Handle
 from amends.itinerary import Itinerary, StepPlan
 from amends.log import log_of
-from amends.payload import canonical_json, dumped, validated
+from amends.payload import canonical_json, dumped, held_to_size, validated
 from amends.states import SagaStatus
 from amends.step import NAME, AnyStep
 from amends.wiring import wire
@@ -86,7 +86,10 @@ class Saga(Generic[Input, Output]):
                 f"{len(values)} inputs and {len(ids)} saga_ids: give each input its id"
             )
         starts = [
-            (_checked(saga_id), canonical_json(dumped(value)))
+            (
+                _checked(saga_id),
+                held_to_size(canonical_json(dumped(value)), f"the input of {saga_id}"),
+            )
             for saga_id, value in zip(ids, values, strict=True)
         ]
         answers = log_of(current_app).start_sagas(self.itinerary, starts)

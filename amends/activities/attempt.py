@@ -14,9 +14,9 @@ from pydantic_core import to_json
 from amends.answers import Next, Run
 from amends.errors import LogUnavailable, NotDone, Refused
 from amends.invocation import Context, Undoes, entered
-from amends.itinerary import GIVEN_UP_AFTER, RecordPlan, fill
+from amends.itinerary import RecordPlan, fill
 from amends.log import SagaLog
-from amends.payload import error_json, output_json, validated
+from amends.payload import error_json, held_to_size, output_json, validated
 from amends.policy import RetryPolicy
 
 T = TypeVar("T")
@@ -87,7 +87,7 @@ class Attempt:
         self._number = claim.attempts + 1
         limit = self._record.call.start_to_close_timeout
         self._limit = limit
-        self._until = time.monotonic() + limit + GIVEN_UP_AFTER
+        self._until = time.monotonic() + claim.time_left
 
     def carry_out(self) -> Ended:
         """Call the function, and record what came of it. Raises `LogUnavailable` if that is in vain."""
@@ -99,10 +99,11 @@ class Attempt:
         try:
             with entered(self._context()):
                 result = self._call(self._path, activity.function, arguments)
-                output = output_json(activity.output, result)
+                data = to_json(output_json(activity.output, result)).decode()
+                output = held_to_size(data, f"the output of {activity.name}")
         except Exception as error:  # noqa: BLE001 - whatever it raises has an outcome
             return self._retry_or_fail(error)
-        return self._complete(to_json(output).decode())
+        return self._complete(output)
 
     def _arguments(self) -> list[Any]:
         request = validated(

@@ -11,8 +11,9 @@ from celery.result import AsyncResult
 from pydantic import BaseModel
 
 from amends.activities.task import ActivityTask
+from amends.config import Settings
 from amends.errors import DefinitionError
-from amends.itinerary import HARD_LIMIT_AFTER, ActivityPlan
+from amends.itinerary import ActivityPlan
 from amends.payload import dumped
 from amends.policy import RetryPolicy
 
@@ -37,7 +38,7 @@ _OWNED: Final = {
     "max_retries": "retry=RetryPolicy(max_attempts=...) decides",
     "default_retry_delay": "retry=RetryPolicy(...) decides",
     "soft_time_limit": "start_to_close_timeout= is the limit",
-    "time_limit": f"it is {HARD_LIMIT_AFTER:.0f} s after start_to_close_timeout=",
+    "time_limit": "it is amends_hard_limit_after past start_to_close_timeout=",
     "pydantic": "always on; the function's annotations are the models",
     "typing": "a message carries ids, not the function's arguments",
 }
@@ -264,7 +265,7 @@ def _register(owner: _Callable, options: Mapping[str, Any]) -> Any:
         base=ActivityTask,
         activity=owner,
         soft_time_limit=owner.start_to_close_timeout,
-        time_limit=owner.start_to_close_timeout + HARD_LIMIT_AFTER,
+        time_limit=owner.start_to_close_timeout + Settings.hard_limit_after,
         **options,
     )(run)
 

@@ -3,10 +3,12 @@
 --! include saga
 -- ARGV[2] record's path   ARGV[3] token   ARGV[4] owner   ARGV[5] the message's retries
 -- ARGV[6] the token that the message brings, or ''   ARGV[7] digests the caller knows, joined by ,
+-- ARGV[8] ms from the attempt's limit to when it is given up
 -- Answers {"stop", reason} | {"done"}
---       | {"run", digest, itinerary or '', attempts, tries, ms to the saga's deadline or '',
---          output of what it undoes or '', source, JSON, source, JSON, ...}
+--       | {"run", digest, itinerary or '', attempts, tries, ms until the attempt is given up,
+--          ms to the saga's deadline or '', output of what it undoes or '', source, JSON, source, JSON, ...}
 local path, token, owner, retries, brought, known = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], ARGV[7]
+local grace = tonumber(ARGV[8])
 
 local function output_of(number)
   for _, code in ipairs({number, number .. 'f'}) do
@@ -23,7 +25,7 @@ local function run(code)
   local left = direction == 'forward' and deadline and deadline - NOW or ''
   local output = ''
   if is_undo(code) then output = get(code:sub(1, -2), 'x') or '' end
-  local answer = {'run', digest, itinerary, get(code, 'a') or 0, get(code, 'r') or 0, left, output}
+  local answer = {'run', digest, itinerary, get(code, 'a') or 0, get(code, 'r') or 0, get(code, 'l') - NOW, left, output}
   for source in sources[code]:gmatch('[^,]+') do
     answer[#answer + 1] = source
     answer[#answer + 1] = source == 'i' and redis.call('HGET', SAGA, 'input') or output_of(source)
@@ -70,8 +72,8 @@ if first ~= code then return {'stop', first and path_of(first) .. ' comes first'
 if retries < tonumber(get(code, 'r') or 0) then return {'stop', 'the message is older than the last attempt'} end
 
 set_state(code, 'running')
-redis.call('HSET', SAGA, code .. '.t', token, code .. '.o', owner, code .. '.l', NOW + limit[code], 'dispatches', 0)
+redis.call('HSET', SAGA, code .. '.t', token, code .. '.o', owner, code .. '.l', NOW + limit[code] + grace, 'dispatches', 0)
 if status == 'pending' then move_to('running') end
-set_due(NOW + LEASE)
+set_due(NOW + math.min(LEASE, limit[code] + grace))
 add_event(is_undo(code) and 'step.compensating' or 'step.started', path, '"attempt":' .. (get(code, 'a') or 0) + 1)
 return run(code)

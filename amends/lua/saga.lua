@@ -30,7 +30,7 @@ local status, direction, deadline, digest
 local steps = {}   -- {name, may_continue, has_fallback, has_undo}, in their order
 local numbers = {} -- a step's number by its name
 local state = {}   -- a record's state, nil while it was never touched
-local limit = {}   -- a record's time from claim to given up, ms
+local limit = {}   -- a record's start-to-close timeout, ms
 local sources = {} -- the numbers of the steps a record's input comes from, and i for the saga's input
 
 local function read_plan()

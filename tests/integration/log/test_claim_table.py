@@ -39,7 +39,9 @@ class TestRunningUnderThisToken:
         first = journey.claim("check_traveller", "mine")
         again = journey.claim("check_traveller", "mine")
         assert isinstance(first, Run)
-        assert replace(again, saga_time_left=first.saga_time_left) == first
+        assert (
+            replace(again, saga_time_left=first.saga_time_left, time_left=first.time_left) == first
+        )
         assert journey.events().count("step.started check_traveller") == 1
 
     def test_the_token_that_the_message_brings_lets_it_take_that_claims_place(self, journey):
@@ -164,6 +166,13 @@ class TestPending:
         journey.claim("check_traveller")
         due = journey.client.zscore(journey.log._keys(journey.id)[2], journey.id)
         assert before + 10 <= due / 1000 <= int(journey.client.time()[0]) + 11
+
+    def test_a_claim_whose_time_is_short_is_due_when_it_is_up(self, journey, monkeypatch):
+        monkeypatch.setattr(journey.log, "_give_up_after", -58.0)
+        before = int(journey.client.time()[0])
+        journey.claim("check_traveller")
+        due = journey.client.zscore(journey.log._keys(journey.id)[2], journey.id)
+        assert before + 2 <= due / 1000 <= int(journey.client.time()[0]) + 3
 
 
 def turn_back(journey) -> None:

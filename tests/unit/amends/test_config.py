@@ -53,7 +53,9 @@ def test_settings_are_found_under_a_namespace_as_in_django(app):
 @pytest.mark.parametrize("given", [{}, {"amends_backend": ""}, {"amends_backend": None}])
 def test_a_missing_backend_is_named_with_its_app(app, given):
     app.conf.update(given)
-    with pytest.raises(ConfigurationError, match="'shop' has no amends_backend: configure the app"):
+    with pytest.raises(
+        ConfigurationError, match="'shop' has no amends_backend: set it to the Redis URL"
+    ):
         settings_of(app)
 
 
@@ -62,7 +64,10 @@ def test_a_missing_backend_is_named_with_its_app(app, given):
     [
         ("amends_shard", r"did you mean amends_shards\?"),
         ("amends_backends", r"did you mean amends_backend\?"),
-        ("amends_colour", "known: backend, compensation_queue, max_countdown, shards"),
+        (
+            "amends_colour",
+            "known: backend, compensation_queue, give_up_after, hard_limit_after, max_countdown, shards, sweep_interval",
+        ),
     ],
 )
 def test_an_unknown_setting_is_refused_with_the_one_that_was_meant(app, name, hint):

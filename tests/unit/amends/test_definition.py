@@ -178,7 +178,7 @@ OWNED = [
     ("max_retries", 3, "retry=RetryPolicy(max_attempts=...) decides"),
     ("default_retry_delay", 3, "retry=RetryPolicy(...) decides"),
     ("soft_time_limit", 3, "start_to_close_timeout= is the limit"),
-    ("time_limit", 3, "it is 10 s after start_to_close_timeout="),
+    ("time_limit", 3, "it is amends_hard_limit_after past start_to_close_timeout="),
     ("typing", True, "a message carries ids, not the function's arguments"),
     ("pydantic", True, "always on; the function's annotations are the models"),
 ]

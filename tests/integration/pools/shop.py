@@ -1,0 +1,67 @@
+"""A small app of its own, run by workers with every kind of pool; the settings come from the environment."""
+
+import os
+import time
+
+from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
+from pydantic import BaseModel
+
+from amends import Refused, RetryPolicy, Saga, Step, activity, context
+
+app = Celery("shop", broker=os.environ["CELERY_BROKER_URL"])
+app.conf.update(
+    amends_backend=os.environ["AMENDS_BACKEND"],
+    amends_sweep_interval=0.2,
+    amends_hard_limit_after=1.0,
+    amends_give_up_after=2.0,
+    worker_prefetch_multiplier=1,
+)
+
+LIMIT = 0.5
+LONGER = 4.0
+QUICK = RetryPolicy(max_attempts=2, initial_interval=0.01, jitter=0.0)
+
+
+class Job(BaseModel):
+    job_id: str
+    manner: str
+
+
+class Result(BaseModel):
+    outcome: str
+
+
+@activity(start_to_close_timeout=LIMIT, retry=QUICK)
+def work(job: Job) -> None:
+    """Work in the manner that is asked for, at the first attempt."""
+    if context().attempt > 1 or job.manner == "quick":
+        return
+    if job.manner == "slow":
+        time.sleep(LONGER)
+    until = time.monotonic() + LONGER
+    while job.manner == "obstinate" and time.monotonic() < until:
+        try:
+            time.sleep(0.05)
+        except SoftTimeLimitExceeded:
+            pass
+
+
+@activity(start_to_close_timeout=LIMIT, retry=QUICK)
+def undo_work(job: Job, nothing: None) -> None:
+    """Take it back."""
+
+
+@activity(start_to_close_timeout=LIMIT, retry=QUICK)
+def approve(job: Job) -> None:
+    """Refuse what is asked to be refused."""
+    if job.manner == "refused":
+        raise Refused("no")
+
+
+shop_saga = Saga(
+    "shop",
+    input=Job,
+    output=Result,
+    steps=[Step(work, compensation=undo_work), Step(approve, compensation=None, outcome="refused")],
+)

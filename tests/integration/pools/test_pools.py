@@ -1,0 +1,101 @@
+"""Sagas on each kind of worker pool: the way forward, the way back, and attempts past their time."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+POOLS = ["prefork", "threads", "solo", "gevent"]
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def shop(redis_url):
+    """Import the app as a client that shares its log and broker."""
+    urls = {"CELERY_BROKER_URL": f"{redis_url}/4", "AMENDS_BACKEND": f"{redis_url}/5"}
+    before = {name: os.environ.get(name) for name in urls}
+    os.environ.update(urls)
+    import shop
+
+    yield shop
+    for name, value in before.items():
+        os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@pytest.fixture(scope="module", params=POOLS)
+def pool(request, shop, tmp_path_factory):
+    """Run a worker with this pool while the tests with it run."""
+    if request.param == "gevent" and importlib.util.find_spec("gevent") is None:
+        pytest.skip("gevent is not installed")
+    log = tmp_path_factory.mktemp(request.param) / "worker.log"
+    command = [sys.executable, "-m", "celery", "-A", "shop", "worker", "--concurrency", "4"]
+    with log.open("w") as output:
+        worker = subprocess.Popen(
+            [*command, "--pool", request.param, "--without-mingle", "--without-gossip"],
+            cwd=HERE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=output,
+            stderr=output,
+        )
+        yield request.param
+        worker.terminate()
+        try:
+            worker.wait(20)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
+
+
+def run(shop, manner):
+    shop.app.set_current()
+    shop.app.set_default()
+    job_id = f"{manner}-{uuid.uuid4().hex[:8]}"
+    handle = shop.shop_saga.start(shop.Job(job_id=job_id, manner=manner), saga_id=job_id)
+    return handle, handle.wait(timeout=60).outcome
+
+
+def retried_after(handle):
+    return [
+        event.details["error"]["type"]
+        for event in handle.history()
+        if event.name == "step.retrying"
+    ]
+
+
+def test_a_saga_goes_forward(shop, pool):
+    handle, outcome = run(shop, "quick")
+    assert (handle.status, outcome) == ("completed", "completed")
+
+
+def test_a_saga_goes_back(shop, pool):
+    handle, outcome = run(shop, "refused")
+    assert (handle.status, outcome) == ("compensated", "refused")
+    assert handle.snapshot().steps["work"].state == "compensated"
+
+
+def test_an_attempt_past_its_time_is_tried_again(shop, pool):
+    handle, outcome = run(shop, "slow")
+    assert outcome == "completed"
+    assert handle.snapshot().steps["work"].attempts == 2
+    # Only prefork has Celery's soft limit; elsewhere the log gives the attempt up.
+    assert retried_after(handle) == [
+        "SoftTimeLimitExceeded" if pool == "prefork" else "TimeoutError"
+    ]
+
+
+def test_an_attempt_that_takes_no_notice_of_its_limit_is_given_up_and_fenced(shop, pool):
+    handle, outcome = run(shop, "obstinate")
+    assert outcome == "completed"
+    assert retried_after(handle) == ["TimeoutError"]
+    if pool in ("prefork", "gevent"):
+        return  # there the hard limit killed it, and it says nothing more
+    until = time.monotonic() + 30
+    while "step.late" not in [event.name for event in handle.history()]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert handle.snapshot().steps["work"].attempts == 2
