@@ -73,7 +73,7 @@ def own_redis(monkeypatch: pytest.MonkeyPatch) -> None:
 def owner(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """Start a process that owns a program with a child, and kill it in the end."""
     command = [sys.executable, "-c", OWNER, str(tmp_path), *family(tmp_path)]
-    with subprocess.Popen(command, cwd=ROOT) as process:  # noqa: S603 - our own command
+    with subprocess.Popen(command, cwd=ROOT) as process:
         eventually(lambda: has_family(tmp_path))
         yield process
         process.kill()
@@ -155,7 +155,7 @@ def test_a_directory_has_one_owner_at_a_time(
 def test_a_port_that_was_asked_for_and_is_taken_is_a_clear_error(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        ended = subprocess.run(  # noqa: S603 - our own command
+        ended = subprocess.run(
             [sys.executable, "-m", "local", "--directory", str(tmp_path), "up"],
             cwd=ROOT,
             env={**os.environ, "SERVICES_PORT": port},

@@ -83,7 +83,7 @@ def environment(wheel: Path) -> Environment:
 
 
 def pip(*arguments: str) -> None:
-    ended = subprocess.run(  # noqa: S603 - our own command
+    ended = subprocess.run(
         [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments],
         capture_output=True,
         text=True,
@@ -144,7 +144,7 @@ def test_the_wheel_holds_all_of_amends_and_nothing_else(source: Path, wheel: Pat
 def test_every_script_loads_where_only_the_wheel_is(
     source: Path, environment: Environment, tmp_path: Path
 ) -> None:
-    ended = subprocess.run(  # noqa: S603 - our own command
+    ended = subprocess.run(
         [environment.python, "-c", LOOK_AROUND],
         cwd=tmp_path,
         env=environment.variables,
@@ -181,7 +181,7 @@ def test_the_saga_of_the_readme_runs_as_it_is_printed(
         Celery("observer", broker=broker, set_as_current=False) as observer,
     ):
         owner.await_answer("worker", lambda: observer.control.ping(timeout=0.5), timeout=60.0)
-        asked = subprocess.run(  # noqa: S603 - our own command
+        asked = subprocess.run(
             [environment.python, "-m", "doctest", "session.txt"],
             cwd=folder,
             env=variables,

@@ -1,107 +1,13 @@
-"""The log on both Redises, and a saga in it that a test moves by hand, one transition at a time."""
+"""The log on both Redises, and a saga in it."""
 
-import json
-import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import fakeredis
 import pytest
 import redis
-from trip import Trip, trip_saga
+from journey import Journey
 
-from amends.answers import Done, Next, Run, Stop
 from amends.log import SagaLog
-from amends.payload import canonical_json
-
-ERROR = json.dumps({"type": "Problem", "message": "it did not work"})
-
-
-class Journey:
-    """One saga in the log, and the transitions on it."""
-
-    def __init__(self, log: SagaLog, client: redis.Redis) -> None:
-        self.log = log
-        self.client = client
-        self.id = uuid.uuid4().hex
-        self.started = log.start_saga(self.id, trip_saga.itinerary, self.input())
-
-    def input(self, **changes: Any) -> str:
-        trip = Trip(trip_id=self.id, **changes)
-        return canonical_json(trip.model_dump(mode="json"))
-
-    def claim(
-        self, path: str, token: str = "t", *, retries: int = 0, brought: str = ""
-    ) -> Run | Done | Stop:
-        return self.log.claim_step(
-            self.id, path, token=token, owner="owner", retries=retries, brought=brought
-        )
-
-    def complete(
-        self, path: str, token: str = "t", *, output: str = "null", link: str = ""
-    ) -> Next:
-        return self.log.complete_step(self.id, path, token=token, output=output, link=link)
-
-    def retry(
-        self,
-        path: str,
-        token: str = "t",
-        *,
-        wait: float = 0.0,
-        unknown: bool = True,
-        spent: bool = True,
-    ) -> Next:
-        return self.log.retry_step(
-            self.id, path, token=token, error=ERROR, wait=wait, unknown=unknown, spent=spent
-        )
-
-    def fail(
-        self,
-        path: str,
-        token: str = "t",
-        *,
-        unknown: bool = False,
-        refused: bool = False,
-        link: str = "",
-    ) -> Next:
-        return self.log.fail_step(
-            self.id,
-            path,
-            token=token,
-            error=ERROR,
-            unknown=unknown,
-            refused=refused,
-            outcome="lost",
-            link=link,
-        )
-
-    def do(self, *paths: str) -> None:
-        """Claim and complete each."""
-        for path in paths:
-            assert isinstance(self.claim(path), Run), path
-            self.complete(path, output='{"ticket":"T","room":"R"}')
-
-    def lose(self, path: str, **how: bool) -> Next:
-        """Claim one and let it fail for good."""
-        assert isinstance(self.claim(path), Run), path
-        return self.fail(path, **how)
-
-    def remaining(self) -> list[str]:
-        """Tell what a dispatch would publish."""
-        answer = self.log.dispatch_saga(self.id, longest_wait=300.0)
-        return [] if answer is None else [path for path, _ in answer.records]
-
-    def field(self, name: str) -> str | None:
-        return self.log.read_saga(self.id).fields.get(name)
-
-    @property
-    def status(self) -> str:
-        return self.log.read_status(self.id).value
-
-    def events(self) -> list[str]:
-        return [
-            f"{e.name} {e.record}" if e.record else e.name for e in self.log.read_history(self.id)
-        ]
 
 
 @pytest.fixture(params=["fakeredis", "redis"])

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 
 from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
@@ -41,10 +42,8 @@ def work(job: Job) -> None:
         time.sleep(LONGER)
     until = time.monotonic() + LONGER
     while job.manner == "obstinate" and time.monotonic() < until:
-        try:
+        with suppress(SoftTimeLimitExceeded):
             time.sleep(0.05)
-        except SoftTimeLimitExceeded:
-            pass
 
 
 @activity(start_to_close_timeout=LIMIT, retry=QUICK)

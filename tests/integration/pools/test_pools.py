@@ -20,7 +20,7 @@ def shop(redis_url):
     urls = {"CELERY_BROKER_URL": f"{redis_url}/4", "AMENDS_BACKEND": f"{redis_url}/5"}
     before = {name: os.environ.get(name) for name in urls}
     os.environ.update(urls)
-    import shop
+    import shop  # noqa: PLC0415 - it reads them when it is imported
 
     yield shop
     for name, value in before.items():
