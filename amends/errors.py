@@ -16,6 +16,15 @@ anything else means that nobody knows whether it took effect. All can be rebuilt
 ``.args``, which is what Celery and pickle do.
 """
 
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Give the end of a sentence about an unknown name: the known one that looks most like it."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
 
 class SagaError(Exception):
     """The base of all errors of this library."""

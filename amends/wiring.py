@@ -1,6 +1,5 @@
 """Where each field of a model comes from, found by name and checked when a saga is defined."""
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from datetime import date, time, timedelta
@@ -13,7 +12,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, RootModel
 
-from amends.errors import DefinitionError
+from amends.errors import DefinitionError, did_you_mean
 
 Models = Mapping[str, type[BaseModel]]
 """The models that fields may come from, by the name of their source."""
@@ -41,7 +40,7 @@ def wire(
             if field.is_required():
                 known = sorted({each for model in models.values() for each in model.model_fields})
                 raise DefinitionError(
-                    f"{where}: nothing fills {target.__name__}.{name}{_hint(name, known)};"
+                    f"{where}: nothing fills {target.__name__}.{name}{did_you_mean(name, known)};"
                     f" say {keyword}={{'{name}': '<source>.<field>'}}"
                 )
             continue
@@ -74,19 +73,14 @@ def _field_at(path: str, models: Models, *, where: str) -> Any:
     if source not in models:
         raise DefinitionError(
             f"{where}: {path} names {source!r}, which is not the input nor an earlier step"
-            f" with an output{_hint(source, models)}"
+            f" with an output{did_you_mean(source, models)}"
         )
     fields = models[source].model_fields
     if name not in fields:
         raise DefinitionError(
-            f"{where}: {path} names no field of {models[source].__name__}{_hint(name, fields)}"
+            f"{where}: {path} names no field of {models[source].__name__}{did_you_mean(name, fields)}"
         )
     return fields[name].annotation
-
-
-def _hint(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
 
 
 def _name(annotation: Any) -> str:

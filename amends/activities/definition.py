@@ -5,14 +5,14 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, Protocol, TypeVar, get_args, get_type_hints, overload
 
-from celery import shared_task
+from celery import Task, shared_task
 from celery.canvas import Signature
 from celery.result import AsyncResult
 from pydantic import BaseModel
 
 from amends.activities.task import ActivityTask
 from amends.config import Settings
-from amends.errors import DefinitionError
+from amends.errors import DefinitionError, did_you_mean
 from amends.itinerary import ActivityPlan
 from amends.payload import dumped
 from amends.policy import RetryPolicy
@@ -246,6 +246,18 @@ def _is_model(annotation: object) -> bool:
 def _check_options(name: str, options: Mapping[str, Any], start_to_close_timeout: float) -> None:
     for option in options.keys() & _OWNED:
         raise DefinitionError(f"{name}: {option}= is the engine's: {_OWNED[option]}")
+    known = {
+        "retry",
+        "start_to_close_timeout",
+        "queue",
+        "priority",
+        "name",
+        *dir(Task),
+    } - _OWNED.keys()
+    for option in options.keys() - known:
+        raise DefinitionError(
+            f"{name}: {option}= is no option of an activity, nor of a Celery task{did_you_mean(option, known)}"
+        )
     if not 0 < start_to_close_timeout < math.inf:
         raise DefinitionError(
             f"{name}: start_to_close_timeout is {start_to_close_timeout}, not a time in seconds"

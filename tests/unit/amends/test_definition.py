@@ -147,6 +147,26 @@ def test_other_options_of_a_task_pass_through(app):
     assert app.tasks[book.name].rate_limit is None
 
 
+@pytest.mark.parametrize(
+    ("option", "end"),
+    [
+        ("start_to_close", ", did you mean 'start_to_close_timeout'?"),
+        ("retries", ", did you mean 'retry'?"),
+        ("rate_limits", ", did you mean 'rate_limit'?"),
+        ("colour", ""),
+    ],
+)
+def test_an_unknown_option_is_refused(option, end):
+    def stay(request: Book) -> None: ...
+
+    with pytest.raises(DefinitionError) as caught:
+        activity(**{option: 1})(stay)
+    expected = (
+        f"test_definition.stay: {option}= is no option of an activity, nor of a Celery task{end}"
+    )
+    assert str(caught.value) == expected
+
+
 def test_queue_and_priority_are_options_of_each_message(app, monkeypatch):
     # As attributes of the task, Celery 5.7 warns of them.
     sent = []
