@@ -108,9 +108,9 @@ class Bench:
 
     def let_time_run_out(self, log: SagaLog, saga_id: str, record: str) -> None:
         """Move a running attempt past its time, and the saga to the next sweep."""
-        saga, _, due, *_ = log._keys(saga_id)
-        log._client.hset(saga, f"{record}.l", 0)
-        log._client.zadd(due, {saga_id: 0})
+        saga, _, due, *_ = log._store.keys_of(saga_id)
+        log._store.client.hset(saga, f"{record}.l", 0)
+        log._store.client.zadd(due, {saga_id: 0})
 
 
 bench = Bench()

@@ -56,7 +56,7 @@ def test_a_larger_input_is_refused_with_its_size(app, log, saga_id):
         ValueError, match=r"the input of \w+ has 1,048,5\d\d bytes as JSON, .* 1,048,576"
     ):
         letter_saga.start(Letter(text="x" * (LARGEST - 8)), saga_id=saga_id)
-    assert not log._client.exists(log._keys(saga_id)[0])
+    assert not log._store.client.exists(log._store.keys_of(saga_id)[0])
 
 
 def test_a_larger_output_is_an_unknown_outcome_with_its_size(work, saga_id, monkeypatch):
@@ -184,7 +184,7 @@ def test_a_message_for_a_step_that_the_saga_does_not_have_changes_nothing(work, 
 def test_what_a_step_left_in_the_log_that_no_longer_validates_is_not_done(work, log, saga_id):
     log.start_saga(saga_id, job_saga.itinerary, '{"job_id":["no","string"]}')
     handle = job_saga.get(saga_id)
-    handle._log._client.zadd(log._keys(saga_id)[2], {saga_id: 0})
+    handle._log._store.client.zadd(log._store.keys_of(saga_id)[2], {saga_id: 0})
     work.wait_until(lambda: handle.status == "compensated")
     step = handle.snapshot().steps["a"]
     assert (step.state, step.attempts) == ("failed", 1)

@@ -32,9 +32,9 @@ def saga(name, timeout=None):
 
 def skip_the_wait(log, saga_id, record):
     """Move the saga's next attempt, and its place among the due, to now."""
-    keys = log._keys(saga_id)
-    log._client.hset(keys[0], f"{record}.w", 0)
-    log._client.zadd(keys[2], {saga_id: 0})
+    keys = log._store.keys_of(saga_id)
+    log._store.client.hset(keys[0], f"{record}.w", 0)
+    log._store.client.zadd(keys[2], {saga_id: 0})
 
 
 def test_a_step_that_is_put_off_for_days_for_weeks_waits_in_the_log_alone(
@@ -46,8 +46,8 @@ def test_a_step_that_is_put_off_for_days_for_weeks_waits_in_the_log_alone(
     for day in range(1, days + 1):
         work.wait_until(lambda day=day: handle.snapshot().steps["b"].attempts == day)
         work.wait_until(lambda: not broker.hlen("unacked") and not broker.llen("work"))
-        due = log._client.zscore(log._keys(saga_id)[2], saga_id) / 1000
-        assert due - log._client.time()[0] > DAY - 60
+        due = log._store.client.zscore(log._store.keys_of(saga_id)[2], saga_id) / 1000
+        assert due - log._store.client.time()[0] > DAY - 60
         skip_the_wait(log, saga_id, "2")
         run_once(app)
     assert handle.wait(timeout=20).outcome == "completed"

@@ -48,9 +48,9 @@ class Monitor:
 @pytest.fixture
 def monitor(app):
     log = log_of(app)
-    log._prepare()
-    sweep = log._digests["take_due"]
-    return Monitor(log._client, lambda words: words[1:2] == [sweep])
+    log._store.prepare()
+    sweep = log._store.prepare()["take_due"]
+    return Monitor(log._store.client, lambda words: words[1:2] == [sweep])
 
 
 def wait_for_the_end(work, log, saga_id):

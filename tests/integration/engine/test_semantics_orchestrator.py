@@ -74,7 +74,7 @@ def test_o5_of_twenty_results_at_once_one_is_recorded(log, saga_id):
 def test_o20_messages_that_the_broker_lost_are_published_again(app, saga_id, log, broker, request):
     job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     broker.delete("work")
-    log._client.zadd(log._keys(saga_id)[2], {saga_id: 0})
+    log._store.client.zadd(log._store.keys_of(saga_id)[2], {saga_id: 0})
     request.getfixturevalue("worker")
     run_once(app)
     assert job_saga.get(saga_id).wait(timeout=20).outcome == "completed"

@@ -164,14 +164,14 @@ class TestPending:
     def test_a_claim_is_due_in_ten_seconds(self, journey):
         before = int(journey.client.time()[0])
         journey.claim("check_traveller")
-        due = journey.client.zscore(journey.log._keys(journey.id)[2], journey.id)
+        due = journey.client.zscore(journey.log._store.keys_of(journey.id)[2], journey.id)
         assert before + 10 <= due / 1000 <= int(journey.client.time()[0]) + 11
 
     def test_a_claim_whose_time_is_short_is_due_when_it_is_up(self, journey, monkeypatch):
         monkeypatch.setattr(journey.log, "_give_up_after", -58.0)
         before = int(journey.client.time()[0])
         journey.claim("check_traveller")
-        due = journey.client.zscore(journey.log._keys(journey.id)[2], journey.id)
+        due = journey.client.zscore(journey.log._store.keys_of(journey.id)[2], journey.id)
         assert before + 2 <= due / 1000 <= int(journey.client.time()[0]) + 3
 
 

@@ -13,7 +13,7 @@ def test_a_start_numbers_its_messages_from_one(journey):
 
 
 def test_a_new_saga_is_pending_indexed_and_due(journey):
-    keys = journey.log._keys(journey.id)
+    keys = journey.log._store.keys_of(journey.id)
     assert journey.status == "pending"
     assert journey.client.zscore(keys[4], journey.id) is not None
     assert journey.client.zscore(keys[2], journey.id) is not None
@@ -68,7 +68,7 @@ def test_the_last_step_ends_the_saga_in_the_same_script(journey):
     journey.claim("hotel")
     assert journey.complete("hotel") == Next(action="end")
     assert (journey.status, journey.field("outcome")) == ("completed", "completed")
-    keys = journey.log._keys(journey.id)
+    keys = journey.log._store.keys_of(journey.id)
     assert journey.client.zscore(keys[2], journey.id) is None
     indexed = [key.rpartition(":")[2] for key in keys[4:] if journey.client.zscore(key, journey.id)]
     assert indexed == ["completed"]
@@ -108,7 +108,7 @@ def test_a_wait_that_is_too_long_for_a_message_is_left_to_the_log(journey):
     journey.claim("check_traveller")
     journey.retry("check_traveller", wait=500.0)
     assert journey.log.dispatch_saga(journey.id, longest_wait=300.0) is None
-    due = journey.client.zscore(journey.log._keys(journey.id)[2], journey.id) / 1000
+    due = journey.client.zscore(journey.log._store.keys_of(journey.id)[2], journey.id) / 1000
     assert 499 < due - journey.client.time()[0] <= 501
 
 
@@ -124,13 +124,13 @@ def test_each_dispatch_without_a_claim_waits_longer_for_the_next(journey):
     dues = []
     for _ in range(6):
         journey.remaining()
-        due = journey.client.zscore(journey.log._keys(journey.id)[2], journey.id) / 1000
+        due = journey.client.zscore(journey.log._store.keys_of(journey.id)[2], journey.id) / 1000
         dues.append(round(due - journey.client.time()[0], -1))
     assert dues == [120, 240, 480, 600, 600, 600]
 
 
 def test_take_due_takes_each_saga_once(journey):
-    due = journey.log._keys(journey.id)[2]
+    due = journey.log._store.keys_of(journey.id)[2]
     journey.client.zadd(due, {journey.id: 1})
     assert journey.id in journey.log.take_due(lease=10.0, limit=50)
     assert journey.id not in journey.log.take_due(lease=10.0, limit=50)
@@ -138,7 +138,7 @@ def test_take_due_takes_each_saga_once(journey):
 
 
 def test_the_saga_s_deadline_is_due_before_anything_later(journey):
-    saga, _, due, *_ = journey.log._keys(journey.id)
+    saga, _, due, *_ = journey.log._store.keys_of(journey.id)
     soon = journey.client.time()[0] * 1000 + 3000
     journey.client.hset(saga, "deadline", soon)
     journey.claim("check_traveller")

@@ -25,7 +25,7 @@ def cancel(journey, **actor):
 
 
 def let_the_deadline_pass(journey):
-    journey.client.hset(journey.log._keys(journey.id)[0], "deadline", 1)
+    journey.client.hset(journey.log._store.keys_of(journey.id)[0], "deadline", 1)
 
 
 @pytest.mark.parametrize("round_", range(10))

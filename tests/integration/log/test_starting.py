@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+import redis
 from trip import trip_saga
 
 from amends import ConfigurationError, LogUnavailable, SagaAlreadyStarted
@@ -30,15 +31,17 @@ def test_a_start_of_another_definition_under_the_same_id_is_refused(journey):
 
 def test_a_definition_is_sent_once_for_each_shard(log, client, monkeypatch):
     sent = []
-    call_many = log._call_many
+    call_many = log._store.call_many
 
     def listen(name, calls):
         sent.extend(arguments[5] for _, arguments in calls)
         return call_many(name, calls)
 
-    monkeypatch.setattr(log, "_call_many", listen)
+    monkeypatch.setattr(log._store, "call_many", listen)
     twins = [
-        saga_id for saga_id in (uuid.uuid4().hex for _ in range(400)) if log._shard(saga_id) == 7
+        saga_id
+        for saga_id in (uuid.uuid4().hex for _ in range(400))
+        if log._store.shard_of(saga_id) == 7
     ][:2]
     for saga_id in twins:
         log.start_saga(saga_id, trip_saga.itinerary, "{}")
@@ -72,3 +75,16 @@ def test_a_log_that_cannot_be_reached_says_so():
     log = SagaLog(client_of(f"redis://127.0.0.1:{free_port()}/0"))
     with pytest.raises(LogUnavailable, match="the saga log at amends_backend cannot be reached"):
         log.start_saga("x", trip_saga.itinerary, "{}")
+
+
+def test_a_redis_that_is_full_is_as_good_as_away(redis_url):
+    # Taken at face value, an error of the store would fail a healthy step.
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        log = SagaLog(client)
+        log.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}")
+        client.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(LogUnavailable, match="OOM"):
+                log.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}")
+        finally:
+            client.config_set("maxmemory", 0)

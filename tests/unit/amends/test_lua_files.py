@@ -31,7 +31,7 @@ def calls_of_scripts():
             if (
                 isinstance(call, ast.Call)
                 and isinstance(call.func, ast.Attribute)
-                and call.func.attr in ("_call", "_call_many")
+                and call.func.attr in ("call", "call_many")
                 and isinstance(call.args[0], ast.Constant)
             ):
                 called.setdefault(method.name, set()).add(call.args[0].value)

@@ -1,0 +1,130 @@
+"""Redis as the saga log needs it: keys in shards, scripts by name, and one error when it is away.
+
+All keys of a saga share a hash tag, ``{<shard>}``, with the sets of its shard, so that each
+transition is one script on one slot.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+from zlib import crc32
+
+import redis
+from redis import exceptions
+
+from amends.errors import ConfigurationError, LogUnavailable
+from amends.lua import SCRIPTS
+from amends.states import SagaStatus
+
+# Away, or there and taking no writes: starting, a replica, full, or unable to persist.
+_AWAY: Final = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.BusyLoadingError,
+    exceptions.ReadOnlyError,
+    exceptions.MasterDownError,
+    exceptions.OutOfMemoryError,
+)
+_AWAY_SAYS: Final = ("MISCONF", "NOREPLICAS")
+
+
+class Store:
+    """A Redis whose keys are in `shards` parts. Its methods raise `LogUnavailable` when it is away."""
+
+    def __init__(self, client: redis.Redis, *, shards: int) -> None:
+        self.client: Any = client  # redis-py leaves open whether replies are str
+        self.shards = shards
+        self._digests: dict[str, str] = {}
+
+    def shard_of(self, saga_id: str) -> int:
+        """Tell which shard a saga is in."""
+        return crc32(saga_id.encode()) % self.shards
+
+    def due_key(self, shard: int) -> str:
+        """Name the set of the due sagas of a shard."""
+        return f"{_tag(shard)}due"
+
+    def keys_of(self, saga_id: str) -> list[str]:
+        """Name the keys of a saga, in the order that ``lua/saga.lua`` gives."""
+        shard = self.shard_of(saga_id)
+        tag = _tag(shard)
+        indexes = [f"{tag}index:{status}" for status in SagaStatus]
+        own = [f"{tag}saga:{saga_id}", f"{tag}history:{saga_id}"]
+        return [*own, self.due_key(shard), f"{tag}definitions", *indexes]
+
+    def call(self, name: str, saga_id: str, *arguments: Any) -> Any:
+        """Run a script on a saga."""
+        return self.call_many(name, [(self.keys_of(saga_id), [saga_id, *arguments])])[0]
+
+    def call_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
+        """Run a script for each of these keys and arguments, in one round trip."""
+        answers = self._send(name, calls)
+        forgotten = [k for k, answer in enumerate(answers) if _is_forgotten(answer)]
+        if forgotten:  # Redis was restarted
+            self._digests = {}
+            again = self._send(name, [calls[k] for k in forgotten])
+            for k, answer in zip(forgotten, again, strict=True):
+                answers[k] = answer
+        for answer in answers:
+            if isinstance(answer, Exception):
+                with _reaching():
+                    raise answer
+        return answers
+
+    def read(self, command: Callable[[Any], Any]) -> Any:
+        """Return what `command` reads with the client."""
+        with _reaching():
+            return command(self.client)
+
+    def prepare(self) -> dict[str, str]:
+        """At first use: load the scripts, and hold the number of shards to what the log has.
+
+        Returns the scripts' digests by name. Raises `ConfigurationError` for another number.
+        """
+        if not self._digests:
+            with _reaching():
+                self._digests = self._load()
+        return self._digests
+
+    def _load(self) -> dict[str, str]:
+        pipeline = self.client.pipeline(transaction=False)
+        for text in SCRIPTS.values():
+            pipeline.script_load(text)
+        pipeline.set("amends:shards", self.shards, nx=True)
+        pipeline.get("amends:shards")
+        *digests, _, stored = pipeline.execute()
+        if int(stored) != self.shards:
+            raise ConfigurationError(
+                f"the saga log has {stored} shards and amends_shards says {self.shards}; set it to {stored},"
+                " for sagas would not be found under another number"
+            )
+        return dict(zip(SCRIPTS, digests, strict=True))
+
+    def _send(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
+        digest = self.prepare()[name]
+        pipeline = self.client.pipeline(transaction=False)
+        for keys, arguments in calls:
+            pipeline.evalsha(digest, len(keys), *keys, *arguments)
+        with _reaching():
+            answers: list[Any] = pipeline.execute(raise_on_error=False)
+        return answers
+
+
+def _tag(shard: int) -> str:
+    return f"amends:{{{shard}}}:"
+
+
+def _is_forgotten(answer: Any) -> bool:
+    return isinstance(answer, exceptions.NoScriptError)
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    try:
+        yield
+    except exceptions.RedisError as error:
+        if not isinstance(error, _AWAY) and not str(error).startswith(_AWAY_SAYS):
+            raise
+        raise LogUnavailable(
+            f"the saga log at amends_backend cannot be reached: {error}"
+        ) from error
