@@ -4,6 +4,7 @@ All keys of a saga share a hash tag, ``{<shard>}``, with the sets of its shard, 
 transition is one script on one slot.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -16,16 +17,14 @@ from amends.errors import ConfigurationError, LogUnavailable
 from amends.lua import SCRIPTS
 from amends.states import SagaStatus
 
-# Away, or there and taking no writes: starting, a replica, full, or unable to persist.
 _AWAY: Final = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
-    exceptions.BusyLoadingError,
-    exceptions.ReadOnlyError,
-    exceptions.MasterDownError,
-    exceptions.OutOfMemoryError,
 )
-_AWAY_SAYS: Final = ("MISCONF", "NOREPLICAS")
+# A script's error has the reason somewhere in its text.
+_TAKES_NO_WRITES: Final = re.compile(
+    r"\b(OOM|READONLY|MISCONF|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN)\b"
+)
 
 
 class Store:
@@ -123,7 +122,7 @@ def _reaching() -> Iterator[None]:
     try:
         yield
     except exceptions.RedisError as error:
-        if not isinstance(error, _AWAY) and not str(error).startswith(_AWAY_SAYS):
+        if not isinstance(error, _AWAY) and not _TAKES_NO_WRITES.search(str(error)):
             raise
         raise LogUnavailable(
             f"the saga log at amends_backend cannot be reached: {error}"

@@ -15,9 +15,9 @@ if not code then return {'late'} end
 if not is_open(code) and get(code, 't') == token then return continuation(link) end
 if not holds(code, token) then return too_late(path, '"error":' .. error) end
 
+redis.call('HSET', SAGA, code .. '.e', error)
 end_claim(code, true)
 redis.call('HINCRBY', SAGA, code .. '.r', 1)
-redis.call('HSET', SAGA, code .. '.e', error)
 if unknown then redis.call('HSET', SAGA, code .. '.u', 1) end
 
 if is_undo(code) then

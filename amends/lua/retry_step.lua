@@ -15,9 +15,9 @@ if same and state[code] == 'pending' then return {'retry', tonumber(get(code, 'r
 if same and direction == 'backward' and not is_undo(code) and not is_open(code) then return continuation('') end
 if not holds(code, token) then return too_late(path, '"error":' .. error) end
 
-end_claim(code, spent)
 if unknown then redis.call('HSET', SAGA, code .. '.u', 1) end
 redis.call('HSET', SAGA, code .. '.e', error)
+end_claim(code, spent)
 if direction == 'backward' and not is_undo(code) then
   set_state(code, get(code, 'u') and 'unknown' or 'failed')
   add_event('step.failed', path, '"state":"' .. state[code] .. '","error":' .. error)

@@ -16,6 +16,9 @@
 --   r.w           when it may run again r.l          when its running attempt is given up
 --   r.x output    JSON                  r.e error    JSON          r.n outcome if the switch fails
 -- Times are milliseconds of Redis TIME. JSON is passed through, never read.
+--
+-- The first write of a transition is one that a full Redis refuses (HSET, not HDEL): then it is all of
+-- the transition that is refused, for Redis looks once, when a script begins.
 local SAGA, HISTORY, DUE, DEFINITIONS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local STATUSES = {'pending', 'running', 'compensating', 'completed', 'compensated', 'stuck'}
 local ID = ARGV[1]
