@@ -58,13 +58,42 @@ class Publish:
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A dispatch's answer: a record is owned."""
+    """A dispatch's answer: a record is owned.
+
+    `age` is the seconds since it was claimed, `limit_left` those until its start-to-close timeout is
+    up, and `time_left` those until the log gives it up in any case.
+    """
 
     itinerary: Itinerary
     path: str
     token: str
-    time_left: float
+    owner: str
     attempts: int
+    deaths: int
+    age: float
+    limit_left: float
+    time_left: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A dispatch's answer to a look: this record's message should be under way, or waits in a queue.
+
+    `age` is the seconds since it should have arrived, `times` how often it was published.
+    """
+
+    itinerary: Itinerary
+    path: str
+    age: float
+    times: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heartbeat:
+    """What a worker last said: `age` seconds ago, and which processes of its pool lived then."""
+
+    age: float
+    pids: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)

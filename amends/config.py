@@ -3,7 +3,7 @@
 import difflib
 import os
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import redis
@@ -26,7 +26,8 @@ class Settings:
     the log has, fixed at its first use. `sweep_interval` is the seconds between two sweeps of a
     worker. An attempt's soft time limit is its start-to-close timeout; `hard_limit_after` is how many
     seconds later it is killed where the pool can, `give_up_after` how many seconds later the log gives
-    it up in any pool, which must be longer.
+    it up in any pool, which must be longer. A step that was claimed `poison_after` times by processes
+    that died of it is not tried again.
     """
 
     backend: str
@@ -36,6 +37,7 @@ class Settings:
     sweep_interval: float = 5.0
     hard_limit_after: float = 10.0
     give_up_after: float = 15.0
+    poison_after: int = 5
 
 
 def settings_of(app: Celery) -> Settings:
@@ -100,7 +102,7 @@ def client_of(backend: str) -> redis.Redis:
     return _client(backend, os.getpid())
 
 
-@lru_cache
+@cache
 def _client(backend: str, pid: int) -> redis.Redis:  # noqa: ARG001 - a forked child gets its own
     if backend.startswith("memory://"):
         return _in_memory(backend)

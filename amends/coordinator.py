@@ -7,7 +7,7 @@ from typing import Any, Final
 from celery import Celery, Task, chain, shared_task
 from celery.canvas import Signature
 
-from amends.answers import Publish, Running
+from amends.answers import Publish
 from amends.config import settings_of
 from amends.errors import LogUnavailable
 from amends.itinerary import RecordPlan
@@ -17,7 +17,7 @@ from amends.messages import ADVANCE, advance_message, compensation_queue, task_i
 _ANY: Final = 10.0**9  # seconds: no wait is too long where nothing is published
 
 
-def advance(app: Celery, saga_id: str) -> Running | None:
+def advance(app: Celery, saga_id: str) -> None:
     """Publish what remains of a saga, forward or backward.
 
     Does nothing where nothing remains, or where a worker has claimed what is next: that claim is
@@ -26,8 +26,6 @@ def advance(app: Celery, saga_id: str) -> Running | None:
     answer = log_of(app).dispatch_saga(saga_id, longest_wait=settings_of(app).max_countdown)
     if isinstance(answer, Publish):
         publish(app, saga_id, answer)
-        return None
-    return answer
 
 
 def publish(app: Celery, saga_id: str, what: Publish) -> None:
@@ -64,9 +62,20 @@ def run_here(
         task.perform_here(saga_id, path, retries=tries, **how)
 
 
+def queue_of(app: Celery, record: RecordPlan) -> str:
+    """Name the queue that a record's message goes to."""
+    if queue := _own_queue(app, record):
+        return queue
+    routed: str = app.amqp.router.route({}, record.call.task)["queue"].name
+    return routed
+
+
+def _own_queue(app: Celery, record: RecordPlan) -> str | None:
+    return record.call.queue or (compensation_queue(app) if record.undoes else None)
+
+
 def _link(app: Celery, saga_id: str, record: RecordPlan, number: int, tries: int) -> Signature[Any]:
     call = record.call
-    queue = call.queue or (compensation_queue(app) if record.undoes else None)
     options = {
         "task_id": task_id(saga_id, number, record.path),
         "root_id": saga_id,
@@ -74,7 +83,7 @@ def _link(app: Celery, saga_id: str, record: RecordPlan, number: int, tries: int
         "retries": tries,
         "soft_time_limit": call.start_to_close_timeout,
         "time_limit": call.start_to_close_timeout + settings_of(app).hard_limit_after,
-        "queue": queue,
+        "queue": _own_queue(app, record),
         "priority": call.priority,
     }
     return app.signature(

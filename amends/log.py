@@ -1,15 +1,15 @@
 """The saga log: one method for each atomic transition, and the reads."""
 
 import os
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final, Literal
 
 import redis
 from celery import Celery
 from pydantic_core import from_json
 
-from amends.answers import Done, Entry, Next, Publish, Run, Running, Stop
+from amends.answers import Done, Entry, Heartbeat, Next, Publish, Run, Running, Stop, Waiting
 from amends.config import Settings, client_of, settings_of
 from amends.errors import SagaAlreadyStarted, UnknownSaga
 from amends.events import Event
@@ -17,6 +17,10 @@ from amends.itinerary import Itinerary
 from amends.payload import canonical_json
 from amends.states import SagaStatus
 from amends.store import Store
+
+Cost = Literal["attempt", "death", "nothing"]
+
+_HEARTBEAT_KEPT: Final = 60.0
 
 
 class SagaLog:
@@ -114,10 +118,13 @@ class SagaLog:
         error: str,
         wait: float,
         unknown: bool,
-        spent: bool,
+        cost: Cost,
     ) -> Next:
-        """End a claim unfinished: the record waits for its next attempt, unless the saga has turned."""
-        arguments = [path, token, error, round(wait * 1000), int(unknown), int(spent)]
+        """End a claim unfinished: the record waits for its next attempt, unless the saga has turned.
+
+        `cost` says what the claim cost: an attempt, or its owner's death, or nothing.
+        """
+        arguments = [path, token, error, round(wait * 1000), int(unknown), cost]
         return _next(self._store.call("retry_step", saga_id, *arguments))
 
     def fail_step(
@@ -149,21 +156,38 @@ class SagaLog:
 
     # Going on
 
-    def dispatch_saga(self, saga_id: str, *, longest_wait: float) -> Publish | Running | None:
-        """Say what remains of a saga and number its messages; None if none is to be published."""
-        answer = self._store.call(
-            "dispatch_saga", saga_id, self._known(), round(longest_wait * 1000)
-        )
+    def dispatch_saga(
+        self, saga_id: str, *, longest_wait: float, only_look: bool = False
+    ) -> Publish | Running | Waiting | None:
+        """Say what remains of a saga and number its messages; None if none is to be published.
+
+        `only_look` leaves it at what is to be judged first, where a message should be under way.
+        """
+        arguments = [self._known(), round(longest_wait * 1000), int(only_look)]
+        answer = self._store.call("dispatch_saga", saga_id, *arguments)
         if answer[0] == "nothing":
             return None
+        if answer[0] == "waiting":
+            _, digest, text, path, age, times = answer
+            return Waiting(
+                itinerary=self._itinerary(digest, text),
+                path=path,
+                age=int(age) / 1000,
+                times=int(times),
+            )
         if answer[0] == "running":
-            _, path, token, _owner, left, attempts, digest, text = answer
+            _, digest, text, path, token, owner, *numbers = answer
+            attempts, deaths, age, limit_left, time_left = map(int, numbers)
             return Running(
                 itinerary=self._itinerary(digest, text),
                 path=path,
                 token=token,
-                time_left=int(left) / 1000,
-                attempts=int(attempts),
+                owner=owner,
+                attempts=attempts,
+                deaths=deaths,
+                age=age / 1000,
+                limit_left=limit_left / 1000,
+                time_left=time_left / 1000,
             )
         _, digest, text, number, wait, *pairs = answer
         return Publish(
@@ -182,6 +206,26 @@ class SagaLog:
             for n in range(self._store.shards)
         ]
         return [saga_id for ids in self._store.call_many("take_due", calls) for saga_id in ids]
+
+    # Workers
+
+    def note_heartbeat(self, worker: str, pids: Iterable[int]) -> None:
+        """Note that a worker lives, and with it these processes of its pool."""
+        arguments = [",".join(map(str, pids)), round(_HEARTBEAT_KEPT * 1000)]
+        self._store.call_many("note_heartbeat", [([_worker_key(worker)], arguments)])
+
+    def read_heartbeat(self, worker: str) -> Heartbeat | None:
+        """Read what a worker last said, None where that is long ago."""
+        key = _worker_key(worker)
+        (seconds, micros), (at, pids) = self._store.read(
+            lambda client: (
+                client.pipeline(transaction=False).time().hmget(key, "at", "pids").execute()
+            )
+        )
+        if at is None:
+            return None
+        age = seconds + micros / 1_000_000 - int(at) / 1000
+        return Heartbeat(age=age, pids=frozenset(pids.split(",")))
 
     # Reading
 
@@ -226,6 +270,10 @@ class SagaLog:
         return self._itineraries[digest]
 
 
+def _worker_key(worker: str) -> str:
+    return f"amends:worker:{worker}"
+
+
 def _next(answer: Sequence[Any]) -> Next:
     numbered = answer[0] in ("advance", "retry")
     return Next(action=answer[0], number=int(answer[1]) if numbered else 0)
@@ -239,7 +287,7 @@ def log_of(app: Celery) -> SagaLog:
     return _log(settings_of(app), os.getpid())
 
 
-@lru_cache
+@cache
 def _log(settings: Settings, pid: int) -> SagaLog:  # noqa: ARG001 - a forked child gets its own
     return SagaLog(
         client_of(settings.backend),

@@ -1,6 +1,8 @@
 """How the engine's messages look: ids and paths, never data."""
 
 import logging
+import os
+import secrets
 from typing import Any, Final
 
 from celery import Celery, Task
@@ -11,6 +13,15 @@ from amends.config import settings_of
 
 ADVANCE: Final = "amends.advance"
 """The Celery task that publishes what remains of a saga. Its code is the coordinator's."""
+
+BOOT: Final = secrets.token_hex(6)
+"""Names this worker, from its start to its end; the processes of its pool inherit it."""
+
+
+def this_process() -> str:
+    """Name this process as the owner of a claim: its worker, and its pid."""
+    return f"{BOOT}:{os.getpid()}"
+
 
 TOKEN_HEADER: Final = "amends_token"  # noqa: S105 - a name
 """The header with the token of a claim whose answer never came."""

@@ -4,85 +4,136 @@ import logging
 import random
 import secrets
 import threading
+from functools import cache
 from typing import Any, Final
 
 from celery import Celery, bootsteps
 from celery._state import connect_on_app_finalize
+from celery.exceptions import WorkerLostError
+from celery.signals import worker_shutdown
 from kombu.exceptions import OperationalError
 
-from amends.answers import Run, Running
+from amends.answers import Run, Running, Waiting
 from amends.config import settings_of
-from amends.coordinator import advance
+from amends.coordinator import advance, queue_of
 from amends.errors import SagaError
-from amends.log import log_of
+from amends.heartbeat import Heartbeat, is_dead
+from amends.log import Cost, SagaLog, log_of
+from amends.messages import this_process
 from amends.payload import error_json
 
 _TAKEN_FOR: Final = 10.0
 _BATCH: Final = 50
+_LOST_AFTER: Final = 60.0
+_LOST_AFTER_AT_MOST: Final = 600.0
+_ATTEMPT: Final[Cost] = "attempt"
+_DEATH: Final[Cost] = "death"
 _logger = logging.getLogger(__name__)
 
 
-def run_once(app: Celery) -> int:
-    """Sweep once: set every saga going that is due. Answers how many were.
+class Sweep:
+    """One look at all that is due. `may_judge` allows to declare owners dead."""
 
-    One that cannot be set going is logged, and the others go on. Raises `LogUnavailable`.
-    """
-    due = log_of(app).take_due(lease=_TAKEN_FOR, limit=_BATCH)
-    for saga_id in due:
-        try:
-            heal(app, saga_id)
-        except (SagaError, OperationalError) as error:
-            _logger.warning("saga %s stays due: %s", saga_id, error)
-    return len(due)
+    def __init__(self, app: Celery, *, may_judge: bool) -> None:
+        self._app = app
+        self._log: SagaLog = log_of(app)
+        self._settings = settings_of(app)
+        self._may_judge = may_judge
+        self._queue_length = cache(self._ask_queue_length)  # one question a queue and sweep
 
+    def run_once(self) -> int:
+        """Set every saga going that is due and stands still. Answers how many were due.
 
-def heal(app: Celery, saga_id: str) -> None:
-    """Publish what remains of a saga, after ending an attempt that is past its time."""
-    running = advance(app, saga_id)
-    if running is not None and running.time_left <= 0 and _time_out(app, saga_id, running):
-        advance(app, saga_id)
+        One that cannot be set going is logged, and the others go on. Raises `LogUnavailable`.
+        """
+        due = self._log.take_due(lease=_TAKEN_FOR, limit=_BATCH)
+        for saga_id in due:
+            try:
+                self.heal(saga_id)
+            except (SagaError, OperationalError) as error:
+                _logger.warning("saga %s stays due: %s", saga_id, error)
+        return len(due)
 
+    def heal(self, saga_id: str) -> None:
+        """Ask the log what is wrong with a saga, and publish what remains of it."""
+        longest = self._settings.max_countdown
+        found = self._log.dispatch_saga(saga_id, longest_wait=longest, only_look=True)
+        lost = isinstance(found, Waiting) and self._is_lost(found)
+        if lost or (isinstance(found, Running) and self._end_attempt(saga_id, found)):
+            advance(self._app, saga_id)
 
-def _time_out(app: Celery, saga_id: str, running: Running) -> bool:
-    """End an attempt whose owner was given up, under a token of our own: what it says is too late."""
-    log = log_of(app)
-    token = secrets.token_hex(8)
-    # No message has so few retries: only the taking over of that very claim can be the answer.
-    claim = log.claim_step(
-        saga_id, running.path, token=token, owner="sweep", retries=-1, brought=running.token
-    )
-    if not isinstance(claim, Run):
-        return False
-    record = claim.itinerary.records[running.path]
-    error = TimeoutError(f"no answer after {record.call.start_to_close_timeout:g} s")
-    attempt = claim.attempts + 1
-    policy = record.call.retry
-    if policy.allows(error, attempt):
-        log.retry_step(
-            saga_id,
-            running.path,
-            token=token,
-            error=error_json(error),
-            wait=policy.wait(attempt),
-            unknown=True,
-            spent=True,
+    def _is_lost(self, waiting: Waiting) -> bool:
+        """Presume a message lost when its queue is empty, else only after 1, 2, 4 ... 10 minutes."""
+        patience = min(_LOST_AFTER * 2 ** (waiting.times - 1), _LOST_AFTER_AT_MOST)
+        if waiting.age >= patience:
+            return True
+        return self._queue_length(queue_of(self._app, waiting.itinerary.records[waiting.path])) == 0
+
+    def _ask_queue_length(self, queue: str) -> int:
+        with self._app.connection_for_read() as connection:
+            channel: Any = connection.default_channel
+            try:
+                length: int = channel.queue_declare(queue=queue, passive=True).message_count
+            except connection.channel_errors:
+                return 0  # there is no such queue, and so no message in it
+            return length
+
+    def _end_attempt(self, saga_id: str, running: Running) -> bool:
+        """End an attempt that is past its time, or whose owner is dead; tell whether it was ended.
+
+        A death after the attempt's own time limit is a timeout like any other.
+        """
+        given_up = running.time_left <= 0
+        if not given_up and not (self._may_judge and is_dead(self._log, running)):
+            return False
+        call = running.itinerary.records[running.path].call
+        if given_up or running.limit_left <= 0:
+            error: Exception = TimeoutError(f"no answer after {call.start_to_close_timeout:g} s")
+            again = call.retry.allows(error, running.attempts + 1)
+            wait, cost = call.retry.wait(running.attempts + 1), _ATTEMPT
+        else:
+            error = WorkerLostError(f"the process {running.owner} that ran it died")
+            again = running.deaths + 1 < self._settings.poison_after
+            wait, cost = 0.0, _DEATH
+        return self._take_over(saga_id, running, error, wait=wait if again else None, cost=cost)
+
+    def _take_over(
+        self, saga_id: str, running: Running, error: Exception, *, wait: float | None, cost: Cost
+    ) -> bool:
+        """End an attempt under a token of our own: what its owner says from now on is too late.
+
+        `wait` is until the next attempt, None if there is none.
+        """
+        log, path, token = self._log, running.path, secrets.token_hex(8)
+        # No message has so few retries: only the taking over of that very claim can be the answer.
+        claim = log.claim_step(
+            saga_id, path, token=token, owner=this_process(), retries=-1, brought=running.token
         )
-    else:
-        log.fail_step(
-            saga_id,
-            running.path,
-            token=token,
-            error=error_json(error),
-            unknown=True,
-            refused=False,
-            outcome=record.step.outcome_of(type(error)),
-            link="",
-        )
-    return True
+        if not isinstance(claim, Run):
+            return False
+        _logger.warning("saga %s: %s is given up: %s", saga_id, path, error)
+        text = error_json(error)
+        if wait is not None:
+            log.retry_step(
+                saga_id, path, token=token, error=text, wait=wait, unknown=True, cost=cost
+            )
+        else:
+            outcome = running.itinerary.records[path].step.outcome_of(type(error))
+            log.fail_step(
+                saga_id,
+                path,
+                token=token,
+                error=text,
+                unknown=True,
+                refused=False,
+                outcome=outcome,
+                link="",
+            )
+        return True
 
 
-class Sweep(bootsteps.StartStopStep):
-    """The worker's bootstep: a thread that sweeps now and then."""
+class Recovery(bootsteps.StartStopStep):
+    """The worker's bootstep: its heartbeat, and a thread that sweeps now and then."""
 
     # After the pool: a forked child must not inherit a thread's held locks.
     requires = ("celery.worker.components:Pool",)
@@ -90,27 +141,30 @@ class Sweep(bootsteps.StartStopStep):
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
         self._ends = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def start(self, worker: Any) -> None:
-        """Begin to sweep, where the app has a saga log."""
+        """Begin to beat and to sweep, where the app has a saga log."""
         if not worker.app.conf.get("amends_backend"):
             _logger.warning("no sagas run here: amends_backend is not set")
             return
-        arguments = (worker.app, settings_of(worker.app).sweep_interval)
-        self._thread = threading.Thread(
+        interval = settings_of(worker.app).sweep_interval
+        heartbeat = Heartbeat(log_of(worker.app), lambda: worker.pool.info.get("processes", ()))
+        heartbeat.start()
+        # Bootsteps stop before the pool drains, and what still runs there must not seem dead.
+        worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)
+        arguments = (worker.app, heartbeat, interval)
+        threading.Thread(
             target=self._loop, args=arguments, name="amends-sweep", daemon=True
-        )
-        self._thread.start()
+        ).start()
 
     def stop(self, worker: Any) -> None:  # noqa: ARG002 - Celery's
         """Begin no further sweep."""
         self._ends.set()
 
-    def _loop(self, app: Celery, interval: float) -> None:
+    def _loop(self, app: Celery, heartbeat: Heartbeat, interval: float) -> None:
         while not self._ends.wait(interval * random.uniform(0.5, 1.5)):  # noqa: S311 - jitter
             try:
-                run_once(app)
+                Sweep(app, may_judge=heartbeat.may_judge()).run_once()
             except SagaError as error:
                 _logger.warning("no sweep: %s", error)
             except Exception:
@@ -118,7 +172,7 @@ class Sweep(bootsteps.StartStopStep):
 
 
 def _install(app: Celery) -> None:
-    app.steps["worker"].add(Sweep)
+    app.steps["worker"].add(Recovery)
 
 
 connect_on_app_finalize(_install)

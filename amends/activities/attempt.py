@@ -150,7 +150,7 @@ class Attempt:
                 error=error_json(error),
                 wait=wait,
                 unknown=is_unknown(error),
-                spent=True,
+                cost="attempt",
             )
         )
         return Ended(follows=follows, error=error, wait=wait)

@@ -1,6 +1,5 @@
 """The Celery task that each activity is: from a message to an attempt, and back."""
 
-import os
 import random
 import secrets
 import time
@@ -26,13 +25,12 @@ from amends.config import settings_of
 from amends.errors import LogUnavailable, Refused
 from amends.invocation import Context, entered
 from amends.log import SagaLog, log_of
-from amends.messages import TOKEN_HEADER, next_path, send_advance, stop_chain
+from amends.messages import TOKEN_HEADER, next_path, send_advance, stop_chain, this_process
 from amends.payload import output_json, validated
 
 CLAIM_PATIENCE: Final = 5.0
 """Seconds that a claim keeps its pool slot while the log is away."""
 
-_BOOT: Final = secrets.token_hex(6)  # prefork children inherit their worker's
 _logger = get_task_logger(__name__)
 
 
@@ -84,7 +82,7 @@ class ActivityTask(Task[Any, Any]):
     ) -> None:
         """Do one record of a saga in this process, without a message."""
         log, token = log_of(self.app), secrets.token_hex(8)
-        claim = log.claim_step(saga_id, path, token=token, owner=_owner(), retries=retries)
+        claim = log.claim_step(saga_id, path, token=token, owner="", retries=retries)
         if isinstance(claim, Run):
             Attempt(
                 self.activity, log, claim, saga_id=saga_id, path=path, token=token, call=call
@@ -96,7 +94,7 @@ class ActivityTask(Task[Any, Any]):
                 saga_id,
                 path,
                 token=token,
-                owner=_owner(),
+                owner=this_process(),
                 retries=self.request.retries or 0,
                 brought=(self.request.headers or {}).get(TOKEN_HEADER, ""),
             ),
@@ -167,7 +165,3 @@ class ActivityTask(Task[Any, Any]):
 
 def _in_saga(args: Any, kwargs: Any) -> bool:
     return not args and bool(kwargs) and kwargs.keys() == {"saga_id", "step"}
-
-
-def _owner() -> str:
-    return f"{_BOOT}:{os.getpid()}"

@@ -72,7 +72,7 @@ if first ~= code then return {'stop', first and path_of(first) .. ' comes first'
 if retries < tonumber(get(code, 'r') or 0) then return {'stop', 'the message is older than the last attempt'} end
 
 set_state(code, 'running')
-redis.call('HSET', SAGA, code .. '.t', token, code .. '.o', owner, code .. '.l', NOW + limit[code] + grace, 'dispatches', 0)
+redis.call('HSET', SAGA, code .. '.t', token, code .. '.o', owner, code .. '.c', NOW, code .. '.l', NOW + limit[code] + grace)
 if status == 'pending' then move_to('running') end
 set_due(NOW + math.min(LEASE, limit[code] + grace))
 add_event(is_undo(code) and 'step.compensating' or 'step.started', path, '"attempt":' .. (get(code, 'a') or 0) + 1)

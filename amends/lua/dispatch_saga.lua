@@ -2,11 +2,14 @@
 --
 --! include saga
 -- ARGV[2] digests the caller knows, joined by ,   ARGV[3] the longest wait for a message, ms
+-- ARGV[4] 1 to look first whether a message is under way
 -- Answers {"publish", digest, itinerary or '', first message's number, ms until the first may run,
 --          path, tries, path, tries, ...}
---       | {"running", path, token, owner, ms until it is given up, attempts, digest, itinerary or ''}
+--       | {"running", digest, itinerary or '', path, token, owner, attempts, deaths,
+--          ms since it was claimed, ms until its limit, ms until it is given up}
+--       | {"waiting", digest, itinerary or '', path, ms since it was dispatched, times it was}
 --       | {"nothing", why}
-local known, longest = ARGV[2], tonumber(ARGV[3])
+local known, longest, only_look = ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
 
 if not open_saga() then return {'nothing', 'there is no such saga'} end
 if direction == 'forward' and deadline and deadline <= NOW then
@@ -22,8 +25,9 @@ end
 local holder = running_record()
 if holder then
   set_due(math.max(NOW, math.min(NOW + LEASE, tonumber(get(holder, 'l')))))
-  return {'running', path_of(holder), get(holder, 't'), get(holder, 'o'),
-    get(holder, 'l') - NOW, get(holder, 'a') or 0, digest, itinerary}
+  return {'running', digest, itinerary, path_of(holder), get(holder, 't'), get(holder, 'o'),
+    get(holder, 'a') or 0, get(holder, 'p') or 0, NOW - get(holder, 'c'),
+    get(holder, 'c') + limit[holder] - NOW, get(holder, 'l') - NOW}
 end
 
 local list = remaining()
@@ -32,8 +36,18 @@ if wait > longest then
   set_due(NOW + wait)
   return {'nothing', 'it waits in the log'}
 end
-local times = redis.call('HINCRBY', SAGA, 'dispatches', 1)
-set_due(NOW + wait + math.min(LOST * 2 ^ (times - 1), LOST_MAX))
+if only_look then
+  if wait > 0 then
+    set_due(NOW + wait + LEASE)
+    return {'nothing', 'it waits for its next attempt'}
+  end
+  local sent = redis.call('HMGET', SAGA, 'sent', 'dispatches')
+  set_due(NOW + LOOK)
+  return {'waiting', digest, itinerary, path_of(list[1]), NOW - sent[1], tonumber(sent[2])}
+end
+redis.call('HINCRBY', SAGA, 'dispatches', 1)
+redis.call('HSET', SAGA, 'sent', NOW + wait)
+set_due(NOW + wait + LEASE)
 local answer = {'publish', digest, itinerary, number_messages(#list), wait}
 for _, code in ipairs(list) do
   answer[#answer + 1] = path_of(code)

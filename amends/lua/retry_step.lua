@@ -2,11 +2,11 @@
 --
 --! include saga
 -- ARGV[2] record's path   ARGV[3] token   ARGV[4] error, JSON   ARGV[5] wait in ms
--- ARGV[6] 1 where nobody knows the effect   ARGV[7] 1 where an attempt is spent
+-- ARGV[6] 1 where nobody knows the effect   ARGV[7] what it cost: attempt, death (of its owner) or nothing
 -- Answers {"retry", tries} | {"late"}: the claim was lost, nothing is recorded
 --       | {"advance", message's number} | {"end", status}: the saga has turned, no attempt follows
 local path, token, error, wait = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local unknown, spent = ARGV[6] == '1', ARGV[7] == '1'
+local unknown, cost = ARGV[6] == '1', ARGV[7]
 
 local code = open_saga() and record_of(path)
 if not code then return {'late'} end
@@ -17,7 +17,8 @@ if not holds(code, token) then return too_late(path, '"error":' .. error) end
 
 if unknown then redis.call('HSET', SAGA, code .. '.u', 1) end
 redis.call('HSET', SAGA, code .. '.e', error)
-end_claim(code, spent)
+if cost == 'death' then redis.call('HINCRBY', SAGA, code .. '.p', 1) end
+end_claim(code, cost == 'attempt')
 if direction == 'backward' and not is_undo(code) then
   set_state(code, get(code, 'u') and 'unknown' or 'failed')
   add_event('step.failed', path, '"state":"' .. state[code] .. '","error":' .. error)
@@ -27,5 +28,5 @@ end
 set_state(code, 'pending')
 redis.call('HSET', SAGA, code .. '.w', NOW + wait)
 add_event('step.retrying', path, '"wait":' .. wait .. ',"error":' .. error)
-set_due(NOW + wait + LEASE)
+note_sent(NOW + wait)
 return {'retry', redis.call('HINCRBY', SAGA, code .. '.r', 1)}

@@ -7,12 +7,14 @@
 -- ARGV[1] the saga's id
 --
 -- A saga's fields: name definition input status direction outcome error reason created deadline
--- ended messages (how many were numbered) dispatches (since the last claim). Then for each record
+-- ended messages (how many were numbered) dispatches (of the same message) sent (when it was to
+-- arrive). Then for each record
 -- r, which is a step's number and f for its fallback, u for its undo, fu for the fallback's undo:
 --   r.s state     pending running done failed unknown skipped stuck; a record without one is pending
---   r.t token     of its claim          r.o owner    of its claim
+--   r.t token     of its claim          r.o owner    of its claim     r.c when it was claimed
 --   r.a attempts  spent                 r.r tries    claims that ended unfinished
 --   r.u           1 once an attempt ended of which nobody knows the effect
+--   r.p deaths    claims whose owner died before the attempt's time was up
 --   r.w           when it may run again r.l          when its running attempt is given up
 --   r.x output    JSON                  r.e error    JSON          r.n outcome if the switch fails
 -- Times are milliseconds of Redis TIME. JSON is passed through, never read.
@@ -22,9 +24,8 @@
 local SAGA, HISTORY, DUE, DEFINITIONS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local STATUSES = {'pending', 'running', 'compensating', 'completed', 'compensated', 'stuck'}
 local ID = ARGV[1]
-local LEASE = 10000   -- a running saga is looked at this often
-local LOST = 60000    -- an unclaimed message is presumed lost after this long, then twice as long
-local LOST_MAX = 600000
+local LEASE = 10000 -- a saga that runs, or has a message under way, is looked at after this long
+local LOOK = 30000  -- and this often, while its message waits in a queue
 
 local clock = redis.call('TIME')
 local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -164,6 +165,12 @@ local function set_due(at)
   redis.call('ZADD', DUE, at, ID)
 end
 
+-- Note when the message of what comes next is to arrive; soon after, a sweep looks whether it did.
+local function note_sent(at)
+  redis.call('HSET', SAGA, 'sent', at, 'dispatches', 1)
+  set_due(at + LEASE)
+end
+
 local function turn_back(outcome, error)
   direction = 'backward'
   redis.call('HSET', SAGA, 'direction', direction, 'outcome', outcome, 'error', error)
@@ -184,7 +191,7 @@ end
 -- Ends the saga where nothing remains and nothing runs; otherwise sets when it is looked at again.
 local function settle()
   if running_record() or #remaining() > 0 then
-    set_due(NOW + (running_record() and LEASE or LOST))
+    note_sent(NOW)
     return
   end
   local new, reason = 'completed', nil
@@ -229,6 +236,6 @@ end
 
 -- An attempt that ended: its claim is spent whatever it brought, an attempt only if it made one.
 local function end_claim(code, spent)
-  redis.call('HDEL', SAGA, code .. '.o', code .. '.l', code .. '.w')
+  redis.call('HDEL', SAGA, code .. '.o', code .. '.c', code .. '.l', code .. '.w')
   if spent then redis.call('HINCRBY', SAGA, code .. '.a', 1) end
 end

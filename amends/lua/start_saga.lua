@@ -20,7 +20,7 @@ elseif redis.call('HEXISTS', DEFINITIONS, new_digest) == 0 then
 end
 status, direction, digest = 'pending', 'forward', new_digest
 redis.call('HSET', SAGA, 'name', name, 'definition', digest, 'input', input,
-  'status', status, 'direction', direction, 'created', NOW, 'dispatches', 1)
+  'status', status, 'direction', direction, 'created', NOW, 'dispatches', 1, 'sent', NOW)
 if timeout ~= '' then
   deadline = NOW + tonumber(timeout)
   redis.call('HSET', SAGA, 'deadline', deadline)
@@ -28,5 +28,5 @@ end
 add_event('saga.started')
 redis.call('ZADD', index_of(status), NOW, ID)
 read_plan()
-set_due(NOW + LOST)
+set_due(NOW + LEASE)
 return {'started', number_messages(#steps)}

@@ -14,7 +14,7 @@ from amends import SagaAlreadyStarted, UnknownSaga
 from amends.answers import Run
 from amends.coordinator import advance
 from amends.payload import canonical_json
-from amends.recovery import run_once
+from amends.recovery import Sweep
 from local.ports import free_port
 
 
@@ -76,7 +76,7 @@ def test_o20_messages_that_the_broker_lost_are_published_again(app, saga_id, log
     broker.delete("work")
     log._store.client.zadd(log._store.keys_of(saga_id)[2], {saga_id: 0})
     request.getfixturevalue("worker")
-    run_once(app)
+    Sweep(app, may_judge=False).run_once()
     assert job_saga.get(saga_id).wait(timeout=20).outcome == "completed"
 
 
@@ -134,6 +134,5 @@ def test_an_advance_of_a_saga_that_is_owned_publishes_nothing(app, log, saga_id,
     log.start_saga(saga_id, job_saga.itinerary, '{"job_id":"x"}')
     log.claim_step(saga_id, "a", token="t", owner="o", retries=0)
     before = log.read_saga(saga_id).fields["messages"]
-    running = advance(app, saga_id)
-    assert running.path == "a"
+    advance(app, saga_id)
     assert log.read_saga(saga_id).fields["messages"] == before

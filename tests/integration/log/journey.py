@@ -46,10 +46,10 @@ class Journey:
         *,
         wait: float = 0.0,
         unknown: bool = True,
-        spent: bool = True,
+        cost: str = "attempt",
     ) -> Next:
         return self.log.retry_step(
-            self.id, path, token=token, error=ERROR, wait=wait, unknown=unknown, spent=spent
+            self.id, path, token=token, error=ERROR, wait=wait, unknown=unknown, cost=cost
         )
 
     def fail(

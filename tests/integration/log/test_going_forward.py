@@ -4,7 +4,7 @@ import json
 
 from trip import trip_saga
 
-from amends.answers import Next, Publish, Run, Running
+from amends.answers import Next, Publish, Run, Running, Waiting
 
 
 def test_a_start_numbers_its_messages_from_one(journey):
@@ -90,7 +90,7 @@ def test_a_retry_counts_a_try_and_an_attempt(journey):
 
 def test_a_deferral_counts_a_try_and_no_attempt(journey):
     journey.claim("check_traveller")
-    journey.retry("check_traveller", spent=False, unknown=False)
+    journey.retry("check_traveller", cost="nothing", unknown=False)
     assert (journey.field("1.a"), journey.field("1.r")) == (None, "1")
 
 
@@ -120,13 +120,27 @@ def test_a_dispatch_of_an_owned_saga_tells_who_has_it(journey):
     assert 74 < answer.time_left <= 75
 
 
-def test_each_dispatch_without_a_claim_waits_longer_for_the_next(journey):
-    dues = []
-    for _ in range(6):
-        journey.remaining()
-        due = journey.client.zscore(journey.log._store.keys_of(journey.id)[2], journey.id) / 1000
-        dues.append(round(due - journey.client.time()[0], -1))
-    assert dues == [120, 240, 480, 600, 600, 600]
+def test_a_look_tells_how_long_a_message_has_been_under_way_and_publishes_nothing(journey):
+    def look():
+        return journey.log.dispatch_saga(journey.id, longest_wait=300.0, only_look=True)
+
+    waiting = look()
+    assert isinstance(waiting, Waiting)
+    assert (waiting.path, waiting.times) == ("check_traveller", 1)
+    assert 0 <= waiting.age < 5
+    assert journey.field("messages") == "4"
+    journey.remaining()
+    assert look().times == 2
+    journey.do("check_traveller")
+    assert (look().path, look().times) == ("travel", 1)
+
+
+def test_a_look_at_a_retry_that_is_not_due_yet_lets_it_wait(journey):
+    journey.claim("check_traveller")
+    journey.retry("check_traveller", wait=100.0)
+    assert journey.log.dispatch_saga(journey.id, longest_wait=300.0, only_look=True) is None
+    due = journey.client.zscore(journey.log._store.keys_of(journey.id)[2], journey.id) / 1000
+    assert 105 < due - journey.client.time()[0] < 115
 
 
 def test_take_due_takes_each_saga_once(journey):

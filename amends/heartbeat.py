@@ -1,0 +1,86 @@
+"""The heartbeat of a worker, and who may be declared dead by it."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from amends.answers import Running
+from amends.errors import LogUnavailable
+from amends.log import SagaLog
+from amends.messages import BOOT
+
+INTERVAL: Final = 2.0
+"""Seconds between two beats."""
+DEAD_AFTER: Final = 10.0
+"""Seconds after which a worker that did not beat is dead."""
+JUDGES_AFTER: Final = 15.0
+"""Seconds of accepted beats, without a gap, before a worker judges others."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """Says now and then that this worker lives, and which processes of its pool do.
+
+    `pids` tells those. It goes on while the pool drains; `stop` ends it.
+    """
+
+    def __init__(self, log: SagaLog, pids: Callable[[], Iterable[int]]) -> None:
+        self._log = log
+        self._pids = pids
+        self._accepted_since: float | None = None
+        self._last = 0.0
+        self._ends = threading.Event()
+
+    def start(self) -> None:
+        """Begin to beat, in a thread."""
+        threading.Thread(target=self._loop, name="amends-heartbeat", daemon=True).start()
+
+    def stop(self) -> None:
+        """Beat no more."""
+        self._ends.set()
+
+    def beat(self) -> None:
+        """Beat once. Raises `LogUnavailable`."""
+        self._log.note_heartbeat(BOOT, {os.getpid(), *self._pids()})
+        now = time.monotonic()
+        if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:
+            self._accepted_since = now
+        self._last = now
+
+    def may_judge(self) -> bool:
+        """Tell whether beats were accepted for long enough to judge others: not after an outage."""
+        now = time.monotonic()
+        if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:
+            return False
+        return now - self._accepted_since >= JUDGES_AFTER
+
+    def _loop(self) -> None:
+        while not self._ends.is_set():
+            try:
+                self.beat()
+            except LogUnavailable as error:
+                self._accepted_since = None
+                _logger.warning("no heartbeat: %s", error)
+            except Exception:
+                self._accepted_since = None
+                _logger.exception("no heartbeat; the next one tries again")
+            self._ends.wait(INTERVAL)
+
+
+def is_dead(log: SagaLog, running: Running) -> bool:
+    """Tell whether the owner of a claim is dead.
+
+    It is when its worker did not beat for `DEAD_AFTER`, or has beaten since the claim without naming
+    the process. What runs without a worker has no owner, and only its time ends it.
+    """
+    worker, _, pid = running.owner.partition(":")
+    if not worker:
+        return False
+    heartbeat = log.read_heartbeat(worker)
+    if heartbeat is None or heartbeat.age > DEAD_AFTER:
+        return running.age > DEAD_AFTER
+    return heartbeat.age < running.age and pid not in heartbeat.pids

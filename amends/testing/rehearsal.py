@@ -1,0 +1,154 @@
+"""The rehearsal of sagas: the same log and coordinator, without broker, worker or waiting."""
+
+import difflib
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel
+
+from amends.handle import Handle, get
+from amends.itinerary import UNDO, RecordPlan
+from amends.log import log_of
+from amends.saga import Saga
+from amends.testing.calls import Call, begun, effective
+from amends.testing.clock import Clock
+from amends.testing.script import Scene, Script
+from amends.testing.stage import Stage
+
+Input = TypeVar("Input", bound=BaseModel)
+Output = TypeVar("Output", bound=BaseModel)
+
+
+class Rehearsal:
+    """Runs sagas in this process, at once, and plays the failures that a test asks for.
+
+    A context manager: inside, it is Celery's current app, so that code which starts a saga, reads or
+    cancels one does so here. It has a saga log of its own, and a `clock` that stands still but for
+    the waits of sagas, `advance`, and attempts that time out. `now` is where the clock begins, in
+    seconds since 1970. Raises `ConfigurationError` where fakeredis is missing.
+    """
+
+    def __init__(self, *, now: float | None = None) -> None:
+        self.clock = Clock(now)
+        self._stage = Stage(clock=self.clock, play=self._play)
+        self._scripts: dict[tuple[str, str], Script] = {}
+        self._calls: list[Call] = []
+        self._exits = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._exits.enter_context(self._stage.opened())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exits.close()
+
+    def run(
+        self,
+        saga: Saga[Input, Output],
+        saga_input: Input,
+        *,
+        saga_id: str | None = None,
+        within: float | None = None,
+    ) -> Handle[Output]:
+        """Start a saga, play it to its end, or until it is stuck, and return its handle.
+
+        With `within` it is played for so many seconds of the clock, and then left as it is: 0 leaves
+        it at its first wait. `advance` takes it further. Raises what `Saga.start` does, and
+        `RuntimeError` for a saga that would be tried again for ever.
+        """
+        self._check_entered()
+        self._stage.limit(within)
+        try:
+            return saga.start(saga_input, saga_id=saga_id)
+        finally:
+            self._stage.limit(None)
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock, and play what falls due meanwhile; called by an action, move the clock alone."""
+        self._check_entered()
+        self._stage.advance(seconds)
+
+    def at(self, saga: Saga[Any, Any], path: str) -> Script:
+        """Return the script of one record of a saga, to say how its attempts go.
+
+        `path` is ``<step>``, ``<step>:fallback``, ``<step>:undo`` or ``<step>:fallback:undo``. Raises
+        `ValueError` where the saga has no such record.
+        """
+        records = saga.itinerary.records
+        if path not in records:
+            close = difflib.get_close_matches(path, records, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(records)}"
+            raise ValueError(f"saga {saga.name!r} has no record {path!r}; {hint}")
+        return self._script(saga.name, records[path])
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every attempt so far, in order."""
+        return list(self._calls)
+
+    def calls_of(self, handle: Handle[Any]) -> list[Call]:
+        """List every attempt of one saga, in order."""
+        return [call for call in self._calls if call.saga_id == handle.id]
+
+    @property
+    def done(self) -> list[str]:
+        """The paths of what took effect, in order, also where it was undone later."""
+        return _done(self._effective(self._calls))
+
+    def done_of(self, handle: Handle[Any]) -> list[str]:
+        """`done` of one saga."""
+        return _done(self._effective(self.calls_of(handle)))
+
+    @property
+    def undone(self) -> list[str]:
+        """The paths of what was undone, in order: ``book_room`` where ``book_room:undo`` succeeded.
+
+        What nobody knew the outcome of is undone too.
+        """
+        return _undone(self._effective(self._calls))
+
+    def undone_of(self, handle: Handle[Any]) -> list[str]:
+        """`undone` of one saga."""
+        return _undone(self._effective(self.calls_of(handle)))
+
+    def _effective(self, calls: list[Call]) -> list[Call]:
+        return effective(self._stage.app, calls)
+
+    def _script(self, saga: str, record: RecordPlan) -> Script:
+        task: Any = self._stage.app.tasks[record.call.task]
+        return self._scripts.setdefault((saga, record.path), Script(record.path, task.activity))
+
+    def _play(self, path: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
+        call = begun(path, arguments, at=self.clock.now)
+        itinerary = log_of(self._stage.app).read_saga(call.saga_id).itinerary
+        record = itinerary.records[path]
+        scene = Scene(
+            attempt=call.attempt,
+            function=function,
+            arguments=arguments,
+            timeout=record.call.start_to_close_timeout,
+            clock=self.clock,
+            handle=get(call.saga_id),
+        )
+        played = self._script(itinerary.saga, record).play(scene)
+        self._calls.append(replace(call, output=played.output, error=played.error))
+        if played.error:
+            raise played.error
+        return played.output
+
+    def _check_entered(self) -> None:
+        if not self._stage.is_open:
+            raise RuntimeError(
+                "this rehearsal is not Celery's current app: say `with Rehearsal() as rehearsal:`, and"
+                " create no app inside"
+            )
+
+
+def _done(calls: list[Call]) -> list[str]:
+    return [call.path for call in calls if not call.path.endswith(UNDO)]
+
+
+def _undone(calls: list[Call]) -> list[str]:
+    return [call.path.removesuffix(UNDO) for call in calls if call.path.endswith(UNDO)]

@@ -1,0 +1,153 @@
+"""What a test says of one record: how its attempts go, and what happens meanwhile."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
+from typing import Any, Self
+
+from celery.exceptions import SoftTimeLimitExceeded
+from pydantic import ValidationError
+
+from amends.activities.attempt import Definition
+from amends.handle import Handle
+from amends.payload import output_json
+from amends.testing.clock import Clock
+
+Action = Callable[[Handle[dict[str, Any]]], object]
+"""What a test does in the middle of a saga, of which it gets the handle."""
+
+
+class Abandoned(BaseException):
+    """The rehearsal is over: its cause is the test's failure, and must not pass for the activity's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """One attempt that is to be played."""
+
+    attempt: int
+    function: Callable[..., Any]
+    arguments: list[Any]
+    timeout: float
+    clock: Clock
+    handle: Handle[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """How an attempt went: what came back, and what is to be raised, which may be for a lost reply."""
+
+    output: Any = None
+    error: Exception | None = None
+
+
+_Behaviour = Callable[[Scene], Played]
+
+
+class Script:
+    """How the attempts at one record go, in order; after the last one said, as usual.
+
+    As usual is: the activity's own function is called, or what `stub` or `replace` put in its place.
+    Each method returns the script itself. `times` is for how many attempts; None is for all that follow.
+    """
+
+    def __init__(self, path: str, activity: Definition) -> None:
+        self._path = path
+        self._activity = activity
+        self._behaviours: Iterator[_Behaviour] = iter(())
+        self._instead: Callable[..., Any] | None = None
+        self._before: dict[int, Action] = {}
+        self._after: dict[int, Action] = {}
+
+    def stub(self, output: Any) -> Self:
+        """Take this as the function's output from now on, and call the function no more.
+
+        Raises `TypeError` for what the activity could not return.
+        """
+        self._check(output)
+        return self.replace(lambda *_: output)
+
+    def replace(self, function: Callable[..., Any]) -> Self:
+        """Call this function in place of the activity's own from now on, with the same arguments."""
+        self._instead = function
+        return self
+
+    def raises(self, error: Exception, *, times: int | None = 1) -> Self:
+        """Raise this in place of the call.
+
+        `Refused` means that the service said no, `NotDone` that certainly nothing happened, anything
+        else that nobody knows.
+        """
+        return self._add(lambda _: Played(error=error), times)
+
+    def returns(self, output: Any, *, times: int | None = 1) -> Self:
+        """Return this in place of the call. Raises `TypeError` for what the activity could not return."""
+        self._check(output)
+        return self._add(lambda _: Played(output=output), times)
+
+    def times_out(self, *, times: int | None = 1) -> Self:
+        """Let the attempt take its whole start-to-close timeout, by the clock, and end without an answer.
+
+        The function is not called; `loses_reply` is for the one that took effect.
+        """
+
+        def behave(scene: Scene) -> Played:
+            scene.clock.advance(scene.timeout)
+            return Played(error=SoftTimeLimitExceeded(f"no answer after {scene.timeout:g} s"))
+
+        return self._add(behave, times)
+
+    def loses_reply(self, error: Exception | None = None, *, times: int | None = 1) -> Self:
+        """Call the function as usual, so that it takes effect, and raise this for its answer."""
+        lost = error or ConnectionError("the reply was lost")
+        return self._add(lambda scene: replace(self._run(scene), error=lost), times)
+
+    def runs(self, *, times: int | None = 1) -> Self:
+        """Go as usual, before an attempt that does not."""
+        return self._add(self._run, times)
+
+    def before(self, action: Action, *, attempt: int = 1) -> Self:
+        """Do something, once, when this attempt has begun and its function was not called yet."""
+        self._before[attempt] = action
+        return self
+
+    def after(self, action: Action, *, attempt: int = 1) -> Self:
+        """Do something, once, when this attempt's function has ended and its result is not in the log yet."""
+        self._after[attempt] = action
+        return self
+
+    def play(self, scene: Scene) -> Played:
+        """Play one attempt."""
+        _act(self._before.pop(scene.attempt, None), scene.handle)
+        played = next(self._behaviours, self._run)(scene)
+        _act(self._after.pop(scene.attempt, None), scene.handle)
+        return played
+
+    def _run(self, scene: Scene) -> Played:
+        try:
+            return Played(output=(self._instead or scene.function)(*scene.arguments))
+        except Exception as error:  # noqa: BLE001 - whatever it raises is its answer
+            return Played(error=error)
+
+    def _add(self, behave: _Behaviour, times: int | None) -> Self:
+        following = repeat(behave) if times is None else repeat(behave, times)
+        self._behaviours = chain(self._behaviours, following)
+        return self
+
+    def _check(self, output: Any) -> None:
+        try:
+            output_json(self._activity.output, output)
+        except (TypeError, ValidationError) as error:
+            wanted = self._activity.output.__name__ if self._activity.output else "None"
+            raise TypeError(
+                f"{self._path}: {self._activity.name} returns {wanted}, never {output!r}"
+            ) from error
+
+
+def _act(action: Action | None, handle: Handle[dict[str, Any]]) -> None:
+    if action is None:
+        return
+    try:
+        action(handle)
+    except Exception as error:
+        raise Abandoned from error

@@ -1,0 +1,148 @@
+"""Where sagas are played: an app without a broker, its own log, and a clock that skips the waits."""
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any, Final
+
+from celery import Celery, _state
+from celery.result import AsyncResult
+
+from amends.config import client_of
+from amends.coordinator import run_here
+from amends.errors import ConfigurationError
+from amends.messages import ADVANCE
+from amends.testing.clock import Clock, keep_time
+from amends.testing.script import Abandoned
+
+Play = Callable[[str, Callable[..., Any], list[Any]], Any]
+"""How a function is called: with its record's path, the function and its arguments."""
+
+_MOST_CALLS: Final = 2_000
+_celery: Any = _state  # celery-types leaves out what is wanted of it here
+
+
+class _Waits(Exception):  # noqa: N818 - no error: a saga is left until its time has come
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class _App(Celery):
+    """A Celery app whose messages go nowhere: of a saga's, `deliver` is told the saga."""
+
+    def __init__(self, deliver: Callable[[str], None]) -> None:
+        super().__init__("rehearsal", broker="memory://", set_as_current=False, fixups=[])
+        self._deliver = deliver
+
+    def send_task(  # type: ignore[override]  # Celery's options are of no use here
+        self,
+        name: str,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> AsyncResult[Any]:
+        """Let the saga go on that this message is for; run any other task here and now."""
+        if name == ADVANCE or (not args and kwargs and kwargs.keys() == {"saga_id", "step"}):
+            self._deliver((kwargs or {})["saga_id"])
+            return self.AsyncResult(options.get("task_id") or secrets.token_hex(8))
+        return self.tasks[name].apply(
+            tuple(args or ()), dict(kwargs or {}), task_id=options.get("task_id")
+        )
+
+
+class Stage:
+    """Plays sagas, each until it ends, in the order in which their waits are over."""
+
+    def __init__(self, *, clock: Clock, play: Play) -> None:
+        if find_spec("fakeredis") is None or find_spec("lupa") is None:
+            raise ConfigurationError(
+                "a rehearsal keeps the saga log in this process, and needs fakeredis with Lua:"
+                " pip install 'amends[testing]'"
+            )
+        self.app: Celery = _App(self._deliver)
+        self.app.conf.amends_backend = f"memory://{secrets.token_hex(8)}"
+        self._client = client_of(self.app.conf.amends_backend)
+        keep_time(self._client, clock)
+        self._clock = clock
+        self._play = play
+        self._due: dict[str, float] = {}
+        self._wanted: set[str] = set()
+        self._until: float | None = None
+        self._count = 0
+        self._is_playing = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its app is this thread's current one."""
+        return bool(_celery._tls.current_app is self.app)  # noqa: SLF001 - `current_app` would make one up
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Make its app this thread's current one, and give back what was, if only that it was none."""
+        before = _celery._tls.current_app  # noqa: SLF001
+        self.app.set_current()
+        try:
+            yield
+        finally:
+            _celery._set_current_app(before)  # noqa: SLF001
+
+    def limit(self, seconds: float | None) -> None:
+        """Go on for so long from now, by the clock; None is until everything asked for has ended."""
+        if self._is_playing:
+            return  # an action starts another saga, which has its turn later
+        self._until = None if seconds is None else self._clock.after(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and every saga do what falls due in it; in the middle of one, time alone."""
+        if self._is_playing:
+            self._clock.advance(seconds)
+            return
+        until = self._clock.after(seconds)
+        self._until = until
+        self._wanted.update(self._due)
+        self._go_on()
+        self._clock.reach(until)
+
+    def _deliver(self, saga_id: str) -> None:
+        self._due[saga_id] = self._clock.now
+        self._wanted.add(saga_id)
+        if not self._is_playing:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._is_playing, self._count = True, 0
+        try:
+            while self._wanted & self._due.keys():
+                saga_id = min(self._due, key=lambda each: self._due[each])
+                if self._until is not None and self._due[saga_id] > self._until:
+                    self._clock.reach(self._until)
+                    return
+                self._clock.reach(self._due.pop(saga_id))
+                self._turn(saga_id)
+        except Abandoned as abandoned:
+            raise abandoned.__cause__ or abandoned from None
+        finally:
+            self._is_playing, self._until = False, None
+            self._wanted.clear()
+
+    def _turn(self, saga_id: str) -> None:
+        """Play a saga until it waits or ends."""
+        try:
+            run_here(self.app, saga_id, sleep=_leave, call=self._call)
+        except _Waits as waits:
+            self._due[saga_id] = self._clock.after(waits.seconds)
+
+    def _call(self, path: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
+        self._count += 1
+        if self._count > _MOST_CALLS:
+            raise Abandoned from RuntimeError(
+                f"{path} is still tried after {_MOST_CALLS} calls: let it succeed, give its saga a timeout or"
+                " the activity a max_attempts, or rehearse a part with run(..., within=seconds)"
+            )
+        return self._play(path, function, arguments)
+
+
+def _leave(seconds: float) -> None:
+    raise _Waits(seconds)

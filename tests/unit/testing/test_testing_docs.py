@@ -1,0 +1,46 @@
+"""The examples of docs/testing.md and of the README's "Test it", as a reader runs them."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def examples(page):
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+def containing(page, text):
+    return next(each for each in examples(page) if text in each)
+
+
+@pytest.mark.parametrize(
+    ("files", "verdict"),
+    [
+        ({"test_stay.py": ("docs/testing.md", "stay_saga = Saga(")}, "5 passed"),
+        (
+            {
+                "trips.py": ("README.md", "trip_saga = Saga("),
+                "test_trips.py": ("README.md", "rehearsal.at(trip_saga"),
+            },
+            "2 passed",
+        ),
+    ],
+    ids=["docs", "readme"],
+)
+def test_it_passes_as_it_stands(tmp_path, files, verdict):
+    for name, (page, text) in files.items():
+        (tmp_path / name).write_text(containing(page, text))
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+        timeout=60,
+    )
+    assert verdict in run.stdout, run.stdout
