@@ -1,0 +1,48 @@
+"""An order goes on although what ran its step is killed with -9."""
+
+import os
+import signal
+import time
+
+import pytest
+
+import tasks
+from amends.log import log_of
+
+STEPS = {
+    "reserve_inventory": ("inventory", "2"),
+    "process_payment": ("payments.primary", "3"),
+    "create_shipment": ("shipping", "4"),
+}
+
+
+def owner_of(saga_id, record):
+    """Wait until a record is claimed, and tell the pid of who has it."""
+    until = time.monotonic() + 30
+    while not (owner := log_of(tasks.app).read_saga(saga_id).fields.get(f"{record}.o")):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return int(owner.partition(":")[2])
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_child_that_is_killed_in_its_step_costs_the_order_nothing(system, step):
+    service, record = STEPS[step]
+    system.fault(service, latency=1.0)
+    handle = system.start()
+    os.kill(owner_of(handle.id, record), signal.SIGKILL)
+    system.fault(service)
+    assert handle.wait(timeout=60).outcome == "completed"
+    system.assert_in_force(handle.id)
+    retried = [event for event in handle.history() if event.name == "step.retrying"]
+    assert [event.record for event in retried] == [step]
+    assert retried[0].details["error"]["type"] == "WorkerLostError"
+
+
+def test_a_child_that_is_killed_in_its_undo_costs_the_undo_nothing(system):
+    system.fault("inventory", latency=1.0)
+    handle = system.start(user_id="poor-joe")
+    os.kill(owner_of(handle.id, "2u"), signal.SIGKILL)
+    system.fault("inventory")
+    assert handle.wait(timeout=60).outcome == "payment_failed"
+    system.assert_nothing_in_force(handle.id)

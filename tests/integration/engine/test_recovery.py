@@ -1,0 +1,232 @@
+"""What a sweep finds wrong, and what it leaves alone."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from bench import job_saga
+
+from amends import heartbeat
+from amends.answers import Waiting
+from amends.heartbeat import Heartbeat, is_dead
+from amends.messages import BOOT
+from amends.payload import canonical_json
+from amends.recovery import Sweep
+
+
+def tick(log):
+    """Wait until the log's clock has moved on by a millisecond or two."""
+    began = log._store.client.time()
+    while log._store.client.time() <= (began[0], began[1] + 2000):
+        pass
+
+
+@pytest.fixture
+def alone(log, saga_id):
+    """Give a saga in the log that was never published, in no worker's hands but the test's."""
+    log.start_saga(saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1}))
+    return job_saga.get(saga_id)
+
+
+@pytest.fixture
+def quiet_app(app, broker):
+    """Give the app while no worker runs: its queue keeps what is published."""
+    broker.delete("work", "undo")
+    yield app
+    broker.delete("work", "undo")
+
+
+def claim(log, saga_id, *, owner, token="t"):
+    return log.claim_step(saga_id, "a", token=token, owner=owner, retries=0)
+
+
+def dead_process():
+    """Start a process and wait for its end: its pid is nobody's."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def events(handle):
+    return [event.name for event in handle.history()]
+
+
+def error_of(handle):
+    return handle.snapshot().steps["a"].error
+
+
+# Messages
+
+
+def test_a_message_whose_queue_is_empty_is_published_again(quiet_app, broker, alone):
+    Sweep(quiet_app, may_judge=False).heal(alone.id)
+    assert broker.llen("work") == 1
+
+
+def test_a_message_in_a_queue_that_is_not_empty_is_left_there(quiet_app, broker, alone):
+    broker.lpush("work", "another")
+    for _ in range(3):
+        Sweep(quiet_app, may_judge=False).heal(alone.id)
+    assert broker.llen("work") == 1
+
+
+@pytest.mark.parametrize(
+    ("times", "age", "lost"),
+    [
+        *[(1, 59, False), (1, 60, True), (2, 119, False), (2, 120, True), (3, 240, True)],
+        *[(4, 479, False), (4, 480, True), (5, 599, False), (5, 600, True), (9, 600, True)],
+    ],
+)
+def test_with_a_queue_that_is_not_empty_patience_doubles_up_to_ten_minutes(
+    quiet_app, broker, times, age, lost
+):
+    broker.lpush("work", "another")
+    waiting = Waiting(itinerary=job_saga.itinerary, path="a", age=float(age), times=times)
+    assert Sweep(quiet_app, may_judge=False)._is_lost(waiting) is lost
+
+
+def test_one_sweep_asks_for_the_length_of_a_queue_once(quiet_app, monkeypatch):
+    sweep = Sweep(quiet_app, may_judge=False)
+    waiting = Waiting(itinerary=job_saga.itinerary, path="a", age=1.0, times=1)
+    assert sweep._is_lost(waiting)
+    monkeypatch.setattr(quiet_app, "connection_for_read", None)
+    assert sweep._is_lost(waiting)
+
+
+def test_a_sweep_twice_equals_a_sweep_once(quiet_app, broker, log, alone):
+    log._store.client.zadd(log._store.keys_of(alone.id)[2], {alone.id: 0})
+    for _ in range(2):
+        Sweep(quiet_app, may_judge=False).run_once()
+    assert broker.llen("work") == 1
+
+
+# Owners
+
+
+def test_a_process_that_its_worker_no_longer_names_is_dead_and_its_step_tried_again(
+    quiet_app, broker, log, alone
+):
+    claim(log, alone.id, owner=f"{BOOT}:{dead_process()}")
+    tick(log)
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    Sweep(quiet_app, may_judge=True).heal(alone.id)
+    assert events(alone)[-1] == "step.retrying"
+    assert error_of(alone).startswith("WorkerLostError")
+    assert alone.snapshot().steps["a"].attempts == 0  # a lost owner spends none
+    assert broker.llen("work") == 1
+    assert log.complete_step(alone.id, "a", token="t", output="{}", link="").action == "late"
+
+
+def test_a_process_that_its_worker_names_is_left_alone(quiet_app, log, alone):
+    claim(log, alone.id, owner=f"{BOOT}:{os.getpid()}")
+    tick(log)
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    Sweep(quiet_app, may_judge=True).heal(alone.id)
+    assert events(alone)[-1] == "step.started"
+
+
+def test_a_heartbeat_from_before_the_claim_says_nothing_of_its_owner(quiet_app, log, alone):
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    tick(log)
+    claim(log, alone.id, owner=f"{BOOT}:{dead_process()}")
+    Sweep(quiet_app, may_judge=True).heal(alone.id)
+    assert events(alone)[-1] == "step.started"
+
+
+def test_nobody_is_judged_by_a_worker_that_may_not(quiet_app, log, alone):
+    claim(log, alone.id, owner=f"{BOOT}:{dead_process()}")
+    tick(log)
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    Sweep(quiet_app, may_judge=False).heal(alone.id)
+    assert events(alone)[-1] == "step.started"
+
+
+def test_what_runs_without_a_worker_has_no_owner_to_die(log, alone, monkeypatch):
+    monkeypatch.setattr(heartbeat, "DEAD_AFTER", 0.0)
+    claim(log, alone.id, owner="")
+    running = log.dispatch_saga(alone.id, longest_wait=300.0)
+    assert not is_dead(log, running)
+
+
+@pytest.mark.parametrize(("dead_after", "dead"), [(60.0, False), (0.0, True)])
+def test_a_worker_is_dead_that_has_not_beaten_for_long(log, alone, monkeypatch, dead_after, dead):
+    claim(log, alone.id, owner=f"gone:{os.getpid()}")
+    monkeypatch.setattr(heartbeat, "DEAD_AFTER", dead_after)
+    tick(log)
+    assert is_dead(log, log.dispatch_saga(alone.id, longest_wait=300.0)) is dead
+    log.note_heartbeat("gone", [os.getpid()])
+    tick(log)
+    assert is_dead(log, log.dispatch_saga(alone.id, longest_wait=300.0)) is dead
+
+
+def test_s11_a_step_whose_owners_die_of_it_is_poison_and_unknown(quiet_app, log, alone):
+    for life in range(5):
+        log.claim_step(
+            alone.id, "a", token=f"t{life}", owner=f"{BOOT}:{dead_process()}", retries=life
+        )
+        tick(log)
+        Heartbeat(log, lambda: [os.getpid()]).beat()
+        Sweep(quiet_app, may_judge=True).heal(alone.id)
+    assert (alone.status, alone.outcome) == ("compensating", "no_a")
+    assert alone.snapshot().steps["a"].state == "unknown"
+
+
+def test_a_death_after_the_attempts_own_time_is_a_timeout(quiet_app, log, alone):
+    claim(log, alone.id, owner=f"{BOOT}:{dead_process()}")
+    log._store.client.hset(log._store.keys_of(alone.id)[0], "1.c", 1)
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    Sweep(quiet_app, may_judge=True).heal(alone.id)
+    assert error_of(alone) == "TimeoutError: no answer after 60 s"
+    assert alone.snapshot().steps["a"].attempts == 1
+
+
+def test_an_attempt_past_its_time_is_given_up_whoever_lives(quiet_app, log, alone):
+    claim(log, alone.id, owner=f"{BOOT}:{os.getpid()}")
+    log._store.client.hset(log._store.keys_of(alone.id)[0], "1.l", 1)
+    Sweep(quiet_app, may_judge=False).heal(alone.id)
+    assert error_of(alone) == "TimeoutError: no answer after 60 s"
+
+
+# Who may judge (O24d)
+
+
+class Time:
+    """A clock that the test moves."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Time()
+    monkeypatch.setattr(heartbeat, "time", clock)
+    return clock
+
+
+def test_o24d_a_worker_judges_after_fifteen_seconds_of_accepted_beats(log, clock):
+    beating = Heartbeat(log, list)
+    assert not beating.may_judge()
+    for _ in range(7):
+        beating.beat()
+        assert not beating.may_judge()
+        clock.now += 2.0
+    beating.beat()
+    clock.now += 1.0
+    assert beating.may_judge()
+
+
+def test_o24d_a_gap_in_the_beats_begins_it_anew(log, clock):
+    beating = Heartbeat(log, list)
+    for _ in range(10):
+        beating.beat()
+        clock.now += 2.0
+    assert beating.may_judge()
+    clock.now += 20.0
+    assert not beating.may_judge()
+    beating.beat()
+    assert not beating.may_judge()
