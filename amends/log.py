@@ -227,6 +227,10 @@ class SagaLog:
         age = seconds + micros / 1_000_000 - int(at) / 1000
         return Heartbeat(age=age, pids=frozenset(pids.split(",")))
 
+    def weaknesses(self) -> list[str]:
+        """Tell how the log's Redis is configured to lose what it acknowledged."""
+        return self._store.weaknesses()
+
     # Reading
 
     def read_saga(self, saga_id: str) -> Entry:

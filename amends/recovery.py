@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 from amends.answers import Run, Running, Waiting
 from amends.config import settings_of
 from amends.coordinator import advance, queue_of
-from amends.errors import SagaError
+from amends.errors import LogUnavailable, SagaError
 from amends.heartbeat import Heartbeat, is_dead
 from amends.log import Cost, SagaLog, log_of
 from amends.messages import this_process
@@ -148,7 +148,9 @@ class Recovery(bootsteps.StartStopStep):
             _logger.warning("no sagas run here: amends_backend is not set")
             return
         interval = settings_of(worker.app).sweep_interval
-        heartbeat = Heartbeat(log_of(worker.app), lambda: worker.pool.info.get("processes", ()))
+        log = log_of(worker.app)
+        _warn(log)
+        heartbeat = Heartbeat(log, lambda: worker.pool.info.get("processes", ()))
         heartbeat.start()
         # Bootsteps stop before the pool drains, and what still runs there must not seem dead.
         worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)
@@ -169,6 +171,14 @@ class Recovery(bootsteps.StartStopStep):
                 _logger.warning("no sweep: %s", error)
             except Exception:
                 _logger.exception("a sweep failed; the next one tries again")
+
+
+def _warn(log: SagaLog) -> None:
+    try:
+        for weakness in log.weaknesses():
+            _logger.warning("%s", weakness)
+    except LogUnavailable as error:
+        _logger.warning("the worker starts without its saga log: %s", error)
 
 
 def _install(app: Celery) -> None:

@@ -4,6 +4,7 @@ A refused connection and 503 are `NotDone`; a refusal that the caller names, and
 anything else leaves it unknown whether the service did something.
 """
 
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ import httpx
 from amends import NotDone, Refused, context
 
 SERVICES_URL: Final = os.environ.get("SERVICES_URL", "http://127.0.0.1:8080")
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each call is too many
 
 _LONGEST: Final = 10.0
 _MARGIN: Final = 1.0
