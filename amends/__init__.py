@@ -15,10 +15,11 @@ from amends.errors import (
     UnknownSaga,
 )
 from amends.events import Event
-from amends.handle import Handle, Snapshot, StepSnapshot, get
+from amends.handle import Handle, get
 from amends.invocation import Context, Undoes, context
 from amends.policy import RetryPolicy
 from amends.saga import Saga
+from amends.snapshot import Snapshot, StepSnapshot
 from amends.states import SagaStatus, StepState
 from amends.step import Step
 

@@ -2,67 +2,24 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
 from celery import current_app
 from celery._state import get_current_worker_task
-from pydantic_core import from_json
 
-from amends.answers import Entry
 from amends.errors import SagaStuck
 from amends.events import Event
-from amends.itinerary import Sources, StepPlan, fill
 from amends.log import SagaLog, log_of
 from amends.messages import send_advance
-from amends.payload import canonical_json, error_text
-from amends.states import ENDED, RecordState, SagaStatus, StepState, step_state
+from amends.payload import canonical_json
+from amends.snapshot import Snapshot, output_of, snapshot_of
+from amends.states import ENDED, SagaStatus
 
 Result = TypeVar("Result")
 
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordSnapshot:
-    """One channel of a step: its own activity, or its fallback."""
-
-    activity: str
-    state: RecordState
-    attempts: int
-    error: str | None
-    undo: RecordState | None
-    undo_attempts: int
-    undo_error: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepSnapshot:
-    """A step: its state, its attempts over both channels, and its last error.
-
-    `channel` is the one that served last, ``primary`` or ``fallback``; `channels` has each by name.
-    """
-
-    name: str
-    state: StepState
-    attempts: int
-    error: str | None
-    channel: str
-    channels: Mapping[str, RecordSnapshot]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Snapshot:
-    """A saga at one moment. `outcome` is None until it is decided, `reason` unless it is stuck."""
-
-    id: str
-    saga: str
-    status: SagaStatus
-    outcome: str | None
-    reason: str | None
-    steps: Mapping[str, StepSnapshot]
 
 
 class Handle(Generic[Result]):
@@ -94,15 +51,7 @@ class Handle(Generic[Result]):
 
     def snapshot(self) -> Snapshot:
         """Read the saga's status and outcome, and every step's state, attempts and error."""
-        entry = self._log.read_saga(self.id)
-        return Snapshot(
-            id=self.id,
-            saga=entry.itinerary.saga,
-            status=entry.status,
-            outcome=entry.fields.get("outcome"),
-            reason=entry.fields.get("reason"),
-            steps={step.name: _step(entry, step) for step in entry.itinerary.steps},
-        )
+        return snapshot_of(self._log.read_saga(self.id))
 
     def history(self) -> list[Event]:
         """Read every event of the saga, in order."""
@@ -147,8 +96,7 @@ class Handle(Generic[Result]):
         return self._result()
 
     def _result(self) -> Result:
-        entry = self._log.read_saga(self.id)
-        return self._output(fill(entry.itinerary.output, _result_sources(entry)))
+        return self._output(output_of(self._log.read_saga(self.id)))
 
 
 def get(saga_id: str) -> Handle[dict[str, Any]]:
@@ -159,66 +107,3 @@ def get(saga_id: str) -> Handle[dict[str, Any]]:
     handle = Handle(saga_id, dict)
     _ = handle.status  # raises where there is none
     return handle
-
-
-def _result_sources(entry: Entry) -> Sources:
-    fields = entry.fields
-    sources: dict[str, Any] = {
-        "input": from_json(fields["input"]),
-        "saga": {
-            "saga_id": entry.id,
-            "outcome": fields.get("outcome"),
-            "error": error_text(fields.get("error")),
-        },
-    }
-    for number, step in enumerate(entry.itinerary.steps, 1):
-        texts = [fields.get(f"{number}{channel}.x") for channel in ("f", "")]
-        sources[step.name] = next((from_json(text) for text in texts if text is not None), None)
-    return sources
-
-
-def _step(entry: Entry, step: StepPlan) -> StepSnapshot:
-    number = entry.itinerary.steps.index(step) + 1
-    channels = {"primary": _record(entry, f"{number}", step.activity.task)}
-    if step.fallback:
-        channels["fallback"] = _record(entry, f"{number}f", step.fallback.task)
-    switched = f"{number}f.s" in entry.fields
-    current = channels["fallback" if switched else "primary"]
-    backward = entry.fields["direction"] == "backward"
-    owing = {RecordState.DONE, RecordState.UNKNOWN, RecordState.SKIPPED}
-    undos = {
-        name: channel.undo
-        for name, channel in channels.items()
-        if channel.undo is not None and channel.state in owing
-    }
-    touched = any(state is not RecordState.PENDING for state in undos.values())
-    state = step_state(
-        channels["primary"].state,
-        current.state if switched else None,
-        undos if touched else {},
-        backward=backward,
-    )
-    errors = [channels["primary"].error, current.error, *(c.undo_error for c in channels.values())]
-    return StepSnapshot(
-        name=step.name,
-        state=state,
-        attempts=sum(channel.attempts for channel in channels.values()),
-        error=next((error for error in reversed(errors) if error), None),
-        channel="fallback" if switched else "primary",
-        channels=channels,
-    )
-
-
-def _record(entry: Entry, code: str, activity: str) -> RecordSnapshot:
-    fields = entry.fields
-    undo = code + "u"
-    has_undo = entry.itinerary.steps[int(code.rstrip("f")) - 1].compensation is not None
-    return RecordSnapshot(
-        activity=activity,
-        state=RecordState(fields.get(f"{code}.s", "pending")),
-        attempts=int(fields.get(f"{code}.a", 0)),
-        error=error_text(fields.get(f"{code}.e")),
-        undo=RecordState(fields.get(f"{undo}.s", "pending")) if has_undo else None,
-        undo_attempts=int(fields.get(f"{undo}.a", 0)),
-        undo_error=error_text(fields.get(f"{undo}.e")),
-    )
