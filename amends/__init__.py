@@ -19,7 +19,7 @@ from amends.handle import Handle, get
 from amends.invocation import Context, Undoes, context
 from amends.policy import RetryPolicy
 from amends.saga import Saga
-from amends.snapshot import Snapshot, StepSnapshot
+from amends.snapshot import RecordSnapshot, Snapshot, StepSnapshot
 from amends.states import SagaStatus, StepState
 from amends.step import Step
 
@@ -34,6 +34,7 @@ __all__ = [
     "Handle",
     "LogUnavailable",
     "NotDone",
+    "RecordSnapshot",
     "Refused",
     "RetryPolicy",
     "Saga",

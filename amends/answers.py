@@ -60,8 +60,8 @@ class Publish:
 class Running:
     """A dispatch's answer: a record is owned.
 
-    `age` is the seconds since it was claimed, `limit_left` those until its start-to-close timeout is
-    up, and `time_left` those until the log gives it up in any case.
+    It was claimed at `claimed_at` by the log's clock, `age` seconds ago. `limit_left` is the seconds
+    until its start-to-close timeout is up, and `time_left` those until the log gives it up in any case.
     """
 
     itinerary: Itinerary
@@ -70,6 +70,7 @@ class Running:
     owner: str
     attempts: int
     deaths: int
+    claimed_at: float
     age: float
     limit_left: float
     time_left: float
@@ -90,8 +91,9 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Heartbeat:
-    """What a worker last said: `age` seconds ago, and which processes of its pool lived then."""
+    """What a worker last said: `at` by the log's clock, `age` seconds ago, that these processes live."""
 
+    at: float
     age: float
     pids: frozenset[str]
 

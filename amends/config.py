@@ -59,7 +59,8 @@ def settings_of(app: Celery) -> Settings:
     if not given.get("backend"):
         if app.main == "default":  # Celery's stand-in, which would try amqp on localhost
             raise ConfigurationError(
-                "no Celery app is configured in this process: import the module that makes yours first"
+                "no Celery app is current in this thread: import the module that makes yours first,"
+                " and for other threads call app.set_default() there"
             )
         raise ConfigurationError(
             f"the Celery app {app.main!r} has no amends_backend: set it to the Redis URL of the saga log,"
@@ -68,6 +69,11 @@ def settings_of(app: Celery) -> Settings:
     settings = Settings(**given)
     _check(settings)
     return settings
+
+
+def is_configured(app: Celery) -> bool:
+    """Tell whether anything of ours is set, be it wrong."""
+    return bool(_given(app))
 
 
 def _check(settings: Settings) -> None:

@@ -1,5 +1,7 @@
 """The one way in: read from the log what remains of a saga, and publish it as a chain."""
 
+from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
+
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -62,12 +64,12 @@ def run_here(
         task.perform_here(saga_id, path, retries=tries, **how)
 
 
-def queue_of(app: Celery, record: RecordPlan) -> str:
-    """Name the queue that a record's message goes to."""
+def queue_of(app: Celery, record: RecordPlan) -> str | None:
+    """Name the queue that a record's message goes to; None where a route names no queue."""
     if queue := _own_queue(app, record):
         return queue
-    routed: str = app.amqp.router.route({}, record.call.task)["queue"].name
-    return routed
+    routed = app.amqp.router.route({}, record.call.task).get("queue")
+    return getattr(routed, "name", None)
 
 
 def _own_queue(app: Celery, record: RecordPlan) -> str | None:

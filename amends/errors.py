@@ -18,6 +18,7 @@ anything else means that nobody knows whether it took effect. All can be rebuilt
 
 import difflib
 from collections.abc import Iterable
+from math import inf
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -48,7 +49,7 @@ class SagaAlreadyStarted(SagaError):  # noqa: N818 - the name says what happened
 
     def __str__(self) -> str:
         return (
-            f"saga {self.saga_id!r} was already started, as {self.name!r} with another input;"
+            f"saga {self.saga_id!r} was already started, as {self.name!r}, and not with this definition and input;"
             " start this one under another saga_id"
         )
 
@@ -107,6 +108,8 @@ class NotDone(SagaError):  # noqa: N818 - an answer, not a fault
     """
 
     def __init__(self, message: str = "", retry_after: float = 0.0) -> None:
+        if not isinstance(retry_after, int | float) or not 0 <= retry_after < inf:
+            raise ValueError(f"NotDone: retry_after is {retry_after!r}, not 0 or more seconds")
         super().__init__(message, retry_after)
         self.retry_after = retry_after
 

@@ -3,12 +3,13 @@
 import random
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Any, Final, Generic, TypeVar
 
 from celery import current_app
 from celery._state import get_current_worker_task
 
-from amends.errors import SagaStuck
+from amends.errors import LogUnavailable, SagaStuck
 from amends.events import Event
 from amends.log import SagaLog, log_of
 from amends.messages import send_advance
@@ -76,24 +77,35 @@ class Handle(Generic[Result]):
         """Wait for the saga's end and return its output, whatever the outcome.
 
         `timeout` is in seconds. Raises `TimeoutError` when it has passed, `SagaStuck` when a person
-        is needed, and `RuntimeError` at once inside a task, whose pool slot the saga may need.
+        is needed, `LogUnavailable` where the log is away then (without a timeout, at once), and
+        `RuntimeError` at once inside a task, whose pool slot the saga may need.
         """
         if get_current_worker_task() is not None:
             raise RuntimeError(
                 f"wait() for saga {self.id!r} inside a Celery task: it would hold a pool slot that the saga"
                 " may need; start it here and read its outcome elsewhere"
             )
-        until = None if timeout is None else time.monotonic() + timeout
+        until = inf if timeout is None else time.monotonic() + timeout
         pause = _FIRST_PAUSE
-        while (status := self.status) not in ENDED:
+        while (status := self._status_until(until)) not in ENDED:
             if status is SagaStatus.STUCK:
                 raise SagaStuck(self.id, self.snapshot().reason or "")
-            left = _LONGEST_PAUSE if until is None else until - time.monotonic()
+            left = until - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"saga {self.id!r} is {status} after {timeout} s")
             time.sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311 - jitter
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         return self._result()
+
+    def _status_until(self, until: float) -> SagaStatus:
+        """Read the status, over an outage of the log that ends in time."""
+        while True:
+            try:
+                return self.status
+            except LogUnavailable:
+                if until == inf or time.monotonic() > until:
+                    raise
+            time.sleep(_LONGEST_PAUSE)
 
     def _result(self) -> Result:
         return self._output(output_of(self._log.read_saga(self.id)))

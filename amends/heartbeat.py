@@ -10,7 +10,7 @@ from typing import Final
 from amends.answers import Running
 from amends.errors import LogUnavailable
 from amends.log import SagaLog
-from amends.messages import BOOT
+from amends.messages import worker_name
 
 INTERVAL: Final = 2.0
 """Seconds between two beats."""
@@ -45,7 +45,7 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Beat once. Raises `LogUnavailable`."""
-        self._log.note_heartbeat(BOOT, {os.getpid(), *self._pids()})
+        self._log.note_heartbeat(worker_name(), {os.getpid(), *self._pids()})
         now = time.monotonic()
         if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:
             self._accepted_since = now
@@ -83,4 +83,4 @@ def is_dead(log: SagaLog, running: Running) -> bool:
     heartbeat = log.read_heartbeat(worker)
     if heartbeat is None or heartbeat.age > DEAD_AFTER:
         return running.age > DEAD_AFTER
-    return heartbeat.age < running.age and pid not in heartbeat.pids
+    return heartbeat.at > running.claimed_at and pid not in heartbeat.pids

@@ -1,6 +1,7 @@
 """The saga log: one method for each atomic transition, and the reads."""
 
 import os
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, Literal
@@ -41,12 +42,15 @@ class SagaLog:
 
         Raises `SagaAlreadyStarted` where the id belongs to another saga.
         """
-        return self.start_sagas(itinerary, [(saga_id, saga_input)])[0]
+        answer = self.start_sagas(itinerary, [(saga_id, saga_input)])[0]
+        if isinstance(answer, SagaAlreadyStarted):
+            raise answer
+        return answer
 
     def start_sagas(
         self, itinerary: Itinerary, starts: Sequence[tuple[str, str]]
-    ) -> list[int | SagaStatus]:
-        """`start_saga` for many ids and inputs, in one round trip."""
+    ) -> list[int | SagaStatus | SagaAlreadyStarted]:
+        """`start_saga` for many ids and inputs, in one round trip; what it would raise is an answer."""
         answers = self._send_starts(itinerary, starts)
         # A shard that lost its definitions, as after a flush, asks for them.
         lacking = [k for k, answer in enumerate(answers) if answer[0] == "define"]
@@ -55,11 +59,8 @@ class SagaLog:
             again = self._send_starts(itinerary, [starts[k] for k in lacking])
             for k, answer in zip(lacking, again, strict=True):
                 answers[k] = answer
-        for (saga_id, _), answer in zip(starts, answers, strict=True):
-            if answer[0] == "conflict":
-                raise SagaAlreadyStarted(saga_id, answer[1])
         return [
-            int(number) if said == "started" else SagaStatus(number) for said, number in answers
+            _started(saga_id, *answer) for (saga_id, _), answer in zip(starts, answers, strict=True)
         ]
 
     def _send_starts(
@@ -149,7 +150,7 @@ class SagaLog:
         `actor` says who and why, for the history.
         """
         members = ",".join(f"{canonical_json(k)}:{canonical_json(v)}" for k, v in actor.items())
-        answer = self._store.call("cancel_saga", saga_id, error, members)
+        answer = self._store.call("cancel_saga", saga_id, secrets.token_hex(8), error, members)
         if answer[0] == "unknown":
             raise UnknownSaga(saga_id)
         return _next(answer)
@@ -177,7 +178,7 @@ class SagaLog:
             )
         if answer[0] == "running":
             _, digest, text, path, token, owner, *numbers = answer
-            attempts, deaths, age, limit_left, time_left = map(int, numbers)
+            attempts, deaths, claimed_at, age, limit_left, time_left = map(int, numbers)
             return Running(
                 itinerary=self._itinerary(digest, text),
                 path=path,
@@ -185,6 +186,7 @@ class SagaLog:
                 owner=owner,
                 attempts=attempts,
                 deaths=deaths,
+                claimed_at=claimed_at / 1000,
                 age=age / 1000,
                 limit_left=limit_left / 1000,
                 time_left=time_left / 1000,
@@ -224,8 +226,8 @@ class SagaLog:
         )
         if at is None:
             return None
-        age = seconds + micros / 1_000_000 - int(at) / 1000
-        return Heartbeat(age=age, pids=frozenset(pids.split(",")))
+        now, then = seconds + micros / 1_000_000, int(at) / 1000
+        return Heartbeat(at=then, age=now - then, pids=frozenset(pids.split(",")))
 
     def weaknesses(self) -> list[str]:
         """Tell how the log's Redis is configured to lose what it acknowledged."""
@@ -272,6 +274,12 @@ class SagaLog:
         if digest not in self._itineraries:
             self._itineraries[digest] = Itinerary.from_json(text)
         return self._itineraries[digest]
+
+
+def _started(saga_id: str, said: str, value: str) -> int | SagaStatus | SagaAlreadyStarted:
+    if said == "conflict":
+        return SagaAlreadyStarted(saga_id, value)
+    return int(value) if said == "started" else SagaStatus(value)
 
 
 def _worker_key(worker: str) -> str:

@@ -1,5 +1,7 @@
 """How the engine's messages look: ids and paths, never data."""
 
+from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
+
 import logging
 import os
 import secrets
@@ -14,13 +16,26 @@ from amends.config import settings_of
 ADVANCE: Final = "amends.advance"
 """The Celery task that publishes what remains of a saga. Its code is the coordinator's."""
 
-BOOT: Final = secrets.token_hex(6)
-"""Names this worker, from its start to its end; the processes of its pool inherit it."""
+
+class _Worker:
+    """Holds this worker's name, from its start to its end; the processes of its pool inherit it."""
+
+    name = secrets.token_hex(6)
+
+
+def name_worker() -> None:
+    """Give this worker a name of its own."""
+    _Worker.name = secrets.token_hex(6)
+
+
+def worker_name() -> str:
+    """Name this worker."""
+    return _Worker.name
 
 
 def this_process() -> str:
     """Name this process as the owner of a claim: its worker, and its pid."""
-    return f"{BOOT}:{os.getpid()}"
+    return f"{_Worker.name}:{os.getpid()}"
 
 
 TOKEN_HEADER: Final = "amends_token"  # noqa: S105 - a name

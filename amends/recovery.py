@@ -4,22 +4,22 @@ import logging
 import random
 import secrets
 import threading
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
-from celery import Celery, bootsteps
-from celery._state import connect_on_app_finalize
+from celery import Celery, _state, bootsteps
 from celery.exceptions import WorkerLostError
 from celery.signals import worker_shutdown
 from kombu.exceptions import OperationalError
 
 from amends.answers import Run, Running, Waiting
-from amends.config import settings_of
+from amends.config import is_configured, settings_of
 from amends.coordinator import advance, queue_of
-from amends.errors import LogUnavailable, SagaError
+from amends.errors import LogUnavailable
 from amends.heartbeat import Heartbeat, is_dead
 from amends.log import Cost, SagaLog, log_of
-from amends.messages import this_process
+from amends.messages import name_worker
 from amends.payload import error_json
 
 _TAKEN_FOR: Final = 10.0
@@ -28,13 +28,14 @@ _LOST_AFTER: Final = 60.0
 _LOST_AFTER_AT_MOST: Final = 600.0
 _ATTEMPT: Final[Cost] = "attempt"
 _DEATH: Final[Cost] = "death"
+_BROKER_PATIENCE: Final = 3
 _logger = logging.getLogger(__name__)
 
 
 class Sweep:
-    """One look at all that is due. `may_judge` allows to declare owners dead."""
+    """One look at all that is due. `may_judge` is asked each time an owner could be declared dead."""
 
-    def __init__(self, app: Celery, *, may_judge: bool) -> None:
+    def __init__(self, app: Celery, *, may_judge: Callable[[], bool]) -> None:
         self._app = app
         self._log: SagaLog = log_of(app)
         self._settings = settings_of(app)
@@ -44,14 +45,17 @@ class Sweep:
     def run_once(self) -> int:
         """Set every saga going that is due and stands still. Answers how many were due.
 
-        One that cannot be set going is logged, and the others go on. Raises `LogUnavailable`.
+        One that cannot be set going is logged, and the others go on. Raises `LogUnavailable`, and
+        kombu's ``OperationalError`` with the broker away: then nothing can be.
         """
         due = self._log.take_due(lease=_TAKEN_FOR, limit=_BATCH)
         for saga_id in due:
             try:
                 self.heal(saga_id)
-            except (SagaError, OperationalError) as error:
-                _logger.warning("saga %s stays due: %s", saga_id, error)
+            except (LogUnavailable, OperationalError):
+                raise
+            except Exception:
+                _logger.exception("saga %s stays due", saga_id)
         return len(due)
 
     def heal(self, saga_id: str) -> None:
@@ -63,14 +67,22 @@ class Sweep:
             advance(self._app, saga_id)
 
     def _is_lost(self, waiting: Waiting) -> bool:
-        """Presume a message lost when its queue is empty, else only after 1, 2, 4 ... 10 minutes."""
-        patience = min(_LOST_AFTER * 2 ** (waiting.times - 1), _LOST_AFTER_AT_MOST)
-        if waiting.age >= patience:
+        """Presume a message lost after 1, 2, 4 ... 10 minutes; where its queue is empty, six times sooner.
+
+        It still may be one that a busy worker has fetched, hence the doubling.
+        """
+        patience = _LOST_AFTER * 2.0 ** min(waiting.times - 1, 10)
+        if waiting.age >= min(patience, _LOST_AFTER_AT_MOST):
             return True
-        return self._queue_length(queue_of(self._app, waiting.itinerary.records[waiting.path])) == 0
+        if waiting.age < patience / 6:
+            return False
+        queue = queue_of(self._app, waiting.itinerary.records[waiting.path])
+        return queue is not None and self._queue_length(queue) == 0
 
     def _ask_queue_length(self, queue: str) -> int:
         with self._app.connection_for_read() as connection:
+            # Without it, the channel would be tried for until the broker is back.
+            connection.ensure_connection(max_retries=1, timeout=_BROKER_PATIENCE)
             channel: Any = connection.default_channel
             try:
                 length: int = channel.queue_declare(queue=queue, passive=True).message_count
@@ -84,7 +96,7 @@ class Sweep:
         A death after the attempt's own time limit is a timeout like any other.
         """
         given_up = running.time_left <= 0
-        if not given_up and not (self._may_judge and is_dead(self._log, running)):
+        if not given_up and not (self._may_judge() and is_dead(self._log, running)):
             return False
         call = running.itinerary.records[running.path].call
         if given_up or running.limit_left <= 0:
@@ -107,7 +119,7 @@ class Sweep:
         log, path, token = self._log, running.path, secrets.token_hex(8)
         # No message has so few retries: only the taking over of that very claim can be the answer.
         claim = log.claim_step(
-            saga_id, path, token=token, owner=this_process(), retries=-1, brought=running.token
+            saga_id, path, token=token, owner=running.owner, retries=-1, brought=running.token
         )
         if not isinstance(claim, Run):
             return False
@@ -140,11 +152,12 @@ class Recovery(bootsteps.StartStopStep):
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
+        name_worker()  # before the pool forks, and anew where a parent process made several workers
         self._ends = threading.Event()
 
     def start(self, worker: Any) -> None:
         """Begin to beat and to sweep, where the app has a saga log."""
-        if not worker.app.conf.get("amends_backend"):
+        if not is_configured(worker.app):
             _logger.warning("no sagas run here: amends_backend is not set")
             return
         interval = settings_of(worker.app).sweep_interval
@@ -166,8 +179,8 @@ class Recovery(bootsteps.StartStopStep):
     def _loop(self, app: Celery, heartbeat: Heartbeat, interval: float) -> None:
         while not self._ends.wait(interval * random.uniform(0.5, 1.5)):  # noqa: S311 - jitter
             try:
-                Sweep(app, may_judge=heartbeat.may_judge()).run_once()
-            except SagaError as error:
+                Sweep(app, may_judge=heartbeat.may_judge).run_once()
+            except (LogUnavailable, OperationalError) as error:
                 _logger.warning("no sweep: %s", error)
             except Exception:
                 _logger.exception("a sweep failed; the next one tries again")
@@ -185,4 +198,8 @@ def _install(app: Celery) -> None:
     app.steps["worker"].add(Recovery)
 
 
-connect_on_app_finalize(_install)
+_celery: Any = _state  # what shared_task uses, and celery-types does not know
+_celery.connect_on_app_finalize(_install)
+for _app in _celery._get_active_apps():  # noqa: SLF001  # one that touched its tasks before amends was imported
+    if _app.finalized:
+        _install(_app)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from amends.answers import Publish
 from amends.coordinator import advance, publish
-from amends.errors import DefinitionError
+from amends.errors import DefinitionError, SagaAlreadyStarted
 from amends.handle import Handle
 from amends.itinerary import Itinerary, StepPlan
 from amends.log import log_of
@@ -75,7 +75,10 @@ class Saga(Generic[Input, Output]):
     def start_many(
         self, inputs: Iterable[Input], *, saga_ids: Iterable[str] | None = None
     ) -> list[Handle[Output]]:
-        """`start` for many inputs, each with its id, in one round trip to the log."""
+        """`start` for many inputs, each with its id, in one round trip to the log.
+
+        Where one raises `SagaAlreadyStarted`, the others are started all the same.
+        """
         # As a worker will: an input that it could not read is refused here.
         values = [
             validated(self.input, dumped(self.input.model_validate(value))) for value in inputs
@@ -93,8 +96,10 @@ class Saga(Generic[Input, Output]):
             for saga_id, value in zip(ids, values, strict=True)
         ]
         answers = log_of(current_app).start_sagas(self.itinerary, starts)
-        for saga_id, started in zip(ids, answers, strict=True):
-            self._publish(saga_id, started)
+        self._publish(dict(zip(ids, answers, strict=True)))
+        for answer in answers:
+            if isinstance(answer, SagaAlreadyStarted):
+                raise answer
         return [self._handle(saga_id) for saga_id in ids]
 
     def get(self, saga_id: str) -> Handle[Output]:
@@ -106,17 +111,22 @@ class Saga(Generic[Input, Output]):
     def _handle(self, saga_id: str) -> Handle[Output]:
         return Handle(saga_id, lambda fields: validated(self.output, fields))
 
-    def _publish(self, saga_id: str, started: int | SagaStatus) -> None:
+    def _publish(self, answers: Mapping[str, int | SagaStatus | SagaAlreadyStarted]) -> None:
         try:
-            if started is SagaStatus.PENDING:  # perhaps it was never published
-                advance(current_app, saga_id)
-            elif not isinstance(started, SagaStatus):
-                records = [(step.name, 0) for step in self.itinerary.steps]
-                what = Publish(itinerary=self.itinerary, number=started, wait=0.0, records=records)
-                publish(current_app, saga_id, what)
+            for saga_id, answer in answers.items():
+                if answer is SagaStatus.PENDING:  # perhaps it was never published
+                    advance(current_app, saga_id)
+                elif isinstance(answer, int):
+                    records = [(step.name, 0) for step in self.itinerary.steps]
+                    what = Publish(
+                        itinerary=self.itinerary, number=answer, wait=0.0, records=records
+                    )
+                    publish(current_app, saga_id, what)
         except OperationalError as error:
             _logger.warning(
-                "saga %s is in the log and runs once the broker is back: %s", saga_id, error
+                "saga %s is in the log and runs once the broker is back, as do those started with it: %s",
+                saga_id,
+                error,
             )
 
 

@@ -14,7 +14,7 @@ import redis
 from redis import exceptions
 
 from amends.errors import ConfigurationError, LogUnavailable
-from amends.lua import SCRIPTS
+from amends.lua import DIGESTS, SCRIPTS
 from amends.states import SagaStatus
 
 _AWAY: Final = (
@@ -23,7 +23,7 @@ _AWAY: Final = (
 )
 # A script's error has the reason somewhere in its text.
 _TAKES_NO_WRITES: Final = re.compile(
-    r"\b(OOM|READONLY|MISCONF|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN)\b"
+    r"\b(BUSY|OOM|READONLY|MISCONF|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN)\b"
 )
 
 _WANTED: Final = {
@@ -39,7 +39,7 @@ class Store:
     def __init__(self, client: redis.Redis, *, shards: int) -> None:
         self.client: Any = client  # redis-py leaves open whether replies are str
         self.shards = shards
-        self._digests: dict[str, str] = {}
+        self._loaded = False
 
     def shard_of(self, saga_id: str) -> int:
         """Tell which shard a saga is in."""
@@ -66,7 +66,7 @@ class Store:
         answers = self._send(name, calls)
         forgotten = [k for k, answer in enumerate(answers) if _is_forgotten(answer)]
         if forgotten:  # Redis was restarted
-            self._digests = {}
+            self._loaded = False
             again = self._send(name, [calls[k] for k in forgotten])
             for k, answer in zip(forgotten, again, strict=True):
                 answers[k] = answer
@@ -96,35 +96,34 @@ class Store:
             if not _WANTED[name].startswith(f"set it to {value},")
         ]
 
-    def prepare(self) -> dict[str, str]:
+    def prepare(self) -> None:
         """At first use: load the scripts, and hold the number of shards to what the log has.
 
-        Returns the scripts' digests by name. Raises `ConfigurationError` for another number.
+        Raises `ConfigurationError` for another number.
         """
-        if not self._digests:
+        if not self._loaded:
             with _reaching():
-                self._digests = self._load()
-        return self._digests
+                self._load()
+            self._loaded = True
 
-    def _load(self) -> dict[str, str]:
+    def _load(self) -> None:
         pipeline = self.client.pipeline(transaction=False)
         for text in SCRIPTS.values():
             pipeline.script_load(text)
         pipeline.set("amends:shards", self.shards, nx=True)
         pipeline.get("amends:shards")
-        *digests, _, stored = pipeline.execute()
+        *_, stored = pipeline.execute()
         if int(stored) != self.shards:
             raise ConfigurationError(
                 f"the saga log has {stored} shards and amends_shards says {self.shards}; set it to {stored},"
                 " for sagas would not be found under another number"
             )
-        return dict(zip(SCRIPTS, digests, strict=True))
 
     def _send(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
-        digest = self.prepare()[name]
+        self.prepare()
         pipeline = self.client.pipeline(transaction=False)
         for keys, arguments in calls:
-            pipeline.evalsha(digest, len(keys), *keys, *arguments)
+            pipeline.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
         with _reaching():
             answers: list[Any] = pipeline.execute(raise_on_error=False)
         return answers

@@ -3,12 +3,13 @@
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, get_args
 
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.utils.log import get_task_logger
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic_core import to_json
 
 from amends.answers import Next, Run
@@ -87,20 +88,23 @@ class Attempt:
         self._number = claim.attempts + 1
         limit = self._record.call.start_to_close_timeout
         self._limit = limit
-        self._until = time.monotonic() + claim.time_left
+        self._began = time.monotonic()
+        self._until = self._began + claim.time_left
 
     def carry_out(self) -> Ended:
         """Call the function, and record what came of it. Raises `LogUnavailable` if that is in vain."""
         activity = self._activity
         try:
             arguments = self._arguments()
-        except ValidationError as error:
-            return self._fail(NotDone(f"the input of {self._path} does not validate: {error}"))
+        except Exception as error:  # noqa: BLE001 - a validator may raise anything
+            return self._fail(NotDone(f"the input of {self._path} does not validate: {error!r}"))
         try:
             with entered(self._context()):
                 result = self._call(self._path, activity.function, arguments)
                 data = to_json(output_json(activity.output, result)).decode()
                 output = held_to_size(data, f"the output of {activity.name}")
+        except SoftTimeLimitExceeded:  # the same error in every kind of pool
+            return self._retry_or_fail(TimeoutError(f"no answer after {self._limit:g} s"))
         except Exception as error:  # noqa: BLE001 - whatever it raises has an outcome
             return self._retry_or_fail(error)
         return self._complete(output)
@@ -139,7 +143,7 @@ class Attempt:
         policy = self._policy()
         wait = wait_after(policy, error, self._number)
         left = self._claim.saga_time_left
-        in_time = left is None or wait < left
+        in_time = left is None or wait < left - (time.monotonic() - self._began)
         if isinstance(error, Refused) or not policy.allows(error, self._number) or not in_time:
             return self._fail(error)
         follows = self._land(
@@ -209,7 +213,8 @@ def insist(call: Callable[[], T], *, until: float) -> T:
         except LogUnavailable:
             if time.monotonic() + pause > until:
                 raise
-        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+        with suppress(SoftTimeLimitExceeded):
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 

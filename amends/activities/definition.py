@@ -1,5 +1,7 @@
 """`@activity`: a function over pydantic models as a Celery task that a saga may call."""
 
+from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
+
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -42,6 +44,15 @@ _OWNED: Final = {
     "pydantic": "always on; the function's annotations are the models",
     "typing": "a message carries ids, not the function's arguments",
 }
+
+_PASSED: Final = [
+    name
+    for name, value in vars(Task).items()
+    if not name.startswith("_")
+    and not callable(value)
+    and not isinstance(value, property | classmethod | staticmethod)
+]
+"""The options of a Celery task: its plain attributes, and not its hooks like ``on_failure``."""
 
 
 class _Callable:
@@ -252,7 +263,7 @@ def _check_options(name: str, options: Mapping[str, Any], start_to_close_timeout
         "queue",
         "priority",
         "name",
-        *dir(Task),
+        *_PASSED,
     } - _OWNED.keys()
     for option in options.keys() - known:
         raise DefinitionError(

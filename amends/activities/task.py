@@ -1,14 +1,17 @@
 """The Celery task that each activity is: from a message to an attempt, and back."""
 
+from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
+
 import random
 import secrets
 import time
-from typing import Any, ClassVar, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from celery import Task
 from celery.exceptions import Reject, Retry
 from celery.result import AsyncResult
 from celery.utils.log import get_task_logger
+from kombu.exceptions import OperationalError
 
 from amends.activities.attempt import (
     Attempt,
@@ -34,7 +37,13 @@ CLAIM_PATIENCE: Final = 5.0
 _logger = get_task_logger(__name__)
 
 
-class ActivityTask(Task[Any, Any]):
+if TYPE_CHECKING:
+    CeleryTask = Task[Any, Any]
+else:
+    CeleryTask = Task
+
+
+class ActivityTask(CeleryTask):
     """An activity's task. In a saga its message brings ``saga_id`` and ``step``, else the input."""
 
     abstract = True
@@ -62,10 +71,7 @@ class ActivityTask(Task[Any, Any]):
             return self._perform_alone(args)
         saga_id, path, token = kwargs["saga_id"], kwargs["step"], secrets.token_hex(8)
         log = log_of(self.app)
-        try:
-            claim = self._claim(log, saga_id, path, token)
-        except LogUnavailable as error:
-            self._put_off(token, error)
+        claim = self._claim(log, saga_id, path, token)
         if isinstance(claim, Run):
             link = next_path(self)
             attempt = Attempt(
@@ -89,29 +95,46 @@ class ActivityTask(Task[Any, Any]):
             ).carry_out()
 
     def _claim(self, log: SagaLog, saga_id: str, path: str, token: str) -> Run | Done | Stop:
-        return insist(
-            lambda: log.claim_step(
+        """Claim a record; with the log away the message is put off, or kept where the broker is away too."""
+
+        def claim() -> Run | Done | Stop:
+            return log.claim_step(
                 saga_id,
                 path,
                 token=token,
                 owner=this_process(),
                 retries=self.request.retries or 0,
-                brought=(self.request.headers or {}).get(TOKEN_HEADER, ""),
-            ),
-            until=time.monotonic() + CLAIM_PATIENCE,
-        )
+                brought=self._brought(),
+            )
 
-    def _put_off(self, token: str, error: LogUnavailable) -> NoReturn:
+        while True:
+            try:
+                return insist(claim, until=time.monotonic() + CLAIM_PATIENCE)
+            except LogUnavailable as error:
+                self._put_off(token, error)
+
+    def _brought(self) -> str:
+        """Return the tokens of earlier claims of this message whose answers never came."""
+        tokens: str = (self.request.headers or {}).get(TOKEN_HEADER, "")
+        return tokens
+
+    def _put_off(self, token: str, error: LogUnavailable) -> None:
         """Publish the message again, some seconds on: the same id and retries, and this claim's token.
 
         The claim may have landed although its answer did not come; the token lets the next one take
-        its place. (`Task.retry` would count it, and ``Reject(requeue=True)`` would spin.)
+        its place. (`Task.retry` would count it, and ``Reject(requeue=True)`` would spin.) Returns only
+        where the broker is away too.
         """
         countdown = random.uniform(5.0, 15.0)  # noqa: S311 - jitter
-        headers = {**(self.request.headers or {}), TOKEN_HEADER: token}
+        tokens = ",".join(each for each in (self._brought(), token) if each)
+        headers = {**(self.request.headers or {}), TOKEN_HEADER: tokens}
         message = self.signature_from_request(self.request, countdown=countdown, headers=headers)
+        try:
+            message.apply_async()
+        except OperationalError as away:
+            _logger.warning("%s is kept: %s, and %s", self.request.id, error, away)
+            return
         _logger.warning("%s waits %.0f s: %s", self.request.id, countdown, error)
-        message.apply_async()
         raise Retry("the saga log is away", exc=error, sig=message)
 
     def _follow(self, ended: Ended, saga_id: str) -> None:

@@ -3,6 +3,7 @@
 A file that says ``--! include saga`` gets that file's text put before its own.
 """
 
+import hashlib
 from importlib.resources import files
 from typing import Final
 
@@ -27,3 +28,9 @@ def _load() -> dict[str, str]:
 
 
 SCRIPTS: Final = _load()
+
+DIGESTS: Final = {
+    name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+    for name, text in SCRIPTS.items()
+}
+"""What Redis calls each script."""

@@ -2,7 +2,7 @@
 --
 --! include saga
 -- ARGV[2] record's path   ARGV[3] token   ARGV[4] owner   ARGV[5] the message's retries
--- ARGV[6] the token that the message brings, or ''   ARGV[7] digests the caller knows, joined by ,
+-- ARGV[6] the tokens that the message brings, joined by ,   ARGV[7] digests the caller knows, joined by ,
 -- ARGV[8] ms from the attempt's limit to when it is given up
 -- Answers {"stop", reason} | {"done"}
 --       | {"run", digest, itinerary or '', attempts, tries, ms until the attempt is given up,
@@ -47,6 +47,12 @@ local function lets_go_on(code)
   return step_of(code).may_continue and not state[code .. 'f']
 end
 
+local function own(code)
+  redis.call('HSET', SAGA, code .. '.t', token, code .. '.o', owner,
+    code .. '.c', NOW, code .. '.l', NOW + limit[code] + grace)
+  set_due(NOW + math.min(LEASE, limit[code] + grace))
+end
+
 if not open_saga() then return {'stop', 'there is no such saga'} end
 if is_over() then return {'stop', 'the saga is ' .. status} end
 local code = record_of(path)
@@ -56,8 +62,9 @@ local holder = running_record()
 if holder == code then
   local current = get(code, 't')
   if current == token then return run(code) end
-  if current == brought then
+  if (',' .. brought .. ','):find(',' .. current .. ',', 1, true) then
     redis.call('HSET', SAGA, code .. '.t', token, code .. '.o', owner)
+    if retries >= 0 then own(code) end -- a sweep's is not: it ends the attempt as it was
     return run(code)
   end
 end
@@ -72,8 +79,7 @@ if first ~= code then return {'stop', first and path_of(first) .. ' comes first'
 if retries < tonumber(get(code, 'r') or 0) then return {'stop', 'the message is older than the last attempt'} end
 
 set_state(code, 'running')
-redis.call('HSET', SAGA, code .. '.t', token, code .. '.o', owner, code .. '.c', NOW, code .. '.l', NOW + limit[code] + grace)
+own(code)
 if status == 'pending' then move_to('running') end
-set_due(NOW + math.min(LEASE, limit[code] + grace))
 add_event(is_undo(code) and 'step.compensating' or 'step.started', path, '"attempt":' .. (get(code, 'a') or 0) + 1)
 return run(code)

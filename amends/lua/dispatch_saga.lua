@@ -6,17 +6,23 @@
 -- Answers {"publish", digest, itinerary or '', first message's number, ms until the first may run,
 --          path, tries, path, tries, ...}
 --       | {"running", digest, itinerary or '', path, token, owner, attempts, deaths,
---          ms since it was claimed, ms until its limit, ms until it is given up}
+--          when it was claimed, ms since then, ms until its limit, ms until it is given up}
 --       | {"waiting", digest, itinerary or '', path, ms since it was dispatched, times it was}
 --       | {"nothing", why}
 local known, longest, only_look = ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
 
-if not open_saga() then return {'nothing', 'there is no such saga'} end
+if not open_saga() then
+  redis.call('ZREM', DUE, ID)
+  return {'nothing', 'there is no such saga'}
+end
 if direction == 'forward' and deadline and deadline <= NOW then
   turn_back('timed_out', '{"type":"TimeoutError","message":"the saga did not end in its time"}')
   settle()
 end
-if is_over() then return {'nothing', 'the saga is ' .. status} end
+if is_over() then
+  redis.call('ZREM', DUE, ID)
+  return {'nothing', 'the saga is ' .. status}
+end
 local itinerary = ''
 if not ((',' .. known .. ','):find(',' .. digest .. ',', 1, true)) then
   itinerary = redis.call('HGET', DEFINITIONS, digest)
@@ -26,7 +32,7 @@ local holder = running_record()
 if holder then
   set_due(math.max(NOW, math.min(NOW + LEASE, tonumber(get(holder, 'l')))))
   return {'running', digest, itinerary, path_of(holder), get(holder, 't'), get(holder, 'o'),
-    get(holder, 'a') or 0, get(holder, 'p') or 0, NOW - get(holder, 'c'),
+    get(holder, 'a') or 0, get(holder, 'p') or 0, get(holder, 'c'), NOW - get(holder, 'c'),
     get(holder, 'c') + limit[holder] - NOW, get(holder, 'l') - NOW}
 end
 

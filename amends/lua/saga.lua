@@ -7,7 +7,7 @@
 -- ARGV[1] the saga's id
 --
 -- A saga's fields: name definition input status direction outcome error reason created deadline
--- ended messages (how many were numbered) dispatches (of the same message) sent (when it was to
+-- ended cancelled (under which token) messages (how many were numbered) dispatches (of the same message) sent (when it was to
 -- arrive). Then for each record
 -- r, which is a step's number and f for its fallback, u for its undo, fu for the fallback's undo:
 --   r.s state     pending running done failed unknown skipped stuck; a record without one is pending

@@ -127,8 +127,8 @@ def test_a_process_without_an_app_is_told_so(tmp_path):
     )
     last = ended.stderr.strip().splitlines()[-1]
     assert last == (
-        f"{ConfigurationError.__module__}.ConfigurationError: no Celery app is configured in this process:"
-        " import the module that makes yours first"
+        f"{ConfigurationError.__module__}.ConfigurationError: no Celery app is current in this thread:"
+        " import the module that makes yours first, and for other threads call app.set_default() there"
     )
 
 
@@ -184,7 +184,7 @@ def test_a_message_for_a_step_that_the_saga_does_not_have_changes_nothing(work, 
 def test_what_a_step_left_in_the_log_that_no_longer_validates_is_not_done(work, log, saga_id):
     log.start_saga(saga_id, job_saga.itinerary, '{"job_id":["no","string"]}')
     handle = job_saga.get(saga_id)
-    handle._log._store.client.zadd(log._store.keys_of(saga_id)[2], {saga_id: 0})
+    work.let_wait(log, saga_id)
     work.wait_until(lambda: handle.status == "compensated")
     step = handle.snapshot().steps["a"]
     assert (step.state, step.attempts) == ("failed", 1)

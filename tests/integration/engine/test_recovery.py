@@ -5,14 +5,22 @@ import subprocess
 import sys
 
 import pytest
-from bench import job_saga
+from bench import bench, job_saga
 
 from amends import heartbeat
 from amends.answers import Waiting
 from amends.heartbeat import Heartbeat, is_dead
-from amends.messages import BOOT
+from amends.messages import worker_name
 from amends.payload import canonical_json
 from amends.recovery import Sweep
+
+
+def always():
+    return True
+
+
+def never():
+    return False
 
 
 def tick(log):
@@ -59,15 +67,16 @@ def error_of(handle):
 # Messages
 
 
-def test_a_message_whose_queue_is_empty_is_published_again(quiet_app, broker, alone):
-    Sweep(quiet_app, may_judge=False).heal(alone.id)
+def test_a_message_whose_queue_is_empty_is_published_again(quiet_app, broker, log, alone):
+    bench.let_wait(log, alone.id)
+    Sweep(quiet_app, may_judge=never).heal(alone.id)
     assert broker.llen("work") == 1
 
 
 def test_a_message_in_a_queue_that_is_not_empty_is_left_there(quiet_app, broker, alone):
     broker.lpush("work", "another")
     for _ in range(3):
-        Sweep(quiet_app, may_judge=False).heal(alone.id)
+        Sweep(quiet_app, may_judge=never).heal(alone.id)
     assert broker.llen("work") == 1
 
 
@@ -83,21 +92,61 @@ def test_with_a_queue_that_is_not_empty_patience_doubles_up_to_ten_minutes(
 ):
     broker.lpush("work", "another")
     waiting = Waiting(itinerary=job_saga.itinerary, path="a", age=float(age), times=times)
-    assert Sweep(quiet_app, may_judge=False)._is_lost(waiting) is lost
+    assert Sweep(quiet_app, may_judge=never)._is_lost(waiting) is lost
+
+
+@pytest.mark.parametrize(
+    ("times", "age", "lost"),
+    [(1, 9, False), (1, 10, True), (2, 19, False), (2, 20, True), (3, 40, True)],
+)
+def test_with_an_empty_queue_patience_is_shorter_and_doubles_too(quiet_app, times, age, lost):
+    waiting = Waiting(itinerary=job_saga.itinerary, path="a", age=float(age), times=times)
+    assert Sweep(quiet_app, may_judge=never)._is_lost(waiting) is lost
+
+
+def test_a_saga_that_was_published_a_thousand_times_is_only_looked_at_calmly(quiet_app):
+    waiting = Waiting(itinerary=job_saga.itinerary, path="a", age=1.0, times=5000)
+    assert not Sweep(quiet_app, may_judge=never)._is_lost(waiting)
+
+
+def test_o24_one_saga_that_cannot_be_healed_does_not_keep_the_others_from_it(
+    quiet_app, broker, log, alone, monkeypatch
+):
+    bad = f"bad-{alone.id}"
+    log.start_saga(bad, job_saga.itinerary, '{"job_id":"x"}')
+    for each in (bad, alone.id):
+        bench.let_wait(log, each)
+    heal = Sweep.heal
+
+    def stumble(self, saga_id):
+        if saga_id == bad:
+            raise KeyError("queue")
+        heal(self, saga_id)
+
+    monkeypatch.setattr(Sweep, "heal", stumble)
+    Sweep(quiet_app, may_judge=never).run_once()
+    assert broker.llen("work") == 1
+
+
+def test_o18_an_entry_without_a_saga_is_dropped_when_it_is_met(quiet_app, log, saga_id):
+    due = log._store.keys_of(saga_id)[2]
+    log._store.client.zadd(due, {saga_id: 0})
+    Sweep(quiet_app, may_judge=never).run_once()
+    assert log._store.client.zscore(due, saga_id) is None
 
 
 def test_one_sweep_asks_for_the_length_of_a_queue_once(quiet_app, monkeypatch):
-    sweep = Sweep(quiet_app, may_judge=False)
-    waiting = Waiting(itinerary=job_saga.itinerary, path="a", age=1.0, times=1)
+    sweep = Sweep(quiet_app, may_judge=never)
+    waiting = Waiting(itinerary=job_saga.itinerary, path="a", age=11.0, times=1)
     assert sweep._is_lost(waiting)
     monkeypatch.setattr(quiet_app, "connection_for_read", None)
     assert sweep._is_lost(waiting)
 
 
 def test_a_sweep_twice_equals_a_sweep_once(quiet_app, broker, log, alone):
-    log._store.client.zadd(log._store.keys_of(alone.id)[2], {alone.id: 0})
+    bench.let_wait(log, alone.id)
     for _ in range(2):
-        Sweep(quiet_app, may_judge=False).run_once()
+        Sweep(quiet_app, may_judge=never).run_once()
     assert broker.llen("work") == 1
 
 
@@ -107,10 +156,10 @@ def test_a_sweep_twice_equals_a_sweep_once(quiet_app, broker, log, alone):
 def test_a_process_that_its_worker_no_longer_names_is_dead_and_its_step_tried_again(
     quiet_app, broker, log, alone
 ):
-    claim(log, alone.id, owner=f"{BOOT}:{dead_process()}")
+    claim(log, alone.id, owner=f"{worker_name()}:{dead_process()}")
     tick(log)
     Heartbeat(log, lambda: [os.getpid()]).beat()
-    Sweep(quiet_app, may_judge=True).heal(alone.id)
+    Sweep(quiet_app, may_judge=always).heal(alone.id)
     assert events(alone)[-1] == "step.retrying"
     assert error_of(alone).startswith("WorkerLostError")
     assert alone.snapshot().steps["a"].attempts == 0  # a lost owner spends none
@@ -119,26 +168,26 @@ def test_a_process_that_its_worker_no_longer_names_is_dead_and_its_step_tried_ag
 
 
 def test_a_process_that_its_worker_names_is_left_alone(quiet_app, log, alone):
-    claim(log, alone.id, owner=f"{BOOT}:{os.getpid()}")
+    claim(log, alone.id, owner=f"{worker_name()}:{os.getpid()}")
     tick(log)
     Heartbeat(log, lambda: [os.getpid()]).beat()
-    Sweep(quiet_app, may_judge=True).heal(alone.id)
+    Sweep(quiet_app, may_judge=always).heal(alone.id)
     assert events(alone)[-1] == "step.started"
 
 
 def test_a_heartbeat_from_before_the_claim_says_nothing_of_its_owner(quiet_app, log, alone):
     Heartbeat(log, lambda: [os.getpid()]).beat()
     tick(log)
-    claim(log, alone.id, owner=f"{BOOT}:{dead_process()}")
-    Sweep(quiet_app, may_judge=True).heal(alone.id)
+    claim(log, alone.id, owner=f"{worker_name()}:{dead_process()}")
+    Sweep(quiet_app, may_judge=always).heal(alone.id)
     assert events(alone)[-1] == "step.started"
 
 
 def test_nobody_is_judged_by_a_worker_that_may_not(quiet_app, log, alone):
-    claim(log, alone.id, owner=f"{BOOT}:{dead_process()}")
+    claim(log, alone.id, owner=f"{worker_name()}:{dead_process()}")
     tick(log)
     Heartbeat(log, lambda: [os.getpid()]).beat()
-    Sweep(quiet_app, may_judge=False).heal(alone.id)
+    Sweep(quiet_app, may_judge=never).heal(alone.id)
     assert events(alone)[-1] == "step.started"
 
 
@@ -163,28 +212,54 @@ def test_a_worker_is_dead_that_has_not_beaten_for_long(log, alone, monkeypatch, 
 def test_s11_a_step_whose_owners_die_of_it_is_poison_and_unknown(quiet_app, log, alone):
     for life in range(5):
         log.claim_step(
-            alone.id, "a", token=f"t{life}", owner=f"{BOOT}:{dead_process()}", retries=life
+            alone.id, "a", token=f"t{life}", owner=f"{worker_name()}:{dead_process()}", retries=life
         )
         tick(log)
         Heartbeat(log, lambda: [os.getpid()]).beat()
-        Sweep(quiet_app, may_judge=True).heal(alone.id)
+        Sweep(quiet_app, may_judge=always).heal(alone.id)
     assert (alone.status, alone.outcome) == ("compensating", "no_a")
     assert alone.snapshot().steps["a"].state == "unknown"
 
 
 def test_a_death_after_the_attempts_own_time_is_a_timeout(quiet_app, log, alone):
-    claim(log, alone.id, owner=f"{BOOT}:{dead_process()}")
+    claim(log, alone.id, owner=f"{worker_name()}:{dead_process()}")
     log._store.client.hset(log._store.keys_of(alone.id)[0], "1.c", 1)
     Heartbeat(log, lambda: [os.getpid()]).beat()
-    Sweep(quiet_app, may_judge=True).heal(alone.id)
+    Sweep(quiet_app, may_judge=always).heal(alone.id)
     assert error_of(alone) == "TimeoutError: no answer after 60 s"
     assert alone.snapshot().steps["a"].attempts == 1
 
 
+def test_a_takeover_that_is_cut_short_leaves_the_owner_as_dead_as_it_was(
+    quiet_app, log, alone, monkeypatch
+):
+    claim(log, alone.id, owner=f"{worker_name()}:{dead_process()}")
+    tick(log)
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    with monkeypatch.context() as cut:
+        cut.setattr(type(log), "retry_step", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            Sweep(quiet_app, may_judge=always).heal(alone.id)
+    Sweep(quiet_app, may_judge=always).heal(alone.id)
+    assert error_of(alone).startswith("WorkerLostError")
+
+
+def test_o24d_whether_it_may_judge_is_asked_at_each_judgement(quiet_app, log, alone):
+    claim(log, alone.id, owner=f"{worker_name()}:{dead_process()}")
+    tick(log)
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    answers = iter([False, True])
+    sweep = Sweep(quiet_app, may_judge=lambda: next(answers))
+    sweep.heal(alone.id)
+    assert events(alone)[-1] == "step.started"
+    sweep.heal(alone.id)
+    assert events(alone)[-1] == "step.retrying"
+
+
 def test_an_attempt_past_its_time_is_given_up_whoever_lives(quiet_app, log, alone):
-    claim(log, alone.id, owner=f"{BOOT}:{os.getpid()}")
+    claim(log, alone.id, owner=f"{worker_name()}:{os.getpid()}")
     log._store.client.hset(log._store.keys_of(alone.id)[0], "1.l", 1)
-    Sweep(quiet_app, may_judge=False).heal(alone.id)
+    Sweep(quiet_app, may_judge=never).heal(alone.id)
     assert error_of(alone) == "TimeoutError: no answer after 60 s"
 
 

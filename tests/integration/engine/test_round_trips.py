@@ -8,6 +8,7 @@ from bench import Job, job_saga, without_effect
 
 from amends import Refused
 from amends.log import log_of
+from amends.lua import DIGESTS
 
 CONNECTING = {"CLIENT", "SELECT", "HELLO", "AUTH", "PING", "SCRIPT"}
 
@@ -49,7 +50,7 @@ class Monitor:
 def monitor(app):
     log = log_of(app)
     log._store.prepare()
-    sweep = log._store.prepare()["take_due"]
+    sweep = DIGESTS["take_due"]
     return Monitor(log._store.client, lambda words: words[1:2] == [sweep])
 
 

@@ -76,7 +76,7 @@ def test_o20_messages_that_the_broker_lost_are_published_again(app, saga_id, log
     broker.delete("work")
     log._store.client.zadd(log._store.keys_of(saga_id)[2], {saga_id: 0})
     request.getfixturevalue("worker")
-    Sweep(app, may_judge=False).run_once()
+    Sweep(app, may_judge=lambda: False).run_once()
     assert job_saga.get(saga_id).wait(timeout=20).outcome == "completed"
 
 

@@ -75,7 +75,7 @@ def test_every_error_is_exported_and_no_other():
         (
             errors.SagaAlreadyStarted("order-1", "order"),
             (
-                "saga 'order-1' was already started, as 'order' with another input;"
+                "saga 'order-1' was already started, as 'order', and not with this definition and input;"
                 " start this one under another saga_id"
             ),
         ),

@@ -13,6 +13,7 @@ NAMES = [
     "Handle",
     "LogUnavailable",
     "NotDone",
+    "RecordSnapshot",
     "Refused",
     "RetryPolicy",
     "Saga",
