@@ -42,6 +42,7 @@ _OWNED: Final = {
     "soft_time_limit": "start_to_close_timeout= is the limit",
     "time_limit": "it is amends_hard_limit_after past start_to_close_timeout=",
     "pydantic": "always on; the function's annotations are the models",
+    "on_failure": "Step(..., on_failure=) says what a failure means for its saga",
     "typing": "a message carries ids, not the function's arguments",
 }
 

@@ -33,6 +33,8 @@ from amends.payload import output_json, validated
 
 CLAIM_PATIENCE: Final = 5.0
 """Seconds that a claim keeps its pool slot while the log is away."""
+PUT_OFF: Final = (5.0, 15.0)
+"""Seconds, at least and at most, that its message is put off then."""
 
 _logger = get_task_logger(__name__)
 
@@ -125,7 +127,7 @@ class ActivityTask(CeleryTask):
         its place. (`Task.retry` would count it, and ``Reject(requeue=True)`` would spin.) Returns only
         where the broker is away too.
         """
-        countdown = random.uniform(5.0, 15.0)  # noqa: S311 - jitter
+        countdown = random.uniform(*PUT_OFF)  # noqa: S311 - jitter
         tokens = ",".join(each for each in (self._brought(), token) if each)
         headers = {**(self.request.headers or {}), TOKEN_HEADER: tokens}
         message = self.signature_from_request(self.request, countdown=countdown, headers=headers)

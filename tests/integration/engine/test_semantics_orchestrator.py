@@ -52,6 +52,15 @@ def test_o1_start_many_starts_each_once(work, saga_id):
     assert all(work.records(each) == ["a", "b", "c"] for each in ids)
 
 
+def test_o1_start_many_starts_the_others_where_one_is_refused(work, saga_id):
+    job_saga.start(Job(job_id="another"), saga_id=f"{saga_id}-1").wait(timeout=20)
+    ids = [f"{saga_id}-{n}" for n in range(3)]
+    with pytest.raises(SagaAlreadyStarted, match=f"{saga_id}-1"):
+        job_saga.start_many([Job(job_id=each) for each in ids], saga_ids=ids)
+    for each in (ids[0], ids[2]):
+        assert job_saga.get(each).wait(timeout=20).outcome == "completed"
+
+
 def test_o5_of_twenty_claims_at_once_one_is_admitted(log, saga_id):
     log.start_saga(saga_id, job_saga.itinerary, '{"job_id":"x"}')
     answers = together(

@@ -50,6 +50,25 @@ class TestRunningUnderThisToken:
         assert journey.complete("check_traveller", "unanswered").action == "late"
         assert journey.complete("check_traveller", "next", link="travel").action == "go"
 
+    def test_any_of_the_tokens_that_it_brings_will_do(self, journey):
+        journey.claim("check_traveller", "first")
+        assert "is running" in stops(journey.claim("check_traveller", "x", brought="second,fir"))
+        assert isinstance(journey.claim("check_traveller", "x", brought="first,second"), Run)
+
+    def test_who_takes_its_place_has_all_of_the_attempts_time(self, journey):
+        journey.claim("check_traveller", "unanswered")
+        saga = journey.log._store.keys_of(journey.id)[0]
+        journey.client.hset(saga, mapping={"1.l": 1, "1.c": 1})
+        answer = journey.claim("check_traveller", "next", brought="unanswered")
+        assert 70 < answer.time_left <= 75
+        assert journey.log.dispatch_saga(journey.id, longest_wait=300.0).age < 5
+
+    def test_a_sweep_that_takes_its_place_leaves_its_time_as_it_was(self, journey):
+        journey.claim("check_traveller", "dead")
+        saga = journey.log._store.keys_of(journey.id)[0]
+        journey.client.hset(saga, "1.l", 1)
+        assert journey.claim("check_traveller", "sweep", retries=-1, brought="dead").time_left < 0
+
     def test_a_brought_token_lets_one_in_only_once(self, journey):
         journey.claim("check_traveller", "unanswered")
         journey.claim("check_traveller", "next", brought="unanswered")

@@ -49,6 +49,14 @@ def test_o9_one_of_many_cancels_wins(journey):
     assert journey.events().count("saga.cancelled") == 1
 
 
+def test_o24c_a_repeated_cancel_gets_its_first_answer(journey):
+    journey.do("check_traveller", "travel")
+    arguments = ("cancel_saga", journey.id, "token", CANCELLED, "")
+    first = journey.log._store.call(*arguments)
+    assert first[0] == journey.log._store.call(*arguments)[0] == "advance"
+    assert journey.events().count("saga.cancelled") == 1
+
+
 def test_o9_a_cancel_of_a_saga_with_nothing_to_undo_ends_it(journey):
     assert cancel(journey) == "end"
     assert (journey.status, journey.field("outcome")) == ("compensated", "cancelled")

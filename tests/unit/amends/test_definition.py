@@ -154,6 +154,7 @@ def test_other_options_of_a_task_pass_through(app):
         ("retries", ", did you mean 'retry'?"),
         ("rate_limits", ", did you mean 'rate_limit'?"),
         ("colour", ""),
+        ("delay", ""),
     ],
 )
 def test_an_unknown_option_is_refused(option, end):
@@ -199,6 +200,7 @@ OWNED = [
     ("default_retry_delay", 3, "retry=RetryPolicy(...) decides"),
     ("soft_time_limit", 3, "start_to_close_timeout= is the limit"),
     ("time_limit", 3, "it is amends_hard_limit_after past start_to_close_timeout="),
+    ("on_failure", "continue", "Step(..., on_failure=) says what a failure means for its saga"),
     ("typing", True, "a message carries ids, not the function's arguments"),
     ("pydantic", True, "always on; the function's annotations are the models"),
 ]
