@@ -6,6 +6,8 @@ import sys
 
 import pytest
 from bench import bench, job_saga
+from celery import Celery
+from kombu.exceptions import OperationalError
 
 from amends import heartbeat
 from amends.answers import Waiting
@@ -13,6 +15,7 @@ from amends.heartbeat import Heartbeat, is_dead
 from amends.messages import worker_name
 from amends.payload import canonical_json
 from amends.recovery import Sweep
+from local.ports import free_port
 
 
 def always():
@@ -148,6 +151,14 @@ def test_a_sweep_twice_equals_a_sweep_once(quiet_app, broker, log, alone):
     for _ in range(2):
         Sweep(quiet_app, may_judge=never).run_once()
     assert broker.llen("work") == 1
+
+
+def test_with_the_broker_away_a_sweep_ends_and_says_so(app, log, alone):
+    away = Celery("away", broker=f"redis://127.0.0.1:{free_port()}/0", set_as_current=False)
+    away.conf.update(amends_backend=app.conf.amends_backend, amends_compensation_queue="undo")
+    bench.let_wait(log, alone.id)
+    with pytest.raises(OperationalError):
+        Sweep(away, may_judge=never).run_once()
 
 
 # Owners

@@ -141,3 +141,17 @@ def test_a_project_keeps_its_settings_and_runs_sagas_of_another_package(project,
     said = log.read_text()
     assert "OWN stays as it is" in said
     assert "FREED 13 T-13" in said
+
+
+def test_an_app_that_had_looked_up_its_tasks_before_is_swept_too(tmp_path):
+    script = (
+        "from celery import Celery\n"
+        "app = Celery('early', broker='memory://')\n"
+        "app.tasks\n"
+        "import amends.recovery\n"
+        "print(amends.recovery.Recovery in app.steps['worker'])\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "True\n"
