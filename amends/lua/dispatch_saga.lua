@@ -15,7 +15,7 @@ if not open_saga() then
   redis.call('ZREM', DUE, ID)
   return {'nothing', 'there is no such saga'}
 end
-if direction == 'forward' and deadline and deadline <= NOW then
+if not is_over() and direction == 'forward' and deadline and deadline <= NOW then
   turn_back('timed_out', '{"type":"TimeoutError","message":"the saga did not end in its time"}')
   settle()
 end

@@ -17,6 +17,7 @@ if not holds(code, token) then return too_late(path, '"error":' .. error) end
 
 if unknown then redis.call('HSET', SAGA, code .. '.u', 1) end
 redis.call('HSET', SAGA, code .. '.e', error)
+local tries = redis.call('HINCRBY', SAGA, code .. '.r', 1)
 if cost == 'death' then redis.call('HINCRBY', SAGA, code .. '.p', 1) end
 end_claim(code, cost == 'attempt')
 if direction == 'backward' and not is_undo(code) then
@@ -29,4 +30,4 @@ set_state(code, 'pending')
 redis.call('HSET', SAGA, code .. '.w', NOW + wait)
 add_event('step.retrying', path, '"wait":' .. wait .. ',"error":' .. error)
 note_sent(NOW + wait)
-return {'retry', redis.call('HINCRBY', SAGA, code .. '.r', 1)}
+return {'retry', tries}

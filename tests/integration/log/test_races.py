@@ -104,6 +104,14 @@ def test_o11_the_deadline_and_the_last_step_race_and_one_wins(log, client, round
         assert journey.remaining() == ["hotel:undo", "travel:undo"]
 
 
+def test_o11_a_deadline_that_passes_after_the_end_changes_nothing(journey):
+    journey.do("check_traveller", "travel", "postcard", "hotel")
+    let_the_deadline_pass(journey)
+    before = journey.log.read_saga(journey.id).fields
+    assert journey.remaining() == []
+    assert journey.log.read_saga(journey.id).fields == before
+
+
 def test_o11_a_deadline_no_longer_applies_once_the_saga_goes_back(journey):
     journey.do("check_traveller", "travel", "postcard")
     journey.lose("hotel")

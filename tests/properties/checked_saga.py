@@ -1,0 +1,162 @@
+"""A saga whose every transition goes to the log and to the model, and both must answer the same."""
+
+import json
+import uuid
+from typing import Any, Final
+
+import redis
+from claim_table_model import Model
+from log_view import View, check_moment, check_move, code_of, view
+from outside_world import Attempt, World
+from saga_shapes import SAGA_INPUT, SagaShape
+
+from amends.answers import Publish, Run, Running, Waiting
+from amends.log import SagaLog
+
+_ERROR: Final = '{"message":"it did not work","type":"Problem"}'
+_KINDS: Final = {Publish: "publish", Running: "running", Waiting: "waiting", type(None): "nothing"}
+
+Report = tuple[str, dict[str, Any]]
+"""How a claim ends: complete, retry or fail, and what the script is given."""
+
+
+class CheckedSaga:
+    """One saga in the log, in the model and in the world."""
+
+    def __init__(self, log: SagaLog, client: redis.Redis, shape: SagaShape) -> None:
+        self.id = uuid.uuid4().hex
+        self.log = log
+        self.client = client
+        self.shape = shape
+        self.names = [step.name for step in shape.steps]
+        self.model = Model(shape=shape)
+        self.world = World()
+        self._inputs: dict[str, Any] = {}
+        self._outputs: dict[str, Any] = {}
+        self._started: list[str] = []  # in the order of their first claim
+        self._undone: list[str] = []
+        self._number = 0
+        self._numbered(log.start_saga(self.id, shape.itinerary, SAGA_INPUT))
+        assert log.start_saga(self.id, shape.itinerary, SAGA_INPUT) == "pending"
+        self.before: View = view(client, log, self.id)
+
+    def check(self) -> None:
+        """Check what must hold at every moment, and since the last one."""
+        now = view(self.client, self.log, self.id)
+        check_moment(now)
+        check_move(self.before, now)
+        self.before = now
+        self._compare(now)
+
+    def _compare(self, now: View) -> None:
+        model = self.model
+        direction = "backward" if model.backward else "forward"
+        assert (now.status, now.fields["direction"]) == (model.status, direction)
+        assert now.fields.get("outcome") == model.outcome
+        for path, record in model.records.items():
+            code = code_of(path, self.names)
+            assert (now.record(code, "s") or "pending") == record.state, path
+            assert int(now.record(code, "a") or 0) == record.attempts, f"{path}: attempts"
+            assert int(now.record(code, "p") or 0) == record.deaths, f"{path}: deaths"
+            if record.is_open:
+                assert int(now.record(code, "r") or 0) == record.tries, f"{path}: tries"
+
+    # Transitions
+
+    def claim(self, path: str, token: str, *, retries: int, brought: str = "") -> Any:
+        """Claim a record."""
+        answer = self.log.claim_step(
+            self.id, path, token=token, owner="boot:1", retries=retries, brought=brought
+        )
+        expected = self.model.claim(path, token, retries=retries, brought=brought)
+        assert type(answer).__name__.lower() == expected, f"{path}: {answer}, not {expected}"
+        if isinstance(answer, Run):
+            self._check_input(path, answer)
+            if path not in self._started:
+                self._check_order(path)
+                self._started.append(path)
+            if retries >= 0:  # it is no sweep, and so an attempt follows
+                self._check_start(path)
+        return answer
+
+    def _check_input(self, path: str, answer: Run) -> None:
+        """Every attempt, and the undo, gets the same input; the undo gets the output too."""
+        first = self._inputs.setdefault(path.removesuffix(":undo"), answer.sources)
+        assert answer.sources == first, f"the input of {path} drifted"
+        if path.endswith(":undo"):
+            assert answer.undone_output == self._outputs.get(path.removesuffix(":undo"))
+
+    def _check_start(self, path: str) -> None:
+        """Let no fallback start while the primary's effect may be there, or may yet come."""
+        step, _, kind = path.partition(":")
+        if kind == "fallback":
+            assert not self.world.may_take_effect(step), f"{path} may double the effect of {step}"
+        if not path.endswith(":undo"):
+            assert not self.world.receivers[path].tombstone, f"{path} starts after its undo"
+
+    def _check_order(self, path: str) -> None:
+        """Undos begin in reverse order of start; a void belongs to the way forward."""
+        if not path.endswith(":undo") or not self.model.backward:
+            return
+        when = self._started.index(path.removesuffix(":undo"))
+        assert all(when < self._started.index(each) for each in self._undone), (
+            f"{path} begins after the undos of {self._undone}"
+        )
+        self._undone.append(path.removesuffix(":undo"))
+
+    def end(self, path: str, token: str, report: Report) -> str:
+        """End a claim."""
+        name, arguments = report
+        if name == "complete" and self.model.holds(path, token):
+            self._outputs[path] = json.loads(arguments["output"])
+        expected = getattr(self.model, name)(
+            path, token, **{key: value for key, value in arguments.items() if key != "output"}
+        )
+        extra = {} if name == "complete" else {"error": _ERROR}
+        script = getattr(self.log, f"{name}_step")
+        answer = script(self.id, path, token=token, **arguments, **extra)
+        assert answer.action == expected, f"{name} {path}: {answer}, not {expected}"
+        if answer.action == "advance":
+            self._numbered(answer.number)
+        if answer.action == "retry":
+            assert answer.number == self.model.records[path].tries
+        return answer.action
+
+    def dispatch(self, *, longest_wait: float, only_look: bool = False) -> Any:
+        """Ask what remains."""
+        found: Any = self.log.dispatch_saga(self.id, longest_wait=longest_wait, only_look=only_look)
+        kind, what = self.model.dispatch(longest_wait=longest_wait, only_look=only_look)
+        assert _KINDS[type(found)] == kind, f"{found}, not {kind} {what}"
+        if isinstance(found, Publish):
+            assert found.records == what
+            self._numbered(found.number)
+            self._number += len(found.records) - 1
+        elif isinstance(found, Running):
+            assert (found.path, found.token) == what
+        elif isinstance(found, Waiting):
+            assert found.path == what
+        return found
+
+    def cancel(self) -> None:
+        """Cancel the saga."""
+        answer = self.log.cancel_saga(self.id, error=_ERROR, actor={"by": "someone"})
+        assert answer.action == self.model.cancel()
+        self._numbered(answer.number)
+
+    def pass_the_deadline(self) -> None:
+        """Let the saga's deadline be over; it does not ask whether the saga is."""
+        self.client.hset(self.log._store.keys_of(self.id)[0], "deadline", 1)
+        self.before.fields["deadline"] = "1"
+        self.model.deadline_passed = True
+
+    def land(self, attempt: Attempt) -> None:
+        """Let an effect arrive. That of an attempt whose claim stands is never refused."""
+        landed = self.world.land(attempt)
+        held = self.model.holds(attempt.path, attempt.token)
+        assert landed or attempt.report or not held, f"{attempt.path}: its undo came first"
+
+    def _numbered(self, number: int) -> None:
+        """Hold the numbers of messages to be new ones."""
+        if number:
+            assert number > self._number, f"message {number} was numbered before"
+            self._number = number

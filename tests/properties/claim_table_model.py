@@ -1,0 +1,248 @@
+"""The protocol in plain Python, as the design has it: the claim table, three outcomes, two channels.
+
+It was written from the design and not from the Lua, so that where they differ one of them is wrong.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from saga_shapes import SagaShape, StepShape
+
+FINISHED = frozenset({"done", "failed", "unknown", "stuck"})
+MAY_HAVE_TAKEN_EFFECT = frozenset({"done", "unknown"})
+ENDS = frozenset({"completed", "compensated", "stuck"})
+
+
+@dataclass(kw_only=True)
+class Record:
+    """One record; *failed* is the design's "not done"."""
+
+    state: str = "pending"
+    token: str = ""
+    tries: int = 0
+    attempts: int = 0
+    deaths: int = 0
+    claimed: bool = False
+    nobody_knows: bool = False
+    wait: float = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return self.state not in FINISHED
+
+    def end_claim(self, *, spent: bool, nobody_knows: bool = False) -> None:
+        self.attempts += spent
+        self.nobody_knows |= nobody_knows
+        self.wait = 0.0
+
+    def end_without_effect(self) -> None:
+        """Not done only if every attempt was; one that nobody knows about makes it unknown."""
+        self.state = "unknown" if self.nobody_knows else "failed"
+
+
+@dataclass(kw_only=True)
+class Model:
+    """One saga. Its methods answer what the log should, without the numbers of messages."""
+
+    shape: SagaShape
+    status: str = "pending"
+    backward: bool = False
+    deadline_passed: bool = False
+    outcome: str | None = None
+    records: dict[str, Record] = field(default_factory=dict)
+    switched: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for step in self.shape.steps:
+            for path in _channels(step):
+                self.records[path] = Record()
+                if step.undoable:
+                    self.records[f"{path}:undo"] = Record()
+
+    @property
+    def over(self) -> bool:
+        return self.status in ENDS
+
+    @property
+    def running(self) -> str | None:
+        return next((path for path, each in self.records.items() if each.state == "running"), None)
+
+    def holds(self, path: str, token: str) -> bool:
+        record = self.records.get(path)
+        return record is not None and (record.state, record.token) == ("running", token)
+
+    # The way of the saga
+
+    def _way(self) -> Iterator[str]:
+        """Every record that this direction could come to, in the order in which they run."""
+        if not self.backward:
+            for step in self.shape.steps:
+                yield step.name
+                if step.fallback:
+                    yield from (f"{step.name}:undo", f"{step.name}:fallback")
+        else:
+            for step in reversed(self.shape.steps):
+                if step.undoable:
+                    yield from (f"{path}:undo" for path in reversed(_channels(step)))
+
+    def _remains(self, path: str) -> bool:
+        if not self.records[path].is_open:
+            return False
+        undone = self.records.get(path.removesuffix(":undo")) if path.endswith(":undo") else None
+        if self.backward:
+            return undone is not None and undone.state in MAY_HAVE_TAKEN_EFFECT
+        step = path.partition(":")[0]
+        if undone is not None:  # a void belongs to a switch, and to an effect that may be there
+            return step in self.switched and undone.state == "unknown"
+        return not path.endswith(":fallback") or step in self.switched
+
+    def remaining(self) -> list[str]:
+        return [path for path in self._way() if self._remains(path)]
+
+    # The claim table
+
+    def claim(self, path: str, token: str, *, retries: int, brought: str) -> str:
+        if self.over or path not in self.records:
+            return "stop"
+        record, running = self.records[path], self.running
+        if running == path and record.token in (token, *brought.split(",")):
+            record.token = token
+            return "run"
+        if running:
+            return "stop"
+        if not record.is_open:
+            return "done" if self._is_passed(path) and self._nothing_claimed_after(path) else "stop"
+        if self.remaining()[:1] != [path] or retries < record.tries:
+            return "stop"
+        record.state, record.token, record.claimed = "running", token, True
+        if self.status == "pending":
+            self.status = "running"
+        return "run"
+
+    def _is_passed(self, path: str) -> bool:
+        step = self._step(path)
+        if path.endswith(":undo") or self.records[path].state == "done":
+            return True
+        return step.passed_over and (path.endswith(":fallback") or step.name not in self.switched)
+
+    def _nothing_claimed_after(self, path: str) -> bool:
+        way = list(self._way())
+        if path not in way:  # the saga has turned since
+            return False
+        return not any(self.records[each].claimed for each in way[way.index(path) + 1 :])
+
+    # How a claim ends
+
+    def complete(self, path: str, token: str, *, link: str) -> str:
+        record = self.records.get(path)
+        if record is not None and (record.state, record.token) == ("done", token):
+            return self._what_follows(link)
+        if record is None or not self.holds(path, token):
+            return "late"
+        record.state = "done"
+        record.end_claim(spent=True)
+        self._settle()
+        return self._what_follows(link)
+
+    def retry(self, path: str, token: str, *, wait: float, unknown: bool, cost: str) -> str:
+        record = self.records.get(path)
+        if record is not None and record.token == token and record.state != "running":
+            if record.state == "pending":
+                return "retry"
+            if self.backward and not path.endswith(":undo"):
+                return self._what_follows("")
+        if record is None or not self.holds(path, token):
+            return "late"
+        record.end_claim(spent=cost == "attempt", nobody_knows=unknown)
+        record.tries += 1
+        record.deaths += cost == "death"
+        if self.backward and not path.endswith(":undo"):  # it settles, and is not retried
+            record.end_without_effect()
+            self._settle()
+            return self._what_follows("")
+        record.state, record.wait = "pending", wait
+        return "retry"
+
+    def fail(
+        self, path: str, token: str, *, unknown: bool, refused: bool, outcome: str, link: str
+    ) -> str:
+        record = self.records.get(path)
+        if record is not None and record.token == token and not record.is_open:
+            return self._what_follows(link)
+        if record is None or not self.holds(path, token):
+            return "late"
+        record.end_claim(spent=True, nobody_knows=unknown)
+        record.tries += 1
+        step = self._step(path)
+        if path.endswith(":undo"):
+            record.state = "stuck"
+            if not self.backward:  # the void: no fallback then
+                self._turn(self.switched[step.name])
+        else:
+            record.end_without_effect()
+            if not self.backward:
+                self._after_failure(step, path, refused=refused, outcome=outcome)
+        self._settle()
+        return self._what_follows(link)
+
+    def _after_failure(self, step: StepShape, path: str, *, refused: bool, outcome: str) -> None:
+        if step.fallback and path == step.name and not refused:
+            self.switched[step.name] = outcome
+        elif not step.passed_over:
+            self._turn(outcome)
+
+    # From outside
+
+    def cancel(self) -> str:
+        if self.over or self.backward:
+            return "late"
+        self._turn("cancelled")
+        self._settle()
+        return self._what_follows("")
+
+    def dispatch(self, *, longest_wait: float, only_look: bool) -> tuple[str, object]:
+        if not self.over and not self.backward and self.deadline_passed:
+            self._turn("timed_out")
+            self._settle()
+        if self.over:
+            return ("nothing", None)
+        if self.running:
+            return ("running", (self.running, self.records[self.running].token))
+        paths = self.remaining()
+        wait = self.records[paths[0]].wait
+        if wait > longest_wait or (only_look and wait):
+            return ("nothing", None)
+        if only_look:
+            return ("waiting", paths[0])
+        return ("publish", [(path, self.records[path].tries) for path in paths])
+
+    # What follows
+
+    def _turn(self, outcome: str) -> None:
+        self.backward, self.status, self.outcome = True, "compensating", outcome
+        for path, record in self.records.items():
+            if record.state == "pending" and record.claimed and not path.endswith(":undo"):
+                record.end_without_effect()  # it waited for a retry, and gets none
+
+    def _settle(self) -> None:
+        if self.running or self.remaining():
+            return
+        if not self.backward:
+            self.status = self.outcome = "completed"
+        elif any(each.state == "stuck" for each in self.records.values()):
+            self.status = "stuck"
+        else:
+            self.status = "compensated"
+
+    def _what_follows(self, link: str) -> str:
+        if self.over:
+            return "end"
+        return "go" if link and self.remaining()[:1] == [link] else "advance"
+
+    def _step(self, path: str) -> StepShape:
+        name = path.partition(":")[0]
+        return next(step for step in self.shape.steps if step.name == name)
+
+
+def _channels(step: StepShape) -> list[str]:
+    return [step.name, f"{step.name}:fallback"] if step.fallback else [step.name]

@@ -1,0 +1,110 @@
+"""What the log holds of one saga at a moment, and what must hold between two such moments."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from amends.log import SagaLog
+from amends.states import SAGA_MOVES, SagaStatus
+
+_SUFFIXES = {"": "", "fallback": "f", "undo": "u", "fallback:undo": "fu"}
+_ABSORBING = frozenset({"completed", "compensated", "stuck"})
+_FAR = 60_000.0  # ms: nothing that waits for no retry is looked at later than this
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One moment. Times are ms."""
+
+    fields: dict[str, str]
+    history: list[str]
+    due: float | None
+    indexes: dict[str, bool]
+    lifetimes: list[int]
+    now: float
+
+    @property
+    def status(self) -> str:
+        return self.fields["status"]
+
+    @property
+    def over(self) -> bool:
+        return self.status in _ABSORBING
+
+    def record(self, code: str, name: str) -> str | None:
+        return self.fields.get(f"{code}.{name}")
+
+    @property
+    def running(self) -> list[str]:
+        return [
+            key for key, value in self.fields.items() if key.endswith(".s") and value == "running"
+        ]
+
+
+def view(client: redis.Redis, log: SagaLog, saga_id: str) -> View:
+    """Read all of it in one transaction."""
+    saga, history, due, _, *indexes = log._store.keys_of(saga_id)
+    pipe: Any = client.pipeline(transaction=True)
+    pipe.hgetall(saga).lrange(history, 0, -1).zscore(due, saga_id).time()
+    pipe.pttl(saga).pttl(history).pttl(due)
+    for index in indexes:
+        pipe.zscore(index, saga_id)
+    fields, events, due_at, (seconds, micros), *rest = pipe.execute()
+    return View(
+        fields=fields,
+        history=events,
+        due=due_at,
+        indexes={
+            status.value: score is not None
+            for status, score in zip(SagaStatus, rest[3:], strict=True)
+        },
+        lifetimes=rest[:3],
+        now=seconds * 1000 + micros / 1000,
+    )
+
+
+def code_of(path: str, names: list[str]) -> str:
+    """Name a record as the log's fields do."""
+    name, _, rest = path.partition(":")
+    return f"{names.index(name) + 1}{_SUFFIXES[rest]}"
+
+
+def check_moment(now: View) -> None:
+    """Check what holds at every moment."""
+    assert len(now.running) <= 1, f"two records run: {now.running}"
+    assert [status for status, member in now.indexes.items() if member] == [now.status], (
+        f"the saga is {now.status}, and indexed as {now.indexes}"
+    )
+    if now.over:
+        assert now.due is None, f"a saga that is {now.status} is due"
+        return
+    assert now.due is not None, f"a saga that is {now.status} is not due: it would be lost"
+    waits = [float(value) for key, value in now.fields.items() if key.endswith(".w")]
+    assert now.due <= max(now.now, *waits, 0.0) + _FAR, "a live saga is due too late"
+    assert all(lifetime < 0 for lifetime in now.lifetimes), "a live key has a lifetime"
+
+
+def check_move(before: View, now: View) -> None:
+    """Check what holds from one moment to the next."""
+    assert now.history[: len(before.history)] == before.history, "history was rewritten"
+    assert now.status in _reachable(before.status), f"{before.status} became {now.status}"
+    for key, value in before.fields.items():
+        counts = key == "messages" or key.rpartition(".")[2] in ("a", "r", "p", "u")
+        if counts:
+            assert int(now.fields.get(key, 0)) >= int(value), f"{key} went back"
+    if before.over:
+        assert now.fields == before.fields, "a saga changed after its end"
+        assert now.indexes == before.indexes
+        added = now.history[len(before.history) :]
+        assert all('"name":"step.late"' in event for event in added), f"after the end: {added}"
+
+
+def _reachable(status: str) -> set[str]:
+    """Follow the legal moves; out of *stuck* only a person leads, and there is none here."""
+    found, new = {status}, {status}
+    while new:
+        moves = {move.value for each in new - {"stuck"} for move in SAGA_MOVES[SagaStatus(each)]}
+        new = moves - found
+        found |= new
+    return found

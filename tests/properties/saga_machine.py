@@ -1,0 +1,221 @@
+"""Sagas in the log under everything that may happen to them."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import redis
+from checked_saga import CheckedSaga, Report
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from saga_shapes import SHAPES, SagaShape
+from verdict import check_end
+from workers import LONGEST, Workers
+
+from amends.answers import Running
+from amends.log import SagaLog
+
+ANY = 10.0**9
+
+# Which of a list is meant, counted from its newest: mostly that one.
+AGE = st.one_of(st.just(0), st.integers(0, 20))
+ANSWER = st.sampled_from(["done", "unknown", "not done", "refused", "deferred"])
+ORDINARY = st.sampled_from(
+    [("done", False)] * 5 + [("unknown", False), ("unknown", True), ("not done", True)]
+)
+SELDOM = st.integers(0, 5).map(lambda n: n == 0)
+WAIT = st.sampled_from([0.0, 0.0, 100.0, 1000.0])
+COST = st.sampled_from(["attempt", "death"])
+# So many things happen to a saga that is over; then another one starts.
+POSTSCRIPT = 2
+
+
+def happens(needs: str = "", **strategies: Any) -> Callable[[Callable[..., None]], Any]:
+    """Declare a rule for a saga that is there, where what it `needs` is."""
+
+    def declare(function: Callable[..., None]) -> Any:
+        may = precondition(lambda self: self.postscript < POSTSCRIPT and self.has(needs))
+        return may(rule(**strategies)(function))
+
+    return declare
+
+
+class SagaMachine(RuleBasedStateMachine):
+    """One saga after another, and all that may happen to each."""
+
+    def __init__(self, log: SagaLog, client: redis.Redis) -> None:
+        super().__init__()
+        self.log = log
+        self.client = client
+        self.saga: CheckedSaga | None = None
+
+    @initialize(shape=SHAPES)
+    def start(self, shape: SagaShape) -> None:
+        self.postscript = 0
+        self.saga = CheckedSaga(self.log, self.client, shape)
+        self.world = self.saga.world
+        self.workers = Workers(self.saga)
+        self.findings: list[tuple[str, str]] = []  # what sweeps saw running: path, token
+
+    @precondition(lambda self: self.postscript >= POSTSCRIPT)
+    @rule(shape=SHAPES)
+    def start_another(self, shape: SagaShape) -> None:
+        self._judge()
+        self.start(shape)
+
+    def has(self, needs: str) -> bool:
+        """Tell whether there is what a rule needs."""
+        things = {
+            "": True,
+            "attempts": self.world.attempts,
+            "findings": self.findings,
+            "taken": self.workers.taken,
+            "timed": self.saga.shape.timed,
+        }
+        return bool(things[needs])
+
+    # Messages come, one or many times, in any order, or never
+
+    @happens(age=AGE, skipped=st.sampled_from([0, 0, 0, 1, 2]))
+    def deliver(self, age: int, skipped: int) -> None:
+        """One may come before its turn, too."""
+        message = _nth(self.workers.messages, age)
+        for _ in range(skipped):
+            message = message.next() or message
+        self.workers.deliver(message)
+
+    @happens(age=AGE)
+    def deliver_and_lose_the_answer(self, age: int) -> None:
+        """Let a claim land whose answer is lost: the message is put off, with its token."""
+        message, token = _nth(self.workers.messages, age), next(self.workers.tokens)
+        self.saga.claim(message.path, token, retries=message.retries, brought=message.brought)
+        brought = ",".join(each for each in (message.brought, token) if each)
+        self.workers.messages.append(replace(message, brought=brought))
+
+    @happens("attempts", age=AGE)
+    def repeat_a_claim(self, age: int) -> None:
+        attempt = _nth(self.world.attempts, age)
+        message = attempt.message
+        self.saga.claim(
+            message.path, attempt.token, retries=message.retries, brought=message.brought
+        )
+
+    # Attempts take effect at once, late or never, and report the truth, late, twice or never
+
+    @happens("attempts", age=AGE)
+    def take_effect(self, age: int) -> None:
+        self.saga.land(_nth(self.world.attempts, age))
+
+    @happens(
+        "attempts",
+        age=AGE,
+        answer=ANSWER,
+        final=st.booleans(),
+        wait=WAIT,
+        killed=st.sampled_from([0, 0, 1]),
+    )
+    def report(self, age: int, answer: str, final: bool, wait: float, killed: int) -> None:  # noqa: FBT001
+        self.workers.report(
+            _nth(self.world.attempts, age), answer, final=final, wait=wait, killed=killed
+        )
+
+    @happens(
+        record=st.sampled_from(["s1", "s1:undo", "s2", "s2:fallback", "s3", "s4:undo", "s9"]),
+        how=st.sampled_from(["complete", "retry", "fail"]),
+    )
+    def report_under_a_wrong_token(self, record: str, how: str) -> None:
+        report: dict[str, Report] = {
+            "complete": ("complete", {"output": "null", "link": ""}),
+            "retry": ("retry", {"wait": 0.0, "unknown": True, "cost": "attempt"}),
+            "fail": (
+                "fail",
+                {"unknown": False, "refused": False, "outcome": "failed", "link": ""},
+            ),
+        }
+        assert self.saga.end(record, next(self.workers.tokens), report[how]) == "late"
+
+    @happens(answers=st.lists(ORDINARY, min_size=1, max_size=4))
+    def work(self, answers: list[tuple[str, bool]]) -> None:
+        """Publish what remains, deliver it, do it: the way of most sagas."""
+        for answer, final in answers:
+            self.workers.work(answer=answer, final=final, longest_wait=LONGEST)
+            self.log_is_sound()
+
+    # Sweeps
+
+    @happens(only=st.booleans())
+    def look(self, only: bool) -> None:  # noqa: FBT001
+        """Look what stands still, as a sweep does, or publish what remains."""
+        found = (
+            self.saga.dispatch(longest_wait=LONGEST, only_look=True)
+            if only
+            else self.workers.advance()
+        )
+        if isinstance(found, Running):
+            self.findings.append((found.path, found.token))
+
+    @happens("findings", age=AGE)
+    def take_over(self, age: int) -> None:
+        self.workers.take_over(*_nth(self.findings, age))
+
+    @happens("taken", age=AGE, final=st.booleans(), cost=COST, wait=WAIT)
+    def give_up(self, age: int, final: bool, cost: str, wait: float) -> None:  # noqa: FBT001
+        self.workers.give_up(*_nth(self.workers.taken, age), final=final, cost=cost, wait=wait)
+
+    @happens(final=st.booleans(), cost=COST)
+    def sweep(self, final: bool, cost: str) -> None:  # noqa: FBT001
+        """Do all three at once, and publish what remains."""
+        self.workers.sweep(final=final, cost=cost)
+
+    # From outside
+
+    @happens(now=SELDOM)
+    def someone_cancels(self, now: bool) -> None:  # noqa: FBT001
+        if now:
+            self.saga.cancel()
+
+    @happens("timed", now=SELDOM)
+    def pass_the_deadline(self, now: bool) -> None:  # noqa: FBT001
+        if now:
+            self.saga.pass_the_deadline()
+
+    # What must always hold
+
+    @invariant()
+    def log_is_sound(self) -> None:
+        if self.saga is None:
+            return
+        self.saga.check()
+        self.postscript += self.saga.model.over
+
+    def teardown(self) -> None:
+        """Bring the saga to its end by fair scheduling, and judge what it left in the world."""
+        if self.saga is None or sys.exc_info()[0]:  # it has failed already
+            return
+        for _ in range(60):
+            if self.saga.model.over:
+                break
+            self.workers.work(answer="done", final=False, longest_wait=ANY)
+            self.log_is_sound()
+        assert self.saga.model.over, f"it does not end: {self.saga.model}"
+        self._judge()
+
+    def _judge(self) -> None:
+        """Let all come that may come after the end, then look at the world."""
+        for attempt in self.world.attempts:
+            self.saga.land(attempt)
+            if attempt.report:
+                self.saga.end(attempt.path, attempt.token, attempt.report)
+        if self.saga.shape.timed:
+            self.saga.pass_the_deadline()
+        for message in self.workers.messages[-3:]:
+            self.workers.deliver(message)
+        self.workers.advance()
+        self.saga.cancel()
+        self.log_is_sound()
+        check_end(self.saga.shape, self.saga.before, self.world)
+
+
+def _nth(items: list[Any], age: int) -> Any:
+    return items[-1 - age % len(items)]

@@ -1,0 +1,127 @@
+"""Workers and their sweeps: what the engine does around the log, with all that may go wrong."""
+
+import json
+from itertools import count
+from typing import Any, Final
+
+from checked_saga import CheckedSaga, Report
+from outside_world import Attempt, Message
+
+from amends.answers import Done, Publish, Run, Running
+
+LONGEST: Final = 300.0
+"""Seconds that a message waits at most; a longer wait is left to the log."""
+
+
+class Workers:
+    """All workers of one saga, and the messages that ever were published."""
+
+    def __init__(self, saga: CheckedSaga) -> None:
+        self.saga = saga
+        self.messages: list[Message] = []
+        self.taken: list[tuple[str, str]] = []  # what sweeps took over: path, their own token
+        self.tokens = (f"t{n}" for n in count(1))
+        self.publish([(step.name, 0) for step in saga.shape.steps])
+
+    def publish(self, records: list[tuple[str, int]]) -> Message:
+        """Publish a chain: its first link goes out."""
+        (path, retries), *rest = records
+        message = Message(path=path, retries=retries, rest=tuple(rest))
+        self.messages.append(message)
+        return message
+
+    def deliver(self, message: Message) -> Attempt | None:
+        """Hand a message to a worker; answers the attempt that begins, if one does."""
+        token = next(self.tokens)
+        answer = self.saga.claim(
+            message.path, token, retries=message.retries, brought=message.brought
+        )
+        if isinstance(answer, Run):
+            attempt = Attempt(message=message, token=token)
+            self.saga.world.attempts.append(attempt)
+            return attempt
+        if isinstance(answer, Done):
+            self._go_on(message)
+        return None
+
+    def report(
+        self, attempt: Attempt, wanted: str, *, final: bool, wait: float, killed: int = 0
+    ) -> None:
+        """Let an attempt report. It says the same each time; one that is `killed` then does no more."""
+        if attempt.report is None:
+            answer = self.saga.world.answer(attempt, wanted)
+            attempt.report = _report_of(attempt, answer, final=final, wait=wait)
+        action = self.saga.end(attempt.path, attempt.token, attempt.report)
+        if killed:
+            return
+        message = attempt.message
+        if action == "go":
+            self._go_on(message)
+        elif action == "advance":
+            self.advance()
+        elif action == "retry":
+            tries = self.saga.model.records[message.path].tries
+            self.publish([(message.path, tries), *message.rest])
+
+    def _go_on(self, message: Message) -> None:
+        if following := message.next():
+            self.messages.append(following)
+
+    def advance(self, longest_wait: float = LONGEST) -> Any:
+        """Publish what remains."""
+        found = self.saga.dispatch(longest_wait=longest_wait)
+        if isinstance(found, Publish):
+            self.publish(list(found.records))
+        return found
+
+    def work(self, *, answer: str, final: bool, longest_wait: float) -> None:
+        """Publish what remains, deliver it, and let it answer."""
+        found = self.advance(longest_wait)
+        attempt = None
+        if isinstance(found, Running):
+            mine = [each for each in self.saga.world.attempts if each.token == found.token]
+            attempt = mine[0] if mine and not mine[0].report else None
+            if attempt is None:
+                self.sweep(final=False, cost="death")
+        elif isinstance(found, Publish):
+            attempt = self.deliver(self.messages[-1])
+            assert attempt, f"nobody may do {found.records[0]}"
+        if attempt:
+            self.report(attempt, answer, final=final, wait=0.0)
+
+    def take_over(self, path: str, token: str) -> bool:
+        """Take a claim over, as a sweep does."""
+        mine = next(self.tokens)
+        if not isinstance(self.saga.claim(path, mine, retries=-1, brought=token), Run):
+            return False
+        self.taken.append((path, mine))
+        return True
+
+    def give_up(self, path: str, token: str, *, final: bool, cost: str, wait: float) -> None:
+        """End a claim that was taken over."""
+        if final:
+            arguments = {"unknown": True, "refused": False, "outcome": "failed", "link": ""}
+            self.saga.end(path, token, ("fail", arguments))
+        else:
+            self.saga.end(path, token, ("retry", {"wait": wait, "unknown": True, "cost": cost}))
+
+    def sweep(self, *, final: bool, cost: str) -> None:
+        """Look, take over, give up, and publish what remains."""
+        found = self.saga.dispatch(longest_wait=LONGEST, only_look=True)
+        if isinstance(found, Running) and self.take_over(found.path, found.token):
+            self.give_up(*self.taken[-1], final=final, cost=cost, wait=0.0)
+            self.advance()
+
+
+def _report_of(attempt: Attempt, answer: str, *, final: bool, wait: float) -> Report:
+    """Tell which script an attempt calls for its answer, with its arguments."""
+    link, unknown = attempt.message.link, answer == "unknown"
+    if answer == "done":
+        return "complete", {"output": json.dumps({"by": attempt.token}), "link": link}
+    if answer == "refused" or (final and answer != "deferred"):
+        refused = answer == "refused"
+        outcome = f"lost_{attempt.path.partition(':')[0]}"
+        arguments = {"unknown": unknown, "refused": refused, "outcome": outcome, "link": link}
+        return "fail", arguments
+    cost = "nothing" if answer == "deferred" else "attempt"
+    return "retry", {"wait": wait, "unknown": unknown, "cost": cost}
