@@ -1,6 +1,7 @@
 """Starts, and what the log holds of definitions."""
 
 import uuid
+from itertools import count, islice
 
 import pytest
 import redis
@@ -38,11 +39,8 @@ def test_a_definition_is_sent_once_for_each_shard(log, client, monkeypatch):
         return call_many(name, calls)
 
     monkeypatch.setattr(log._store, "call_many", listen)
-    twins = [
-        saga_id
-        for saga_id in (uuid.uuid4().hex for _ in range(400))
-        if log._store.shard_of(saga_id) == 7
-    ][:2]
+    ids = (uuid.uuid4().hex for _ in count())
+    twins = islice((each for each in ids if log._store.shard_of(each) == 7), 2)
     for saga_id in twins:
         log.start_saga(saga_id, trip_saga.itinerary, "{}")
     assert [bool(text) for text in sent] == [True, False]
