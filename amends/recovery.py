@@ -81,7 +81,7 @@ class Sweep:
 
     def _ask_queue_length(self, queue: str) -> int:
         with self._app.connection_for_read() as connection:
-            # Without it, the channel would be tried for until the broker is back.
+            # A channel by itself is tried for longer than a sweep should wait.
             connection.ensure_connection(max_retries=1, timeout=_BROKER_PATIENCE)
             channel: Any = connection.default_channel
             try:
