@@ -154,6 +154,7 @@ class Recovery(bootsteps.StartStopStep):
         super().__init__(worker, **options)
         name_worker()  # before the pool forks, and anew where a parent process made several workers
         self._ends = threading.Event()
+        self._heartbeat: Heartbeat | None = None
 
     def start(self, worker: Any) -> None:
         """Begin to beat and to sweep, where the app has a saga log."""
@@ -163,7 +164,7 @@ class Recovery(bootsteps.StartStopStep):
         interval = settings_of(worker.app).sweep_interval
         log = log_of(worker.app)
         _warn(log)
-        heartbeat = Heartbeat(log, lambda: worker.pool.info.get("processes", ()))
+        self._heartbeat = heartbeat = Heartbeat(log, lambda: worker.pool.info.get("processes", ()))
         heartbeat.start()
         # Bootsteps stop before the pool drains, and what still runs there must not seem dead.
         worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)
@@ -175,6 +176,12 @@ class Recovery(bootsteps.StartStopStep):
     def stop(self, worker: Any) -> None:  # noqa: ARG002 - Celery's
         """Begin no further sweep."""
         self._ends.set()
+
+    def terminate(self, worker: Any) -> None:
+        """End both at once, with the pool."""
+        self.stop(worker)
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
 
     def _loop(self, app: Celery, heartbeat: Heartbeat, interval: float) -> None:
         while not self._ends.wait(interval * random.uniform(0.5, 1.5)):  # noqa: S311 - jitter

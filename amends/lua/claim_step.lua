@@ -18,14 +18,10 @@ local function output_of(number)
 end
 
 local function run(code)
-  local itinerary = ''
-  if not ((',' .. known .. ','):find(',' .. digest .. ',', 1, true)) then
-    itinerary = redis.call('HGET', DEFINITIONS, digest)
-  end
   local left = direction == 'forward' and deadline and deadline - NOW or ''
   local output = ''
   if is_undo(code) then output = get(code:sub(1, -2), 'x') or '' end
-  local answer = {'run', digest, itinerary, get(code, 'a') or 0, get(code, 'r') or 0, get(code, 'l') - NOW, left, output}
+  local answer = {'run', digest, itinerary_for(known), get(code, 'a') or 0, get(code, 'r') or 0, get(code, 'l') - NOW, left, output}
   for source in sources[code]:gmatch('[^,]+') do
     answer[#answer + 1] = source
     answer[#answer + 1] = source == 'i' and redis.call('HGET', SAGA, 'input') or output_of(source)
@@ -63,8 +59,11 @@ if holder == code then
   local current = get(code, 't')
   if current == token then return run(code) end
   if (',' .. brought .. ','):find(',' .. current .. ',', 1, true) then
-    redis.call('HSET', SAGA, code .. '.t', token, code .. '.o', owner)
-    if retries >= 0 then own(code) end -- a sweep's is not: it ends the attempt as it was
+    if retries >= 0 then
+      own(code)
+    else -- a sweep, which ends the attempt as it was
+      redis.call('HSET', SAGA, code .. '.t', token)
+    end
     return run(code)
   end
 end

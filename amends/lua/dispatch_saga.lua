@@ -23,10 +23,7 @@ if is_over() then
   redis.call('ZREM', DUE, ID)
   return {'nothing', 'the saga is ' .. status}
 end
-local itinerary = ''
-if not ((',' .. known .. ','):find(',' .. digest .. ',', 1, true)) then
-  itinerary = redis.call('HGET', DEFINITIONS, digest)
-end
+local itinerary = itinerary_for(known)
 
 local holder = running_record()
 if holder then

@@ -69,6 +69,12 @@ local function open_saga()
   return true
 end
 
+-- The itinerary as JSON, or '' for a caller whose known digests have it.
+local function itinerary_for(known)
+  if (',' .. known .. ','):find(',' .. digest .. ',', 1, true) then return '' end
+  return redis.call('HGET', DEFINITIONS, digest)
+end
+
 local function is_over()
   return status == 'completed' or status == 'compensated' or status == 'stuck'
 end

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bench import Job, job_saga
 from celery import Celery
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from amends import ConfigurationError, LogUnavailable, Saga, Step, activity
 from amends.itinerary import Itinerary
@@ -132,11 +132,24 @@ def test_a_process_without_an_app_is_told_so(tmp_path):
     )
 
 
-def test_a_misspelt_setting_stops_the_worker_and_says_which(redis_url, tmp_path):
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            "amends_backend='redis://127.0.0.1/3', amends_compensations_queue='undo'",
+            "amends_compensations_queue in Celery's configuration; did you mean amends_compensation_queue?",
+        ),
+        (
+            "amends_bakend='redis://127.0.0.1/3'",
+            "amends_bakend in Celery's configuration; did you mean amends_backend?",
+        ),
+    ],
+)
+def test_a_misspelt_setting_stops_the_worker_and_says_which(redis_url, tmp_path, settings, said):
     (tmp_path / "misspelt.py").write_text(
         "from celery import Celery\nimport amends\n"
         f"app = Celery('misspelt', broker='{redis_url}/2')\n"
-        f"app.conf.update(amends_backend='{redis_url}/3', amends_compensations_queue='undo')\n",
+        f"app.conf.update({settings})\n",
         "utf-8",
     )
     ended = subprocess.run(
@@ -149,8 +162,7 @@ def test_a_misspelt_setting_stops_the_worker_and_says_which(redis_url, tmp_path)
         timeout=60,
     )
     assert ended.returncode != 0
-    assert "unknown setting amends_compensations_queue" in ended.stderr
-    assert "did you mean amends_compensation_queue?" in ended.stderr
+    assert f"unknown setting {said}" in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -189,3 +201,27 @@ def test_what_a_step_left_in_the_log_that_no_longer_validates_is_not_done(work, 
     step = handle.snapshot().steps["a"]
     assert (step.state, step.attempts) == ("failed", 1)
     assert step.error.startswith("NotDone: the input of a does not validate")
+
+
+class Fragile(BaseModel):
+    text: str
+
+    @field_validator("text")
+    @classmethod
+    def look_up(cls, text: str) -> str:
+        return {"known": text}[text]
+
+
+@activity
+def handle_fragile(fragile: Fragile) -> None:
+    """Do nothing."""
+
+
+def test_an_input_whose_validator_fails_in_its_own_way_is_not_done(work, saga_id):
+    steps = [Step(handle_fragile, compensation=None, outcome="lost")]
+    fragile = Saga(
+        "fragile", input=Letter, output=LetterResult, outputs={"copy_of": "input.text"}, steps=steps
+    )
+    handle = fragile.start(Letter(text="unknown"), saga_id=saga_id)
+    assert "does not validate: KeyError('unknown')" in handle.wait(timeout=20).error
+    assert handle.snapshot().steps["handle_fragile"].state == "failed"

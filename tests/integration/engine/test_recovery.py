@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 from bench import bench, job_saga
 from celery import Celery
+from celery.contrib.testing.worker import start_worker
 from kombu.exceptions import OperationalError
 
 from amends import heartbeat
@@ -14,7 +16,7 @@ from amends.answers import Waiting
 from amends.heartbeat import Heartbeat, is_dead
 from amends.messages import worker_name
 from amends.payload import canonical_json
-from amends.recovery import Sweep
+from amends.recovery import Recovery, Sweep
 from local.ports import free_port
 
 
@@ -80,7 +82,7 @@ def test_a_message_in_a_queue_that_is_not_empty_is_left_there(quiet_app, broker,
     broker.lpush("work", "another")
     for _ in range(3):
         Sweep(quiet_app, may_judge=never).heal(alone.id)
-    assert broker.llen("work") == 1
+    assert broker.lrange("work", 0, -1) == [b"another"]
 
 
 @pytest.mark.parametrize(
@@ -272,6 +274,30 @@ def test_an_attempt_past_its_time_is_given_up_whoever_lives(quiet_app, log, alon
     log._store.client.hset(log._store.keys_of(alone.id)[0], "1.l", 1)
     Sweep(quiet_app, may_judge=never).heal(alone.id)
     assert error_of(alone) == "TimeoutError: no answer after 60 s"
+
+
+def test_a_worker_that_is_ended_leaves_neither_sweep_nor_heartbeat(quiet_app):
+    def ours():
+        return [thread for thread in threading.enumerate() if thread.name.startswith("amends-")]
+
+    before = len(ours())
+    with start_worker(
+        quiet_app,
+        pool="threads",
+        loglevel="CRITICAL",
+        perform_ping_check=False,
+        shutdown_timeout=30,
+    ):
+        assert len(ours()) == before + 2
+    bench.wait_until(lambda: len(ours()) == before)
+
+
+def test_workers_of_one_parent_process_have_names_of_their_own():
+    names = []
+    for _ in range(2):
+        Recovery(None)
+        names.append(worker_name())
+    assert len(set(names)) == 2
 
 
 # Who may judge (O24d)

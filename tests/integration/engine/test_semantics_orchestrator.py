@@ -6,7 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from bench import Job, job_saga
+from bench import Job, bench, job_saga
 from celery import Celery
 
 import amends
@@ -83,7 +83,7 @@ def test_o5_of_twenty_results_at_once_one_is_recorded(log, saga_id):
 def test_o20_messages_that_the_broker_lost_are_published_again(app, saga_id, log, broker, request):
     job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     broker.delete("work")
-    log._store.client.zadd(log._store.keys_of(saga_id)[2], {saga_id: 0})
+    bench.let_wait(log, saga_id)
     request.getfixturevalue("worker")
     Sweep(app, may_judge=lambda: False).run_once()
     assert job_saga.get(saga_id).wait(timeout=20).outcome == "completed"

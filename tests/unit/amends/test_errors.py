@@ -102,3 +102,9 @@ def test_a_message_says_what_is_wrong_and_what_to_do(error, text):
 def test_not_done_asks_for_no_wait_unless_told():
     assert errors.NotDone("away").retry_after == 0.0
     assert errors.NotDone("away", retry_after=4.0).retry_after == 4.0
+
+
+@pytest.mark.parametrize("retry_after", [None, -1, float("inf"), float("nan"), "7"])
+def test_a_wait_that_is_none_is_refused_where_it_is_raised(retry_after):
+    with pytest.raises(ValueError, match="NotDone: retry_after is "):
+        errors.NotDone("away", retry_after)
