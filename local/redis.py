@@ -42,7 +42,7 @@ def running(directory: Path, *, environment: Mapping[str, str] | None = None) ->
 def external_url(environment: Mapping[str, str]) -> str | None:
     """Return the URL in ``AMENDS_BACKEND``, if any; raise :class:`NotReady` where nothing answers there."""
     url = environment.get(BACKEND) or None
-    if url is not None and not _answers(url):
+    if url is not None and not answers(url):
         # Without the URL: it may hold a password.
         raise NotReady(
             f"the Redis that {BACKEND} names does not answer a PING: start it, or unset {BACKEND}"
@@ -58,8 +58,8 @@ def started(owner: Owner, *, echo: bool) -> Iterator[str]:
     data.mkdir(parents=True)
     port = free_port()
     url = f"redis://{LOOPBACK}:{port}"
-    with owner.running({"redis": _command(port, data)}, environment={}, echo=echo):
-        owner.await_answer("redis", lambda: _answers(url), timeout=TIMEOUT)
+    with owner.running({"redis": server_command(port, data)}, environment={}, echo=echo):
+        owner.await_answer("redis", lambda: answers(url), timeout=TIMEOUT)
         yield url
 
 
@@ -79,7 +79,8 @@ def find_server() -> Path:
     )
 
 
-def _command(port: int, data: Path) -> list[str]:
+def server_command(port: int, data: Path) -> list[str]:
+    """Return what runs a Redis of our own on this port, with its data in the directory `data`."""
     settings = {
         "bind": LOOPBACK,
         "port": str(port),
@@ -93,7 +94,8 @@ def _command(port: int, data: Path) -> list[str]:
     return [str(find_server()), *flags]
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Say whether a Redis answers there."""
     with Redis.from_url(url, socket_timeout=2.0, socket_connect_timeout=2.0) as client:
         try:
             return bool(client.ping())

@@ -69,7 +69,7 @@ class Owner:
         """
         order = SupervisionOrder(
             directory=self.directory.resolve(),
-            lock=self._lock,
+            lock=self.lock,
             programs={name: list(command) for name, command in programs.items()},
             echo=echo,
         )
@@ -142,7 +142,7 @@ class Owner:
         output: int | None,
     ) -> Iterator["subprocess.Popen[bytes]"]:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            leashed(command, lock=self._lock, grace=grace),
+            leashed(command, lock=self.lock, grace=grace),
             cwd=ROOT,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
             stdin=subprocess.DEVNULL,
@@ -158,7 +158,8 @@ class Owner:
             process.wait()
 
     @property
-    def _lock(self) -> Path:
+    def lock(self) -> Path:
+        """The file whose lock this process holds: what hangs on it (:mod:`local.leash`) ends with this process."""
         return (self.directory / "lock").resolve()
 
     def _tail(self, name: str) -> str:
