@@ -6,12 +6,13 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import cast, get_args
 
 from rich.console import Console
 
 from local.errors import LocalError
 from local.ports import choose_port
-from local.stack import StackOptions, started
+from local.stack import Broker, StackOptions, started
 from local.supervision import Owner, owned
 
 # Retries that would wait seconds wait a twentieth of it: the demo shows them, and still ends soon.
@@ -53,6 +54,7 @@ def up(owner: Owner) -> int:
     options = StackOptions(
         services_port=_services_port(),
         flower_port=choose_port("FLOWER_PORT", default=5555, environment=os.environ, say=OUT.print),
+        broker=_broker(),
         echo=True,
     )
     with started(owner, options, {}) as urls:
@@ -69,7 +71,7 @@ def up(owner: Owner) -> int:
 def demo(owner: Owner) -> int:
     """Run orders through the whole system, with faults switched on, and check what is left of each."""
     scale = os.environ.get("AMENDS_TIME_SCALE", DEMO_TIME_SCALE)
-    options = StackOptions(services_port=_services_port())
+    options = StackOptions(services_port=_services_port(), broker=_broker())
     OUT.print(f"starting Redis, the services and the workers (logs in {owner.directory})")
     with started(owner, options, {"AMENDS_TIME_SCALE": scale}) as urls:
         # In a process of its own, because Celery's settings come from the environment.
@@ -79,6 +81,14 @@ def demo(owner: Owner) -> int:
 
 def _services_port() -> int:
     return choose_port("SERVICES_PORT", default=8080, environment=os.environ, say=OUT.print)
+
+
+def _broker() -> Broker:
+    wanted = os.environ.get("BROKER") or "redis"
+    known = get_args(Broker)
+    if wanted not in known:
+        raise LocalError(f"BROKER={wanted!r}: give one of {', '.join(known)}, or unset it")
+    return cast("Broker", wanted)
 
 
 def _summary(owner: Owner, urls: dict[str, str]) -> str:

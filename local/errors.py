@@ -6,6 +6,7 @@
     |-- AlreadyRunning    another command runs in this directory
     |-- PortTaken         a port that was asked for belongs to somebody else
     |-- RedisMissing      no Redis to start, none to use
+    |-- RabbitMQMissing   no RabbitMQ to start
     |-- ProcessEnded      a supervised process ended by itself
     `-- NotReady          a process runs, and does not answer
 """
@@ -25,6 +26,10 @@ class PortTaken(LocalError):  # noqa: N818
 
 class RedisMissing(LocalError):  # noqa: N818
     """There is no Redis to start and none to use."""
+
+
+class RabbitMQMissing(LocalError):  # noqa: N818
+    """There is no RabbitMQ to start."""
 
 
 class ProcessEnded(LocalError):  # noqa: N818

@@ -1,4 +1,4 @@
-"""The whole system: Redis, the services, two kinds of workers, and Flower if asked for."""
+"""The whole system: Redis, RabbitMQ if asked for, the services, two kinds of workers, and Flower if asked for."""
 
 import contextlib
 import os
@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 from urllib.request import urlopen
 
 from celery import Celery
 
-from local import redis
+from local import rabbitmq, redis
 from local.ports import LOOPBACK, free_port
 from local.supervision import Owner, owned
 
@@ -22,14 +23,21 @@ TIMEOUT = 60.0
 COMPENSATION_CONCURRENCY = 2
 
 
+Broker = Literal["redis", "rabbitmq"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class StackOptions:
-    """How a stack runs. A port of ``None`` is any free one; without a `flower_port` there is no Flower."""
+    """How a stack runs. A port of ``None`` is any free one; without a `flower_port` there is no Flower.
+
+    The `broker` is the log's Redis, or a RabbitMQ of our own beside it.
+    """
 
     services_port: int | None = None
     flower_port: int | None = None
     concurrency: int = 4
     pool: str = "prefork"
+    broker: Broker = "redis"
     echo: bool = False
     application: str = "tasks"
 
@@ -41,6 +49,7 @@ def running(
     flower: bool = False,
     concurrency: int = 4,
     pool: str = "prefork",
+    broker: Broker = "redis",
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[dict[str, str]]:
     """Run the whole system on free ports while the context is open; yield the environment that leads to it.
@@ -52,7 +61,9 @@ def running(
     Raises :class:`local.errors.LocalError` with the end of the log of what did not come up.
     """
     flower_port = free_port() if flower else None
-    options = StackOptions(flower_port=flower_port, concurrency=concurrency, pool=pool)
+    options = StackOptions(
+        flower_port=flower_port, concurrency=concurrency, pool=pool, broker=broker
+    )
     with owned(directory) as owner, started(owner, options, environment or {}) as urls:
         yield {**(environment or {}), **urls}
 
@@ -66,7 +77,7 @@ def started(
     ``AMENDS_BACKEND`` and ``CELERY_BROKER_URL`` in `environment`, or in this process's own, are used as they are.
     """
     known = {**os.environ, **environment}
-    with _stores(owner, known, echo=options.echo) as stores:
+    with _stores(owner, options, known) as stores:
         urls = stores | _addresses(options)
         settings = {**environment, **urls, **_fresh_database(owner.directory, known)}
         with owner.running(_programs(options, urls), environment=settings, echo=options.echo):
@@ -76,15 +87,19 @@ def started(
 
 
 @contextlib.contextmanager
-def _stores(owner: Owner, known: Mapping[str, str], *, echo: bool) -> Iterator[dict[str, str]]:
-    """Yield where the saga log and the messages are, with a Redis of our own unless there is one."""
-    external = redis.external_url(known)
-    broker = known.get("CELERY_BROKER_URL")
-    if external is not None:
-        yield {"AMENDS_BACKEND": external, "CELERY_BROKER_URL": broker or external}
-        return
-    with redis.started(owner, echo=echo) as url:
-        yield {"AMENDS_BACKEND": f"{url}/1", "CELERY_BROKER_URL": broker or f"{url}/0"}
+def _stores(
+    owner: Owner, options: StackOptions, known: Mapping[str, str]
+) -> Iterator[dict[str, str]]:
+    """Yield where the saga log and the messages are, with servers of our own unless there are others."""
+    echo, broker = options.echo, known.get("CELERY_BROKER_URL")
+    with contextlib.ExitStack() as stack:
+        log = messages = redis.external_url(known)
+        if log is None:
+            url = stack.enter_context(redis.started(owner, echo=echo))
+            log, messages = f"{url}/1", f"{url}/0"
+        if not broker and options.broker == "rabbitmq":
+            messages = stack.enter_context(rabbitmq.started(owner, echo=echo))
+        yield {"AMENDS_BACKEND": log, "CELERY_BROKER_URL": broker or str(messages)}
 
 
 def _addresses(options: StackOptions) -> dict[str, str]:
