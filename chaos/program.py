@@ -49,6 +49,7 @@ class Program:
         self._pid: int | None = None
         self._log = owner.directory / f"{name}.log"
         self._logged = 0  # bytes, when it was started last
+        self._asked = False  # to end
 
     def start(self, *, wait: bool = False) -> None:
         """Start it; with `wait`, return only when it answers."""
@@ -59,6 +60,7 @@ class Program:
 
     def kill(self) -> None:
         """Kill it and all of its children with -9, as a machine that loses power does."""
+        self._asked = True
         if (pid := self.pid) is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
@@ -84,6 +86,7 @@ class Program:
 
     def ask_to_stop(self) -> None:
         """Ask it to end, and do not wait."""
+        self._asked = True
         self.thaw()
         if self._leash is not None:
             self._leash.terminate()
@@ -92,6 +95,11 @@ class Program:
     def runs(self) -> bool:
         """Whether its process exists, frozen or not."""
         return self._leash is not None and self._leash.poll() is None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended although nobody asked for it."""
+        return self._leash is not None and not self._asked and self._leash.poll() is not None
 
     @property
     def lives(self) -> bool:
@@ -138,7 +146,7 @@ class Program:
             return log.read().decode(errors="replace")
 
     def _launch(self) -> None:
-        self.frozen, self._pid = False, None
+        self.frozen, self._pid, self._asked = False, None, False
         with self._log.open("ab") as log:
             self._logged = log.tell()
             self._leash = subprocess.Popen(  # noqa: S603 - our own command

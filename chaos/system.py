@@ -39,13 +39,17 @@ class RedisServer(Program):
         self.port = free_port()
         self.url = f"redis://{LOOPBACK}:{self.port}/0"
         self.data = owner.directory / name
-        shutil.rmtree(self.data, ignore_errors=True)
-        self.data.mkdir(parents=True)
+        self.forget()
         super().__init__(name, redis.server_command(self.port, self.data), owner=owner)
 
     def answers(self) -> bool:
         """Say whether it answers a PING."""
         return self.lives and redis.answers(self.url)
+
+    def forget(self) -> None:
+        """Lose all data. Not while it runs."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        self.data.mkdir(parents=True)
 
 
 class Services(Program):
@@ -87,6 +91,7 @@ class Worker(Program):
         application: str,
     ) -> None:
         self.line = line
+        self._ready_pid: int | None = None
         queues, concurrency = WORKERS[name]
         command = [sys.executable, "-m", "celery", "-A", application, "worker"]
         command += ["--loglevel", "INFO", "--hostname", f"{name}@%h"]
@@ -100,7 +105,11 @@ class Worker(Program):
 
     def answers(self) -> bool:
         """Say whether it consumes."""
-        return self.runs and READY.search(self.logged()) is not None
+        if not self.runs:
+            self._ready_pid = None
+        elif self._ready_pid != self.pid and READY.search(self.logged()) is not None:
+            self._ready_pid = self.pid
+        return self._ready_pid is not None and self._ready_pid == self.pid
 
 
 @dataclass(frozen=True, kw_only=True)

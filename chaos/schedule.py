@@ -1,0 +1,164 @@
+"""From a seed to what happens when: orders, and faults. Drawn before the run, so that a seed is a schedule."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from chaos.system import WORKERS
+
+# Seconds between two faults, on average. Many overlap.
+PACE = 1.5
+# The orders come in this part of the run; in the rest of it faults hit what is still open.
+ORDERS_WITHIN = 0.85
+# What must recover before it is hit again: a worker boots for some seconds and judges others only after 15 s.
+WORKER_RESTS = 30.0
+# An outage of the log, or of all workers, makes every judge begin its 15 s anew.
+SIGHT_RESTS = 35.0
+BROKER_RESTS = 15.0
+
+FAULTY: Sequence[Mapping[str, object]] = (
+    {"down": True},
+    {"latency": 1.5},
+    {"error_rate": 0.5},
+    {"lost_reply_rate": 0.5, "lost_undo_reply_rate": 0.3},
+)
+SERVICES = ("inventory", "payments.primary", "payments.fallback", "shipping", "notifications")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One fault: `at` seconds after the beginning, for `lasts` seconds where it has an end.
+
+    `target` is a worker or a service, where the kind has one. `draw` chooses among what is there only when it
+    happens: a child, a message, an order. `details` are what else the kind asks for.
+    """
+
+    at: float
+    kind: str
+    target: str = ""
+    lasts: float = 0.0
+    draw: int = 0
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """When each order is placed, and every fault, in order; seconds after the beginning."""
+
+    orders: tuple[float, ...]
+    faults: tuple[Fault, ...]
+    lasts: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """How often a kind of fault is drawn, and what it takes hold of until that has recovered.
+
+    `holds` names that for a target; `rests` is the seconds it needs afterwards. `lasts` is from, to.
+    """
+
+    weight: float
+    lasts: tuple[float, float] = (0.0, 0.0)
+    targets: Sequence[str] = ("",)
+    holds: Callable[[str], Sequence[str]] = lambda _target: ()
+    rests: float = 0.0
+    details: Sequence[Mapping[str, object]] = ({},)
+    prefork_only: bool = False
+
+
+def _itself(target: str) -> Sequence[str]:
+    return (target,)
+
+
+def _everything(_target: str) -> Sequence[str]:
+    return (*WORKERS, "sight")
+
+
+NAMES = tuple(WORKERS)
+KINDS: Mapping[str, Kind] = {
+    "child killed": Kind(weight=4, targets=NAMES, prefork_only=True),
+    "worker killed": Kind(
+        weight=3, lasts=(0.2, 8.0), targets=NAMES, holds=_itself, rests=WORKER_RESTS
+    ),
+    "worker redeployed": Kind(weight=1, targets=NAMES, holds=_itself, rests=WORKER_RESTS),
+    "worker frozen": Kind(
+        weight=3, lasts=(3.0, 25.0), targets=NAMES, holds=_itself, rests=WORKER_RESTS
+    ),
+    "all workers killed": Kind(weight=1.5, lasts=(0.2, 4.0), holds=_everything, rests=SIGHT_RESTS),
+    "log killed": Kind(weight=1.5, lasts=(0.0, 4.0), holds=lambda _: ("sight",), rests=SIGHT_RESTS),
+    "log frozen": Kind(weight=1, lasts=(1.0, 8.0), holds=lambda _: ("sight",), rests=SIGHT_RESTS),
+    "broker killed": Kind(
+        weight=1.5, lasts=(0.0, 8.0), holds=lambda _: ("broker",), rests=BROKER_RESTS
+    ),
+    "broker frozen": Kind(
+        weight=1, lasts=(1.0, 8.0), holds=lambda _: ("broker",), rests=BROKER_RESTS
+    ),
+    "broker emptied": Kind(
+        weight=0.5, lasts=(0.0, 2.0), holds=lambda _: ("broker",), rests=BROKER_RESTS
+    ),
+    "services killed": Kind(weight=1, lasts=(0.2, 5.0), holds=lambda _: ("services",), rests=10.0),
+    "service faulty": Kind(
+        weight=4, lasts=(2.0, 12.0), targets=SERVICES, holds=_itself, details=FAULTY
+    ),
+    "line refused": Kind(
+        weight=2, lasts=(0.2, 20.0), targets=NAMES, holds=_itself, rests=WORKER_RESTS
+    ),
+    "line muted": Kind(
+        weight=2, lasts=(0.2, 20.0), targets=NAMES, holds=_itself, rests=WORKER_RESTS
+    ),
+    "answers lost": Kind(
+        weight=5, targets=NAMES, details=tuple({"count": count} for count in range(1, 6))
+    ),
+    "message deleted": Kind(weight=5),
+    "message doubled": Kind(
+        weight=5, lasts=(0.0, 40.0), details=({"fresh": True}, {"fresh": False})
+    ),
+    "task revoked": Kind(weight=3),
+    "task terminated": Kind(
+        weight=4, details=tuple({"signal": name} for name in ("SIGTERM", "SIGKILL", "SIGQUIT"))
+    ),
+    "order cancelled": Kind(weight=4),
+}
+
+
+def draw_schedule(*, seed: int, orders: int, minutes: float, pool: str, broker: str) -> Schedule:
+    """Draw a run. The same arguments give the same schedule."""
+    rng = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+    span = minutes * 60.0
+    placed = sorted(rng.uniform(0.0, span * ORDERS_WITHIN) for _ in range(orders))
+    kinds = {name: kind for name, kind in KINDS.items() if _fits(name, kind, pool, broker)}
+    return Schedule(orders=tuple(placed), faults=tuple(_draw_faults(rng, kinds, span)), lasts=span)
+
+
+def _fits(name: str, kind: Kind, pool: str, broker: str) -> bool:
+    # Signals reach a prefork child alone; the RabbitMQ of the harness is one server with no parts to empty.
+    if name == "broker emptied" and broker != "redis":
+        return False
+    return pool == "prefork" or not kind.prefork_only
+
+
+def _draw_faults(rng: random.Random, kinds: Mapping[str, Kind], span: float) -> Iterator[Fault]:
+    free_at: dict[str, float] = {}  # what is held, until when
+    at = rng.expovariate(1.0 / PACE)
+    while at < span:
+        fault = _draw_fault(rng, kinds, at, span)
+        kind = kinds[fault.kind]
+        held = kind.holds(fault.target)
+        # One that finds its target in use is dropped and not put off: then the others keep their times.
+        if all(free_at.get(name, 0.0) <= at for name in held):
+            free_at |= dict.fromkeys(held, at + fault.lasts + kind.rests)
+            yield fault
+        at += rng.expovariate(1.0 / PACE)
+
+
+def _draw_fault(rng: random.Random, kinds: Mapping[str, Kind], at: float, span: float) -> Fault:
+    name = rng.choices(list(kinds), [kind.weight for kind in kinds.values()])[0]
+    kind = kinds[name]
+    return Fault(
+        at=round(at, 3),
+        kind=name,
+        target=rng.choice(kind.targets),
+        lasts=round(min(rng.uniform(*kind.lasts), max(0.0, span - at)), 3),
+        draw=rng.randrange(1_000_000),
+        details=rng.choice(kind.details),
+    )
