@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint constraints clean
+.PHONY: help install demo up chaos test lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ demo: install ## Run ORDERS (40) orders through the whole system, with faults, a
 
 up: install ## Run the whole system until Ctrl-C: Redis, services, workers, Flower
 	@$(BIN)/python -m local up
+
+chaos: install ## Kill at random for MINUTES (2) under ORDERS (200), and check: SEED, POOL, BROKER
+	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.2} $(BIN)/python -m chaos
 
 test: install ## Run all tests but the long proofs
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not long' tests

@@ -1,0 +1,70 @@
+"""From a seed to a schedule of faults."""
+
+import pytest
+
+from chaos.faults import ACTS
+from chaos.schedule import KINDS, Fault, draw_schedule
+from chaos.system import WORKERS
+
+
+def drawn(**changes):
+    return draw_schedule(
+        **{
+            "seed": 7,
+            "orders": 50,
+            "minutes": 10.0,
+            "pool": "prefork",
+            "broker": "redis",
+            **changes,
+        }
+    )
+
+
+def test_a_seed_is_one_schedule():
+    assert drawn() == drawn()
+
+
+@pytest.mark.parametrize("change", [{"seed": 8}, {"orders": 51}, {"minutes": 9.0}])
+def test_another_seed_is_another_schedule(change):
+    assert drawn() != drawn(**change)
+
+
+def test_orders_and_faults_come_in_order_and_end_with_the_run():
+    schedule = drawn()
+    assert len(schedule.orders) == 50
+    assert list(schedule.orders) == sorted(schedule.orders)
+    times = [fault.at for fault in schedule.faults]
+    assert times == sorted(times)
+    assert all(fault.at + fault.lasts <= schedule.lasts + 0.01 for fault in schedule.faults)
+
+
+def test_every_kind_of_fault_is_drawn_in_time_and_can_be_done():
+    kinds = {fault.kind for seed in range(5) for fault in drawn(seed=seed).faults}
+    assert kinds == set(KINDS) == set(ACTS)
+
+
+def test_threads_have_no_child_to_kill():
+    faults = drawn(pool="threads").faults
+    assert faults
+    assert "child killed" not in {fault.kind for fault in faults}
+
+
+def held(fault: Fault) -> set[str]:
+    return set(KINDS[fault.kind].holds(fault.target))
+
+
+def test_what_was_hit_recovers_before_it_is_hit_again():
+    for seed in range(20):
+        faults = drawn(seed=seed).faults
+        for number, fault in enumerate(faults):
+            until = fault.at + fault.lasts + KINDS[fault.kind].rests
+            clashing = [
+                later
+                for later in faults[number + 1 :]
+                if later.at < until and held(later) & held(fault)
+            ]
+            assert not clashing
+
+
+def test_when_all_workers_are_killed_none_of_them_is_in_other_hands():
+    assert {*KINDS["all workers killed"].holds("")} > {*WORKERS}

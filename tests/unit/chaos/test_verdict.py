@@ -1,0 +1,159 @@
+"""The verdict over a run: what is wrong with an order, and what a reader is told."""
+
+from decimal import Decimal
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from amends.events import Event
+from chaos.histories import contradictions
+from chaos.standstill import Standstill
+from chaos.verdict import OrderVerdict, Verdict, print_verdict, write_histories
+from local.ledger import LedgerEntry
+from local.plan import plan_orders
+
+ORDER = plan_orders(1, series="t")[0]
+IN_FORCE = {
+    "order_id": ORDER.order_id,
+    "reserved": ORDER.units,
+    "charged": ORDER.total_amount,
+    "charges": 1,
+    "shipments": 1,
+    "notifications": 1,
+}
+
+
+def history(*texts):
+    """Build a history from ``name`` and ``name record [state]``."""
+    events = []
+    for at, text in enumerate(texts):
+        name, record, state = (*text.split(), None, None)[:3]
+        details = {"state": state} if state else {}
+        events.append(Event(name=name, at=float(at), record=record, details=details))
+    return events
+
+
+def order(status="completed", outcome="completed", told=("saga.started", "saga.finished"), **entry):
+    return OrderVerdict(
+        order=ORDER,
+        status=status,
+        outcome=outcome,
+        entry=LedgerEntry(**{**IN_FORCE, **entry}),
+        history=history(*told),
+    )
+
+
+def standstill(seconds):
+    return Standstill(
+        saga_id=ORDER.order_id, seconds=seconds, gap=seconds, since=1.0, before="a", after="b"
+    )
+
+
+def verdict(*orders, seconds=5.0):
+    longest = standstill(seconds)
+    return Verdict(
+        orders=orders,
+        hit={"log killed": 2},
+        missed={"message deleted": 1},
+        standstill=longest,
+        gap=longest,
+        ended_by_themselves=["orders-1"],
+        elapsed=60.0,
+    )
+
+
+def printed(verdict, tmp_path):
+    out = StringIO()
+    print_verdict(verdict, console=Console(file=out, width=120), directory=tmp_path)
+    return out.getvalue()
+
+
+def test_a_run_passes_when_all_is_consistent(tmp_path):
+    good = verdict(order())
+    assert good.passed
+    text = printed(good, tmp_path)
+    assert "all 1 sagas ended, log and ledger agree" in text
+    assert "longest standstill: 5.0 s" in text
+    assert "orders-1 ended by itself 1 times" in text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (order(charged=Decimal("1.00")), "charged: 1.00"),
+        (order(duplicates=1), "duplicates: 1"),
+        (order(status="compensated", outcome="cancelled"), "shipments: 1, expected 0"),
+        (order(status="stuck"), "the saga did not end: it is stuck"),
+        (order(status="compensated"), "compensated with the outcome completed"),
+        (order(status=None, outcome=None), "never started"),
+        (order(told=("saga.started", "saga.finished", "step.started pay")), "after its end"),
+    ],
+)
+def test_one_inconsistent_order_fails_the_run(wrong, says, tmp_path):
+    bad = verdict(order(), wrong)
+    assert not bad.passed
+    text = printed(bad, tmp_path)
+    assert says in text
+    assert "NOT CONSISTENT: 1 of 2 orders" in text
+
+
+def test_a_standstill_of_30_s_fails_the_run(tmp_path):
+    assert verdict(order(), seconds=29.9).passed
+    slow = verdict(order(), seconds=30.0)
+    assert not slow.passed
+    assert "STOOD STILL" in printed(slow, tmp_path)
+
+
+def test_the_history_of_what_is_wrong_is_kept(tmp_path):
+    write_histories(verdict(order(duplicates=1)), tmp_path)
+    (path,) = tmp_path.iterdir()
+    assert path.read_text().count("\n") == 2
+
+
+GOOD = (
+    "saga.started",
+    "step.started pay",
+    "step.failed pay unknown",
+    "step.switching pay",
+    "step.compensating pay:undo",
+    "step.compensated pay:undo",
+    "step.started pay:fallback",
+    "step.completed pay:fallback",
+    "step.started ship",
+    "step.failed ship failed",
+    "saga.compensating",
+    "step.compensating pay:fallback:undo",
+    "step.compensated pay:fallback:undo",
+    "saga.finished",
+    "step.late pay",
+)
+
+
+def test_a_good_history_has_no_contradictions():
+    assert contradictions(history(*GOOD)) == []
+
+
+def without(*left_out):
+    return [text for text in GOOD if text not in left_out]
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        (GOOD[1:], "not started once"),
+        ((*GOOD, "step.completed ship"), "after its end: step.completed"),
+        ((*GOOD[:8], *GOOD[7:]), "step.completed 2 times for pay:fallback"),
+        (without("step.compensated pay:undo"), "pay:fallback started while pay may have"),
+        (
+            (
+                *("saga.started", "step.started a", "step.started b", "saga.compensating"),
+                *("step.compensating a:undo", "step.compensating b:undo"),
+            ),
+            "undone in the order a:undo, b:undo; started in a, b",
+        ),
+    ],
+)
+def test_what_cannot_be_in_a_history_is_found(told, says):
+    (complaint,) = contradictions(history(*told))
+    assert says in complaint
