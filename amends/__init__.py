@@ -1,8 +1,10 @@
 """Durable sagas on Celery: ordered undo, safe retries, recovery from any crash."""
 
-import amends.recovery  # noqa: F401 - its bootstep registers itself
+import amends.parking  # its handler registers itself
+import amends.recovery  # noqa: F401 - and so does its bootstep
 from amends.activities.definition import Activity, Compensation, activity
 from amends.errors import (
+    ActRefused,
     CircuitOpenError,
     ConfigurationError,
     DefinitionError,
@@ -24,6 +26,7 @@ from amends.states import SagaStatus, StepState
 from amends.step import Step
 
 __all__ = [
+    "ActRefused",
     "Activity",
     "CircuitOpenError",
     "Compensation",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from amends.itinerary import Itinerary, Sources
 from amends.states import SagaStatus
@@ -10,10 +10,14 @@ from amends.states import SagaStatus
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A claim's answer: this token owns the record now."""
+    """A claim's answer: this token owns the record now.
+
+    `attempts` were made before, `spent` of them since a person last renewed the record's budget.
+    """
 
     itinerary: Itinerary
     attempts: int
+    spent: int
     tries: int
     time_left: float
     saga_time_left: float | None
@@ -45,6 +49,12 @@ class Next:
     action: str
     number: int = 0
 
+    @classmethod
+    def read(cls, answer: Sequence[Any]) -> Self:
+        """Read what a script answered."""
+        numbered = answer[0] in ("advance", "retry")
+        return cls(action=answer[0], number=int(answer[1]) if numbered else 0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Publish:
@@ -60,7 +70,8 @@ class Publish:
 class Running:
     """A dispatch's answer: a record is owned.
 
-    It was claimed at `claimed_at` by the log's clock, `age` seconds ago. `limit_left` is the seconds
+    `attempts` and `deaths` count from when a person last renewed the record's budget. It was claimed
+    at `claimed_at` by the log's clock, `age` seconds ago. `limit_left` is the seconds
     until its start-to-close timeout is up, and `time_left` those until the log gives it up in any case.
     """
 
@@ -78,15 +89,14 @@ class Running:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """A dispatch's answer to a look: this record's message should be under way, or waits in a queue.
+    """A dispatch's answer to a look: this record's message should have arrived.
 
-    `age` is the seconds since it should have arrived, `times` how often it was published.
+    It `is_lost` if its queue is empty, or in any case.
     """
 
     itinerary: Itinerary
     path: str
-    age: float
-    times: int
+    is_lost: bool
 
 
 @dataclass(frozen=True, kw_only=True)

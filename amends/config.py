@@ -27,7 +27,8 @@ class Settings:
     worker. An attempt's soft time limit is its start-to-close timeout; `hard_limit_after` is how many
     seconds later it is killed where the pool can, `give_up_after` how many seconds later the log gives
     it up in any pool, which must be longer. A step that was claimed `poison_after` times by processes
-    that died of it is not tried again.
+    that died of it is not tried again; a saga whose messages met so often a worker that does not know their task is stuck.
+    An ended saga is removed after `retention` seconds.
     """
 
     backend: str
@@ -38,6 +39,7 @@ class Settings:
     hard_limit_after: float = 10.0
     give_up_after: float = 15.0
     poison_after: int = 5
+    retention: float = 7 * 86400.0
 
 
 def settings_of(app: Celery) -> Settings:

@@ -6,6 +6,7 @@ SagaError
 ├── SagaAlreadyStarted   this id belongs to a saga with another input
 ├── UnknownSaga          no saga has this id
 ├── SagaStuck            a person is needed
+├── ActRefused           the saga is not where a person's act would find it
 ├── LogUnavailable       the saga log could not be reached
 ├── CircuitOpenError     the circuit breaker let no call through
 ├── Refused              the service said no: nothing was done, and asking again is useless
@@ -75,6 +76,19 @@ class SagaStuck(SagaError):  # noqa: N818 - the name says what happened
 
     def __str__(self) -> str:
         return f"saga {self.saga_id!r} is stuck: {self.reason}; it needs a person"
+
+
+class ActRefused(SagaError):  # noqa: N818 - the name says what happened
+    """A person's act came too late, or too early: the saga stands elsewhere. Nothing was done."""
+
+    def __init__(self, saga_id: str, act: str, reason: str) -> None:
+        super().__init__(saga_id, act, reason)
+        self.saga_id = saga_id
+        self.act = act
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot {self.act} saga {self.saga_id!r}: {self.reason}"
 
 
 class LogUnavailable(SagaError):  # noqa: N818 - the name says what happened

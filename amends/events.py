@@ -9,6 +9,9 @@ from pydantic_core import from_json
 NAMES: Final = (
     "saga.started",
     "saga.cancelled",
+    "saga.retried",
+    "saga.paused",
+    "saga.resumed",
     "saga.compensating",
     "saga.stuck",
     "saga.finished",
@@ -21,6 +24,8 @@ NAMES: Final = (
     "step.compensated",
     "step.stuck",
     "step.late",
+    "step.unregistered",
+    "step.skipped",
 )
 """Every event's name; the scripts in `lua` write them."""
 
@@ -32,7 +37,7 @@ class Event:
     `at` is seconds since 1970 by the log's clock; order events by their place, never by time.
     `record` is the path of the record it is about, None for the saga itself. `details` holds what
     the event's name calls for: ``attempt``, ``error``, ``wait`` (ms), ``state``, ``outcome``,
-    ``status``, ``reason``.
+    ``status``, ``reason``, ``task``, ``by``, ``why``.
     """
 
     name: str

@@ -9,11 +9,12 @@ from typing import Any, Final, Generic, TypeVar
 from celery import current_app
 from celery._state import get_current_worker_task
 
-from amends.errors import LogUnavailable, SagaStuck
+from amends.answers import Next
+from amends.errors import ActRefused, LogUnavailable, SagaStuck
 from amends.events import Event
 from amends.log import SagaLog, log_of
 from amends.messages import send_advance
-from amends.payload import canonical_json
+from amends.payload import canonical_json, output_text
 from amends.snapshot import Snapshot, output_of, snapshot_of
 from amends.states import ENDED, SagaStatus
 
@@ -65,13 +66,74 @@ class Handle(Generic[Result]):
         go into the history. Returns False where it comes too late: the saga has ended, or goes back
         already. Raises `UnknownSaga`, and `LogUnavailable`.
         """
-        given = {"by": by, "why": why}
-        actor = {name: value for name, value in given.items() if value is not None}
         error = {"type": "Cancelled", "message": why or "someone cancelled the saga"}
-        follows = self._log.cancel_saga(self.id, error=canonical_json(error), actor=actor)
+        follows = self._log.acts.cancel_saga(
+            self.id, error=canonical_json(error), actor=_actor(by, why)
+        )
+        self._go_on(follows)
+        return follows.action != "late"
+
+    def retry(self, *, by: str | None = None, why: str | None = None) -> None:
+        """Let the saga try again now: each undo that failed for good, and what comes next.
+
+        Both get their attempts anew; a deadline stays. `by` and `why` go into the history. Raises
+        `ActRefused` where a step is running or the saga has ended, `UnknownSaga`, and `LogUnavailable`.
+        """
+        self._go_on(self._log.acts.retry_saga(self.id, actor=_actor(by, why)))
+
+    def skip(
+        self, step: str, *, output: Any = None, by: str | None = None, why: str | None = None
+    ) -> None:
+        """Pass over a step that somebody did, or undid, by hand.
+
+        `step` is a step's name: its undos that failed for good are meant, else what comes next of it. Or
+        it is the path of one record, as the history has it. A step that goes forward needs its
+        `output`, which is held to the activity's model. `by` and `why` go into the history. Raises
+        `ActRefused` where that is not what the saga stands at, pydantic's ``ValidationError`` for
+        an output of another shape, `UnknownSaga`, and `LogUnavailable`.
+        """
+        actor = _actor(by, why)
+        text = "" if output is None else self._output_text(step, output)
+        follows = self._log.acts.skip_step(self.id, step, output=text, actor=actor)
+        if follows.action == "lacking":  # None is what some activities return
+            text = self._output_text(step, None)
+            follows = self._log.acts.skip_step(self.id, step, output=text, actor=actor)
+        self._go_on(follows)
+
+    def pause(self, *, by: str | None = None, why: str | None = None) -> None:
+        """Begin nothing more until `resume`: what runs may still finish, and its result is kept.
+
+        A cancel or the deadline still turns the saga, and what is to be undone waits. `by` and `why` go
+        into the history. Raises `ActRefused` where the saga has ended, `UnknownSaga`, and `LogUnavailable`.
+        """
+        self._log.acts.pause_saga(self.id, actor=_actor(by, why))
+
+    def resume(self, *, by: str | None = None, why: str | None = None) -> None:
+        """Let a paused saga go on. `by` and `why` go into the history. Raises what `pause` does."""
+        self._go_on(self._log.acts.resume_saga(self.id, actor=_actor(by, why)))
+
+    def _go_on(self, follows: Next) -> None:
         if follows.action == "advance":
             send_advance(current_app, self.id, follows.number)
-        return follows.action != "late"
+
+    def _output_text(self, path: str, output: Any) -> str:
+        """Hold an output to the model of the activity that would have given it."""
+        steps = {step.name: step for step in self._log.read_saga(self.id).itinerary.steps}
+        name = path.partition(":")[0]
+        if name not in steps:
+            raise ActRefused(self.id, "skip", f"it has no step {name}")
+        task = steps[name].activity.task
+        if task not in current_app.tasks:
+            raise ActRefused(
+                self.id,
+                "skip",
+                f"this process does not know {task}, and so not what its output is like: import the module that defines it",
+            )
+        activity: Any = current_app.tasks[task]
+        model = activity.activity.output
+        if model is not None and output is None:
+            raise ActRefused(self.id, "skip", f"{path} needs its output, a {model.__name__}")
+        return output_text(model, output, activity=task)
 
     def wait(self, timeout: float | None = None) -> Result:
         """Wait for the saga's end and return its output, whatever the outcome.
@@ -109,6 +171,11 @@ class Handle(Generic[Result]):
 
     def _result(self) -> Result:
         return self._output(output_of(self._log.read_saga(self.id)))
+
+
+def _actor(by: str | None, why: str | None) -> dict[str, str]:
+    given = {"by": by, "why": why}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def get(saga_id: str) -> Handle[dict[str, Any]]:

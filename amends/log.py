@@ -1,8 +1,7 @@
 """The saga log: one method for each atomic transition, and the reads."""
 
 import os
-import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, Final, Literal
 
@@ -10,13 +9,14 @@ import redis
 from celery import Celery
 from pydantic_core import from_json
 
+from amends.acts import Acts
 from amends.answers import Done, Entry, Heartbeat, Next, Publish, Run, Running, Stop, Waiting
 from amends.config import Settings, client_of, settings_of
 from amends.errors import SagaAlreadyStarted, UnknownSaga
 from amends.events import Event
 from amends.itinerary import Itinerary
 from amends.payload import canonical_json
-from amends.states import SagaStatus
+from amends.states import ENDED, SagaStatus
 from amends.store import Store
 
 Cost = Literal["attempt", "death", "nothing"]
@@ -31,6 +31,7 @@ class SagaLog:
         self, client: redis.Redis, *, shards: int = 64, give_up_after: float = 15.0
     ) -> None:
         self._store = Store(client, shards=shards)
+        self.acts = Acts(self._store)
         self._give_up_after = give_up_after
         self._itineraries: dict[str, Itinerary] = {}
         self._defined: set[tuple[int, str]] = set()
@@ -90,12 +91,13 @@ class SagaLog:
             return Stop(reason=answer[1])
         if answer[0] == "done":
             return Done()
-        _, digest, text, attempts, tries, given_up_in, left, output, *pairs = answer
+        _, digest, text, attempts, spent, tries, given_up_in, left, output, *pairs = answer
         itinerary = self._itinerary(digest, text)
         codes, values = pairs[::2], pairs[1::2]
         return Run(
             itinerary=itinerary,
             attempts=int(attempts),
+            spent=int(spent),
             tries=int(tries),
             time_left=int(given_up_in) / 1000,
             saga_time_left=None if left == "" else int(left) / 1000,
@@ -108,7 +110,8 @@ class SagaLog:
 
     def complete_step(self, saga_id: str, path: str, *, token: str, output: str, link: str) -> Next:
         """Record that a record took effect. `link` is the path of the chain's next link, or ''."""
-        return _next(self._store.call("complete_step", saga_id, path, token, output, link))
+        answer = self._store.call("complete_step", saga_id, path, token, output, link)
+        return Next.read(answer)
 
     def retry_step(
         self,
@@ -126,7 +129,7 @@ class SagaLog:
         `cost` says what the claim cost: an attempt, or its owner's death, or nothing.
         """
         arguments = [path, token, error, round(wait * 1000), int(unknown), cost]
-        return _next(self._store.call("retry_step", saga_id, *arguments))
+        return Next.read(self._store.call("retry_step", saga_id, *arguments))
 
     def fail_step(
         self,
@@ -142,18 +145,7 @@ class SagaLog:
     ) -> Next:
         """Record that a record failed for good, and what follows."""
         arguments = [path, token, error, int(unknown), int(refused), outcome, link]
-        return _next(self._store.call("fail_step", saga_id, *arguments))
-
-    def cancel_saga(self, saga_id: str, *, error: str, actor: Mapping[str, str]) -> Next:
-        """Cancel a saga; ``late`` where it has ended or goes back already. Raises `UnknownSaga`.
-
-        `actor` says who and why, for the history.
-        """
-        members = ",".join(f"{canonical_json(k)}:{canonical_json(v)}" for k, v in actor.items())
-        answer = self._store.call("cancel_saga", saga_id, secrets.token_hex(8), error, members)
-        if answer[0] == "unknown":
-            raise UnknownSaga(saga_id)
-        return _next(answer)
+        return Next.read(self._store.call("fail_step", saga_id, *arguments))
 
     # Going on
 
@@ -169,13 +161,9 @@ class SagaLog:
         if answer[0] == "nothing":
             return None
         if answer[0] == "waiting":
-            _, digest, text, path, age, times = answer
-            return Waiting(
-                itinerary=self._itinerary(digest, text),
-                path=path,
-                age=int(age) / 1000,
-                times=int(times),
-            )
+            _, digest, text, path, lost = answer
+            itinerary = self._itinerary(digest, text)
+            return Waiting(itinerary=itinerary, path=path, is_lost=bool(lost))
         if answer[0] == "running":
             _, digest, text, path, token, owner, *numbers = answer
             attempts, deaths, claimed_at, age, limit_left, time_left = map(int, numbers)
@@ -201,6 +189,12 @@ class SagaLog:
             ],
         )
 
+    def note_unregistered(self, saga_id: str, path: str, *, task: str, most: int) -> str:
+        """Note that a message met a worker that does not know its task; ``parked`` ends it."""
+        arguments = [path, canonical_json(task)[1:-1], most]
+        answer: str = self._store.call("note_unregistered", saga_id, *arguments)[0]
+        return answer
+
     def take_due(self, *, lease: float, limit: int) -> list[str]:
         """Take sagas that are due, at most `limit` of each shard, for `lease` seconds."""
         calls = [
@@ -208,6 +202,20 @@ class SagaLog:
             for n in range(self._store.shards)
         ]
         return [saga_id for ids in self._store.call_many("take_due", calls) for saga_id in ids]
+
+    # Removing
+
+    def read_ended(self, *, ago: float, limit: int) -> list[str]:
+        """Read the ids of sagas that ended at least `ago` seconds ago, at most `limit` of each shard and end."""
+        return self._store.read_index(ENDED, ago=ago, limit=limit)
+
+    def remove_sagas(self, saga_ids: Iterable[str], *, kept_for: float) -> int:
+        """Remove those of these sagas that ended more than `kept_for` seconds ago; answers how many."""
+        calls = [
+            (self._store.keys_of(saga_id), [saga_id, round(kept_for * 1000)])
+            for saga_id in saga_ids
+        ]
+        return sum(self._store.call_many("remove_saga", calls))
 
     # Workers
 
@@ -284,11 +292,6 @@ def _started(saga_id: str, said: str, value: str) -> int | SagaStatus | SagaAlre
 
 def _worker_key(worker: str) -> str:
     return f"amends:worker:{worker}"
-
-
-def _next(answer: Sequence[Any]) -> Next:
-    numbered = answer[0] in ("advance", "retry")
-    return Next(action=answer[0], number=int(answer[1]) if numbered else 0)
 
 
 def log_of(app: Celery) -> SagaLog:

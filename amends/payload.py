@@ -48,6 +48,12 @@ def output_json(model: type[BaseModel] | None, result: Any) -> Any:
     return None
 
 
+def output_text(model: type[BaseModel] | None, result: Any, *, activity: str) -> str:
+    """Write an output for the log. Raises what `output_json` and `held_to_size` do."""
+    text = to_json(output_json(model, result)).decode()
+    return held_to_size(text, f"the output of {activity}")
+
+
 def held_to_size(text: str, what: str) -> str:
     """Return a JSON text, or raise ``ValueError`` with its size where it is too large for the log."""
     size = len(text.encode())

@@ -4,6 +4,7 @@ import logging
 import random
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
@@ -13,6 +14,7 @@ from celery.exceptions import WorkerLostError
 from celery.signals import worker_shutdown
 from kombu.exceptions import OperationalError
 
+from amends import retention
 from amends.answers import Run, Running, Waiting
 from amends.config import is_configured, settings_of
 from amends.coordinator import advance, queue_of
@@ -24,8 +26,6 @@ from amends.payload import error_json
 
 _TAKEN_FOR: Final = 10.0
 _BATCH: Final = 50
-_LOST_AFTER: Final = 60.0
-_LOST_AFTER_AT_MOST: Final = 600.0
 _ATTEMPT: Final[Cost] = "attempt"
 _DEATH: Final[Cost] = "death"
 _BROKER_PATIENCE: Final = 3
@@ -67,15 +67,8 @@ class Sweep:
             advance(self._app, saga_id)
 
     def _is_lost(self, waiting: Waiting) -> bool:
-        """Presume a message lost after 1, 2, 4 ... 10 minutes; where its queue is empty, six times sooner.
-
-        It still may be one that a busy worker has fetched, hence the doubling.
-        """
-        patience = _LOST_AFTER * 2.0 ** min(waiting.times - 1, 10)
-        if waiting.age >= min(patience, _LOST_AFTER_AT_MOST):
+        if waiting.is_lost:
             return True
-        if waiting.age < patience / 6:
-            return False
         queue = queue_of(self._app, waiting.itinerary.records[waiting.path])
         return queue is not None and self._queue_length(queue) == 0
 
@@ -184,13 +177,21 @@ class Recovery(bootsteps.StartStopStep):
             self._heartbeat.stop()
 
     def _loop(self, app: Celery, heartbeat: Heartbeat, interval: float) -> None:
-        while not self._ends.wait(interval * random.uniform(0.5, 1.5)):  # noqa: S311 - jitter
+        removes_at = 0.0
+        while not self._ends.wait(_jittered(interval)):
             try:
                 Sweep(app, may_judge=heartbeat.may_judge).run_once()
+                if time.monotonic() >= removes_at:
+                    removes_at = time.monotonic() + _jittered(retention.INTERVAL)
+                    retention.remove_ended(app)
             except (LogUnavailable, OperationalError) as error:
                 _logger.warning("no sweep: %s", error)
             except Exception:
                 _logger.exception("a sweep failed; the next one tries again")
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(0.5, 1.5)  # noqa: S311
 
 
 def _warn(log: SagaLog) -> None:

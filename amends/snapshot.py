@@ -47,6 +47,7 @@ class Snapshot:
     id: str
     saga: str
     status: SagaStatus
+    paused: bool
     outcome: str | None
     reason: str | None
     steps: Mapping[str, StepSnapshot]
@@ -58,6 +59,7 @@ def snapshot_of(entry: Entry) -> Snapshot:
         id=entry.id,
         saga=entry.itinerary.saga,
         status=entry.status,
+        paused="paused" in entry.fields,
         outcome=entry.fields.get("outcome"),
         reason=entry.fields.get("reason"),
         steps={step.name: _step(entry, step) for step in entry.itinerary.steps},

@@ -5,7 +5,7 @@ transition is one script on one slot.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 from zlib import crc32
@@ -53,7 +53,7 @@ class Store:
         """Name the keys of a saga, in the order that ``lua/saga.lua`` gives."""
         shard = self.shard_of(saga_id)
         tag = _tag(shard)
-        indexes = [f"{tag}index:{status}" for status in SagaStatus]
+        indexes = [_index_key(shard, status) for status in SagaStatus]
         own = [f"{tag}saga:{saga_id}", f"{tag}history:{saga_id}"]
         return [*own, self.due_key(shard), f"{tag}definitions", *indexes]
 
@@ -80,6 +80,20 @@ class Store:
         """Return what `command` reads with the client."""
         with _reaching():
             return command(self.client)
+
+    def read_index(self, statuses: Iterable[SagaStatus], *, ago: float, limit: int) -> list[str]:
+        """Return sagas in these statuses that last moved `ago` seconds ago or more, the oldest first.
+
+        At most `limit` of each shard and status.
+        """
+        with _reaching():
+            seconds, micros = self.client.time()
+            last = seconds * 1000 + micros // 1000 - round(ago * 1000)
+            pipeline = self.client.pipeline(transaction=False)
+            for shard in range(self.shards):
+                for status in statuses:
+                    pipeline.zrangebyscore(_index_key(shard, status), "-inf", last, 0, limit)
+            return [saga_id for ids in pipeline.execute() for saga_id in ids]
 
     def weaknesses(self) -> list[str]:
         """Tell how this Redis is configured to lose what it acknowledged; nothing where it does not say."""
@@ -131,6 +145,10 @@ class Store:
 
 def _tag(shard: int) -> str:
     return f"amends:{{{shard}}}:"
+
+
+def _index_key(shard: int, status: SagaStatus) -> str:
+    return f"{_tag(shard)}index:{status}"
 
 
 def _is_forgotten(answer: Any) -> bool:

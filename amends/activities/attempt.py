@@ -10,14 +10,13 @@ from typing import Any, Final, Protocol, TypeVar, get_args
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.utils.log import get_task_logger
 from pydantic import BaseModel
-from pydantic_core import to_json
 
 from amends.answers import Next, Run
 from amends.errors import LogUnavailable, NotDone, Refused
 from amends.invocation import Context, Undoes, entered
 from amends.itinerary import RecordPlan, fill
 from amends.log import SagaLog
-from amends.payload import error_json, held_to_size, output_json, validated
+from amends.payload import error_json, output_text, validated
 from amends.policy import RetryPolicy
 
 T = TypeVar("T")
@@ -86,6 +85,7 @@ class Attempt:
         self._call = call
         self._record: RecordPlan = claim.itinerary.records[path]
         self._number = claim.attempts + 1
+        self._spent = claim.spent + 1  # which is what the policy counts
         limit = self._record.call.start_to_close_timeout
         self._limit = limit
         self._began = time.monotonic()
@@ -101,8 +101,7 @@ class Attempt:
         try:
             with entered(self._context()):
                 result = self._call(self._path, activity.function, arguments)
-                data = to_json(output_json(activity.output, result)).decode()
-                output = held_to_size(data, f"the output of {activity.name}")
+                output = output_text(activity.output, result, activity=activity.name)
         except SoftTimeLimitExceeded:  # the same error in every kind of pool
             return self._retry_or_fail(TimeoutError(f"no answer after {self._limit:g} s"))
         except Exception as error:  # noqa: BLE001 - whatever it raises has an outcome
@@ -141,10 +140,10 @@ class Attempt:
 
     def _retry_or_fail(self, error: Exception) -> Ended:
         policy = self._policy()
-        wait = wait_after(policy, error, self._number)
+        wait = wait_after(policy, error, self._spent)
         left = self._claim.saga_time_left
         in_time = left is None or wait < left - (time.monotonic() - self._began)
-        if isinstance(error, Refused) or not policy.allows(error, self._number) or not in_time:
+        if isinstance(error, Refused) or not policy.allows(error, self._spent) or not in_time:
             return self._fail(error)
         follows = self._land(
             lambda: self._log.retry_step(

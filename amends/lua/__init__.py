@@ -1,6 +1,6 @@
 """One Lua file per atomic transition, by its name.
 
-A file that says ``--! include saga`` gets that file's text put before its own.
+A file that says ``--! include saga`` gets that file's text, and what it includes, put before its own.
 """
 
 import hashlib
@@ -16,15 +16,16 @@ def _load() -> dict[str, str]:
         for file in files(__name__).iterdir()
         if file.name.endswith(".lua")
     }
-    scripts = {}
-    for name, text in texts.items():
+
+    def whole(name: str) -> str:
         included = [
-            texts[line.removeprefix(_INCLUDE).strip()]
-            for line in text.splitlines()
+            whole(line.removeprefix(_INCLUDE).strip())
+            for line in texts[name].splitlines()
             if line.startswith(_INCLUDE)
         ]
-        scripts[name] = "\n".join([*included, text])
-    return scripts
+        return "\n".join([*included, texts[name]])
+
+    return {name: whole(name) for name in texts}
 
 
 SCRIPTS: Final = _load()

@@ -1,12 +1,13 @@
 -- Claim one record of a saga for one task. The rows are the claim table of the design, in its order.
 --
---! include saga
+--! include moves
 -- ARGV[2] record's path   ARGV[3] token   ARGV[4] owner   ARGV[5] the message's retries
 -- ARGV[6] the tokens that the message brings, joined by ,   ARGV[7] digests the caller knows, joined by ,
 -- ARGV[8] ms from the attempt's limit to when it is given up
 -- Answers {"stop", reason} | {"done"}
---       | {"run", digest, itinerary or '', attempts, tries, ms until the attempt is given up,
---          ms to the saga's deadline or '', output of what it undoes or '', source, JSON, source, JSON, ...}
+--       | {"run", digest, itinerary or '', attempts, attempts since a person renewed them, tries,
+--          ms until the attempt is given up, ms to the saga's deadline or '', output of what it undoes
+--          or '', source, JSON, source, JSON, ...}
 local path, token, owner, retries, brought, known = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], ARGV[7]
 local grace = tonumber(ARGV[8])
 
@@ -21,7 +22,8 @@ local function run(code)
   local left = direction == 'forward' and deadline and deadline - NOW or ''
   local output = ''
   if is_undo(code) then output = get(code:sub(1, -2), 'x') or '' end
-  local answer = {'run', digest, itinerary_for(known), get(code, 'a') or 0, get(code, 'r') or 0, get(code, 'l') - NOW, left, output}
+  local answer = {'run', digest, itinerary_for(known), get(code, 'a') or 0, (used(code)), get(code, 'r') or 0,
+    get(code, 'l') - NOW, left, output}
   for source in sources[code]:gmatch('[^,]+') do
     answer[#answer + 1] = source
     answer[#answer + 1] = source == 'i' and redis.call('HGET', SAGA, 'input') or output_of(source)
@@ -73,6 +75,7 @@ if not is_open(code) then
   if lets_go_on(code) and not anything_after_claimed(code) then return {'done'} end
   return {'stop', 'it is finished: ' .. state[code]}
 end
+if paused then return {'stop', 'the saga is paused'} end
 local first = remaining()[1]
 if first ~= code then return {'stop', first and path_of(first) .. ' comes first' or 'nothing remains'} end
 if retries < tonumber(get(code, 'r') or 0) then return {'stop', 'the message is older than the last attempt'} end

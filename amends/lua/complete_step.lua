@@ -1,6 +1,6 @@
 -- Record that a claimed record took effect, or that an undo took it back.
 --
---! include saga
+--! include moves
 -- ARGV[2] record's path   ARGV[3] token   ARGV[4] output, JSON
 -- ARGV[5] path of the chain's next link, or ''
 -- Answers {"go"}: the chain goes on | {"advance", message's number}: something else remains

@@ -1,15 +1,33 @@
 -- Say what remains of a saga, for the chain that is to be published. One past its deadline turns.
 --
---! include saga
+--! include moves
 -- ARGV[2] digests the caller knows, joined by ,   ARGV[3] the longest wait for a message, ms
 -- ARGV[4] 1 to look first whether a message is under way
 -- Answers {"publish", digest, itinerary or '', first message's number, ms until the first may run,
 --          path, tries, path, tries, ...}
---       | {"running", digest, itinerary or '', path, token, owner, attempts, deaths,
---          when it was claimed, ms since then, ms until its limit, ms until it is given up}
---       | {"waiting", digest, itinerary or '', path, ms since it was dispatched, times it was}
+--       | {"running", digest, itinerary or '', path, token, owner, attempts and deaths since a person
+--          renewed them, when it was claimed, ms since then, ms until its limit, ms until it is given up}
+--       | {"waiting", digest, itinerary or '', path, 1 where its message is lost whatever its queue holds}
 --       | {"nothing", why}
 local known, longest, only_look = ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
+
+-- A message is presumed lost after 1, 2, 4 ... 10 minutes, and where its queue is empty six times sooner.
+-- It still may be one that a busy worker has fetched, hence the doubling. Where its queue is not
+-- empty, it is looked at again every 15 s; of a shard at most four sagas a second, however many wait.
+local LOST_AFTER, LOST_AFTER_AT_MOST, SOONER = 60000, 600000, 6
+local LOOK, LOOK_EACH = 15000, 250
+local function look_at_message(itinerary, code)
+  local sent, times = unpack(redis.call('HMGET', SAGA, 'sent', 'dispatches'))
+  local patience = math.min(LOST_AFTER * 2 ^ math.min(times - 1, 10), LOST_AFTER_AT_MOST)
+  if NOW < sent + patience / SOONER then
+    set_due(sent + patience / SOONER)
+    return {'nothing', 'its message is under way'}
+  end
+  local lost = NOW >= sent + patience
+  local look = math.max(LOOK, redis.call('ZCARD', DUE) * LOOK_EACH)
+  set_due(lost and NOW + LEASE or math.min(sent + patience, NOW + look))
+  return {'waiting', digest, itinerary, path_of(code), lost and 1 or 0}
+end
 
 if not open_saga() then
   redis.call('ZREM', DUE, ID)
@@ -23,13 +41,18 @@ if is_over() then
   redis.call('ZREM', DUE, ID)
   return {'nothing', 'the saga is ' .. status}
 end
+if paused then
+  set_due(NOW)
+  return {'nothing', 'the saga is paused'}
+end
 local itinerary = itinerary_for(known)
 
 local holder = running_record()
 if holder then
   set_due(math.max(NOW, math.min(NOW + LEASE, tonumber(get(holder, 'l')))))
+  local attempts, deaths = used(holder)
   return {'running', digest, itinerary, path_of(holder), get(holder, 't'), get(holder, 'o'),
-    get(holder, 'a') or 0, get(holder, 'p') or 0, get(holder, 'c'), NOW - get(holder, 'c'),
+    attempts, deaths, get(holder, 'c'), NOW - get(holder, 'c'),
     get(holder, 'c') + limit[holder] - NOW, get(holder, 'l') - NOW}
 end
 
@@ -44,9 +67,7 @@ if only_look then
     set_due(NOW + wait + LEASE)
     return {'nothing', 'it waits for its next attempt'}
   end
-  local sent = redis.call('HMGET', SAGA, 'sent', 'dispatches')
-  set_due(NOW + LOOK)
-  return {'waiting', digest, itinerary, path_of(list[1]), NOW - sent[1], tonumber(sent[2])}
+  return look_at_message(itinerary, list[1])
 end
 redis.call('HINCRBY', SAGA, 'dispatches', 1)
 redis.call('HSET', SAGA, 'sent', NOW + wait)

@@ -1,6 +1,6 @@
 -- End a claim unfinished: the record waits for its next attempt.
 --
---! include saga
+--! include moves
 -- ARGV[2] record's path   ARGV[3] token   ARGV[4] error, JSON   ARGV[5] wait in ms
 -- ARGV[6] 1 where nobody knows the effect   ARGV[7] what it cost: attempt, death (of its owner) or nothing
 -- Answers {"retry", tries} | {"late"}: the claim was lost, nothing is recorded

@@ -1,6 +1,6 @@
 -- Start a saga, once.
 --
---! include saga
+--! include moves
 -- ARGV[2] saga's name   ARGV[3] digest of its definition   ARGV[4] input, canonical JSON
 -- ARGV[5] timeout in ms, or ''   ARGV[6] itinerary, JSON   ARGV[7] plan
 -- The last two are '' where the caller knows that this shard has them.

@@ -5,12 +5,13 @@ import uuid
 from typing import Any, Final
 
 import redis
-from claim_table_model import Model
+from claim_table_model import MOST_UNREGISTERED, Model
 from log_view import View, check_moment, check_move, code_of, view
 from outside_world import Attempt, World
 from saga_shapes import SAGA_INPUT, SagaShape
 
 from amends.answers import Publish, Run, Running, Waiting
+from amends.errors import ActRefused
 from amends.log import SagaLog
 
 _ERROR: Final = '{"message":"it did not work","type":"Problem"}'
@@ -36,6 +37,7 @@ class CheckedSaga:
         self._started: list[str] = []  # in the order of their first claim
         self._undone: list[str] = []
         self._number = 0
+        self._acted = False  # a person did something since the last check
         self._numbered(log.start_saga(self.id, shape.itinerary, SAGA_INPUT))
         assert log.start_saga(self.id, shape.itinerary, SAGA_INPUT) == "pending"
         self.before: View = view(client, log, self.id)
@@ -44,14 +46,15 @@ class CheckedSaga:
         """Check what must hold at every moment, and since the last one."""
         now = view(self.client, self.log, self.id)
         check_moment(now)
-        check_move(self.before, now)
-        self.before = now
+        check_move(self.before, now, acted=self._acted)
+        self.before, self._acted = now, False
         self._compare(now)
 
     def _compare(self, now: View) -> None:
         model = self.model
         direction = "backward" if model.backward else "forward"
         assert (now.status, now.fields["direction"]) == (model.status, direction)
+        assert now.paused == model.paused
         assert now.fields.get("outcome") == model.outcome
         for path, record in model.records.items():
             code = code_of(path, self.names)
@@ -71,10 +74,9 @@ class CheckedSaga:
         expected = self.model.claim(path, token, retries=retries, brought=brought)
         assert type(answer).__name__.lower() == expected, f"{path}: {answer}, not {expected}"
         if isinstance(answer, Run):
+            assert answer.spent == self.model.records[path].used[0], path
             self._check_input(path, answer)
-            if path not in self._started:
-                self._check_order(path)
-                self._started.append(path)
+            self._note_start(path)
             if retries >= 0:  # it is no sweep, and so an attempt follows
                 self._check_start(path)
         return answer
@@ -93,6 +95,11 @@ class CheckedSaga:
             assert not self.world.may_take_effect(step), f"{path} may double the effect of {step}"
         if not path.endswith(":undo"):
             assert not self.world.receivers[path].tombstone, f"{path} starts after its undo"
+
+    def _note_start(self, path: str) -> None:
+        if path not in self._started:
+            self._check_order(path)
+            self._started.append(path)
 
     def _check_order(self, path: str) -> None:
         """Undos begin in reverse order of start; a void belongs to the way forward."""
@@ -133,15 +140,48 @@ class CheckedSaga:
             self._number += len(found.records) - 1
         elif isinstance(found, Running):
             assert (found.path, found.token) == what
+            assert (found.attempts, found.deaths) == self.model.records[found.path].used[:2]
         elif isinstance(found, Waiting):
             assert found.path == what
         return found
 
-    def cancel(self) -> None:
-        """Cancel the saga."""
-        answer = self.log.cancel_saga(self.id, error=_ERROR, actor={"by": "someone"})
-        assert answer.action == self.model.cancel()
+    def act(self, name: str, *what: str, **more: str) -> str:
+        """Let a person do something; answers what came of it."""
+        extra = {"error": _ERROR} if name == "cancel_saga" else {}
+        expected = getattr(self.model, name)(*what, **more)
+        self._acted = expected not in ("refused", "lacking")
+        script = getattr(self.log.acts, name)
+        try:
+            answer = script(self.id, *what, actor={"by": "someone"}, **more, **extra)
+        except ActRefused as refusal:
+            assert expected == "refused", f"{refusal}, not {expected}"  # noqa: PT017
+            return expected
+        assert answer.action == expected, f"{name} {what}: {answer}, not {expected}"
         self._numbered(answer.number)
+        return expected
+
+    def skip(self, path: str, *, output: str = "") -> None:
+        """Let a person do a record by hand, and say so."""
+        meant = self.model._meant(path)
+        if self.act("skip_step", path, output=output) in ("refused", "lacking"):
+            return
+        for each in meant:
+            self._note_start(each)
+            self.world.do_by_hand(each)
+            if output:
+                self._outputs[each] = json.loads(output)
+
+    def note_unregistered(self, path: str) -> None:
+        """Let a message meet a worker that does not know its task."""
+        expected = self.model.note_unregistered(path)
+        answer = self.log.note_unregistered(self.id, path, task="t", most=MOST_UNREGISTERED)
+        assert answer == expected
+
+    def let_the_message_be_late(self) -> None:
+        """Let time pass until a sweep should look for the message."""
+        self.client.hset(self.log._store.keys_of(self.id)[0], "sent", 0)
+        self.before.fields["sent"] = "0"
+        self.model.message = "late" if self.model.message == "under way" else self.model.message
 
     def pass_the_deadline(self) -> None:
         """Let the saga's deadline be over; it does not ask whether the saga is."""

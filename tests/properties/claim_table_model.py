@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from saga_shapes import SagaShape, StepShape
 
-FINISHED = frozenset({"done", "failed", "unknown", "stuck"})
-MAY_HAVE_TAKEN_EFFECT = frozenset({"done", "unknown"})
-ENDS = frozenset({"completed", "compensated", "stuck"})
+FINISHED = frozenset({"done", "failed", "unknown", "stuck", "skipped"})
+MAY_HAVE_TAKEN_EFFECT = frozenset({"done", "unknown", "skipped"})
+ENDED = frozenset({"completed", "compensated"})
+MOST_UNREGISTERED = 3
 
 
 @dataclass(kw_only=True)
@@ -22,6 +23,8 @@ class Record:
     tries: int = 0
     attempts: int = 0
     deaths: int = 0
+    unregistered: int = 0
+    renewed_at: tuple[int, int, int] = (0, 0, 0)
     claimed: bool = False
     nobody_knows: bool = False
     wait: float = 0.0
@@ -29,6 +32,16 @@ class Record:
     @property
     def is_open(self) -> bool:
         return self.state not in FINISHED
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Attempts, deaths and unregistered messages since a person last renewed them."""
+        now = (self.attempts, self.deaths, self.unregistered)
+        return tuple(a - b for a, b in zip(now, self.renewed_at, strict=True))
+
+    def renew(self) -> None:
+        self.renewed_at = (self.attempts, self.deaths, self.unregistered)
+        self.wait = 0.0
 
     def end_claim(self, *, spent: bool, nobody_knows: bool = False) -> None:
         self.attempts += spent
@@ -48,6 +61,8 @@ class Model:
     status: str = "pending"
     backward: bool = False
     deadline_passed: bool = False
+    paused: bool = False
+    message: str = "under way"  # or late, or none
     outcome: str | None = None
     records: dict[str, Record] = field(default_factory=dict)
     switched: dict[str, str] = field(default_factory=dict)
@@ -60,8 +75,12 @@ class Model:
                     self.records[f"{path}:undo"] = Record()
 
     @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+    @property
     def over(self) -> bool:
-        return self.status in ENDS
+        return self.ended or self.status == "stuck"
 
     @property
     def running(self) -> str | None:
@@ -112,7 +131,7 @@ class Model:
             return "stop"
         if not record.is_open:
             return "done" if self._is_passed(path) and self._nothing_claimed_after(path) else "stop"
-        if self.remaining()[:1] != [path] or retries < record.tries:
+        if self.paused or self.remaining()[:1] != [path] or retries < record.tries:
             return "stop"
         record.state, record.token, record.claimed = "running", token, True
         if self.status == "pending":
@@ -121,7 +140,7 @@ class Model:
 
     def _is_passed(self, path: str) -> bool:
         step = self._step(path)
-        if path.endswith(":undo") or self.records[path].state == "done":
+        if path.endswith(":undo") or self.records[path].state in ("done", "skipped"):
             return True
         return step.passed_over and (path.endswith(":fallback") or step.name not in self.switched)
 
@@ -160,7 +179,7 @@ class Model:
             record.end_without_effect()
             self._settle()
             return self._what_follows("")
-        record.state, record.wait = "pending", wait
+        record.state, record.wait, self.message = "pending", wait, "under way"
         return "retry"
 
     def fail(
@@ -193,18 +212,83 @@ class Model:
 
     # From outside
 
-    def cancel(self) -> str:
-        if self.over or self.backward:
+    def cancel_saga(self) -> str:
+        if self.ended or self.backward:
             return "late"
         self._turn("cancelled")
         self._settle()
         return self._what_follows("")
 
+    def retry_saga(self) -> str:
+        if self.ended or self.running:
+            return "refused"
+        for record in self.records.values():
+            if record.state == "stuck":
+                record.state = "pending"
+                record.renew()
+        self.records[self.remaining()[0]].renew()
+        if self.status == "stuck":
+            self._set_going()
+        self.message = "under way"
+        return self._what_follows("")
+
+    def skip_step(self, path: str, *, output: str) -> str:
+        meant = self._meant(path)
+        if self.ended or not meant or any(each.endswith(":undo") for each in meant) == bool(output):
+            forward = not self.ended and meant and not output
+            return "lacking" if forward and not meant[0].endswith(":undo") else "refused"
+        for each in meant:
+            self.records[each].state = "skipped"
+            self.records[each].claimed = True
+        if not self.running:
+            self._set_going()
+        self._settle()
+        return self._what_follows("")
+
+    def _meant(self, path: str) -> list[str]:
+        """Find the failed undos of a step, else what comes next of it; or exactly this record."""
+        if path not in self.records:
+            return []
+        name = path if path in [step.name for step in self.shape.steps] else None
+        stuck = [
+            each
+            for each, record in self.records.items()
+            if record.state == "stuck" and (each == path or each.partition(":")[0] == name)
+        ]
+        first = self.remaining()[:1]
+        if stuck or not first or self.records[first[0]].state == "running":
+            return stuck
+        return first if first[0] == path or first[0].partition(":")[0] == name else []
+
+    def pause_saga(self) -> str:
+        if self.ended:
+            return "refused"
+        self.paused = True
+        return "end"
+
+    def resume_saga(self) -> str:
+        if self.ended:
+            return "refused"
+        self.message = "under way" if self.paused else self.message
+        self.paused = False
+        return self._what_follows("")
+
+    def note_unregistered(self, path: str) -> str:
+        if self.over or self.running or self.remaining()[:1] != [path] or self.message == "none":
+            return "stop"
+        record = self.records[path]
+        record.unregistered += 1
+        if record.used[2] >= MOST_UNREGISTERED:
+            self.status = "stuck"
+            return "parked"
+        self.message = "none"
+        return "again"
+
     def dispatch(self, *, longest_wait: float, only_look: bool) -> tuple[str, object]:
         if not self.over and not self.backward and self.deadline_passed:
             self._turn("timed_out")
             self._settle()
-        if self.over:
+        if self.over or self.paused:
             return ("nothing", None)
         if self.running:
             return ("running", (self.running, self.records[self.running].token))
@@ -213,7 +297,8 @@ class Model:
         if wait > longest_wait or (only_look and wait):
             return ("nothing", None)
         if only_look:
-            return ("waiting", paths[0])
+            return ("nothing", None) if self.message == "under way" else ("waiting", paths[0])
+        self.message = "under way"
         return ("publish", [(path, self.records[path].tries) for path in paths])
 
     # What follows
@@ -224,8 +309,12 @@ class Model:
             if record.state == "pending" and record.claimed and not path.endswith(":undo"):
                 record.end_without_effect()  # it waited for a retry, and gets none
 
+    def _set_going(self) -> None:
+        self.status = "compensating" if self.backward else "running"
+
     def _settle(self) -> None:
         if self.running or self.remaining():
+            self.message = "under way"
             return
         if not self.backward:
             self.status = self.outcome = "completed"
@@ -235,7 +324,7 @@ class Model:
             self.status = "compensated"
 
     def _what_follows(self, link: str) -> str:
-        if self.over:
+        if self.over or self.paused:
             return "end"
         return "go" if link and self.remaining()[:1] == [link] else "advance"
 

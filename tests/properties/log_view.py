@@ -10,7 +10,7 @@ from amends.states import SAGA_MOVES, SagaStatus
 
 _SUFFIXES = {"": "", "fallback": "f", "undo": "u", "fallback:undo": "fu"}
 _ABSORBING = frozenset({"completed", "compensated", "stuck"})
-_FAR = 60_000.0  # ms: nothing that waits for no retry is looked at later than this
+_FAR = 100_000.0  # ms: nothing that waits for no retry is looked at later than this
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,10 @@ class View:
     @property
     def status(self) -> str:
         return self.fields["status"]
+
+    @property
+    def paused(self) -> bool:
+        return "paused" in self.fields
 
     @property
     def over(self) -> bool:
@@ -79,32 +83,39 @@ def check_moment(now: View) -> None:
     if now.over:
         assert now.due is None, f"a saga that is {now.status} is due"
         return
+    assert all(lifetime < 0 for lifetime in now.lifetimes), "a live key has a lifetime"
+    if now.paused:
+        limit = now.fields.get("deadline") if now.fields["direction"] == "forward" else None
+        assert now.due == (limit and float(limit)), "a paused saga is due for its deadline only"
+        return
     assert now.due is not None, f"a saga that is {now.status} is not due: it would be lost"
     waits = [float(value) for key, value in now.fields.items() if key.endswith(".w")]
     assert now.due <= max(now.now, *waits, 0.0) + _FAR, "a live saga is due too late"
-    assert all(lifetime < 0 for lifetime in now.lifetimes), "a live key has a lifetime"
 
 
-def check_move(before: View, now: View) -> None:
-    """Check what holds from one moment to the next."""
+def check_move(before: View, now: View, *, acted: bool) -> None:
+    """Check what holds from one moment to the next, in which a person may have acted."""
     assert now.history[: len(before.history)] == before.history, "history was rewritten"
-    assert now.status in _reachable(before.status), f"{before.status} became {now.status}"
+    assert now.status in _reachable(before.status, acted=acted), (
+        f"{before.status} became {now.status}"
+    )
     for key, value in before.fields.items():
-        counts = key == "messages" or key.rpartition(".")[2] in ("a", "r", "p", "u")
+        counts = key == "messages" or key.rpartition(".")[2] in ("a", "r", "p", "k", "u")
         if counts:
             assert int(now.fields.get(key, 0)) >= int(value), f"{key} went back"
-    if before.over:
+    if before.over and not (acted and before.status == "stuck"):
         assert now.fields == before.fields, "a saga changed after its end"
         assert now.indexes == before.indexes
         added = now.history[len(before.history) :]
         assert all('"name":"step.late"' in event for event in added), f"after the end: {added}"
 
 
-def _reachable(status: str) -> set[str]:
-    """Follow the legal moves; out of *stuck* only a person leads, and there is none here."""
+def _reachable(status: str, *, acted: bool) -> set[str]:
+    """Follow the legal moves; out of *stuck* only a person leads."""
     found, new = {status}, {status}
     while new:
-        moves = {move.value for each in new - {"stuck"} for move in SAGA_MOVES[SagaStatus(each)]}
+        leaving = new if acted else new - {"stuck"}
+        moves = {move.value for each in leaving for move in SAGA_MOVES[SagaStatus(each)]}
         new = moves - found
         found |= new
     return found

@@ -77,6 +77,15 @@ class World:
             receiver.in_force = True
         return attempt.landed
 
+    def do_by_hand(self, path: str) -> None:
+        """Let a person do what a record should, or undo it."""
+        receiver = self.receivers[path.removesuffix(":undo")]
+        if path.endswith(":undo"):
+            receiver.undone += receiver.in_force
+            receiver.in_force, receiver.tombstone = False, True
+        else:
+            receiver.in_force = True
+
     def may_take_effect(self, path: str) -> bool:
         """Tell whether a record's effect is there, or may yet come."""
         receiver = self.receivers[path]

@@ -24,11 +24,12 @@ ANSWER = st.sampled_from(["done", "unknown", "not done", "refused", "deferred"])
 ORDINARY = st.sampled_from(
     [("done", False)] * 5 + [("unknown", False), ("unknown", True), ("not done", True)]
 )
+RECORD = st.sampled_from(["s1", "s1:undo", "s2", "s2:fallback", "s3", "s4:undo", "s9"])
 SELDOM = st.integers(0, 5).map(lambda n: n == 0)
 WAIT = st.sampled_from([0.0, 0.0, 100.0, 1000.0])
 COST = st.sampled_from(["attempt", "death"])
 # So many things happen to a saga that is over; then another one starts.
-POSTSCRIPT = 2
+POSTSCRIPT = 3
 
 
 def happens(needs: str = "", **strategies: Any) -> Callable[[Callable[..., None]], Any]:
@@ -121,7 +122,7 @@ class SagaMachine(RuleBasedStateMachine):
         )
 
     @happens(
-        record=st.sampled_from(["s1", "s1:undo", "s2", "s2:fallback", "s3", "s4:undo", "s9"]),
+        record=RECORD,
         how=st.sampled_from(["complete", "retry", "fail"]),
     )
     def report_under_a_wrong_token(self, record: str, how: str) -> None:
@@ -173,7 +174,33 @@ class SagaMachine(RuleBasedStateMachine):
     @happens(now=SELDOM)
     def someone_cancels(self, now: bool) -> None:  # noqa: FBT001
         if now:
-            self.saga.cancel()
+            self.saga.act("cancel_saga")
+
+    @happens(now=SELDOM)
+    def someone_retries(self, now: bool) -> None:  # noqa: FBT001
+        if now or self.saga.model.status == "stuck":
+            self.saga.act("retry_saga")
+
+    @happens(now=SELDOM, resumed=st.booleans())
+    def someone_pauses_or_resumes(self, now: bool, resumed: bool) -> None:  # noqa: FBT001
+        if now or self.saga.model.paused:
+            self.saga.act("resume_saga" if resumed else "pause_saga")
+
+    @happens(now=SELDOM, record=RECORD, next_=st.booleans(), done=st.booleans())
+    def someone_skips(self, now: bool, record: str, next_: bool, done: bool) -> None:  # noqa: FBT001
+        first = self.saga.model.remaining()[:1]
+        path = first[0] if first and next_ else record
+        if now or self.saga.model.status == "stuck":
+            self.saga.skip(path, output='{"by":"hand"}' if done else "")
+
+    @happens(record=RECORD, next_=st.booleans())
+    def meet_a_worker_without_the_task(self, record: str, next_: bool) -> None:  # noqa: FBT001
+        first = self.saga.model.remaining()[:1]
+        self.saga.note_unregistered(first[0] if first and next_ else record)
+
+    @happens()
+    def let_the_message_be_late(self) -> None:
+        self.saga.let_the_message_be_late()
 
     @happens("timed", now=SELDOM)
     def pass_the_deadline(self, now: bool) -> None:  # noqa: FBT001
@@ -194,6 +221,10 @@ class SagaMachine(RuleBasedStateMachine):
         if self.saga is None or sys.exc_info()[0]:  # it has failed already
             return
         for _ in range(60):
+            if self.saga.model.paused:
+                self.saga.act("resume_saga")
+            if self.saga.model.status == "stuck" and self.saga.model.remaining():  # it was parked
+                self.saga.act("retry_saga")
             if self.saga.model.over:
                 break
             self.workers.work(answer="done", final=False, longest_wait=ANY)
@@ -212,7 +243,9 @@ class SagaMachine(RuleBasedStateMachine):
         for message in self.workers.messages[-3:]:
             self.workers.deliver(message)
         self.workers.advance()
-        self.saga.cancel()
+        for act in ("cancel_saga", "retry_saga", "pause_saga", "resume_saga"):
+            if self.saga.model.ended or act == "cancel_saga":
+                self.saga.act(act)
         self.log_is_sound()
         check_end(self.saga.shape, self.saga.before, self.world)
 

@@ -106,11 +106,14 @@ class Bench:
             assert time.monotonic() < until, "it did not come to hold"
             time.sleep(0.02)
 
-    def let_wait(self, log: SagaLog, saga_id: str, seconds: float = 12.0) -> None:
-        """Let the saga's message have been under way for so long, and a sweep look at it."""
+    def let_wait(
+        self, log: SagaLog, saga_id: str, seconds: float = 12.0, *, times: int = 1
+    ) -> None:
+        """Let the saga's message have been under way for so long, the last of so many, and a sweep look at it."""
         saga, _, due, *_ = log._store.keys_of(saga_id)
         now = log._store.client.time()[0] * 1000
-        log._store.client.hset(saga, "sent", int(now - seconds * 1000))
+        changes = {"sent": int(now - seconds * 1000), "dispatches": times}
+        log._store.client.hset(saga, mapping=changes)
         log._store.client.zadd(due, {saga_id: 0})
 
     def let_time_run_out(self, log: SagaLog, saga_id: str, record: str) -> None:

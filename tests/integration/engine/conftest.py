@@ -7,7 +7,7 @@ import pytest
 import redis
 from bench import Bench, bench
 from celery import Celery
-from celery.contrib.testing.worker import start_worker
+from celery.contrib.testing.worker import TestWorkController, start_worker
 
 from amends.log import SagaLog, log_of
 
@@ -32,7 +32,7 @@ def app(redis_url: str) -> Iterator[Celery]:
 
 
 @pytest.fixture(scope="module")
-def worker(app: Celery) -> Iterator[None]:
+def worker(app: Celery) -> Iterator[TestWorkController]:
     with start_worker(
         app,
         pool="threads",
@@ -40,12 +40,12 @@ def worker(app: Celery) -> Iterator[None]:
         loglevel="CRITICAL",
         perform_ping_check=False,
         shutdown_timeout=30,
-    ):
-        yield
+    ) as worker:
+        yield worker
 
 
 @pytest.fixture
-def work(app: Celery, worker: None) -> Bench:
+def work(app: Celery, worker: TestWorkController) -> Bench:
     """Give the bench, with a worker that consumes."""
     return bench
 

@@ -85,33 +85,43 @@ def test_a_message_in_a_queue_that_is_not_empty_is_left_there(quiet_app, broker,
     assert broker.lrange("work", 0, -1) == [b"another"]
 
 
+@pytest.fixture
+def is_published(quiet_app, broker, log, alone):
+    """Tell whether a sweep publishes a saga whose message, the last of so many, has this age."""
+
+    def tell(*, age, times):
+        bench.let_wait(log, alone.id, age, times=times)
+        before = broker.llen("work")
+        Sweep(quiet_app, may_judge=never).heal(alone.id)
+        return broker.llen("work") > before
+
+    return tell
+
+
 @pytest.mark.parametrize(
     ("times", "age", "lost"),
     [
-        *[(1, 59, False), (1, 60, True), (2, 119, False), (2, 120, True), (3, 240, True)],
-        *[(4, 479, False), (4, 480, True), (5, 599, False), (5, 600, True), (9, 600, True)],
+        *[(1, 58, False), (1, 60, True), (2, 118, False), (2, 120, True), (3, 240, True)],
+        *[(4, 478, False), (4, 480, True), (5, 598, False), (5, 600, True), (9, 600, True)],
     ],
 )
 def test_with_a_queue_that_is_not_empty_patience_doubles_up_to_ten_minutes(
-    quiet_app, broker, times, age, lost
+    is_published, broker, times, age, lost
 ):
     broker.lpush("work", "another")
-    waiting = Waiting(itinerary=job_saga.itinerary, path="a", age=float(age), times=times)
-    assert Sweep(quiet_app, may_judge=never)._is_lost(waiting) is lost
+    assert is_published(age=age, times=times) is lost
 
 
 @pytest.mark.parametrize(
     ("times", "age", "lost"),
-    [(1, 9, False), (1, 10, True), (2, 19, False), (2, 20, True), (3, 40, True)],
+    [(1, 8, False), (1, 10, True), (2, 18, False), (2, 20, True), (3, 38, False), (3, 40, True)],
 )
-def test_with_an_empty_queue_patience_is_shorter_and_doubles_too(quiet_app, times, age, lost):
-    waiting = Waiting(itinerary=job_saga.itinerary, path="a", age=float(age), times=times)
-    assert Sweep(quiet_app, may_judge=never)._is_lost(waiting) is lost
+def test_with_an_empty_queue_patience_is_shorter_and_doubles_too(is_published, times, age, lost):
+    assert is_published(age=age, times=times) is lost
 
 
-def test_a_saga_that_was_published_a_thousand_times_is_only_looked_at_calmly(quiet_app):
-    waiting = Waiting(itinerary=job_saga.itinerary, path="a", age=1.0, times=5000)
-    assert not Sweep(quiet_app, may_judge=never)._is_lost(waiting)
+def test_a_saga_that_was_published_a_thousand_times_is_only_looked_at_calmly(is_published):
+    assert not is_published(age=1, times=5000)
 
 
 def test_o24_one_saga_that_cannot_be_healed_does_not_keep_the_others_from_it(
@@ -142,7 +152,7 @@ def test_o18_an_entry_without_a_saga_is_dropped_when_it_is_met(quiet_app, log, s
 
 def test_one_sweep_asks_for_the_length_of_a_queue_once(quiet_app, monkeypatch):
     sweep = Sweep(quiet_app, may_judge=never)
-    waiting = Waiting(itinerary=job_saga.itinerary, path="a", age=11.0, times=1)
+    waiting = Waiting(itinerary=job_saga.itinerary, path="a", is_lost=False)
     assert sweep._is_lost(waiting)
     monkeypatch.setattr(quiet_app, "connection_for_read", None)
     assert sweep._is_lost(waiting)

@@ -11,6 +11,7 @@ from amends.log import log_of
 from amends.lua import DIGESTS
 
 CONNECTING = {"CLIENT", "SELECT", "HELLO", "AUTH", "PING", "SCRIPT"}
+REMOVING = {"TIME", "ZRANGEBYSCORE"}  # a worker looks now and then for sagas that ended long ago
 
 
 class Monitor:
@@ -42,7 +43,11 @@ class Monitor:
                 if self._end in line["command"]:
                     return
                 ours = line["client_type"] != "lua" and str(line["db"]) == self._database
-                if ours and words[0].upper() not in CONNECTING and not self._left_out(words):
+                if (
+                    ours
+                    and words[0].upper() not in CONNECTING | REMOVING
+                    and not self._left_out(words)
+                ):
                     self.commands.append(line["command"])
 
 
@@ -50,7 +55,7 @@ class Monitor:
 def monitor(app):
     log = log_of(app)
     log._store.prepare()
-    left_out = {DIGESTS["take_due"], DIGESTS["note_heartbeat"]}
+    left_out = {DIGESTS["take_due"], DIGESTS["note_heartbeat"], DIGESTS["remove_saga"]}
     return Monitor(log._store.client, lambda words: not left_out.isdisjoint(words[1:2]))
 
 

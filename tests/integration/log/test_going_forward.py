@@ -120,19 +120,49 @@ def test_a_dispatch_of_an_owned_saga_tells_who_has_it(journey):
     assert 74 < answer.time_left <= 75
 
 
-def test_a_look_tells_how_long_a_message_has_been_under_way_and_publishes_nothing(journey):
-    def look():
-        return journey.log.dispatch_saga(journey.id, longest_wait=300.0, only_look=True)
+def look(journey, *, sent_ago=None):
+    saga = journey.log._store.keys_of(journey.id)[0]
+    if sent_ago is not None:
+        journey.client.hset(saga, "sent", int((journey.client.time()[0] - sent_ago) * 1000))
+    return journey.log.dispatch_saga(journey.id, longest_wait=300.0, only_look=True)
 
-    waiting = look()
+
+def due_in(journey):
+    due = journey.client.zscore(journey.log._store.keys_of(journey.id)[2], journey.id) / 1000
+    return due - journey.client.time()[0]
+
+
+def test_a_look_leaves_alone_what_was_just_published(journey):
+    assert look(journey) is None
+    assert 5 < due_in(journey) < 12
+
+
+def test_a_look_tells_of_a_message_that_should_have_arrived_and_publishes_nothing(journey):
+    waiting = look(journey, sent_ago=11)
     assert isinstance(waiting, Waiting)
-    assert (waiting.path, waiting.times) == ("check_traveller", 1)
-    assert 0 <= waiting.age < 5
+    assert (waiting.path, waiting.is_lost) == ("check_traveller", False)
     assert journey.field("messages") == "4"
+    assert 10 < due_in(journey) < 20
+    assert look(journey, sent_ago=61).is_lost
+
+
+def test_the_patience_with_a_message_doubles_with_each_that_was_published(journey):
     journey.remaining()
-    assert look().times == 2
+    assert look(journey, sent_ago=15) is None
+    assert not look(journey, sent_ago=61).is_lost
+    assert look(journey, sent_ago=121).is_lost
     journey.do("check_traveller")
-    assert (look().path, look().times) == ("travel", 1)
+    assert look(journey, sent_ago=61).is_lost  # it is another message
+
+
+def test_the_more_sagas_wait_the_less_often_each_is_looked_at(journey):
+    due = journey.log._store.keys_of(journey.id)[2]
+    others = {f"other-{n}": 9e15 for n in range(100)}
+    journey.client.zadd(due, others)
+    journey.remaining()
+    look(journey, sent_ago=25)
+    assert 22 < due_in(journey) < 30
+    journey.client.zrem(due, *others)
 
 
 def test_a_look_at_a_retry_that_is_not_due_yet_lets_it_wait(journey):

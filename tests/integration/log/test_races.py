@@ -21,7 +21,7 @@ def together(*acts):
 
 
 def cancel(journey, **actor):
-    return journey.log.cancel_saga(journey.id, error=CANCELLED, actor=actor).action
+    return journey.log.acts.cancel_saga(journey.id, error=CANCELLED, actor=actor).action
 
 
 def let_the_deadline_pass(journey):
@@ -51,7 +51,7 @@ def test_o9_one_of_many_cancels_wins(journey):
 
 def test_o24c_a_repeated_cancel_gets_its_first_answer(journey):
     journey.do("check_traveller", "travel")
-    arguments = ("cancel_saga", journey.id, "token", CANCELLED, "")
+    arguments = ("cancel_saga", journey.id, "token", "", CANCELLED)
     first = journey.log._store.call(*arguments)
     assert first[0] == journey.log._store.call(*arguments)[0] == "advance"
     assert journey.events().count("saga.cancelled") == 1

@@ -18,6 +18,7 @@ ERRORS = [
     errors.SagaAlreadyStarted("order-1", "order"),
     errors.UnknownSaga("order-1"),
     errors.SagaStuck("order-1", "b:undo failed for good"),
+    errors.ActRefused("order-1", "skip", "b is running"),
     errors.LogUnavailable("connection refused"),
     errors.CircuitOpenError("payments", "half-open", 1.25),
     errors.Refused("no money"),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from amends import log, lua
+from amends.acts import Acts
 from amends.lua import SCRIPTS
 
 ROOT = Path(log.__file__).parent.parent
@@ -20,9 +21,9 @@ TEXTS = {
 }
 
 
-def calls_of_scripts():
+def calls_of_scripts(cls=log.SagaLog):
     """Tell which script each method of the log calls."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(log.SagaLog)))
+    tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
     called = {}
     for method in ast.walk(tree):
         if not isinstance(method, ast.FunctionDef):
@@ -31,7 +32,7 @@ def calls_of_scripts():
             if (
                 isinstance(call, ast.Call)
                 and isinstance(call.func, ast.Attribute)
-                and call.func.attr in ("call", "call_many")
+                and call.func.attr in ("call", "call_many", "_do")
                 and isinstance(call.args[0], ast.Constant)
             ):
                 called.setdefault(method.name, set()).add(call.args[0].value)
@@ -50,7 +51,7 @@ def test_a_file_begins_with_its_sentence(name):
 
 @pytest.mark.parametrize("name", sorted(TEXTS.keys() - {"saga"}))
 def test_a_script_names_its_keys_or_shares_those_of_a_saga(name):
-    assert "KEYS[1]" in TEXTS[name] or "--! include saga\n" in TEXTS[name]
+    assert "KEYS[1]" in TEXTS[name] or "--! include " in TEXTS[name]
 
 
 def test_redis_is_called_by_the_scripts_alone():
@@ -68,15 +69,18 @@ def test_redis_is_called_by_the_scripts_alone():
 def test_a_method_of_the_log_runs_the_script_of_its_name():
     called = calls_of_scripts()
     assert called.pop("_send_starts") == {"start_saga"}
+    assert called.pop("remove_sagas") == {"remove_saga"}
     assert called == {name: {name} for name in called}
+    acts = calls_of_scripts(Acts)
+    assert acts == {name: {name} for name in acts}
 
 
 def test_every_script_is_run_by_the_log_and_every_one_it_runs_is_there():
-    called = set().union(*calls_of_scripts().values())
-    assert called == SCRIPTS.keys() - {"saga"}
+    called = set().union(*calls_of_scripts().values(), *calls_of_scripts(Acts).values())
+    assert called == SCRIPTS.keys() - {"saga", "moves", "acts"}
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_an_included_file_comes_before_the_text_that_asks_for_it(name):
     asked = re.findall(r"^--! include (\w+)$", TEXTS[name], flags=re.MULTILINE)
-    assert SCRIPTS[name] == "\n".join([*(TEXTS[each] for each in asked), TEXTS[name]])
+    assert SCRIPTS[name] == "\n".join([*(SCRIPTS[each] for each in asked), TEXTS[name]])

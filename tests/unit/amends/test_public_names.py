@@ -3,6 +3,7 @@
 import amends
 
 NAMES = [
+    "ActRefused",
     "Activity",
     "CircuitOpenError",
     "Compensation",

@@ -1,0 +1,115 @@
+-- How a saga moves. The loader puts it before each script that includes it.
+--
+-- The first write of a transition is one that a full Redis refuses (HSET, not HDEL): then it is all of
+-- the transition that is refused, for Redis looks once, when a script begins.
+--
+--! include saga
+local LEASE = 10000 -- a saga that runs, or has a message under way, is looked at after this long
+
+-- One event: its name, the record it is about, and further JSON members.
+local function add_event(name, path, members)
+  redis.call('RPUSH', HISTORY, '{"at":' .. NOW .. ',"name":"' .. name .. '"'
+    .. (path and ',"record":"' .. path .. '"' or '') .. (members and ',' .. members or '') .. '}')
+end
+
+local function index_of(wanted)
+  for k, name in ipairs(STATUSES) do
+    if name == wanted then return KEYS[4 + k] end
+  end
+end
+local function move_to(new)
+  if new == status then return end
+  redis.call('ZREM', index_of(status), ID)
+  redis.call('ZADD', index_of(new), NOW, ID)
+  redis.call('HSET', SAGA, 'status', new)
+  if status == 'stuck' then redis.call('HDEL', SAGA, 'reason') end
+  status = new
+end
+local function stand_stuck(reason)
+  redis.call('HSET', SAGA, 'reason', reason)
+  move_to('stuck')
+  redis.call('ZREM', DUE, ID)
+  add_event('saga.stuck', nil, '"reason":"' .. reason .. '"')
+end
+
+-- When a sweep looks at the saga. It passes by what is paused, but for its deadline.
+local function set_due(at)
+  local limit = direction == 'forward' and deadline
+  if is_over() or paused and not limit then
+    redis.call('ZREM', DUE, ID)
+  else
+    redis.call('ZADD', DUE, limit and (paused or limit < at) and limit or at, ID)
+  end
+end
+
+-- Note when the message of what comes next is to arrive; soon after, a sweep looks whether it did.
+local function note_sent(at)
+  redis.call('HSET', SAGA, 'sent', at, 'dispatches', 1)
+  set_due(at + LEASE)
+end
+
+local function turn_back(outcome, error)
+  direction = 'backward'
+  redis.call('HSET', SAGA, 'direction', direction, 'outcome', outcome, 'error', error)
+  move_to('compensating')
+  add_event('saga.compensating', nil, '"outcome":"' .. outcome .. '"')
+  for code, value in pairs(state) do -- what waits for a retry will not get one
+    if value == 'pending' and not is_undo(code) then
+      if get(code, 'r') then
+        set_state(code, get(code, 'u') and 'unknown' or 'failed')
+      else -- a fallback that never started
+        state[code] = nil
+        redis.call('HDEL', SAGA, code .. '.s')
+      end
+    end
+  end
+end
+
+-- Ends the saga where nothing remains and nothing runs; otherwise sets when it is looked at again.
+local function settle()
+  if running_record() or #remaining() > 0 then
+    note_sent(NOW)
+    return
+  end
+  local new, reason = 'completed', nil
+  if direction == 'backward' then
+    new = 'compensated'
+    for code, value in pairs(state) do
+      if value == 'stuck' then reason = path_of(code) .. ' failed for good' end
+    end
+  else
+    redis.call('HSET', SAGA, 'outcome', 'completed')
+  end
+  if reason then return stand_stuck(reason) end
+  redis.call('HSET', SAGA, 'ended', NOW)
+  move_to(new)
+  redis.call('ZREM', DUE, ID)
+  add_event('saga.finished', nil, '"status":"' .. new .. '"')
+end
+
+-- Numbers messages; answers the first number.
+local function number_messages(count) return redis.call('HINCRBY', SAGA, 'messages', count) - count + 1 end
+
+-- What a task does next that has finished a record, its chain's next link being the one at `link`.
+local function continuation(link)
+  if is_over() then return {'end', status} end
+  if paused then return {'end', 'paused'} end
+  local first = remaining()[1]
+  if first and first == record_of(link) then return {'go'} end
+  return {'advance', number_messages(1)}
+end
+
+-- Whether this record is running under this token.
+local function holds(code, token) return state[code] == 'running' and get(code, 't') == token end
+
+-- A result that comes too late: kept as an event alone, and never where there is no saga.
+local function too_late(path, members)
+  add_event('step.late', path, members)
+  return {'late'}
+end
+
+-- An attempt that ended: its claim is spent whatever it brought, an attempt only if it made one.
+local function end_claim(code, spent)
+  redis.call('HDEL', SAGA, code .. '.o', code .. '.c', code .. '.l', code .. '.w')
+  if spent then redis.call('HINCRBY', SAGA, code .. '.a', 1) end
+end

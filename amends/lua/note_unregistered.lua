@@ -1,0 +1,24 @@
+-- Note that a message met a worker which does not know its task: another one may, as during a deploy.
+-- After several such messages, each later than the one before, the saga is stuck.
+--
+--! include moves
+-- ARGV[2] record's path   ARGV[3] Celery task   ARGV[4] how many are too many
+-- Answers {"parked"} | {"again", ms until the next message} | {"stop", reason}
+local path, task, most = ARGV[2], ARGV[3], tonumber(ARGV[4])
+
+if not open_saga() then return {'stop', 'there is no such saga'} end
+local code = record_of(path)
+if is_over() or running_record() or not code or remaining()[1] ~= code then return {'stop', 'it is not next'} end
+if redis.call('HGET', SAGA, 'dispatches') == '0' then return {'stop', 'the next message is not out yet'} end
+
+redis.call('HINCRBY', SAGA, code .. '.k', 1)
+local _, _, unregistered = used(code)
+if unregistered >= most then
+  stand_stuck('no worker knows the task ' .. task)
+  return {'parked'}
+end
+local wait = LEASE * 2 ^ (unregistered - 1)
+add_event('step.unregistered', path, '"task":"' .. task .. '","wait":' .. wait)
+redis.call('HSET', SAGA, 'sent', 0, 'dispatches', 0) -- none is under way: the look at its due time publishes
+set_due(NOW + wait)
+return {'again', wait}

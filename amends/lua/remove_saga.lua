@@ -1,0 +1,11 @@
+-- Remove a saga that ended long ago, with its history and its places in the sets of its shard.
+--
+--! include saga
+-- ARGV[2] how long it is kept after its end, ms
+-- Answers 1 where it, or what was left of it, is gone
+local ended = redis.call('HMGET', SAGA, 'status', 'ended')
+if ended[1] and (not ended[2] or ended[2] + ARGV[2] > NOW) then return 0 end
+redis.call('DEL', SAGA, HISTORY)
+redis.call('ZREM', DUE, ID)
+for k = 1, #STATUSES do redis.call('ZREM', KEYS[4 + k], ID) end
+return 1

@@ -1,0 +1,30 @@
+-- Let a saga try again, now: each undo that failed for good, and what comes next. Their budgets of
+-- attempts, deaths and unregistered messages begin anew; no counter goes back.
+--
+--! include acts
+-- ARGV[2] token   ARGV[3] who and why, JSON members for the event, or ''
+-- Answers {"advance", message's number} | {"end", "paused"}: once it is resumed
+--       | {"refused", why} | {"unknown"}: there is no such saga
+local function renew(code)
+  local counts = redis.call('HMGET', SAGA, code .. '.a', code .. '.p', code .. '.k')
+  redis.call('HSET', SAGA, code .. '.b', (counts[1] or 0) .. ',' .. (counts[2] or 0) .. ',' .. (counts[3] or 0))
+  redis.call('HDEL', SAGA, code .. '.w')
+end
+
+if not open_saga() then return {'unknown'} end
+if acted() then return continuation('') end
+if has_ended() then return {'refused', 'it is ' .. status} end
+local holder = running_record()
+if holder then return {'refused', path_of(holder) .. ' is running'} end
+
+note_act('saga.retried')
+for code, value in pairs(state) do
+  if value == 'stuck' then
+    set_state(code, 'pending')
+    renew(code)
+  end
+end
+renew(remaining()[1])
+if status == 'stuck' then set_going() end
+note_sent(NOW)
+return continuation('')

@@ -1,0 +1,22 @@
+"""How ended sagas leave the log."""
+
+from typing import Final
+
+from celery import Celery
+
+from amends.config import settings_of
+from amends.log import log_of
+
+INTERVAL: Final = 60.0
+"""Seconds between two looks of a worker for sagas to be removed."""
+BATCH: Final = 200
+"""Sagas of a shard and of an end that one look removes: 25,600 in all, more than a worker ends meanwhile."""
+
+
+def remove_ended(app: Celery) -> int:
+    """Remove what ended more than `amends_retention` seconds ago, and answer how many sagas that were.
+
+    Raises `LogUnavailable`.
+    """
+    log, kept_for = log_of(app), settings_of(app).retention
+    return log.remove_sagas(log.read_ended(ago=kept_for, limit=BATCH), kept_for=kept_for)
