@@ -89,14 +89,17 @@ class Running:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """A dispatch's answer to a look: this record's message should have arrived.
+    """A dispatch's answer to a look: this record's message should have arrived `age` seconds ago.
 
-    It `is_lost` if its queue is empty, or in any case.
+    It is the last of `times` messages. One that `is_overdue` is lost unless its queue is long; one that
+    is not, if its queue is empty.
     """
 
     itinerary: Itinerary
     path: str
-    is_lost: bool
+    is_overdue: bool
+    age: float
+    times: int
 
 
 @dataclass(frozen=True, kw_only=True)

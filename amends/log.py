@@ -157,18 +157,36 @@ class SagaLog:
         `only_look` leaves it at what is to be judged first, where a message should be under way.
         """
         arguments = [self._known(), round(longest_wait * 1000), int(only_look)]
-        answer = self._store.call("dispatch_saga", saga_id, *arguments)
+        return self._found(self._store.call("dispatch_saga", saga_id, *arguments))
+
+    def look_at_sagas(
+        self, saga_ids: Sequence[str], *, longest_wait: float
+    ) -> list[Publish | Running | Waiting | Exception | None]:
+        """Look at many sagas in one round trip; one that cannot be looked at answers its error."""
+        arguments = [self._known(), round(longest_wait * 1000), 1]
+        calls = [(self._store.keys_of(saga_id), [saga_id, *arguments]) for saga_id in saga_ids]
+        answers = self._store.try_many("dispatch_saga", calls)
+        return [each if isinstance(each, Exception) else self._found(each) for each in answers]
+
+    def _found(self, answer: Sequence[Any]) -> Publish | Running | Waiting | None:
         if answer[0] == "nothing":
             return None
-        if answer[0] == "waiting":
-            _, digest, text, path, lost = answer
-            itinerary = self._itinerary(digest, text)
-            return Waiting(itinerary=itinerary, path=path, is_lost=bool(lost))
-        if answer[0] == "running":
-            _, digest, text, path, token, owner, *numbers = answer
+        kind, digest, text, *rest = answer
+        itinerary = self._itinerary(digest, text)
+        if kind == "waiting":
+            path, overdue, age, times = rest
+            return Waiting(
+                itinerary=itinerary,
+                path=path,
+                is_overdue=bool(overdue),
+                age=int(age) / 1000,
+                times=int(times),
+            )
+        if kind == "running":
+            path, token, owner, *numbers = rest
             attempts, deaths, claimed_at, age, limit_left, time_left = map(int, numbers)
             return Running(
-                itinerary=self._itinerary(digest, text),
+                itinerary=itinerary,
                 path=path,
                 token=token,
                 owner=owner,
@@ -179,9 +197,9 @@ class SagaLog:
                 limit_left=limit_left / 1000,
                 time_left=time_left / 1000,
             )
-        _, digest, text, number, wait, *pairs = answer
+        number, wait, *pairs = rest
         return Publish(
-            itinerary=self._itinerary(digest, text),
+            itinerary=itinerary,
             number=int(number),
             wait=int(wait) / 1000,
             records=[
@@ -202,6 +220,10 @@ class SagaLog:
             for n in range(self._store.shards)
         ]
         return [saga_id for ids in self._store.call_many("take_due", calls) for saga_id in ids]
+
+    def count_live(self) -> int:
+        """Count the sagas that a sweep may come to look at."""
+        return self._store.count_due()
 
     # Removing
 

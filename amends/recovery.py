@@ -5,7 +5,7 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from celery.signals import worker_shutdown
 from kombu.exceptions import OperationalError
 
 from amends import retention
-from amends.answers import Run, Running, Waiting
+from amends.answers import Publish, Run, Running, Waiting
 from amends.config import is_configured, settings_of
 from amends.coordinator import advance, queue_of
 from amends.errors import LogUnavailable
@@ -25,11 +25,16 @@ from amends.messages import name_worker
 from amends.payload import error_json
 
 _TAKEN_FOR: Final = 10.0
-_BATCH: Final = 50
+BATCH: Final = 50
+"""Sagas of a shard that one sweep looks at."""
+_LONG: Final = 1_000  # messages
+_LONG_PATIENCE: Final = 600.0
 _ATTEMPT: Final[Cost] = "attempt"
 _DEATH: Final[Cost] = "death"
 _BROKER_PATIENCE: Final = 3
 _logger = logging.getLogger(__name__)
+
+_Found = Publish | Running | Waiting | Exception | None
 
 
 class Sweep:
@@ -41,6 +46,7 @@ class Sweep:
         self._settings = settings_of(app)
         self._may_judge = may_judge
         self._queue_length = cache(self._ask_queue_length)  # one question a queue and sweep
+        self._count_live = cache(self._log.count_live)
 
     def run_once(self) -> int:
         """Set every saga going that is due and stands still. Answers how many were due.
@@ -48,10 +54,10 @@ class Sweep:
         One that cannot be set going is logged, and the others go on. Raises `LogUnavailable`, and
         kombu's ``OperationalError`` with the broker away: then nothing can be.
         """
-        due = self._log.take_due(lease=_TAKEN_FOR, limit=_BATCH)
-        for saga_id in due:
+        due = self._log.take_due(lease=_TAKEN_FOR, limit=BATCH)
+        for saga_id, found in zip(due, self._look(due), strict=True):
             try:
-                self.heal(saga_id)
+                self._heal(saga_id, found)
             except (LogUnavailable, OperationalError):
                 raise
             except Exception:
@@ -60,17 +66,31 @@ class Sweep:
 
     def heal(self, saga_id: str) -> None:
         """Ask the log what is wrong with a saga, and publish what remains of it."""
-        longest = self._settings.max_countdown
-        found = self._log.dispatch_saga(saga_id, longest_wait=longest, only_look=True)
+        self._heal(saga_id, self._look([saga_id])[0])
+
+    def _look(self, saga_ids: Sequence[str]) -> list[_Found]:
+        return self._log.look_at_sagas(saga_ids, longest_wait=self._settings.max_countdown)
+
+    def _heal(self, saga_id: str, found: _Found) -> None:
+        if isinstance(found, Exception):
+            raise found
         lost = isinstance(found, Waiting) and self._is_lost(found)
         if lost or (isinstance(found, Running) and self._end_attempt(saga_id, found)):
             advance(self._app, saga_id)
 
     def _is_lost(self, waiting: Waiting) -> bool:
-        if waiting.is_lost:
-            return True
+        """Judge a message by its queue.
+
+        One that is empty has lost it. One that is long, and has a message for every saga alive, has it
+        most probably: it is not made longer still, but after 10, 20, 40 ... minutes.
+        """
         queue = queue_of(self._app, waiting.itinerary.records[waiting.path])
-        return queue is not None and self._queue_length(queue) == 0
+        length = None if queue is None else self._queue_length(queue)
+        if length == 0:
+            return True
+        if length is None or length < _LONG or length < self._count_live():
+            return waiting.is_overdue
+        return waiting.age >= _LONG_PATIENCE * 2.0 ** min(waiting.times - 1, 10)
 
     def _ask_queue_length(self, queue: str) -> int:
         with self._app.connection_for_read() as connection:
@@ -180,7 +200,9 @@ class Recovery(bootsteps.StartStopStep):
         removes_at = 0.0
         while not self._ends.wait(_jittered(interval)):
             try:
-                Sweep(app, may_judge=heartbeat.may_judge).run_once()
+                while Sweep(app, may_judge=heartbeat.may_judge).run_once() >= BATCH:
+                    if self._ends.is_set():
+                        return
                 if time.monotonic() >= removes_at:
                     removes_at = time.monotonic() + _jittered(retention.INTERVAL)
                     retention.remove_ended(app)

@@ -63,6 +63,14 @@ class Store:
 
     def call_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         """Run a script for each of these keys and arguments, in one round trip."""
+        answers = self.try_many(name, calls)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+    def try_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
+        """`call_many`, where one that fails answers its error."""
         answers = self._send(name, calls)
         forgotten = [k for k, answer in enumerate(answers) if _is_forgotten(answer)]
         if forgotten:  # Redis was restarted
@@ -70,11 +78,7 @@ class Store:
             again = self._send(name, [calls[k] for k in forgotten])
             for k, answer in zip(forgotten, again, strict=True):
                 answers[k] = answer
-        for answer in answers:
-            if isinstance(answer, Exception):
-                with _reaching():
-                    raise answer
-        return answers
+        return [_told(answer) for answer in answers]
 
     def read(self, command: Callable[[Any], Any]) -> Any:
         """Return what `command` reads with the client."""
@@ -94,6 +98,14 @@ class Store:
                 for status in statuses:
                     pipeline.zrangebyscore(_index_key(shard, status), "-inf", last, 0, limit)
             return [saga_id for ids in pipeline.execute() for saga_id in ids]
+
+    def count_due(self) -> int:
+        """Count the entries of all sets of due sagas."""
+        with _reaching():
+            pipeline = self.client.pipeline(transaction=False)
+            for shard in range(self.shards):
+                pipeline.zcard(self.due_key(shard))
+            return sum(pipeline.execute())
 
     def weaknesses(self) -> list[str]:
         """Tell how this Redis is configured to lose what it acknowledged; nothing where it does not say."""
@@ -160,8 +172,16 @@ def _reaching() -> Iterator[None]:
     try:
         yield
     except exceptions.RedisError as error:
-        if not isinstance(error, _AWAY) and not _TAKES_NO_WRITES.search(str(error)):
+        told = _told(error)
+        if told is error:
             raise
-        raise LogUnavailable(
-            f"the saga log at amends_backend cannot be reached: {error}"
-        ) from error
+        raise told from error
+
+
+def _told(answer: Any) -> Any:
+    """Say of a Redis that is away, or takes no writes, that the log is unavailable."""
+    if isinstance(answer, _AWAY) or (
+        isinstance(answer, exceptions.RedisError) and _TAKES_NO_WRITES.search(str(answer))
+    ):
+        return LogUnavailable(f"the saga log at amends_backend cannot be reached: {answer}")
+    return answer

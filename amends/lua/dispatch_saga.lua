@@ -7,7 +7,8 @@
 --          path, tries, path, tries, ...}
 --       | {"running", digest, itinerary or '', path, token, owner, attempts and deaths since a person
 --          renewed them, when it was claimed, ms since then, ms until its limit, ms until it is given up}
---       | {"waiting", digest, itinerary or '', path, 1 where its message is lost whatever its queue holds}
+--       | {"waiting", digest, itinerary or '', path, 1 where its message is lost unless its queue is long,
+--          ms since it was to arrive, how many there were}
 --       | {"nothing", why}
 local known, longest, only_look = ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
 
@@ -23,10 +24,10 @@ local function look_at_message(itinerary, code)
     set_due(sent + patience / SOONER)
     return {'nothing', 'its message is under way'}
   end
-  local lost = NOW >= sent + patience
-  local look = math.max(LOOK, redis.call('ZCARD', DUE) * LOOK_EACH)
-  set_due(lost and NOW + LEASE or math.min(sent + patience, NOW + look))
-  return {'waiting', digest, itinerary, path_of(code), lost and 1 or 0}
+  local overdue = NOW >= sent + patience
+  local look = NOW + math.max(LOOK, redis.call('ZCARD', DUE) * LOOK_EACH)
+  set_due(overdue and look or math.min(sent + patience, look))
+  return {'waiting', digest, itinerary, path_of(code), overdue and 1 or 0, NOW - sent, tonumber(times)}
 end
 
 if not open_saga() then

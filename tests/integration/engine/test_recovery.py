@@ -11,7 +11,7 @@ from celery import Celery
 from celery.contrib.testing.worker import start_worker
 from kombu.exceptions import OperationalError
 
-from amends import heartbeat
+from amends import heartbeat, recovery
 from amends.answers import Waiting
 from amends.heartbeat import Heartbeat, is_dead
 from amends.messages import worker_name
@@ -39,7 +39,8 @@ def tick(log):
 def alone(log, saga_id):
     """Give a saga in the log that was never published, in no worker's hands but the test's."""
     log.start_saga(saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1}))
-    return job_saga.get(saga_id)
+    yield job_saga.get(saga_id)
+    log._store.client.zrem(log._store.keys_of(saga_id)[2], saga_id)  # no other test's sweep finds it
 
 
 @pytest.fixture
@@ -120,6 +121,29 @@ def test_with_an_empty_queue_patience_is_shorter_and_doubles_too(is_published, t
     assert is_published(age=age, times=times) is lost
 
 
+@pytest.fixture
+def long_queue(broker, log, monkeypatch):
+    """Give a queue that is long, and has a message for each of the sagas alive."""
+    monkeypatch.setattr(recovery, "_LONG", 3)
+    broker.lpush("work", *["another"] * (3 + log.count_live()))
+
+
+@pytest.mark.parametrize(
+    ("times", "age", "lost"), [(1, 595, False), (1, 600, True), (2, 1195, False), (3, 2400, True)]
+)
+def test_a_long_queue_with_a_message_for_every_saga_is_hardly_made_longer(
+    is_published, long_queue, times, age, lost
+):
+    assert is_published(age=age, times=times) is lost
+
+
+def test_a_long_queue_with_fewer_messages_than_sagas_has_lost_some(
+    is_published, long_queue, log, monkeypatch
+):
+    monkeypatch.setattr(type(log), "count_live", lambda _: 10_000)
+    assert is_published(age=61, times=1)
+
+
 def test_a_saga_that_was_published_a_thousand_times_is_only_looked_at_calmly(is_published):
     assert not is_published(age=1, times=5000)
 
@@ -131,16 +155,29 @@ def test_o24_one_saga_that_cannot_be_healed_does_not_keep_the_others_from_it(
     log.start_saga(bad, job_saga.itinerary, '{"job_id":"x"}')
     for each in (bad, alone.id):
         bench.let_wait(log, each)
-    heal = Sweep.heal
+    heal = Sweep._heal
 
-    def stumble(self, saga_id):
+    def stumble(self, saga_id, found):
         if saga_id == bad:
             raise KeyError("queue")
-        heal(self, saga_id)
+        heal(self, saga_id, found)
 
-    monkeypatch.setattr(Sweep, "heal", stumble)
+    monkeypatch.setattr(Sweep, "_heal", stumble)
     Sweep(quiet_app, may_judge=never).run_once()
     assert broker.llen("work") == 1
+
+
+def test_o24_a_saga_whose_record_is_broken_does_not_keep_the_others_from_it(
+    quiet_app, broker, log, alone
+):
+    bad = f"bad-{alone.id}"
+    log.start_saga(bad, job_saga.itinerary, '{"job_id":"x"}')
+    for each in (bad, alone.id):
+        bench.let_wait(log, each)
+    log._store.client.hset(log._store.keys_of(bad)[0], "sent", "yesterday")
+    Sweep(quiet_app, may_judge=never).run_once()
+    assert broker.llen("work") == 1
+    log._store.client.delete(log._store.keys_of(bad)[0])
 
 
 def test_o18_an_entry_without_a_saga_is_dropped_when_it_is_met(quiet_app, log, saga_id):
@@ -152,7 +189,7 @@ def test_o18_an_entry_without_a_saga_is_dropped_when_it_is_met(quiet_app, log, s
 
 def test_one_sweep_asks_for_the_length_of_a_queue_once(quiet_app, monkeypatch):
     sweep = Sweep(quiet_app, may_judge=never)
-    waiting = Waiting(itinerary=job_saga.itinerary, path="a", is_lost=False)
+    waiting = Waiting(itinerary=job_saga.itinerary, path="a", is_overdue=False, age=11.0, times=1)
     assert sweep._is_lost(waiting)
     monkeypatch.setattr(quiet_app, "connection_for_read", None)
     assert sweep._is_lost(waiting)

@@ -344,7 +344,7 @@ def test_o24b_copies_of_one_message_are_counted_once(journey):
 def test_o24b_after_such_a_message_the_next_look_publishes(journey):
     publish(journey)
     unregistered(journey, "check_traveller")
-    assert journey.log.dispatch_saga(journey.id, longest_wait=300.0, only_look=True).is_lost
+    assert journey.log.dispatch_saga(journey.id, longest_wait=300.0, only_look=True).is_overdue
 
 
 def test_o24_only_the_message_of_what_comes_next_parks_a_saga(journey):

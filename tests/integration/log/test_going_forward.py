@@ -140,19 +140,20 @@ def test_a_look_leaves_alone_what_was_just_published(journey):
 def test_a_look_tells_of_a_message_that_should_have_arrived_and_publishes_nothing(journey):
     waiting = look(journey, sent_ago=11)
     assert isinstance(waiting, Waiting)
-    assert (waiting.path, waiting.is_lost) == ("check_traveller", False)
+    assert (waiting.path, waiting.is_overdue, waiting.times) == ("check_traveller", False, 1)
+    assert 11 <= waiting.age < 13
     assert journey.field("messages") == "4"
     assert 10 < due_in(journey) < 20
-    assert look(journey, sent_ago=61).is_lost
+    assert look(journey, sent_ago=61).is_overdue
 
 
 def test_the_patience_with_a_message_doubles_with_each_that_was_published(journey):
     journey.remaining()
     assert look(journey, sent_ago=15) is None
-    assert not look(journey, sent_ago=61).is_lost
-    assert look(journey, sent_ago=121).is_lost
+    assert not look(journey, sent_ago=61).is_overdue
+    assert look(journey, sent_ago=121).is_overdue
     journey.do("check_traveller")
-    assert look(journey, sent_ago=61).is_lost  # it is another message
+    assert look(journey, sent_ago=61).is_overdue  # it is another message
 
 
 def test_the_more_sagas_wait_the_less_often_each_is_looked_at(journey):
