@@ -21,7 +21,7 @@ from local.errors import LocalError
 INTERRUPTED = 130
 TERMINATED = 143
 POOLS = ("prefork", "threads")
-BROKERS = ("redis",)
+BROKERS = ("redis", "rabbitmq")
 
 
 def main(arguments: argparse.Namespace, console: Console) -> int:
@@ -72,7 +72,10 @@ def parse(words: list[str]) -> argparse.Namespace:
         help="POOL (prefork), or threads",
     )
     parser.add_argument(
-        "--broker", type=_broker, default=known.get("BROKER") or "redis", help="BROKER (redis)"
+        "--broker",
+        type=_broker,
+        default=known.get("BROKER") or "redis",
+        help="BROKER (redis), or rabbitmq",
     )
     parser.add_argument(
         "--directory", type=Path, default=Path(".run/chaos"), help="for logs (.run/chaos)"

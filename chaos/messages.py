@@ -1,6 +1,6 @@
-"""The ids of the messages that an open saga has under way, as a monitor's user would revoke them."""
+"""What an open saga has under way: the ids of its messages, and the process that runs its step."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from celery import current_app
 
@@ -19,15 +19,28 @@ def ids_under_way(saga_id: str) -> list[str]:
     return [*_ids(entry, "advance"), *_ids(entry, path)]
 
 
-def find_running(saga_ids: Iterable[str]) -> list[str]:
-    """Return the ids of the first of these sagas that has a step running; nothing if none has."""
+def find_running(saga_ids: Sequence[str], draw: int) -> list[str]:
+    """Return the ids of the first saga, from a drawn one on, that has a step running; nothing if none has."""
     log = log_of(current_app)
-    for saga_id in saga_ids:
+    first = draw % len(saga_ids) if saga_ids else 0
+    for saga_id in (*saga_ids[first:], *saga_ids[:first]):
         entry = log.read_saga(saga_id)
         path = running_path(entry)
         if entry.status not in ENDED and path is not None:
             return _ids(entry, path)
     return []
+
+
+def running_pids(saga_ids: Sequence[str]) -> set[int]:
+    """Return the pids of the processes that have a claim on one of these sagas."""
+    log = log_of(current_app)
+    entries = [log.read_saga(saga_id) for saga_id in saga_ids]
+    owners = [
+        entry.fields.get(f"{code}.o", "")
+        for entry in entries
+        for code in _in_state(entry, "running")
+    ]
+    return {int(owner.partition(":")[2]) for owner in owners if owner}
 
 
 def running_path(entry: Entry) -> str | None:

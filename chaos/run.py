@@ -4,7 +4,7 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -17,12 +17,15 @@ from amends.coordinator import queue_of
 from amends.messages import compensation_queue
 from chaos import system as systems
 from chaos.event_log import EventLog
-from chaos.faults import Scene, carry_out
+from chaos.faults import carry_out
 from chaos.orders import Orders
 from chaos.queues import Queues, RedisQueues
+from chaos.rabbitmq_queues import RabbitQueues
+from chaos.scene import Scene
 from chaos.schedule import Fault, Schedule
+from chaos.server_faults import USUAL
 from chaos.standstill import Samples, Standstill
-from chaos.system import System
+from chaos.system import RabbitServer, System
 from chaos.verdict import OrderVerdict, Verdict
 from chaos.watch import Watch
 from local.ledger import LedgerEntry
@@ -35,6 +38,11 @@ REST_WITHIN = 180.0
 STILL = 2.0  # seconds of empty queues after which nothing more is under way
 TICK = 0.02
 AT_ONCE = 32
+# What this process sends must not wait for a frozen broker until that is thawed.
+PATIENT: Mapping[str, Mapping[str, float]] = {
+    "redis": {"socket_timeout": 5.0, "socket_connect_timeout": 2.0},
+    "rabbitmq": {"read_timeout": 5.0, "write_timeout": 5.0, "connect_timeout": 2.0},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +57,11 @@ class Options:
 
 def run(options: Options, *, directory: Path) -> Verdict:
     """Run the schedule against a system in `directory`, and judge what is left."""
-    with systems.running(directory, pool=options.pool) as system:
+    with systems.running(directory, pool=options.pool, broker=options.broker) as system:
         tasks.app.conf.update(
             broker_url=system.urls["CELERY_BROKER_URL"],
             amends_backend=system.urls["AMENDS_BACKEND"],
-            broker_transport_options={"socket_timeout": 5.0, "socket_connect_timeout": 2.0},
+            broker_transport_options=PATIENT[options.broker],
         )
         events = EventLog(directory / "events.jsonl")
         with (
@@ -61,6 +69,13 @@ def run(options: Options, *, directory: Path) -> Verdict:
             httpx.Client(base_url=system.urls["SERVICES_URL"], timeout=10.0) as services,
         ):
             return _Run(options, system, events, services).carry_out()
+
+
+def _queues_of(system: System) -> Queues:
+    names = list(tasks.app.amqp.queues)
+    if isinstance(system.broker, RabbitServer):
+        return RabbitQueues(system.broker.port, names)
+    return RedisQueues(system.broker.url, names)
 
 
 class _Run:
@@ -79,7 +94,7 @@ class _Run:
         self._placing = threading.Event()
         planned = plan_orders(len(options.schedule.orders), series=f"{options.seed}")
         self._orders = Orders(planned, events, self._placing)
-        self._queues: Queues = RedisQueues(system.broker.url, list(tasks.app.amqp.queues))
+        self._queues = _queues_of(system)
         self._watch = Watch(system, self._orders, self._queues, events)
         self._scene = Scene(
             system=system,
@@ -105,7 +120,7 @@ class _Run:
         set_stock(self._services, stock_for(len(self._orders.planned)))
         try:
             self._watch.start()
-            with faults_switched_on(self._services):
+            with faults_switched_on(self._services, USUAL):
                 self._play()
                 self._heal()
             self._await_rest()

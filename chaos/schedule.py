@@ -75,14 +75,26 @@ def _everything(_target: str) -> Sequence[str]:
 
 
 NAMES = tuple(WORKERS)
+# Whether to wait for a moment in which a step runs there, which a blind blow seldom meets.
+BUSY_OR_NOT: Sequence[Mapping[str, object]] = ({"busy": True}, {"busy": True}, {"busy": False})
 KINDS: Mapping[str, Kind] = {
-    "child killed": Kind(weight=4, targets=NAMES, prefork_only=True),
+    "child killed": Kind(weight=5, targets=NAMES, details=BUSY_OR_NOT, prefork_only=True),
     "worker killed": Kind(
-        weight=3, lasts=(0.2, 8.0), targets=NAMES, holds=_itself, rests=WORKER_RESTS
+        weight=3,
+        lasts=(0.2, 8.0),
+        targets=NAMES,
+        holds=_itself,
+        rests=WORKER_RESTS,
+        details=BUSY_OR_NOT,
     ),
     "worker redeployed": Kind(weight=1, targets=NAMES, holds=_itself, rests=WORKER_RESTS),
     "worker frozen": Kind(
-        weight=3, lasts=(3.0, 25.0), targets=NAMES, holds=_itself, rests=WORKER_RESTS
+        weight=3,
+        lasts=(3.0, 25.0),
+        targets=NAMES,
+        holds=_itself,
+        rests=WORKER_RESTS,
+        details=BUSY_OR_NOT,
     ),
     "all workers killed": Kind(weight=1.5, lasts=(0.2, 4.0), holds=_everything, rests=SIGHT_RESTS),
     "log killed": Kind(weight=1.5, lasts=(0.0, 4.0), holds=lambda _: ("sight",), rests=SIGHT_RESTS),

@@ -1,9 +1,9 @@
-"""The order system with every part separately killable: two Redis servers, the services, and three workers.
+"""The order system with every part separately killable: the log, the broker, the services, and three workers.
 
 ::
 
     workers: orders-1, orders-2, compensations -- proxy, one each -- saga log (a Redis)
-        `-- broker (another Redis)     `-- services
+        `-- broker (another Redis, or RabbitMQ)     `-- services
 
 The log and the broker are servers of their own, so that each can be away alone.
 """
@@ -19,7 +19,7 @@ from urllib.request import urlopen
 
 from chaos.program import Program
 from chaos.proxy import Proxy, proxies_to
-from local import redis
+from local import rabbitmq, redis
 from local.ports import LOOPBACK, free_port
 from local.supervision import Owner, owned
 
@@ -50,6 +50,21 @@ class RedisServer(Program):
         """Lose all data. Not while it runs."""
         shutil.rmtree(self.data, ignore_errors=True)
         self.data.mkdir(parents=True)
+
+
+class RabbitServer(Program):
+    """A RabbitMQ that keeps its port and its data when it is killed and started again."""
+
+    def __init__(self, name: str, *, owner: Owner) -> None:
+        self.port = free_port()
+        self.url = rabbitmq.url_of(self.port)
+        self.data = owner.directory / name
+        shutil.rmtree(self.data, ignore_errors=True)
+        super().__init__(name, rabbitmq.command(self.port, self.data), owner=owner)
+
+    def answers(self) -> bool:
+        """Say whether it takes connections."""
+        return self.lives and rabbitmq.answers(self.url)
 
 
 class Services(Program):
@@ -117,7 +132,7 @@ class System:
     """The running parts, and `urls`: the environment that leads a client to them, past the proxies."""
 
     log: RedisServer
-    broker: RedisServer
+    broker: RedisServer | RabbitServer
     services: Services
     workers: Mapping[str, Worker]
     urls: Mapping[str, str]
@@ -150,19 +165,23 @@ def running(
     directory: Path,
     *,
     pool: str = "prefork",
+    broker: str = "redis",
     application: str = "tasks",
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[System]:
     """Run the system in `directory` while the context is open; it starts empty, with everything answering.
 
+    The `broker` is ``redis`` or ``rabbitmq``.
     `environment` is given to the workers on top of this process's own. Nothing outlives this process.
     Raises :class:`local.errors.LocalError`.
     """
     with owned(directory) as owner:
-        log, broker = (RedisServer(name, owner=owner) for name in ("saga-log", "broker"))
+        log = RedisServer("saga-log", owner=owner)
+        server = RabbitServer if broker == "rabbitmq" else RedisServer
+        messages = server("broker", owner=owner)
         services = Services(owner=owner)
         with proxies_to(log.port, len(WORKERS)) as lines:
-            urls = {"CELERY_BROKER_URL": broker.url, "SERVICES_URL": services.url}
+            urls = {"CELERY_BROKER_URL": messages.url, "SERVICES_URL": services.url}
             given = {**(environment or {}), **urls}
             workers = {
                 name: Worker(
@@ -177,7 +196,7 @@ def running(
             }
             system = System(
                 log=log,
-                broker=broker,
+                broker=messages,
                 services=services,
                 workers=workers,
                 urls={**urls, "AMENDS_BACKEND": log.url},

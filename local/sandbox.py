@@ -25,11 +25,13 @@ def set_stock(services: httpx.Client, stock: Mapping[str, int]) -> None:
 
 
 @contextlib.contextmanager
-def faults_switched_on(services: httpx.Client) -> Iterator[None]:
-    """Have the demo's faults, and no others, while the context is open, and none after it."""
+def faults_switched_on(
+    services: httpx.Client, faults: Mapping[str, Mapping[str, float]] = FAULTS
+) -> Iterator[None]:
+    """Have these faults (default: the demo's), and no others, while the context is open, and none after it."""
     services.delete("/faults").raise_for_status()
-    for service, faults in FAULTS.items():
-        services.put(f"/faults/{service}", json=faults).raise_for_status()
+    for service, switched_on in faults.items():
+        services.put(f"/faults/{service}", json=switched_on).raise_for_status()
     try:
         yield
     finally:

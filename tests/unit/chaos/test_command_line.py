@@ -26,7 +26,7 @@ def test_settings_come_from_the_environment_and_have_defaults(monkeypatch):
         ("MINUTES", "-1", "give the minutes"),
         ("MINUTES", "nan", "give the minutes"),
         ("POOL", "gevent", "choose prefork or threads"),
-        ("BROKER", "kafka", "choose redis"),
+        ("BROKER", "kafka", "choose redis or rabbitmq"),
     ],
 )
 def test_wrong_input_is_refused_with_what_to_give(monkeypatch, capsys, name, value, says):
