@@ -21,6 +21,8 @@ from amends.store import Store
 
 Cost = Literal["attempt", "death", "nothing"]
 
+LOOK_AGAIN: Final = 10
+"""Seconds between two looks at what runs."""
 _HEARTBEAT_KEPT: Final = 60.0
 
 
@@ -156,14 +158,17 @@ class SagaLog:
 
         `only_look` leaves it at what is to be judged first, where a message should be under way.
         """
-        arguments = [self._known(), round(longest_wait * 1000), int(only_look)]
+        arguments = [self._known(), round(longest_wait * 1000), int(only_look), LOOK_AGAIN * 1000]
         return self._found(self._store.call("dispatch_saga", saga_id, *arguments))
 
     def look_at_sagas(
-        self, saga_ids: Sequence[str], *, longest_wait: float
+        self, saga_ids: Sequence[str], *, longest_wait: float, again: int = LOOK_AGAIN
     ) -> list[Publish | Running | Waiting | Exception | None]:
-        """Look at many sagas in one round trip; one that cannot be looked at answers its error."""
-        arguments = [self._known(), round(longest_wait * 1000), 1]
+        """Look at many sagas in one round trip; one that cannot be looked at answers its error.
+
+        What runs is due again in `again` seconds.
+        """
+        arguments = [self._known(), round(longest_wait * 1000), 1, again * 1000]
         calls = [(self._store.keys_of(saga_id), [saga_id, *arguments]) for saga_id in saga_ids]
         answers = self._store.try_many("dispatch_saga", calls)
         return [each if isinstance(each, Exception) else self._found(each) for each in answers]

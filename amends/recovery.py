@@ -20,11 +20,12 @@ from amends.config import is_configured, settings_of
 from amends.coordinator import advance, queue_of
 from amends.errors import LogUnavailable
 from amends.heartbeat import Heartbeat, is_dead
-from amends.log import Cost, SagaLog, log_of
+from amends.log import LOOK_AGAIN, Cost, SagaLog, log_of
 from amends.messages import name_worker
 from amends.payload import error_json
 
 _TAKEN_FOR: Final = 10.0
+_LEFT_FOR: Final = 1
 BATCH: Final = 50
 """Sagas of a shard that one sweep looks at."""
 _LONG: Final = 1_000  # messages
@@ -69,7 +70,10 @@ class Sweep:
         self._heal(saga_id, self._look([saga_id])[0])
 
     def _look(self, saga_ids: Sequence[str]) -> list[_Found]:
-        return self._log.look_at_sagas(saga_ids, longest_wait=self._settings.max_countdown)
+        # What one may not judge is soon due again, for those that may.
+        again = LOOK_AGAIN if self._may_judge() else _LEFT_FOR
+        longest = self._settings.max_countdown
+        return self._log.look_at_sagas(saga_ids, longest_wait=longest, again=again)
 
     def _heal(self, saga_id: str, found: _Found) -> None:
         if isinstance(found, Exception):

@@ -2,7 +2,7 @@
 --
 --! include moves
 -- ARGV[2] digests the caller knows, joined by ,   ARGV[3] the longest wait for a message, ms
--- ARGV[4] 1 to look first whether a message is under way
+-- ARGV[4] 1 to look first whether a message is under way   ARGV[5] ms until what runs is looked at again
 -- Answers {"publish", digest, itinerary or '', first message's number, ms until the first may run,
 --          path, tries, path, tries, ...}
 --       | {"running", digest, itinerary or '', path, token, owner, attempts and deaths since a person
@@ -10,7 +10,7 @@
 --       | {"waiting", digest, itinerary or '', path, 1 where its message is lost unless its queue is long,
 --          ms since it was to arrive, how many there were}
 --       | {"nothing", why}
-local known, longest, only_look = ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
+local known, longest, only_look, again = ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5])
 
 -- A message is presumed lost after 1, 2, 4 ... 10 minutes, and where its queue is empty six times sooner.
 -- It still may be one that a busy worker has fetched, hence the doubling. Where its queue is not
@@ -50,7 +50,7 @@ local itinerary = itinerary_for(known)
 
 local holder = running_record()
 if holder then
-  set_due(math.max(NOW, math.min(NOW + LEASE, tonumber(get(holder, 'l')))))
+  set_due(math.max(NOW, math.min(NOW + again, tonumber(get(holder, 'l')))))
   local attempts, deaths = used(holder)
   return {'running', digest, itinerary, path_of(holder), get(holder, 't'), get(holder, 'o'),
     attempts, deaths, get(holder, 'c'), NOW - get(holder, 'c'),

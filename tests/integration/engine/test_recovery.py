@@ -40,7 +40,9 @@ def alone(log, saga_id):
     """Give a saga in the log that was never published, in no worker's hands but the test's."""
     log.start_saga(saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1}))
     yield job_saga.get(saga_id)
-    log._store.client.zrem(log._store.keys_of(saga_id)[2], saga_id)  # no other test's sweep finds it
+    log._store.client.zrem(
+        log._store.keys_of(saga_id)[2], saga_id
+    )  # no other test's sweep finds it
 
 
 @pytest.fixture
@@ -251,6 +253,19 @@ def test_nobody_is_judged_by_a_worker_that_may_not(quiet_app, log, alone):
     assert events(alone)[-1] == "step.started"
 
 
+@pytest.mark.parametrize(("may_judge", "seconds"), [(always, 10), (never, 1)])
+def test_what_one_worker_may_not_judge_is_soon_due_for_another(
+    quiet_app, log, alone, may_judge, seconds
+):
+    claim(log, alone.id, owner=f"{worker_name()}:{os.getpid()}")
+    due = log._store.keys_of(alone.id)[2]
+    log._store.client.zadd(due, {alone.id: 0})
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    Sweep(quiet_app, may_judge=may_judge).run_once()
+    now = log._store.client.time()[0]
+    assert log._store.client.zscore(due, alone.id) / 1000 - now == pytest.approx(seconds, abs=2)
+
+
 def test_what_runs_without_a_worker_has_no_owner_to_die(log, alone, monkeypatch):
     monkeypatch.setattr(heartbeat, "DEAD_AFTER", 0.0)
     claim(log, alone.id, owner="")
@@ -308,10 +323,11 @@ def test_o24d_whether_it_may_judge_is_asked_at_each_judgement(quiet_app, log, al
     claim(log, alone.id, owner=f"{worker_name()}:{dead_process()}")
     tick(log)
     Heartbeat(log, lambda: [os.getpid()]).beat()
-    answers = iter([False, True])
-    sweep = Sweep(quiet_app, may_judge=lambda: next(answers))
+    allowed = []
+    sweep = Sweep(quiet_app, may_judge=lambda: bool(allowed))
     sweep.heal(alone.id)
     assert events(alone)[-1] == "step.started"
+    allowed.append("now")
     sweep.heal(alone.id)
     assert events(alone)[-1] == "step.retrying"
 
