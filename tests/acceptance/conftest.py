@@ -1,4 +1,4 @@
-"""The whole system on this machine: real Redis, services, prefork workers and Flower."""
+"""The whole system on this machine: real Redis, services, workers and Flower; and again with RabbitMQ as broker."""
 
 import uuid
 from collections.abc import Iterator
@@ -10,11 +10,12 @@ import pytest
 
 import tasks
 from amends import Handle
-from local import stack
+from local import rabbitmq, stack
 from sagas.order import OrderResult, order_saga
 from tasks.orders import Order, OrderItem
 
 PRODUCT = "book"
+FLOWER_API = {"FLOWER_UNAUTHENTICATED_API": "true"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,15 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "acceptance" in item.path.parts:
             item.add_marker(pytest.mark.xdist_group("acceptance"))
-
-
-@pytest.fixture(scope="session")
-def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Run the system and give its URLs."""
-    directory = tmp_path_factory.mktemp("stack")
-    environment = {"FLOWER_UNAUTHENTICATED_API": "true"}
-    with stack.running(directory, flower=True, environment=environment) as urls:
-        yield urls
 
 
 class OrderSystem:
@@ -100,30 +92,49 @@ def use(system: OrderSystem) -> None:
 
 
 @pytest.fixture(scope="session")
-def running_system(urls: dict[str, str]) -> OrderSystem:
-    return OrderSystem(urls)
-
-
-@pytest.fixture
-def system(running_system: OrderSystem) -> Iterator[OrderSystem]:
-    """Give the system without faults, and leave it so."""
-    use(running_system)
-    yield running_system
-    running_system.services.delete("/faults").raise_for_status()
+def redis_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrderSystem]:
+    """Run the system as it is delivered, with Flower."""
+    with stack.running(
+        tmp_path_factory.mktemp("stack"), flower=True, environment=FLOWER_API
+    ) as urls:
+        yield OrderSystem(urls)
 
 
 @pytest.fixture(scope="session")
-def threaded_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrderSystem]:
+def rabbitmq_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrderSystem]:
+    """Run another system, whose broker is a RabbitMQ."""
+    try:
+        rabbitmq.find_server()
+    except rabbitmq.RabbitMQMissing as missing:
+        pytest.skip(str(missing))
+    with stack.running(
+        tmp_path_factory.mktemp("rabbitmq"), flower=True, broker="rabbitmq", environment=FLOWER_API
+    ) as urls:
+        yield OrderSystem(urls)
+
+
+@pytest.fixture(scope="session")
+def threads_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrderSystem]:
     """Run another system, whose workers have threads."""
     with stack.running(tmp_path_factory.mktemp("threads"), pool="threads") as urls:
         yield OrderSystem(urls)
 
 
-@pytest.fixture(params=["prefork", "threads"])
-def each_system(request: pytest.FixtureRequest) -> Iterator[OrderSystem]:
-    """Give the system with workers of each kind."""
-    name = "running_system" if request.param == "prefork" else "threaded_system"
-    system: OrderSystem = request.getfixturevalue(name)
+def without_faults(request: pytest.FixtureRequest) -> Iterator[OrderSystem]:
+    """Give the system that the parameter names, and leave it without faults."""
+    system: OrderSystem = request.getfixturevalue(f"{request.param}_system")
     use(system)
     yield system
     system.services.delete("/faults").raise_for_status()
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def system(request: pytest.FixtureRequest) -> Iterator[OrderSystem]:
+    """Give the system with each broker."""
+    yield from without_faults(request)
+
+
+@pytest.fixture(params=["redis", "rabbitmq", "threads"])
+def each_system(request: pytest.FixtureRequest) -> Iterator[OrderSystem]:
+    """Give the system with each broker, and with workers of another kind."""
+    yield from without_faults(request)

@@ -1,0 +1,56 @@
+"""What recovery asks of a broker, asked of a RabbitMQ."""
+
+import uuid
+
+import pytest
+from celery import Celery
+from kombu import Producer
+
+from amends.recovery import Sweep
+
+
+@pytest.fixture
+def app(redis_url, rabbitmq_url):
+    app = Celery("asking", broker=rabbitmq_url, set_as_current=False)
+    app.conf.update(amends_backend=f"{redis_url}/6")
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def queue(app):
+    """Give a queue of the test's own, as Celery declares them."""
+    name = uuid.uuid4().hex
+    with app.connection_for_write() as connection:
+        declared = app.amqp.queues[name].bind(connection.default_channel)
+        declared.declare()
+        yield declared
+        declared.delete()
+
+
+def never():
+    return False
+
+
+def publish(queue):
+    Producer(queue.channel).publish({}, routing_key=queue.name)
+
+
+def length_of(app, name):
+    return Sweep(app, may_judge=never)._ask_queue_length(name)
+
+
+def test_a_queue_has_as_many_messages_as_nobody_has_fetched(app, queue):
+    assert length_of(app, queue.name) == 0
+    for _ in range(3):
+        publish(queue)
+    assert length_of(app, queue.name) == 3
+    assert queue.get() is not None
+    assert length_of(app, queue.name) == 2
+
+
+def test_a_queue_that_is_not_there_has_none_and_those_asked_for_next_are_counted(app, queue):
+    publish(queue)
+    sweep = Sweep(app, may_judge=never)
+    assert sweep._ask_queue_length("no such queue") == 0
+    assert sweep._ask_queue_length(queue.name) == 1
