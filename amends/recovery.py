@@ -19,6 +19,7 @@ from amends.answers import Publish, Run, Running, Waiting
 from amends.config import is_configured, settings_of
 from amends.coordinator import advance, queue_of
 from amends.errors import LogUnavailable
+from amends.handover import hand_back
 from amends.heartbeat import Heartbeat, is_dead
 from amends.log import LOOK_AGAIN, Cost, SagaLog, log_of
 from amends.messages import name_worker
@@ -189,6 +190,16 @@ class Recovery(bootsteps.StartStopStep):
         threading.Thread(
             target=self._loop, args=arguments, name="amends-sweep", daemon=True
         ).start()
+
+    def close(self, worker: Any) -> None:
+        """Leave to other workers what this one has fetched and not begun.
+
+        Not in `stop`: the consumer's comes first, and forgets what it has fetched.
+        """
+        try:
+            hand_back(worker)
+        except Exception:
+            _logger.exception("what is fetched goes back when the worker has ended")
 
     def stop(self, worker: Any) -> None:  # noqa: ARG002 - Celery's
         """Begin no further sweep."""

@@ -63,13 +63,13 @@ class ActivityTask(CeleryTask):
         """Publish; in a saga, as its child (a chain would make it a child of the step before)."""
         own = {"queue": self.activity.queue, "priority": self.activity.priority}
         options = {**{name: value for name, value in own.items() if value is not None}, **options}
-        if _in_saga(args, kwargs):
+        if is_in_saga(args, kwargs):
             options["root_id"] = options["parent_id"] = kwargs["saga_id"]
         return super().apply_async(args, kwargs, **options)
 
     def perform(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do what a message asks for."""
-        if not _in_saga(args, kwargs):
+        if not is_in_saga(args, kwargs):
             return self._perform_alone(args)
         saga_id, path, token = kwargs["saga_id"], kwargs["step"], secrets.token_hex(8)
         log = log_of(self.app)
@@ -188,5 +188,6 @@ class ActivityTask(CeleryTask):
             raise self.retry(exc=error, countdown=wait) from error
 
 
-def _in_saga(args: Any, kwargs: Any) -> bool:
+def is_in_saga(args: Any, kwargs: Any) -> bool:
+    """Tell by a message's arguments whether it is a saga's."""
     return not args and bool(kwargs) and kwargs.keys() == {"saga_id", "step"}

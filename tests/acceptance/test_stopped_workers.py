@@ -1,0 +1,182 @@
+"""Workers that are told to end, as by a deployment: what they run, what they have fetched, who is judged."""
+
+import os
+import re
+import signal
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from amends.heartbeat import DEAD_AFTER
+from amends.log import log_of
+from chaos.program import Program
+from local.supervision import owned
+
+HERE = Path(__file__).parent
+# Two looks of a sweep at a claim, 10 s each: at the second the worker has not beaten for longer than it may.
+LONG = 2 * DEAD_AFTER + 3.0
+
+
+class Worker(Program):
+    """A worker of the small app."""
+
+    def __init__(self, name, *, owner, pool, settings, queue, concurrency):
+        command = [sys.executable, "-m", "celery", "-A", "yard", "worker", "--loglevel", "INFO"]
+        command += ["--hostname", f"{name}@%h", "--pool", pool, "--queues", queue]
+        command += ["--concurrency", str(concurrency)]
+        super().__init__(name, command, owner=owner, environment=settings)
+
+    def answers(self):
+        return " ready." in self.logged()
+
+    def received(self, saga_id):
+        """Tell how many messages of a saga it has fetched."""
+        return len(re.findall(rf"\[{saga_id}\.\S+\] received", self.logged()))
+
+
+class Yard:
+    """The app as a client sees it, and its workers."""
+
+    def __init__(self, owner, settings):
+        self._owner = owner
+        self._settings = settings
+        self._workers = []
+        self.queue = settings["QUEUE"]
+        import yard  # noqa: PLC0415 - it reads its settings when it is imported
+
+        self._yard = yard
+        yard.app.conf.update(
+            broker_url=settings["CELERY_BROKER_URL"],
+            amends_backend=settings["AMENDS_BACKEND"],
+            task_default_queue=self.queue,
+        )
+        yard.app.close()
+        yard.app.amqp._producer_pool = None
+        self.app = yard.app
+        self.app.set_current()
+        self.app.set_default()
+
+    def worker(self, name, *, pool="prefork", concurrency=1, queue=None, **settings):
+        worker = Worker(
+            name,
+            owner=self._owner,
+            pool=pool,
+            concurrency=concurrency,
+            queue=queue or self.queue,
+            settings={**self._settings, **settings},
+        )
+        self._workers.append(worker)
+        worker.start()
+        return worker
+
+    def start(self, **job):
+        job_id = uuid.uuid4().hex
+        return self._yard.yard_saga.start(self._yard.Job(job_id=job_id, **job), saga_id=job_id)
+
+    def owner_of(self, handle):
+        """Wait until a saga's work is claimed, and tell the pid of who has it."""
+        eventually(lambda: self._fields(handle).get("1.o"))
+        return int(self._fields(handle)["1.o"].partition(":")[2])
+
+    def end(self):
+        for worker in self._workers:
+            worker.kill()
+
+    def _fields(self, handle):
+        return log_of(self.app).read_saga(handle.id).fields
+
+
+def eventually(holds, *, timeout=60.0):
+    until = time.monotonic() + timeout
+    while not holds():
+        assert time.monotonic() < until, "did not come true in time"
+        time.sleep(0.05)
+
+
+def events(handle, name):
+    return [event for event in handle.history() if event.name == name]
+
+
+@pytest.fixture
+def broker_url(request, redis_url):
+    if getattr(request, "param", "redis") == "rabbitmq":
+        return request.getfixturevalue("rabbitmq_url")
+    return f"{redis_url}/7"
+
+
+@pytest.fixture
+def yard(broker_url, redis_url, tmp_path, monkeypatch):
+    """Give the small app, without workers."""
+    settings = {
+        "CELERY_BROKER_URL": broker_url,
+        "AMENDS_BACKEND": f"{redis_url}/8",
+        # Nothing of the test before, whose workers were killed.
+        "QUEUE": uuid.uuid4().hex,
+        "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path]),
+    }
+    with Redis.from_url(settings["AMENDS_BACKEND"]) as client:
+        client.flushdb()
+    for name in ("CELERY_BROKER_URL", "AMENDS_BACKEND", "QUEUE"):
+        monkeypatch.setenv(name, settings[name])
+    with owned(tmp_path) as owner:
+        yard = Yard(owner, settings)
+        try:
+            yield yard
+        finally:
+            yard.end()
+
+
+@pytest.mark.parametrize(
+    ("broker_url", "pool"),
+    [("redis", "prefork"), ("redis", "threads"), ("rabbitmq", "prefork")],
+    indirect=["broker_url"],
+)
+def test_what_a_stopping_worker_has_fetched_and_not_begun_goes_on_elsewhere_at_once(yard, pool):
+    # Without sweeps, which would find what it keeps to itself some seconds later.
+    settings = {"PREFETCH_MULTIPLIER": "4", "SWEEP_INTERVAL": "3600"}
+    stopping = yard.worker("stopping", pool=pool, **settings)
+    stopping.await_ready()
+    waiting = yard.start(wait=5.0)
+    eventually(lambda: stopping.received(waiting.id) == 2)  # and the one with its countdown
+    long = yard.start(seconds=100.0)
+    yard.owner_of(long)
+    fetched = [yard.start() for _ in range(3)]
+    eventually(lambda: all(stopping.received(handle.id) for handle in fetched))
+    yard.worker("another", **settings).await_ready()
+    stopping.ask_to_stop()
+    for handle in (*fetched, waiting):
+        assert handle.wait(timeout=60).outcome == "completed"
+    assert long.snapshot().steps["work"].state == "running"
+
+
+def test_of_workers_that_end_slowly_nobody_is_declared_dead_and_of_one_that_ends_at_once_its_step_is(
+    yard,
+):
+    judge = yard.worker("judge", queue="none", concurrency=4)
+    slow = [yard.worker(pool, pool=pool) for pool in ("prefork", "threads")]
+    cold = yard.worker("cold")
+    for worker in (judge, *slow, cold):
+        worker.await_ready()
+    sagas = {
+        yard.owner_of(handle): handle for handle in [yard.start(seconds=LONG) for _ in range(3)]
+    }
+    lost = next(handle for pid, handle in sagas.items() if pid in cold.children)
+    kept = [handle for handle in sagas.values() if handle is not lost]
+    yard.app.control.add_consumer(
+        yard.queue, destination=[f"judge@{os.uname().nodename}"], reply=True
+    )
+    os.kill(cold.pid, signal.SIGQUIT)
+    for worker in slow:
+        worker.ask_to_stop()
+    for handle in kept:
+        assert handle.wait(timeout=60).outcome == "completed"
+        assert not [*events(handle, "step.retrying"), *events(handle, "step.late")]
+    for worker in slow:
+        eventually(lambda worker=worker: not worker.runs)
+    eventually(lambda: len(events(lost, "step.started")) == 2)
+    retried = events(lost, "step.retrying")
+    assert [event.details["error"]["type"] for event in retried] == ["WorkerLostError"]

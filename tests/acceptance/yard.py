@@ -1,0 +1,53 @@
+"""A small app whose work takes as long as a test says; the settings come from the environment."""
+
+import os
+import time
+
+from celery import Celery
+from pydantic import BaseModel
+
+from amends import NotDone, RetryPolicy, Saga, Step, activity, context
+
+app = Celery("yard", broker=os.environ["CELERY_BROKER_URL"], set_as_current=False)
+app.conf.update(
+    amends_backend=os.environ["AMENDS_BACKEND"],
+    amends_sweep_interval=float(os.environ.get("SWEEP_INTERVAL", "0.2")),
+    task_default_queue=os.environ["QUEUE"],
+    worker_prefetch_multiplier=int(os.environ.get("PREFETCH_MULTIPLIER", "1")),
+)
+
+
+class Job(BaseModel):
+    """Work for so many seconds, after a first attempt that asks for a wait."""
+
+    job_id: str
+    seconds: float = 0.0
+    wait: float = 0.0
+
+
+class Result(BaseModel):
+    outcome: str
+
+
+@activity(
+    start_to_close_timeout=120.0,
+    retry=RetryPolicy(max_attempts=3, initial_interval=0.1, jitter=0.0),
+)
+def work(job: Job) -> None:
+    """Work, or ask for the wait."""
+    if job.wait and context().attempt == 1:
+        raise NotDone("later", retry_after=job.wait)
+    time.sleep(job.seconds)
+
+
+@activity(start_to_close_timeout=10.0)
+def hand_over(job: Job) -> None:
+    """Do nothing more."""
+
+
+yard_saga = Saga(
+    "yard",
+    input=Job,
+    output=Result,
+    steps=[Step(work, compensation=None), Step(hand_over, compensation=None)],
+)
