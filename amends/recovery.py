@@ -196,6 +196,8 @@ class Recovery(bootsteps.StartStopStep):
 
         Not in `stop`: the consumer's comes first, and forgets what it has fetched.
         """
+        if self._heartbeat is None:
+            return
         try:
             hand_back(worker)
         except Exception:
