@@ -1,7 +1,8 @@
 """The orders of a run: placed over outages, followed until they are at rest."""
 
 import threading
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from amends import Handle, LogUnavailable
@@ -24,6 +25,7 @@ class Orders:
         self.planned = {order.order_id: order for order in planned}
         self.handles: dict[str, Handle[OrderResult]] = {}  # of what was placed
         self.at_rest: set[str] = set()
+        self.raised: list[str] = []  # what a start raised that was no `LogUnavailable`
         self._events = events
         self._ending = ending
         self._lock = threading.Lock()
@@ -31,7 +33,7 @@ class Orders:
 
     def place(self, order: PlannedOrder) -> None:
         """Place an order soon, in a thread: a start may wait for a broker that is away."""
-        self._placers.submit(self._report_errors, self._place, order)
+        self._placers.submit(self._place, order)
 
     def open_ids(self) -> list[str]:
         """Return the ids of the sagas that were placed and are not known to be at rest, oldest first."""
@@ -70,15 +72,14 @@ class Orders:
                 handle = order_saga.start(fields, saga_id=order.order_id)
             except LogUnavailable:
                 self._ending.wait(AGAIN)
-                continue
-            with self._lock:
-                self.handles[order.order_id] = handle
-            self._events.write("order.placed", order=order.order_id)
-            return
-
-    def _report_errors(self, call: Callable[[PlannedOrder], None], order: PlannedOrder) -> None:
-        try:
-            call(order)
-        except Exception as error:
-            self._events.write("order.failed_to_start", order=order.order_id, error=repr(error))
-            raise
+            except Exception as error:  # noqa: BLE001 - which is a finding, and the verdict tells
+                text = traceback.format_exc()
+                self._events.write("start.raised", order=order.order_id, error=text)
+                with self._lock:
+                    self.raised.append(repr(error))
+                self._ending.wait(AGAIN)
+            else:
+                with self._lock:
+                    self.handles[order.order_id] = handle
+                self._events.write("order.placed", order=order.order_id)
+                return

@@ -212,6 +212,7 @@ class _Run:
             standstill=max(standstills, key=lambda found: found.seconds, default=None),
             gap=max(standstills, key=lambda found: found.gap, default=None),
             ended_by_themselves=self._watch.ended_by_themselves,
+            starts_raised=self._orders.raised,
             elapsed=elapsed,
         )
 

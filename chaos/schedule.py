@@ -1,20 +1,24 @@
 """From a seed to what happens when: orders, and faults. Drawn before the run, so that a seed is a schedule."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chaos.system import WORKERS
 
 # Seconds between two faults, on average. Many overlap.
-PACE = 1.5
+PACE = 1.0
 # The orders come in this part of the run; in the rest of it faults hit what is still open.
 ORDERS_WITHIN = 0.85
-# What must recover before it is hit again: a worker boots for some seconds and judges others only after 15 s.
-WORKER_RESTS = 30.0
-# An outage of the log, or of all workers, makes every judge begin its 15 s anew.
-SIGHT_RESTS = 35.0
-BROKER_RESTS = 15.0
+# How long what was hit recovers before it is hit again: a worker boots for some seconds, and judges others only
+# after 15 s of its own heartbeats. So that a dead worker is noticed at all, one of three workers is always left alone:
+# at any time one may have a fault of its process and one a fault of its line.
+WORKER_RESTS = 20.0
+# An outage of the log makes every judge begin anew. So does one of the broker, for it ends workers (kombu's fault).
+SIGHT_RESTS = 25.0
+
+ALL_KILLED = "all workers killed"
+ALL_KILLED_EVERY = 120.0
 
 FAULTY: Sequence[Mapping[str, object]] = (
     {"down": True},
@@ -70,57 +74,63 @@ def _itself(target: str) -> Sequence[str]:
     return (target,)
 
 
+def _process(target: str) -> Sequence[str]:
+    return (target, "process")
+
+
+def _line(target: str) -> Sequence[str]:
+    return (target, "line")
+
+
+def _sight(_target: str) -> Sequence[str]:
+    return ("sight",)
+
+
 def _everything(_target: str) -> Sequence[str]:
-    return (*WORKERS, "sight")
+    return (*WORKERS, "process", "sight")
 
 
 NAMES = tuple(WORKERS)
 # Whether to wait for a moment in which a step runs there, which a blind blow seldom meets.
 BUSY_OR_NOT: Sequence[Mapping[str, object]] = ({"busy": True}, {"busy": True}, {"busy": False})
 KINDS: Mapping[str, Kind] = {
+    # workers
     "child killed": Kind(weight=5, targets=NAMES, details=BUSY_OR_NOT, prefork_only=True),
     "worker killed": Kind(
-        weight=3,
+        weight=10,
         lasts=(0.2, 8.0),
         targets=NAMES,
-        holds=_itself,
+        holds=_process,
         rests=WORKER_RESTS,
         details=BUSY_OR_NOT,
     ),
-    "worker redeployed": Kind(weight=1, targets=NAMES, holds=_itself, rests=WORKER_RESTS),
+    "worker redeployed": Kind(weight=4, targets=NAMES, holds=_process, rests=WORKER_RESTS),
     "worker frozen": Kind(
-        weight=3,
+        weight=10,
         lasts=(3.0, 25.0),
         targets=NAMES,
-        holds=_itself,
+        holds=_process,
         rests=WORKER_RESTS,
         details=BUSY_OR_NOT,
     ),
-    "all workers killed": Kind(weight=1.5, lasts=(0.2, 4.0), holds=_everything, rests=SIGHT_RESTS),
-    "log killed": Kind(weight=1.5, lasts=(0.0, 4.0), holds=lambda _: ("sight",), rests=SIGHT_RESTS),
-    "log frozen": Kind(weight=1, lasts=(1.0, 8.0), holds=lambda _: ("sight",), rests=SIGHT_RESTS),
-    "broker killed": Kind(
-        weight=1.5, lasts=(0.0, 8.0), holds=lambda _: ("broker",), rests=BROKER_RESTS
+    ALL_KILLED: Kind(weight=1, lasts=(0.2, 4.0), holds=_everything, rests=SIGHT_RESTS),
+    # the way to the log
+    "line refused": Kind(
+        weight=8, lasts=(0.2, 20.0), targets=NAMES, holds=_line, rests=WORKER_RESTS
     ),
-    "broker frozen": Kind(
-        weight=1, lasts=(1.0, 8.0), holds=lambda _: ("broker",), rests=BROKER_RESTS
-    ),
-    "broker emptied": Kind(
-        weight=0.5, lasts=(0.0, 2.0), holds=lambda _: ("broker",), rests=BROKER_RESTS
-    ),
+    "line muted": Kind(weight=8, lasts=(0.2, 20.0), targets=NAMES, holds=_line, rests=WORKER_RESTS),
+    "answers lost": Kind(weight=5, targets=NAMES, details=({"count": 1}, {"count": 2})),
+    # servers
+    "log killed": Kind(weight=8, lasts=(0.0, 4.0), holds=_sight, rests=SIGHT_RESTS),
+    "log frozen": Kind(weight=8, lasts=(1.0, 8.0), holds=_sight, rests=SIGHT_RESTS),
+    "broker killed": Kind(weight=8, lasts=(0.0, 8.0), holds=_sight, rests=SIGHT_RESTS),
+    "broker frozen": Kind(weight=8, lasts=(1.0, 8.0), holds=_sight, rests=SIGHT_RESTS),
+    "broker emptied": Kind(weight=4, lasts=(0.0, 2.0), holds=_sight, rests=SIGHT_RESTS),
     "services killed": Kind(weight=1, lasts=(0.2, 5.0), holds=lambda _: ("services",), rests=10.0),
     "service faulty": Kind(
         weight=4, lasts=(2.0, 12.0), targets=SERVICES, holds=_itself, details=FAULTY
     ),
-    "line refused": Kind(
-        weight=2, lasts=(0.2, 20.0), targets=NAMES, holds=_itself, rests=WORKER_RESTS
-    ),
-    "line muted": Kind(
-        weight=2, lasts=(0.2, 20.0), targets=NAMES, holds=_itself, rests=WORKER_RESTS
-    ),
-    "answers lost": Kind(
-        weight=5, targets=NAMES, details=tuple({"count": count} for count in range(1, 6))
-    ),
+    # messages
     "message deleted": Kind(weight=5),
     "message doubled": Kind(
         weight=5, lasts=(0.0, 40.0), details=({"fresh": True}, {"fresh": False})
@@ -149,23 +159,34 @@ def _fits(name: str, kind: Kind, pool: str, broker: str) -> bool:
     return pool == "prefork" or not kind.prefork_only
 
 
-def _draw_faults(rng: random.Random, kinds: Mapping[str, Kind], span: float) -> Iterator[Fault]:
-    free_at: dict[str, float] = {}  # what is held, until when
+def _draw_faults(rng: random.Random, kinds: Mapping[str, Kind], span: float) -> list[Fault]:
+    faults: list[Fault] = []
+    # First what finds everything free too seldom to come up by chance: once in each two minutes.
+    parts = max(1, round(span / ALL_KILLED_EVERY))
+    for part in range(parts):
+        at = span * (part + rng.uniform(0.1, 0.8)) / parts
+        faults.append(_draw_fault(rng, ALL_KILLED, kinds[ALL_KILLED], at, span))
     at = rng.expovariate(1.0 / PACE)
     while at < span:
-        fault = _draw_fault(rng, kinds, at, span)
-        kind = kinds[fault.kind]
-        held = kind.holds(fault.target)
+        name = rng.choices(list(kinds), [kind.weight for kind in kinds.values()])[0]
+        fault = _draw_fault(rng, name, kinds[name], at, span)
         # One that finds its target in use is dropped and not put off: then the others keep their times.
-        if all(free_at.get(name, 0.0) <= at for name in held):
-            free_at |= dict.fromkeys(held, at + fault.lasts + kind.rests)
-            yield fault
+        if not any(_clash(fault, other) or _clash(other, fault) for other in faults):
+            faults.append(fault)
         at += rng.expovariate(1.0 / PACE)
+    return sorted(faults, key=lambda fault: fault.at)
 
 
-def _draw_fault(rng: random.Random, kinds: Mapping[str, Kind], at: float, span: float) -> Fault:
-    name = rng.choices(list(kinds), [kind.weight for kind in kinds.values()])[0]
-    kind = kinds[name]
+def _clash(first: Fault, later: Fault) -> bool:
+    """Say whether `later` begins while `first` holds, or has not recovered from, what both take hold of."""
+    kind, other = KINDS[first.kind], KINDS[later.kind]
+    until = first.at + first.lasts + kind.rests
+    return first.at <= later.at < until and not {*kind.holds(first.target)}.isdisjoint(
+        other.holds(later.target)
+    )
+
+
+def _draw_fault(rng: random.Random, name: str, kind: Kind, at: float, span: float) -> Fault:
     return Fault(
         at=round(at, 3),
         kind=name,

@@ -55,6 +55,7 @@ class Verdict:
     standstill: Standstill | None
     gap: Standstill | None
     ended_by_themselves: Sequence[str]
+    starts_raised: Sequence[str]
     elapsed: float
 
     @property
@@ -82,6 +83,8 @@ def print_verdict(verdict: Verdict, *, console: Console, directory: Path) -> Non
         console.print(f"{name} ({order.outcome or order.status}): {complaints}", soft_wrap=True)
     for program, count in Counter(verdict.ended_by_themselves).items():
         console.print(f"{program} ended by itself {count} times, and was started again")
+    for error, count in Counter(verdict.starts_raised).items():
+        console.print(f"a start raised {error} {count} times, and was tried again", soft_wrap=True)
     if verdict.gap is not None:
         console.print(
             f"longest gap between two events, whatever its cause: {verdict.gap.gap:.1f} s, saga {verdict.gap.saga_id}"

@@ -66,5 +66,22 @@ def test_what_was_hit_recovers_before_it_is_hit_again():
             assert not clashing
 
 
+def test_one_worker_is_always_left_alone_but_when_all_are_killed():
+    for seed in range(20):
+        single = [
+            fault
+            for fault in drawn(seed=seed).faults
+            if held(fault) & {"process", "line"} and fault.target
+        ]
+        for fault in single:
+            until = fault.at + fault.lasts
+            meanwhile = {
+                other.target
+                for other in single
+                if other.at <= until and other.at + other.lasts >= fault.at
+            }
+            assert len(meanwhile) < len(WORKERS)
+
+
 def test_when_all_workers_are_killed_none_of_them_is_in_other_hands():
     assert {*KINDS["all workers killed"].holds("")} > {*WORKERS}

@@ -59,6 +59,7 @@ def verdict(*orders, seconds=5.0):
         standstill=longest,
         gap=longest,
         ended_by_themselves=["orders-1"],
+        starts_raised=["KeyError('x')"],
         elapsed=60.0,
     )
 
@@ -76,6 +77,7 @@ def test_a_run_passes_when_all_is_consistent(tmp_path):
     assert "all 1 sagas ended, log and ledger agree" in text
     assert "longest standstill: 5.0 s" in text
     assert "orders-1 ended by itself 1 times" in text
+    assert "a start raised KeyError('x') 1 times" in text
 
 
 @pytest.mark.parametrize(
