@@ -59,7 +59,7 @@ def test_a_larger_input_is_refused_with_its_size(app, log, saga_id):
     assert not log._store.client.exists(log._store.keys_of(saga_id)[0])
 
 
-def test_a_larger_output_is_an_unknown_outcome_with_its_size(work, saga_id, monkeypatch):
+def test_s16_a_larger_output_is_an_unknown_outcome_with_its_size(work, saga_id, monkeypatch):
     steps = tuple(
         (
             step.model_copy(

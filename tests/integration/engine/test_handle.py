@@ -53,7 +53,7 @@ def test_wait_gives_up_after_its_timeout_and_the_saga_goes_on(held):
     assert handle.wait(timeout=20).outcome == "completed"
 
 
-def test_wait_inside_a_task_is_refused_at_once(work, saga_id):
+def test_o23_wait_inside_a_task_is_refused_at_once(work, saga_id):
     job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     wait_inside.delay(saga_id)
     work.wait_until(lambda: saga_id in seen)

@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 
 from amends import heartbeat, recovery
 from amends.answers import Waiting
+from amends.coordinator import advance
 from amends.heartbeat import Heartbeat, is_dead
 from amends.messages import worker_name
 from amends.payload import canonical_json
@@ -75,7 +76,7 @@ def error_of(handle):
 # Messages
 
 
-def test_a_message_whose_queue_is_empty_is_published_again(quiet_app, broker, log, alone):
+def test_o3_a_message_whose_queue_is_empty_is_published_again(quiet_app, broker, log, alone):
     bench.let_wait(log, alone.id)
     Sweep(quiet_app, may_judge=never).heal(alone.id)
     assert broker.llen("work") == 1
@@ -197,7 +198,7 @@ def test_one_sweep_asks_for_the_length_of_a_queue_once(quiet_app, monkeypatch):
     assert sweep._is_lost(waiting)
 
 
-def test_a_sweep_twice_equals_a_sweep_once(quiet_app, broker, log, alone):
+def test_o16_a_sweep_twice_equals_a_sweep_once(quiet_app, broker, log, alone):
     bench.let_wait(log, alone.id)
     for _ in range(2):
         Sweep(quiet_app, may_judge=never).run_once()
@@ -337,6 +338,14 @@ def test_an_attempt_past_its_time_is_given_up_whoever_lives(quiet_app, log, alon
     log._store.client.hset(log._store.keys_of(alone.id)[0], "1.l", 1)
     Sweep(quiet_app, may_judge=never).heal(alone.id)
     assert error_of(alone) == "TimeoutError: no answer after 60 s"
+
+
+def test_o26_an_undo_waits_in_a_queue_of_its_own(quiet_app, broker, log, alone):
+    claim(log, alone.id, owner="")
+    log.complete_step(alone.id, "a", token="t", output='{"part":"a"}', link="")
+    alone.cancel()  # which sends `advance`
+    advance(quiet_app, alone.id)
+    assert (broker.llen("work"), broker.llen("undo")) == (0, 2)
 
 
 def test_a_worker_that_is_ended_leaves_neither_sweep_nor_heartbeat(quiet_app):

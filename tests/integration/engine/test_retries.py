@@ -16,7 +16,7 @@ def waits(handle):
     return [event.details["wait"] for event in handle.history() if event.name == "step.retrying"]
 
 
-def test_the_waits_are_exactly_the_policy_s(work, saga_id):
+def test_s10_the_waits_are_exactly_the_policy_s(work, saga_id):
     work.script(f"{saga_id}:a", *[without_effect(NotDone("away"))] * 2)
     handle = run(saga_id)
     assert waits(handle) == [10, 20]
@@ -47,7 +47,7 @@ def test_a_step_that_runs_out_of_attempts_is_what_its_errors_say(work, saga_id, 
     assert run(saga_id).snapshot().steps["c"].state == state
 
 
-def test_a_refusal_is_not_tried_again(work, saga_id):
+def test_s10_a_refusal_is_not_tried_again(work, saga_id):
     work.script(f"{saga_id}:c", without_effect(Refused("no")))
     handle = run(saga_id)
     assert work.records(saga_id).count("c") == 1

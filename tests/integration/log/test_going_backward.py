@@ -126,7 +126,7 @@ def test_a_saga_past_its_deadline_turns_when_it_is_looked_at(journey):
     assert journey.remaining() == ["travel:undo"]
 
 
-def test_an_attempt_that_fails_after_the_saga_has_turned_gets_no_other(journey):
+def test_s6_an_attempt_that_fails_after_the_saga_has_turned_gets_no_other(journey):
     journey.do("check_traveller", "travel", "postcard")
     journey.claim("hotel")
     journey.client.hset(journey.log._store.keys_of(journey.id)[0], "deadline", 1)
@@ -136,7 +136,7 @@ def test_an_attempt_that_fails_after_the_saga_has_turned_gets_no_other(journey):
     assert journey.remaining() == ["hotel:undo", "travel:undo"]
 
 
-def test_a_result_after_the_claim_was_lost_is_an_event_alone(journey):
+def test_o6_a_result_after_the_claim_was_lost_is_an_event_alone(journey):
     journey.claim("check_traveller", "old")
     journey.claim("check_traveller", "new", brought="old")
     before = journey.log.read_saga(journey.id).fields
@@ -147,7 +147,7 @@ def test_a_result_after_the_claim_was_lost_is_an_event_alone(journey):
     assert journey.events()[-3:] == ["step.late check_traveller"] * 3
 
 
-def test_a_result_for_an_unknown_saga_creates_no_key(journey):
+def test_s17_a_result_for_an_unknown_saga_creates_no_key(journey):
     journey.id = "unheard-of"
     assert journey.complete("check_traveller").action == "late"
     assert journey.retry("check_traveller").action == "late"

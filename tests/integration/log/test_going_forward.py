@@ -174,7 +174,7 @@ def test_a_look_at_a_retry_that_is_not_due_yet_lets_it_wait(journey):
     assert 105 < due - journey.client.time()[0] < 115
 
 
-def test_take_due_takes_each_saga_once(journey):
+def test_o16_take_due_takes_each_saga_once(journey):
     due = journey.log._store.keys_of(journey.id)[2]
     journey.client.zadd(due, {journey.id: 1})
     assert journey.id in journey.log.take_due(lease=10.0, limit=50)

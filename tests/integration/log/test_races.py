@@ -1,10 +1,16 @@
-"""Rows O9 to O11 of the list of anomalies: cancel, deadline and completion race, and one of them wins."""
+"""Rows O9 to O11, O16, O22, O25 and C13 of the list of anomalies: cancel, deadline and completion race, and one of them wins."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import fakeredis
 import pytest
 from journey import Journey
+
+from amends.answers import Run, Stop
+from amends.errors import ActRefused
+from amends.log import SagaLog
+from amends.testing.clock import Clock, keep_time
 
 CANCELLED = '{"type":"Cancelled","message":"someone cancelled the saga"}'
 
@@ -119,3 +125,54 @@ def test_o11_a_deadline_no_longer_applies_once_the_saga_goes_back(journey):
     assert journey.remaining() == ["travel:undo"]
     assert journey.field("outcome") == "lost"
     assert journey.claim("travel:undo").saga_time_left is None
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_c13_a_person_and_a_worker_take_an_undo_and_one_of_them_gets_it(log, client, round_):
+    journey = Journey(log, client)
+    journey.do("check_traveller", "travel")
+    cancel(journey)
+
+    def skip():
+        try:
+            return log.acts.skip_step(journey.id, "travel", output="", actor={}).action
+        except ActRefused:
+            return "refused"
+
+    skipped, claimed = together(skip, lambda: journey.claim("travel:undo"))
+    assert (skipped, type(claimed)) in {("end", Stop), ("refused", Run)}
+
+
+def test_o16_two_sweeps_at_once_share_what_is_due(log, client):
+    journeys = [Journey(log, client) for _ in range(40)]
+    for journey in journeys:
+        client.zadd(log._store.keys_of(journey.id)[2], {journey.id: 1})
+    taken = together(*[lambda: log.take_due(lease=10.0, limit=50)] * 4)
+    ours = [each for ids in taken for each in ids if each in {j.id for j in journeys}]
+    assert sorted(ours) == sorted(journey.id for journey in journeys)
+
+
+def test_o25_a_sweep_takes_a_batch_of_what_is_due_the_oldest_first(log, client):
+    due = log._store.due_key(7)
+    client.delete(due)
+    client.zadd(due, {f"saga-{n:03}": n + 1 for n in range(120)})
+    batches = [
+        [each for each in log.take_due(lease=10.0, limit=50) if each.startswith("saga-")]
+        for _ in range(3)
+    ]
+    client.delete(due)
+    assert [len(batch) for batch in batches] == [50, 50, 20]
+    assert sorted(batches[0]) == [f"saga-{n:03}" for n in range(50)]
+
+
+def test_o22_a_clock_that_goes_back_changes_neither_order_nor_end():
+    client, clock = fakeredis.FakeRedis(decode_responses=True), Clock(1_000_000.0)
+    keep_time(client, clock)
+    journey = Journey(SagaLog(client), client)
+    for step in ("check_traveller", "travel", "postcard", "hotel"):
+        clock._milliseconds -= 3_600_000
+        journey.do(step)
+    assert journey.status == "completed"
+    history = journey.log.read_history(journey.id)
+    assert history[0].at > history[-1].at
+    assert (history[0].name, history[-1].name) == ("saga.started", "saga.finished")

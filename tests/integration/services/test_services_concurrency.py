@@ -28,7 +28,7 @@ def at_once(act: Callable[[int], Result]) -> list[Result]:
 
 
 @pytest.mark.parametrize("receiver", RECEIVERS, ids=lambda r: r.service)
-def test_one_key_from_many_threads_makes_one_effect(
+def test_s8_one_key_from_many_threads_makes_one_effect(
     sandbox: Sandbox, receiver: Receiver, order_id: str, key: str
 ):
     before = sandbox.stock("plentiful")
@@ -49,7 +49,7 @@ def test_the_last_five_units_go_to_five_callers(sandbox: Sandbox, order_id: str,
     assert sandbox.stock(product_id) == 0
 
 
-def test_many_undos_of_one_key_undo_once(
+def test_s5_many_undos_of_one_key_undo_once(
     sandbox: Sandbox, order_id: str, key: str, product_id: str
 ):
     sandbox.set_stock(product_id, 5)

@@ -50,7 +50,7 @@ def test_two_lines_of_one_product_are_counted_together(
     assert sandbox.ledger(order_id)["reserved"] == {product_id: 4}
 
 
-def test_a_repeated_reservation_of_the_last_unit_is_still_a_success(
+def test_s7_a_repeated_reservation_of_the_last_unit_is_still_a_success(
     sandbox: Sandbox, order_id: str, key: str, product_id: str
 ):
     sandbox.set_stock(product_id, 1)

@@ -19,7 +19,7 @@ def test_the_same_key_and_body_get_the_first_answer_again(
 
 
 @every_receiver
-def test_another_body_under_the_same_key_is_refused(
+def test_s14_another_body_under_the_same_key_is_refused(
     sandbox: Sandbox, receiver: Receiver, order_id: str, key: str
 ):
     sandbox.post(receiver, order_id, key)
@@ -66,7 +66,7 @@ def test_an_effect_is_undone_once_however_often_it_is_asked(
 
 
 @every_undoable
-def test_nothing_is_made_under_a_key_that_was_undone(
+def test_s3_nothing_is_made_under_a_key_that_was_undone(
     sandbox: Sandbox, receiver: Receiver, order_id: str, key: str
 ):
     sandbox.post(receiver, order_id, key)
@@ -78,7 +78,7 @@ def test_nothing_is_made_under_a_key_that_was_undone(
 
 
 @every_undoable
-def test_undoing_what_was_never_made_leaves_a_tombstone(
+def test_s2_undoing_what_was_never_made_leaves_a_tombstone(
     sandbox: Sandbox, receiver: Receiver, order_id: str, key: str
 ):
     assert sandbox.undo(receiver, key).status_code == 200
