@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up chaos test lint constraints clean
+.PHONY: help install demo up chaos test explore lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ chaos: install ## Kill at random for MINUTES (2) under ORDERS (200), and check: 
 
 test: install ## Run all tests but the long proofs
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not long' tests
+
+explore: install ## Kill, freeze or cancel at every boundary of the protocol, one point a run
+	$(BIN)/python -m pytest -n 2 tests/explorer
 
 lint: install ## Check style, types and the import contracts
 	$(BIN)/ruff check .

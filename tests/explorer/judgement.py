@@ -1,0 +1,106 @@
+"""What must hold at the end of a run, whoever was struck on the way."""
+
+from dataclasses import dataclass
+
+from moments import Moment
+from plots import SAGA_ID, STEPS, Plot
+from receiver import Ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What is known beside the log: the service's ledger, and what happened to the saga."""
+
+    ledger: Ledger
+    struck: bool
+    cancelled: bool
+
+
+def wrongs_of(plot: Plot, evidence: Evidence, end: Moment, last: Moment) -> list[str]:
+    """Tell all that is wrong with an end, `last` being the moment when all latecomers had come."""
+    wrongs = list(evidence.ledger.wrongs)
+    if end.status is None:
+        return wrongs + ["there is no saga, and yet an effect"] * bool(evidence.ledger.made)
+    return [
+        *wrongs,
+        *_wrong_log(end),
+        *_wrong_direction(plot, evidence, end),
+        *_wrong_effects(evidence.ledger, end),
+        *_wrong_order(end),
+        *_wrong_after(end, last),
+    ]
+
+
+def _wrong_log(end: Moment) -> list[str]:
+    names = [event["name"] for event in end.history]
+    finished = names.count("saga.finished")
+    running = [name for name, value in end.fields.items() if value == "running"]
+    undos = end.records("step.compensated")
+    done = end.records("step.completed")
+    return _those(
+        (end.due is None, "an ended saga is due"),
+        (end.indexes == {end.status}, f"{end.status}, and indexed as {set(end.indexes)}"),
+        (not running, f"{running} still runs"),
+        (names.count("saga.started") == 1 and names[0] == "saga.started", "it began twice"),
+        (finished == (end.status != "stuck"), f"{end.status}, and finished {finished} times"),
+        (len(undos) == len(set(undos)), f"undone twice: {undos}"),
+        (len(done) == len(set(done)), f"done twice: {done}"),
+    )
+
+
+def _wrong_direction(plot: Plot, evidence: Evidence, end: Moment) -> list[str]:
+    may_end = {plot.ends, "completed", "compensated"} if evidence.struck else {plot.ends}
+    return _those(
+        (end.status in may_end, f"{plot.ends} was to be expected, and not {end.status}"),
+        (not evidence.cancelled or end.status != "completed", "cancelled, and completed"),
+    )
+
+
+def _wrong_effects(ledger: Ledger, end: Moment) -> list[str]:
+    wrongs = []
+    for number, step in enumerate(STEPS, 1):
+        channels = {step.name: f"{number}"}
+        if step.fallback:
+            channels[f"{step.name}:fallback"] = f"{number}f"
+        keys = {path: f"{SAGA_ID}:{path}" for path in channels}
+        in_force = [path for path, key in keys.items() if key in ledger.in_force]
+        done = [path for path, code in channels.items() if end.fields.get(f"{code}.s") == "done"]
+        stuck = [p for p, code in channels.items() if end.fields.get(f"{code}u.s") == "stuck"]
+        for path, key in keys.items():
+            if ledger.made[key] > 1 or ledger.undone[key] > 1:
+                wrongs.append(f"{path} was made {ledger.made[key]} times")
+        if end.status == "completed":
+            if step.on_failure == "compensate" and (len(done) != 1 or in_force != done):
+                wrongs.append(f"completed: {done} is done, and {in_force} in force")
+        elif step.compensation and set(in_force) - set(stuck):
+            wrongs.append(f"{end.status}, and {in_force} is in force")
+    return wrongs
+
+
+def _wrong_order(end: Moment) -> list[str]:
+    """Undos begin in reverse order of start; a void is earlier, and belongs to the way forward."""
+    names = [event["name"] for event in end.history]
+    turn = names.index("saga.compensating") if "saga.compensating" in names else len(names)
+    undos = [
+        (k, event["record"].removesuffix(":undo"))
+        for k, event in enumerate(end.history)
+        if event["name"] == "step.compensating"
+    ]
+    voided = {path for k, path in undos if k < turn}
+    began = list(dict.fromkeys(path for _, path in undos if path not in voided))
+    started = list(dict.fromkeys(end.records("step.started")))
+    wanted = [path for path in reversed(started) if path in began]
+    return _those((began == wanted, f"undone in the order {began}, not {wanted}"))
+
+
+def _wrong_after(end: Moment, last: Moment) -> list[str]:
+    added = [event["name"] for event in last.history[len(end.history) :]]
+    return _those(
+        (last.facts == end.facts, "it changed after its end"),
+        (last.indexes == end.indexes and last.due is None, "it was indexed anew after its end"),
+        (set(added) <= {"step.late"}, f"{added} happened after its end"),
+    )
+
+
+def _those(*expectations: tuple[bool, str]) -> list[str]:
+    return [wrong for holds, wrong in expectations if not holds]

@@ -1,0 +1,174 @@
+"""The same, with real workers and real signals: SIGKILL, SIGSTOP and a cancel at a boundary."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from multiprocessing.managers import BaseManager
+from pathlib import Path
+
+import pytest
+import redis
+from apps import explored_app
+from judgement import Evidence, wrongs_of
+from moments import Diary
+from plots import PLOTS, SAGA_ID, Job, saga_of
+from receiver import Ledger
+
+from amends.log import log_of
+
+HERE = Path(__file__).parent
+PLOT = {plot.name: plot for plot in PLOTS}
+
+
+class Attempts:
+    """Counts the attempts at each record, for workers that die."""
+
+    def __init__(self):
+        self._made = Counter()
+
+    def next(self, path):
+        self._made[path] += 1
+        return self._made[path] - 1
+
+
+class Theatre:
+    """Two real workers, what is outside of them, and the log."""
+
+    def __init__(self, urls, directory, ledger_at):
+        self.app = explored_app(**urls)
+        client = redis.Redis.from_url(urls["backend"], decode_responses=True)
+        self.broker = redis.Redis.from_url(urls["broker"])
+        self.diary = Diary(client, log_of(self.app))
+        self.mark = directory / "struck"
+        self._output = (directory / "workers.log").open("w")
+        self._environment = {
+            **os.environ,
+            "CELERY_BROKER_URL": urls["broker"],
+            "AMENDS_BACKEND": urls["backend"],
+            "LEDGER": ledger_at,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        self.workers = []
+        for each in (client, self.broker):
+            each.flushdb()
+
+    def open(self, plot, strike, at):
+        """Begin with two workers, of which the first that crosses there is struck."""
+        added = {
+            "PLOT": plot.name,
+            "STRIKE": strike,
+            "STRIKE_AT": at,
+            "STRIKE_MARK": str(self.mark),
+        }
+        command = [sys.executable, "-m", "celery", "-A", "struck", "worker", "-c", "1"]
+        self.workers = [
+            subprocess.Popen(
+                [*command, "-n", f"{name}@%h", "-Q", "work,undo", "--without-mingle"],
+                cwd=HERE,
+                env={**self._environment, **added},
+                stdout=self._output,
+                stderr=self._output,
+                start_new_session=True,
+            )
+            for name in ("first", "second")
+        ]
+        saga_of(plot).start(Job(job_id=SAGA_ID), saga_id=SAGA_ID)
+
+    def wait_until(self, holds):
+        until = time.monotonic() + 60
+        while not holds():
+            assert time.monotonic() < until, "it did not come to hold"
+            time.sleep(0.05)
+
+    def thaw(self):
+        """Let the frozen worker go on, and wait until no message is in anybody's hands."""
+        for worker in self.workers:
+            os.killpg(worker.pid, signal.SIGCONT)
+        self.wait_until(lambda: not self.broker.hlen("unacked"))
+
+    def close(self):
+        for sign in (signal.SIGCONT, signal.SIGTERM):
+            for worker in self.workers:
+                if worker.poll() is None:
+                    os.killpg(worker.pid, sign)
+        for worker in self.workers:
+            try:
+                worker.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(worker.pid, signal.SIGKILL)
+                worker.wait()
+        self._output.close()
+        self.app.close()
+
+
+def _serve(server):
+    with suppress(SystemExit):  # how a manager's server ends
+        server.serve_forever()
+
+
+@pytest.fixture
+def ledger():
+    return Ledger()
+
+
+@pytest.fixture
+def theatre(ledger, backend, redis_url, tmp_path):
+    class Outside(BaseManager):
+        pass
+
+    attempts = Attempts()
+    Outside.register("ledger", lambda: ledger)
+    Outside.register("attempts", lambda: attempts)
+    server = Outside(("127.0.0.1", 0), authkey=b"explored").get_server()
+    threading.Thread(target=_serve, args=(server,), daemon=True).start()
+    host, port = server.address
+    urls = {"broker": f"{redis_url}/7", "backend": backend}
+    theatre = Theatre(urls, tmp_path, f"{host}:{port}")
+    yield theatre
+    theatre.close()
+    server.stop_event.set()
+
+
+def play(theatre, ledger, plot, strike, at):
+    theatre.open(plot, strike, at)
+    theatre.wait_until(lambda: theatre.diary.read().at_rest)
+    end = theatre.diary.read()
+    if strike == "freeze the worker":
+        theatre.thaw()
+    evidence = Evidence(
+        ledger=ledger, struck=theatre.mark.exists(), cancelled=strike == "cancel the saga"
+    )
+    assert evidence.struck, f"nobody came by {at}"
+    return wrongs_of(plot, evidence, end, theatre.diary.read())
+
+
+def test_a_real_worker_killed_after_the_effect_costs_the_saga_nothing(theatre, ledger):
+    plot = PLOT["last step refused"]
+    assert play(theatre, ledger, plot, "kill the worker", "after effect s:b") == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("strike", "at", "plot"),
+    [
+        ("kill the process", "before effect s:b", "last step refused"),
+        ("kill the process", "after claim_step b:undo", "last step refused"),
+        ("kill the worker", "after complete_step b", "last step refused"),
+        ("kill the worker", "before acknowledge a", "last step refused"),
+        ("kill the worker", "after undo s:b", "switch after a void"),
+        ("freeze the worker", "before effect s:b", "last step refused"),
+        ("freeze the worker", "before complete_step b", "forward"),
+        ("freeze the worker", "before fail_step b", "switch after a void"),
+        ("cancel the saga", "after effect s:b", "forward"),
+        ("cancel the saga", "before claim_step b:fallback", "switch after a void"),
+    ],
+)
+def test_real_workers_and_signals_change_nothing_in_how_a_saga_ends(
+    theatre, ledger, strike, at, plot
+):
+    assert play(theatre, ledger, PLOT[plot], strike, at) == []

@@ -1,0 +1,189 @@
+"""One run of a plot: processes, broker, log and receiver, and one process that is struck."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from celery import Celery
+from judgement import Evidence
+from kombu.message import Message
+from moments import Diary
+from plots import SAGA_ID, Job, PersonsAct, Plot, saga_of, succeed
+from processes import Process, Strand, current, outside
+from pydantic import BaseModel
+from receiver import Ledger, Receiver
+from strikes import Strike, Striker
+from worker import Broker, Pool, wait_of, work_on
+
+import amends
+from amends.log import log_of
+from amends.messages import worker_name
+from amends.recovery import Sweep
+
+A_WHILE: Final = 11.0
+"""Seconds that pass where there is nothing to do: after them, who does not beat is dead."""
+MOST_ROUNDS: Final = 60
+
+
+class World:
+    """Everything there is in one run."""
+
+    def __init__(
+        self, app: Celery, broker: Broker, diary: Diary, plot: Plot, strike: Strike | None
+    ) -> None:
+        self.ledger = Ledger()
+        self.receiver = Receiver(self.ledger)
+        self.striker = Striker(strike, cancel=self.cancel)
+        self.calls: dict[str, list[tuple[BaseModel, BaseModel | None]]] = defaultdict(list)
+        self.cancels: list[bool] = []
+        self._app, self._broker, self._diary = app, broker, diary
+        self._saga = saga_of(plot)
+        self._acts = {path: list(acts) for path, acts in plot.acts.items()}
+        self._returns = strike is not None and strike.kind.message_returns
+        self._pool = Pool(notices_death=self._returns)
+        self._later = 0.0
+        self._waiting: list[tuple[Message, float]] = []
+        self._hanging: list[Strand] = []
+        self._person = plot.person
+
+    @property
+    def evidence(self) -> Evidence:
+        """What is known beside the log."""
+        return Evidence(
+            ledger=self.ledger,
+            struck=self.striker.struck_at is not None,
+            cancelled=any(self.cancels),
+        )
+
+    @property
+    def wrongs(self) -> list[str]:
+        """What went wrong on the way: two at one saga, or attempts with different input."""
+        drifted = [path for path, calls in self.calls.items() if any(c != calls[0] for c in calls)]
+        differ = [f"attempts at {path} did not get the same" for path in drifted]
+        return [*self.striker.claims.wrongs, *differ]
+
+    # What the processes do
+
+    def begin(self, role: str, work: Callable[[], Any]) -> Process:
+        """Run a process until it ends, or is stopped in the middle."""
+        return Strand(Process(role), work).begin().process
+
+    def start(self) -> None:
+        """Let a client start the saga; one that died calls again if its message is to return."""
+
+        def start() -> None:
+            self._saga.start(Job(job_id=SAGA_ID), saga_id=SAGA_ID)
+
+        client = self.begin("client", start)
+        if not client.is_alive and self._returns:
+            self.begin("client", start)
+
+    def cancel(self) -> None:
+        """Let a person cancel the saga."""
+        self.ask(lambda _, handle: self.cancels.append(handle.cancel(by="ada", why="a whim")))
+
+    def ask(self, act: PersonsAct) -> None:
+        """Let a person do something to the saga, which may have moved on meanwhile."""
+
+        def ask() -> None:
+            with suppress(amends.UnknownSaga, amends.ActRefused):
+                act(self, amends.get(SAGA_ID))
+
+        self.begin("person", ask)
+
+    def sweep(self) -> None:
+        """Let a worker sweep whose own heartbeat is fine."""
+        with outside():
+            log_of(self._app).note_heartbeat(worker_name(), self._pool.pids - self.striker.silent)
+        self.begin("sweeper", lambda: Sweep(self._app, may_judge=lambda: True).run_once())
+
+    def work(self) -> bool:
+        """Let a worker take the next message; answers False where none is to be had."""
+        message = self._next_message()
+        if message is None:
+            return False
+        worker = self.begin("worker", lambda: work_on(self._app, message, self._pool))
+        if not worker.is_alive and self._returns:
+            self._broker.give_back(message.delivery_tag)
+        return True
+
+    def _next_message(self) -> Message | None:
+        for waiting in self._waiting:
+            if waiting[1] <= self._later:
+                self._waiting.remove(waiting)
+                return waiting[0]
+        while message := self._broker.take():
+            wait = wait_of(message)
+            if wait <= 0:
+                return message
+            self._waiting.append((message, self._later + wait))
+        return None
+
+    # Time
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, for the log and for messages that wait."""
+        self._later += seconds
+        self._diary.pass_time(seconds)
+
+    def settle(self) -> None:
+        """Let the world go on until the saga is at rest and there are no messages."""
+        for _ in range(MOST_ROUNDS):
+            while self.work():
+                pass
+            before = self._diary.read()
+            if self._person and before.stands_still:
+                self.ask(self._person)
+                continue
+            if before.at_rest and not self._waiting:
+                return
+            self.pass_time(A_WHILE)
+            before = self._diary.read()
+            self.sweep()
+            given_up = self._diary.read().fields.get("messages") != before.fields.get("messages")
+            if given_up and self.striker.goes_on("once given up"):
+                self.striker.thaw()
+        raise AssertionError(f"{before.status} and not at rest after {MOST_ROUNDS} rounds")
+
+    def come_late(self) -> None:
+        """Let all that is frozen go on, and all that was lost come back."""
+        self.striker.thaw()
+        while self._hanging:
+            self._hanging.pop().go_on()
+        for tag in self._broker.unanswered():
+            self._broker.give_back(tag)
+        self.settle()
+        self.sweep()
+
+    def end(self) -> None:
+        """Let no thread be left behind, whatever went wrong."""
+        self.striker.end()
+        for strand in self._hanging:
+            strand.process.is_alive = False
+            strand.go_on()
+
+    # What an activity may do
+
+    def play(self, path: str, request: BaseModel, output: BaseModel | None) -> None:
+        """Do what the plot says of this attempt."""
+        self.calls[path].append((request, output))
+        key = amends.context().undone.idempotency_key if amends.context().undone else None
+        acts = self._acts.get(path)
+        act = acts.pop(0) if acts else succeed
+        if key is None:
+            own = amends.context().idempotency_key
+            act(self, lambda: self.receiver.make(own))
+        else:
+            act(self, lambda: self.receiver.undo(key))
+
+    def die(self) -> None:
+        """Be killed."""
+        process = current()
+        assert process is not None
+        process.kill()
+
+    def hang(self) -> None:
+        """Stop, until the saga has ended."""
+        self._hanging.append(Strand.here())
+        self._hanging[-1].stop_here()
