@@ -80,6 +80,7 @@ def test_a_stuck_undo_that_is_retried_is_claimed_again_and_ends_the_saga(stuck):
     assert retry(stuck, **BY) == "advance"
     assert last_event(stuck) == ("saga.retried", None, BY)
     assert (stuck.status, stuck.field("reason")) == ("compensating", None)
+    assert due(stuck)
     assert stuck.remaining() == ["travel:undo"]
     stuck.claim("travel:undo", retries=2)
     assert stuck.complete("travel:undo").action == "end"
@@ -262,6 +263,7 @@ def test_a_resumed_saga_goes_on_where_it_was(journey):
     pause(journey)
     assert resume(journey, **BY) == "advance"
     assert last_event(journey) == ("saga.resumed", None, BY)
+    assert due(journey) < float(journey.field("deadline"))
     assert journey.remaining()[0] == "travel"
     assert isinstance(journey.claim("travel"), Run)
 
