@@ -30,7 +30,7 @@ _LEFT_FOR: Final = 1
 BATCH: Final = 50
 """Sagas of a shard that one sweep looks at."""
 _LONG: Final = 1_000  # messages
-_LONG_PATIENCE: Final = 600.0
+_LONG_PATIENCE: Final = 3600.0
 _ATTEMPT: Final[Cost] = "attempt"
 _DEATH: Final[Cost] = "death"
 _BROKER_PATIENCE: Final = 3
@@ -87,7 +87,7 @@ class Sweep:
         """Judge a message by its queue.
 
         One that is empty has lost it. One that is long, and has a message for every saga alive, has it
-        most probably: it is not made longer still, but after 10, 20, 40 ... minutes.
+        most probably: it is not made longer still, but after 1, 2, 4 ... hours.
         """
         queue = queue_of(self._app, waiting.itinerary.records[waiting.path])
         length = None if queue is None else self._queue_length(queue)

@@ -132,7 +132,7 @@ def long_queue(broker, log, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("times", "age", "lost"), [(1, 595, False), (1, 600, True), (2, 1195, False), (3, 2400, True)]
+    ("times", "age", "lost"), [(1, 3595, False), (1, 3600, True), (2, 7195, False), (3, 14400, True)]
 )
 def test_a_long_queue_with_a_message_for_every_saga_is_hardly_made_longer(
     is_published, long_queue, times, age, lost
