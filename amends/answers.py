@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from pydantic_core import from_json
+
 from amends.itinerary import Itinerary, Sources
 from amends.states import SagaStatus
 
@@ -23,6 +25,25 @@ class Run:
     saga_time_left: float | None
     sources: Sources
     undone_output: Any
+
+    @classmethod
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        attempts, spent, tries, given_up_in, left, output, *pairs = answer
+        codes, values = pairs[::2], pairs[1::2]
+        return cls(
+            itinerary=itinerary,
+            attempts=int(attempts),
+            spent=int(spent),
+            tries=int(tries),
+            time_left=int(given_up_in) / 1000,
+            saga_time_left=None if left == "" else int(left) / 1000,
+            sources={
+                itinerary.source_name(code): from_json(value)
+                for code, value in zip(codes, values, strict=True)
+            },
+            undone_output=from_json(output) if output else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +86,19 @@ class Publish:
     wait: float
     records: Sequence[tuple[str, int]]
 
+    @classmethod
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        number, wait, *pairs = answer
+        return cls(
+            itinerary=itinerary,
+            number=int(number),
+            wait=int(wait) / 1000,
+            records=[
+                (path, int(tries)) for path, tries in zip(pairs[::2], pairs[1::2], strict=True)
+            ],
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
@@ -86,6 +120,24 @@ class Running:
     limit_left: float
     time_left: float
 
+    @classmethod
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        path, token, owner, *numbers = answer
+        attempts, deaths, claimed_at, age, limit_left, time_left = map(int, numbers)
+        return cls(
+            itinerary=itinerary,
+            path=path,
+            token=token,
+            owner=owner,
+            attempts=attempts,
+            deaths=deaths,
+            claimed_at=claimed_at / 1000,
+            age=age / 1000,
+            limit_left=limit_left / 1000,
+            time_left=time_left / 1000,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
@@ -100,6 +152,18 @@ class Waiting:
     is_overdue: bool
     age: float
     times: int
+
+    @classmethod
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        path, overdue, age, times = answer
+        return cls(
+            itinerary=itinerary,
+            path=path,
+            is_overdue=bool(overdue),
+            age=int(age) / 1000,
+            times=int(times),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,12 @@
 """The saga log: one method for each atomic transition, and the reads."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, Literal
 
 import redis
 from celery import Celery
-from pydantic_core import from_json
 
 from amends.acts import Acts
 from amends.answers import Done, Entry, Heartbeat, Next, Publish, Run, Running, Stop, Waiting
@@ -24,6 +23,13 @@ Cost = Literal["attempt", "death", "nothing"]
 LOOK_AGAIN: Final = 10
 """Seconds between two looks at what runs."""
 _HEARTBEAT_KEPT: Final = 60.0
+
+
+_FOUND: Final[Mapping[str, type[Publish | Running | Waiting]]] = {
+    "publish": Publish,
+    "running": Running,
+    "waiting": Waiting,
+}
 
 
 class SagaLog:
@@ -93,22 +99,8 @@ class SagaLog:
             return Stop(reason=answer[1])
         if answer[0] == "done":
             return Done()
-        _, digest, text, attempts, spent, tries, given_up_in, left, output, *pairs = answer
-        itinerary = self._itinerary(digest, text)
-        codes, values = pairs[::2], pairs[1::2]
-        return Run(
-            itinerary=itinerary,
-            attempts=int(attempts),
-            spent=int(spent),
-            tries=int(tries),
-            time_left=int(given_up_in) / 1000,
-            saga_time_left=None if left == "" else int(left) / 1000,
-            sources={
-                itinerary.source_name(code): from_json(value)
-                for code, value in zip(codes, values, strict=True)
-            },
-            undone_output=from_json(output) if output else None,
-        )
+        _, digest, text, *rest = answer
+        return Run.read(self._itinerary(digest, text), rest)
 
     def complete_step(self, saga_id: str, path: str, *, token: str, output: str, link: str) -> Next:
         """Record that a record took effect. `link` is the path of the chain's next link, or ''."""
@@ -178,39 +170,7 @@ class SagaLog:
             return None
         kind, digest, text, *rest = answer
         itinerary = self._itinerary(digest, text)
-        if kind == "waiting":
-            path, overdue, age, times = rest
-            return Waiting(
-                itinerary=itinerary,
-                path=path,
-                is_overdue=bool(overdue),
-                age=int(age) / 1000,
-                times=int(times),
-            )
-        if kind == "running":
-            path, token, owner, *numbers = rest
-            attempts, deaths, claimed_at, age, limit_left, time_left = map(int, numbers)
-            return Running(
-                itinerary=itinerary,
-                path=path,
-                token=token,
-                owner=owner,
-                attempts=attempts,
-                deaths=deaths,
-                claimed_at=claimed_at / 1000,
-                age=age / 1000,
-                limit_left=limit_left / 1000,
-                time_left=time_left / 1000,
-            )
-        number, wait, *pairs = rest
-        return Publish(
-            itinerary=itinerary,
-            number=int(number),
-            wait=int(wait) / 1000,
-            records=[
-                (path, int(tries)) for path, tries in zip(pairs[::2], pairs[1::2], strict=True)
-            ],
-        )
+        return _FOUND[kind].read(itinerary, rest)
 
     def note_unregistered(self, saga_id: str, path: str, *, task: str, most: int) -> str:
         """Note that a message met a worker that does not know its task; ``parked`` ends it."""
