@@ -24,6 +24,7 @@ from amends.heartbeat import Heartbeat, is_dead
 from amends.log import LOOK_AGAIN, Cost, SagaLog, log_of
 from amends.messages import name_worker
 from amends.payload import error_json
+from amends.reconnection import Reconnection
 
 _TAKEN_FOR: Final = 10.0
 _LEFT_FOR: Final = 1
@@ -243,6 +244,7 @@ def _warn(log: SagaLog) -> None:
 
 def _install(app: Celery) -> None:
     app.steps["worker"].add(Recovery)
+    app.steps["consumer"].add(Reconnection)
 
 
 _celery: Any = _state  # what shared_task uses, and celery-types does not know

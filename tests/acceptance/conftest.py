@@ -19,10 +19,11 @@ FLOWER_API = {"FLOWER_UNAUTHENTICATED_API": "true"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep them in one worker of pytest: one system is enough for two cores."""
+    """Keep them in two workers of pytest: what shares a system, and what kills its own."""
     for item in items:
         if "acceptance" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("acceptance"))
+            kills = item.path.stem in ("test_outages", "test_stopped_workers")
+            item.add_marker(pytest.mark.xdist_group("outages" if kills else "acceptance"))
 
 
 class OrderSystem:
