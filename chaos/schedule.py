@@ -14,7 +14,7 @@ ORDERS_WITHIN = 0.85
 # after 15 s of its own heartbeats. So that a dead worker is noticed at all, one of three workers is always left alone:
 # at any time one may have a fault of its process and one a fault of its line.
 WORKER_RESTS = 20.0
-# An outage of the log makes every judge begin anew. So does one of the broker, for it ends workers (kombu's fault).
+# An outage of the log makes every judge begin anew, and one of the broker keeps what is found from being published.
 SIGHT_RESTS = 25.0
 
 ALL_KILLED = "all workers killed"
