@@ -1,7 +1,7 @@
 """Durable sagas on Celery: ordered undo, safe retries, recovery from any crash."""
 
-import amends.parking  # its handler registers itself
-import amends.recovery  # noqa: F401 - and so does its bootstep
+import amends.bootsteps  # they register themselves
+import amends.parking  # noqa: F401 - and so does its handler
 from amends.activities.definition import Activity, Compensation, activity
 from amends.errors import (
     ActRefused,

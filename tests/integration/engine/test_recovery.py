@@ -13,11 +13,12 @@ from kombu.exceptions import OperationalError
 
 from amends import heartbeat, recovery
 from amends.answers import Waiting
+from amends.bootsteps import Recovery
 from amends.coordinator import advance
 from amends.heartbeat import Heartbeat, is_dead
 from amends.messages import worker_name
 from amends.payload import canonical_json
-from amends.recovery import Recovery, Sweep
+from amends.recovery import Sweep
 from local.ports import free_port
 
 
@@ -132,7 +133,8 @@ def long_queue(broker, log, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("times", "age", "lost"), [(1, 3595, False), (1, 3600, True), (2, 7195, False), (3, 14400, True)]
+    ("times", "age", "lost"),
+    [(1, 3595, False), (1, 3600, True), (2, 7195, False), (3, 14400, True)],
 )
 def test_a_long_queue_with_a_message_for_every_saga_is_hardly_made_longer(
     is_published, long_queue, times, age, lost
