@@ -136,9 +136,10 @@ class SagaLog:
         refused: bool,
         outcome: str,
         link: str,
+        cost: Cost = "attempt",
     ) -> Next:
         """Record that a record failed for good, and what follows."""
-        arguments = [path, token, error, int(unknown), int(refused), outcome, link]
+        arguments = [path, token, error, int(unknown), int(refused), outcome, link, cost]
         return Next.read(self._store.call("fail_step", saga_id, *arguments))
 
     # Going on

@@ -5,9 +5,10 @@
 -- ARGV[2] record's path   ARGV[3] token   ARGV[4] error, JSON
 -- ARGV[5] 1 where nobody knows the effect of this attempt   ARGV[6] 1 where the service refused
 -- ARGV[7] the saga's outcome if this ends it   ARGV[8] path of the chain's next link, or ''
+-- ARGV[9] what it cost: attempt or nothing
 -- Answers {"go"} | {"advance", message's number} | {"end", status}
 --       | {"late"}: the claim was lost, nothing is recorded
-local path, token, error, outcome, link = ARGV[2], ARGV[3], ARGV[4], ARGV[7], ARGV[8]
+local path, token, error, outcome, link, cost = ARGV[2], ARGV[3], ARGV[4], ARGV[7], ARGV[8], ARGV[9]
 local unknown, refused = ARGV[5] == '1', ARGV[6] == '1'
 
 local code = open_saga() and record_of(path)
@@ -16,7 +17,7 @@ if not is_open(code) and get(code, 't') == token then return continuation(link) 
 if not holds(code, token) then return too_late(path, '"error":' .. error) end
 
 redis.call('HSET', SAGA, code .. '.e', error)
-end_claim(code, true)
+end_claim(code, cost == 'attempt')
 redis.call('HINCRBY', SAGA, code .. '.r', 1)
 if unknown then redis.call('HSET', SAGA, code .. '.u', 1) end
 

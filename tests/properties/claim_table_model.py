@@ -183,14 +183,22 @@ class Model:
         return "retry"
 
     def fail(
-        self, path: str, token: str, *, unknown: bool, refused: bool, outcome: str, link: str
+        self,
+        path: str,
+        token: str,
+        *,
+        unknown: bool,
+        refused: bool,
+        outcome: str,
+        link: str,
+        cost: str = "attempt",
     ) -> str:
         record = self.records.get(path)
         if record is not None and record.token == token and not record.is_open:
             return self._what_follows(link)
         if record is None or not self.holds(path, token):
             return "late"
-        record.end_claim(spent=True, nobody_knows=unknown)
+        record.end_claim(spent=cost == "attempt", nobody_knows=unknown)
         record.tries += 1
         step = self._step(path)
         if path.endswith(":undo"):

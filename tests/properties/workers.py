@@ -118,10 +118,10 @@ def _report_of(attempt: Attempt, answer: str, *, final: bool, wait: float) -> Re
     link, unknown = attempt.message.link, answer == "unknown"
     if answer == "done":
         return "complete", {"output": json.dumps({"by": attempt.token}), "link": link}
-    if answer == "refused" or (final and answer != "deferred"):
+    cost = "nothing" if answer == "deferred" else "attempt"  # an open circuit: no call was made
+    if answer == "refused" or final:
         refused = answer == "refused"
         outcome = f"lost_{attempt.path.partition(':')[0]}"
         arguments = {"unknown": unknown, "refused": refused, "outcome": outcome, "link": link}
-        return "fail", arguments
-    cost = "nothing" if answer == "deferred" else "attempt"
+        return "fail", {**arguments, "cost": cost}
     return "retry", {"wait": wait, "unknown": unknown, "cost": cost}
