@@ -51,3 +51,16 @@ def test_a_child_that_is_killed_in_its_undo_costs_the_undo_nothing(system):
     system.fault("inventory")
     assert handle.wait(timeout=60).outcome == "payment_failed"
     system.assert_nothing_in_force(handle.id)
+
+
+def test_a_step_that_is_terminated_from_outside_costs_the_order_nothing(system):
+    """As by the button in Flower: Celery acknowledges the message, and tells nobody."""
+    system.fault("payments.primary", latency=1.0)
+    handle = system.start()
+    owner_of(handle.id, "3")
+    tasks.app.control.revoke(f"{handle.id}.3.process_payment", terminate=True, signal="SIGKILL")
+    system.fault("payments.primary")
+    assert handle.wait(timeout=60).outcome == "completed"
+    system.assert_in_force(handle.id)
+    retried = [event for event in handle.history() if event.name == "step.retrying"]
+    assert [event.details["error"]["type"] for event in retried] == ["WorkerLostError"]
