@@ -19,7 +19,6 @@ from amends.log import LOOK_AGAIN, Cost, SagaLog, log_of
 from amends.payload import error_json
 
 _TAKEN_FOR: Final = 10.0
-_LEFT_FOR: Final = 1
 BATCH: Final = 50
 """Sagas of a shard that one sweep looks at."""
 _LONG: Final = 1_000  # messages
@@ -64,8 +63,8 @@ class Sweep:
         self._heal(saga_id, self._look([saga_id])[0])
 
     def _look(self, saga_ids: Sequence[str]) -> list[_Found]:
-        # What one may not judge is soon due again, for those that may.
-        again = LOOK_AGAIN if self._may_judge() else _LEFT_FOR
+        # What one may not judge stays due, for those that may.
+        again = LOOK_AGAIN if self._may_judge() else 0
         longest = self._settings.max_countdown
         return self._log.look_at_sagas(saga_ids, longest_wait=longest, again=again)
 

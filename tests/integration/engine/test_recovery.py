@@ -256,8 +256,8 @@ def test_nobody_is_judged_by_a_worker_that_may_not(quiet_app, log, alone):
     assert events(alone)[-1] == "step.started"
 
 
-@pytest.mark.parametrize(("may_judge", "seconds"), [(always, 10), (never, 1)])
-def test_what_one_worker_may_not_judge_is_soon_due_for_another(
+@pytest.mark.parametrize(("may_judge", "seconds"), [(always, 10), (never, 0)])
+def test_what_one_worker_may_not_judge_stays_due_for_another(
     quiet_app, log, alone, may_judge, seconds
 ):
     claim(log, alone.id, owner=f"{worker_name()}:{os.getpid()}")
