@@ -26,6 +26,10 @@ _LONG_PATIENCE: Final = 3600.0
 _ATTEMPT: Final[Cost] = "attempt"
 _DEATH: Final[Cost] = "death"
 _BROKER_PATIENCE: Final = 3
+_WAITS: Final = {  # how long for an answer, by kombu's transport
+    "redis": {"socket_timeout": _BROKER_PATIENCE},
+    "amqp": {"read_timeout": _BROKER_PATIENCE, "write_timeout": _BROKER_PATIENCE},
+}
 _logger = logging.getLogger(__name__)
 
 _Found = Publish | Running | Waiting | Exception | None
@@ -91,6 +95,7 @@ class Sweep:
 
     def _ask_queue_length(self, queue: str) -> int:
         with self._app.connection_for_read() as connection:
+            connection.transport_options.update(_WAITS.get(connection.transport.driver_type, {}))
             # A channel by itself is tried for longer than a sweep should wait.
             connection.ensure_connection(max_retries=1, timeout=_BROKER_PATIENCE)
             channel: Any = connection.default_channel

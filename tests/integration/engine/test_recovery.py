@@ -1,6 +1,7 @@
 """What a sweep finds wrong, and what it leaves alone."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -213,6 +214,18 @@ def test_with_the_broker_away_a_sweep_ends_and_says_so(app, log, alone):
     bench.let_wait(log, alone.id)
     with pytest.raises(OperationalError):
         Sweep(away, may_judge=never).run_once()
+
+
+@pytest.mark.parametrize("transport", ["redis", "amqp"])
+@pytest.mark.timeout(60)
+def test_with_a_broker_that_never_answers_a_sweep_ends_and_says_so(app, log, alone, transport):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"{transport}://127.0.0.1:{silent.getsockname()[1]}/"
+        away = Celery("silent", broker=url, set_as_current=False)
+        away.conf.update(amends_backend=app.conf.amends_backend, amends_compensation_queue="undo")
+        bench.let_wait(log, alone.id)
+        with pytest.raises(OperationalError):
+            Sweep(away, may_judge=never).run_once()
 
 
 # Owners
