@@ -95,7 +95,8 @@ class Sweep:
 
     def _ask_queue_length(self, queue: str) -> int:
         with self._app.connection_for_read() as connection:
-            connection.transport_options.update(_WAITS.get(connection.transport.driver_type, {}))
+            options: Any = connection.transport_options
+            options.update(_WAITS.get(connection.transport.driver_type, {}))
             # A channel by itself is tried for longer than a sweep should wait.
             connection.ensure_connection(max_retries=1, timeout=_BROKER_PATIENCE)
             channel: Any = connection.default_channel
