@@ -3,6 +3,7 @@
 import amends.bootsteps  # they register themselves
 import amends.parking  # noqa: F401 - and so does its handler
 from amends.activities.definition import Activity, Compensation, activity
+from amends.breaker.definition import CircuitBreaker
 from amends.errors import (
     ActRefused,
     CircuitOpenError,
@@ -28,6 +29,7 @@ from amends.step import Step
 __all__ = [
     "ActRefused",
     "Activity",
+    "CircuitBreaker",
     "CircuitOpenError",
     "Compensation",
     "ConfigurationError",

@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 from celery import Celery
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from amends.errors import ConfigurationError
@@ -120,6 +120,22 @@ def _client(backend: str, pid: int) -> redis.Redis:  # noqa: ARG001 - a forked c
         "socket_connect_timeout": 1.0,
         "socket_timeout": 1.0,
         "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2),
+    }
+    return redis.Redis.from_url(backend, **options)
+
+
+def impatient_client_of(backend: str) -> redis.Redis:
+    """Return a client that gives up after a quarter of a second: what it is for can do without an answer.
+
+    It is a new one each time. In memory it is this process's one, whose data it shares.
+    """
+    if backend.startswith("memory://"):
+        return client_of(backend)
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "socket_connect_timeout": 0.25,
+        "socket_timeout": 0.25,
+        "retry": Retry(NoBackoff(), retries=0),
     }
     return redis.Redis.from_url(backend, **options)
 

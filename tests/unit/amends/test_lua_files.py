@@ -11,6 +11,7 @@ import pytest
 
 from amends import log, lua
 from amends.acts import Acts
+from amends.breaker.shared import SharedCircuit
 from amends.lua import SCRIPTS
 
 ROOT = Path(log.__file__).parent.parent
@@ -75,9 +76,15 @@ def test_a_method_of_the_log_runs_the_script_of_its_name():
     assert acts == {name: {name} for name in acts}
 
 
-def test_every_script_is_run_by_the_log_and_every_one_it_runs_is_there():
-    called = set().union(*calls_of_scripts().values(), *calls_of_scripts(Acts).values())
-    assert called == SCRIPTS.keys() - {"saga", "moves", "acts"}
+def test_a_method_of_the_shared_circuit_runs_the_script_of_its_name():
+    called = calls_of_scripts(SharedCircuit)
+    assert called == {name: {name} for name in called}
+
+
+def test_every_script_is_run_and_every_one_that_is_run_is_there():
+    calling = (log.SagaLog, Acts, SharedCircuit)
+    called = set().union(*(names for cls in calling for names in calls_of_scripts(cls).values()))
+    assert called == SCRIPTS.keys() - {"saga", "moves", "acts", "breaker"}
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -5,6 +5,7 @@ import amends
 NAMES = [
     "ActRefused",
     "Activity",
+    "CircuitBreaker",
     "CircuitOpenError",
     "Compensation",
     "ConfigurationError",

@@ -1,0 +1,94 @@
+"""What a person sees of a circuit breaker, and does to it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from amends.breaker.answers import Admitted, Failure
+from amends.breaker.gate import Gate
+from amends.breaker.options import Options
+from amends.breaker.reach import Away
+from amends.breaker.snapshot import CircuitEvent, CircuitSnapshot, circuit_snapshot
+from amends.breaker.states import CircuitState
+from amends.errors import LogUnavailable
+
+
+class Control(ABC):
+    """The part of `CircuitBreaker` that makes no call. All but `report_killed` raise `LogUnavailable`."""
+
+    name: str
+    options: Options
+
+    @abstractmethod
+    def _gate(self) -> Gate:
+        """Return this process's gate at the current app's Redis."""
+
+    @property
+    def state(self) -> CircuitState:
+        """What a caller meets. An open circuit is so until somebody calls, be its time over or not."""
+        return self.snapshot().state
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds until a call may be let through, 0 where one may be now."""
+        return self.snapshot().retry_after
+
+    def snapshot(self) -> CircuitSnapshot:
+        """Read how it stands."""
+        with _reaching(self.name):
+            return circuit_snapshot(self.name, self.options, *self._gate().shared.read())
+
+    def history(self, limit: int = 100) -> list[CircuitEvent]:
+        """Read its newest transitions, in their order: who moved it, when and why. It keeps 100."""
+        with _reaching(self.name):
+            events = self._gate().shared.read_events(limit)
+        return [CircuitEvent.from_fields(fields) for fields in events]
+
+    def force_open(self, *, by: str | None = None, why: str | None = None) -> None:
+        """Let no call through until `clear_override` or `reset`. Calls under way are not recorded."""
+        self._override(CircuitState.FORCED_OPEN, by, why)
+
+    def disable(self, *, by: str | None = None, why: str | None = None) -> None:
+        """Let every call through and record none until `clear_override` or `reset`."""
+        self._override(CircuitState.DISABLED, by, why)
+
+    def clear_override(self, *, by: str | None = None, why: str | None = None) -> None:
+        """Let the breaker's own state decide again, which is as it was."""
+        self._override(None, by, why)
+
+    def reset(self, *, by: str | None = None, why: str | None = None) -> None:
+        """Close it, zero all and take away an override."""
+        gate = self._gate()
+        with _reaching(self.name):
+            gate.shared.reset_breaker(by=by or "", why=why or "")
+        gate.forget()
+
+    def report_killed(self, token: str, *, ran_for: float, why: str) -> None:
+        """Record the failure of a call whose process was killed before it could report.
+
+        `token` is its permit's, and `ran_for` the seconds since before it was acquired. It counts where that
+        token is a live probe's, or where the call began since the last transition. With Redis away it is lost:
+        a probe's lease ends by itself.
+        """
+        gate, failure = self._gate(), Failure(why=why)
+        try:
+            recorded = gate.shared.record_failure(Admitted(token=token), failure, began_ago=ran_for)
+        except Away:
+            return
+        gate.note_move(recorded, failure, is_shared=True)
+
+    def _override(self, override: CircuitState | None, by: str | None, why: str | None) -> None:
+        gate = self._gate()
+        with _reaching(self.name):
+            gate.shared.override_breaker(override, by=by or "", why=why or "")
+        gate.forget()
+
+
+@contextmanager
+def _reaching(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Away as away:
+        raise LogUnavailable(
+            f"circuit breaker {name!r} at amends_backend cannot be reached: {away.reason}"
+        ) from away

@@ -1,0 +1,203 @@
+"""`CircuitBreaker`: a breaker as it is defined and used."""
+
+import inspect
+import os
+import re
+import secrets
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import update_wrapper
+from types import TracebackType
+from typing import Any, Final, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
+
+from celery import current_app
+
+from amends.breaker.control import Control
+from amends.breaker.gate import REMEMBERED, Gate
+from amends.breaker.options import ErrorClasses, OnBackendError, Options
+from amends.breaker.outcomes import classify
+from amends.breaker.permit import Permit
+from amends.breaker.reach import reach_of
+from amends.breaker.states import Outcome
+from amends.config import settings_of
+from amends.errors import DefinitionError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+# The blocks that the current thread or task is in. A generator may leave them out of order.
+_entered: ContextVar[tuple[tuple["CircuitBreaker", Permit], ...]] = ContextVar(
+    "amends_breakers_entered", default=()
+)
+
+
+class CircuitBreaker(Control):
+    """Lets no call through to a service that is down, in any process that has this breaker.
+
+    `name` is what it is known by in the Redis that ``amends_backend`` of the current Celery app names.
+    An error of a class in `failure_on` is a failure, one in `success_on` shows that the service lives, as a
+    return does; of two classes that fit, the nearer one decides. All other errors say nothing.
+
+    `failure_threshold` failures in a row, in at most `failure_window` seconds where it is given, open it.
+    After `reset_timeout` seconds it lets `half_open_max_calls` at a time through; `success_threshold`
+    successes close it, and a failure opens it again, each time for `reset_timeout_multiplier` times as long,
+    up to `max_reset_timeout`. Where the error has a ``retry_after`` above 0, that is how long. `reset_jitter` makes
+    it longer by up to that share. `probe_lease` is how long a call in half-open is waited for that never
+    reports, since its process was killed; it has to be longer than the longest call.
+
+    While Redis is away, `on_backend_error` decides: ``"local"`` has a breaker of this process, with the
+    same options, ``"allow"`` lets every call through, ``"reject"`` none.
+
+    Raises `DefinitionError` for options that make no sense, and for another breaker of this name.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is an option, and none travels far
+        self,
+        name: str,
+        *,
+        failure_on: ErrorClasses,
+        success_on: ErrorClasses = (),
+        failure_threshold: int = 3,
+        reset_timeout: float = 60.0,
+        half_open_max_calls: int = 1,
+        success_threshold: int = 1,
+        reset_timeout_multiplier: float = 1.0,
+        max_reset_timeout: float = 600.0,
+        reset_jitter: float = 0.0,
+        failure_window: float | None = None,
+        probe_lease: float = 60.0,
+        on_backend_error: OnBackendError = "local",
+    ) -> None:
+        self.name = name
+        self.options = Options(
+            failure_on=failure_on,
+            success_on=success_on,
+            failure_threshold=failure_threshold,
+            reset_timeout=reset_timeout,
+            half_open_max_calls=half_open_max_calls,
+            success_threshold=success_threshold,
+            reset_timeout_multiplier=reset_timeout_multiplier,
+            max_reset_timeout=max_reset_timeout,
+            reset_jitter=reset_jitter,
+            failure_window=failure_window,
+            probe_lease=probe_lease,
+            on_backend_error=on_backend_error,
+        )
+        _check_name(name)
+        self.options.check(name)
+        self._gates: dict[tuple[int, str], Gate] = {}
+        self._first = _defined.setdefault(name, self)  # lives as long as any object of its name
+        self._join(self._first)
+
+    def __repr__(self) -> str:
+        return f"<CircuitBreaker {self.name}>"
+
+    def _join(self, first: "CircuitBreaker") -> None:
+        """Be one more object for the breaker of this name, if there is one."""
+        differences = self.options.differences(first.options)
+        if differences:
+            raise DefinitionError(
+                f"circuit breaker {self.name!r} is defined twice: {', and '.join(differences)};"
+                " define it once and import it, or give this one a name of its own"
+            )
+        self._gates = first._gates  # noqa: SLF001 - of its own class
+
+    # Calls
+
+    def acquire(self, *, token: str | None = None, lease: float | None = None) -> Permit:
+        """Ask to make a call, and get the permit that has to be told how it ended.
+
+        `token` names the call, so that `report_killed` can speak for it; without it a random one does.
+        `lease` is how many seconds it is waited for should it be a probe, else `probe_lease`. Raises `CircuitOpenError`.
+        """
+        gate = self._gate()
+        token = token or secrets.token_hex(8)
+        circuit, admitted = gate.acquire(token, lease or self.options.probe_lease)
+        return Permit(gate, circuit, admitted, token=token, options=self.options)
+
+    def classify(self, error: BaseException | None) -> Outcome:
+        """Tell what an error says about the service; None is a return.
+
+        Celery's `Retry` is what it is raised for; `Ignore`, `Reject` and an open circuit say nothing.
+        """
+        return classify(error, self.options)
+
+    def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make a call. Raises `CircuitOpenError`, and what the call raises as it is."""
+        _check_function(function, self.name)
+        with self:
+            return function(*args, **kwargs)
+
+    def __call__(self, function: Callable[P, T], /) -> Callable[P, T]:
+        """Guard every call of a function: a decorator."""
+        _check_function(function, self.name)
+
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+            with self:
+                return function(*args, **kwargs)
+
+        return update_wrapper(guarded, function)
+
+    def __enter__(self) -> Permit:
+        permit = self.acquire()
+        _entered.set((*_entered.get(), (self, permit)))
+        return permit
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        entered = _entered.get()
+        last = max(k for k, (breaker, _) in enumerate(entered) if breaker is self)
+        _entered.set(entered[:last] + entered[last + 1 :])
+        entered[last][1].record(error)
+
+    def _gate(self) -> Gate:
+        app: Any = current_app
+        gate = self._gates.get((os.getpid(), app.conf.get("amends_backend")))
+        return gate or self._open_gate(settings_of(app).backend)
+
+    def _open_gate(self, backend: str) -> Gate:
+        # In memory nothing is far away, and a rehearsal's clock is not that of this process.
+        remembers = 0.0 if backend.startswith("memory://") else REMEMBERED
+        gate = Gate(self.name, self.options, reach_of(backend), remembers=remembers)
+        return self._gates.setdefault((os.getpid(), backend), gate)
+
+
+_defined: WeakValueDictionary[str, CircuitBreaker] = WeakValueDictionary()
+
+
+def breakers() -> list[CircuitBreaker]:
+    """List the breakers that are defined in this process, by name."""
+    return sorted(_defined.values(), key=lambda breaker: breaker.name)
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise DefinitionError(
+            f"a circuit breaker's name is 1 to 128 letters, digits, '.', '_' and '-', and not {name!r}"
+        )
+
+
+def _check_function(function: Any, name: str) -> None:
+    """Refuse what would return before the call is made."""
+    kinds = {
+        "a coroutine function": inspect.iscoroutinefunction,
+        "an async generator function": inspect.isasyncgenfunction,
+        "a generator function": inspect.isgeneratorfunction,
+    }
+    for kind, fits in kinds.items():
+        if fits(function):
+            raise DefinitionError(
+                f"circuit breaker {name!r} cannot guard {getattr(function, '__qualname__', function)}: it is {kind},"
+                f" which returns before its call is made; guard the call inside, with `permit = breaker.acquire()`"
+            )
+    if not callable(function):
+        raise DefinitionError(
+            f"circuit breaker {name!r} guards a function, and {function!r} is none"
+        )

@@ -1,0 +1,48 @@
+-- One circuit breaker as the scripts read it. The loader puts it before each script that includes it.
+--
+-- KEYS[1] hash    the breaker; there is none while nothing ever went wrong
+-- KEYS[2] zset    the probes under way: tokens, scored by the end of their lease
+-- KEYS[3] stream  its transitions, the newest ones
+--
+-- Fields: state ('closed' 'open' 'half_open'; none is closed)   epoch (its last transition; none is 0)
+--   until (when an open one lets a probe through)   opens (so many in a row)   successes (of probes)
+--   override ('forced_open' 'disabled'), by and why (a person's)   late (results that were dropped)
+--   f<epoch> when the failures in a row came, joined by ,
+-- Times are microseconds of Redis TIME. So are epochs, which no restart can give out again.
+--
+local BREAKER, PROBES, EVENTS = KEYS[1], KEYS[2], KEYS[3]
+local KEPT = 100
+local clock = redis.call('TIME')
+local NOW = clock[1] * 1000000 + clock[2]
+
+local head = redis.call('HMGET', BREAKER, 'state', 'epoch', 'until', 'opens', 'override')
+local state, epoch, override = head[1] or 'closed', head[2] or '0', head[5]
+local until_, opens = tonumber(head[3]), tonumber(head[4]) or 0
+
+-- A number of 16 digits as text: Lua itself would give 14 of them.
+local function exact(number) return string.format('%.0f', number) end
+
+local function add_event(name, by, ...)
+  redis.call('XADD', EVENTS, 'MAXLEN', KEPT, '*', 'name', name, 'at', exact(NOW), 'epoch', epoch, 'by', by, ...)
+end
+
+-- Comes to a state, in a new epoch: whatever is under way is late from here on.
+local function move_to(new)
+  local before = epoch
+  epoch = exact(math.max(NOW, tonumber(before) + 1)) -- several in a microsecond, or a clock that went back
+  state = new
+  redis.call('HSET', BREAKER, 'state', state, 'epoch', epoch)
+  redis.call('HDEL', BREAKER, 'f' .. before, 'successes')
+  redis.call('DEL', PROBES)
+end
+
+-- Whether the result of a permit counts: it is of this epoch, and a probe's lease has not run out.
+local function is_live(its_epoch, token)
+  if its_epoch ~= epoch or state == 'open' then return false end
+  return state == 'closed' or (tonumber(redis.call('ZSCORE', PROBES, token)) or 0) > NOW
+end
+
+local function drop_late()
+  if epoch ~= '0' then redis.call('HINCRBY', BREAKER, 'late', 1) end -- a healthy breaker has no key
+  return {'late'}
+end
