@@ -1,9 +1,10 @@
 """The options of a circuit breaker. They travel with its calls: none is stored."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from math import inf
-from typing import Literal
+from math import inf, isfinite
+from typing import Any, Literal, get_args
 
 from amends.breaker.states import Outcome
 from amends.errors import DefinitionError
@@ -33,41 +34,32 @@ class Options:
 
     def check(self, name: str) -> None:
         """Raise `DefinitionError` for a value that makes no sense."""
-        window, both = self.failure_window, set(self.failure_on) & set(self.success_on)
-        checks = {
-            "failure_on": (
-                _are_errors(self.failure_on, at_least=1),
-                "a tuple of exception classes",
-            ),
-            "success_on": (
-                _are_errors(self.success_on) and not both,
-                "a tuple of exception classes, none of them in failure_on",
-            ),
-            "failure_threshold": (
-                _is_count(self.failure_threshold, _MOST_FAILURES),
-                f"a whole number from 1 to {_MOST_FAILURES}",
-            ),
-            "reset_timeout": (_is_seconds(self.reset_timeout), "seconds above 0"),
-            "half_open_max_calls": (_is_count(self.half_open_max_calls), "a whole number above 0"),
-            "success_threshold": (_is_count(self.success_threshold), "a whole number above 0"),
-            "reset_timeout_multiplier": (1 <= self.reset_timeout_multiplier < inf, "1 or more"),
-            "max_reset_timeout": (
-                self.reset_timeout <= self.max_reset_timeout < inf,
-                f"seconds, {self.reset_timeout:g} (reset_timeout) or more",
-            ),
-            "reset_jitter": (0 <= self.reset_jitter <= 1, "from 0 to 1"),
-            "failure_window": (window is None or _is_seconds(window), "None or seconds above 0"),
-            "probe_lease": (_is_seconds(self.probe_lease), "seconds above 0"),
-            "on_backend_error": (
-                self.on_backend_error in ("local", "allow", "reject"),
-                "'local', 'allow' or 'reject'",
-            ),
-        }
-        for option, (holds, wanted) in checks.items():
+        for option, holds, wanted in self._checks():
             if not holds:
                 raise DefinitionError(
                     f"circuit breaker {name!r}: {option} is {getattr(self, option)!r}, not {wanted}"
                 )
+
+    def _checks(self) -> Iterator[tuple[str, bool, str]]:
+        """Give each option, whether it holds, and what would; each may count on those before it."""
+        count, seconds = "a whole number above 0", "seconds above 0"
+        failing, living, window = self.failure_on, self.success_on, self.failure_window
+        yield "failure_on", _are_errors(failing) and bool(failing), "a tuple of exception classes"
+        lives = _are_errors(living) and not set(living) & set(failing)
+        yield "success_on", lives, "a tuple of exception classes, none of them in failure_on"
+        few = _is_count(self.failure_threshold, _MOST_FAILURES)
+        yield "failure_threshold", few, f"a whole number from 1 to {_MOST_FAILURES}"
+        yield "reset_timeout", _is_seconds(self.reset_timeout), seconds
+        yield "half_open_max_calls", _is_count(self.half_open_max_calls), count
+        yield "success_threshold", _is_count(self.success_threshold), count
+        yield "reset_timeout_multiplier", _is_number(self.reset_timeout_multiplier, 1), "1 or more"
+        longest = _is_number(self.max_reset_timeout, self.reset_timeout)
+        yield "max_reset_timeout", longest, f"{self.reset_timeout} s (reset_timeout) or more"
+        yield "reset_jitter", _is_number(self.reset_jitter, 0, 1), "from 0 to 1"
+        yield "failure_window", window is None or _is_seconds(window), f"None or {seconds}"
+        yield "probe_lease", _is_seconds(self.probe_lease), seconds
+        known = self.on_backend_error in get_args(OnBackendError)
+        yield "on_backend_error", known, "'local', 'allow' or 'reject'"
 
     def differences(self, other: "Options") -> list[str]:
         """Say where an earlier configuration differs: ``failure_threshold is 5 here and 3 there``."""
@@ -95,17 +87,21 @@ class Options:
         return 1 + self.reset_jitter * random.random()  # noqa: S311 - jitter
 
 
-def _are_errors(classes: object, *, at_least: int = 0) -> bool:
-    return (
-        isinstance(classes, tuple)
-        and len(classes) >= at_least
-        and all(isinstance(each, type) and issubclass(each, BaseException) for each in classes)
+def _are_errors(classes: object) -> bool:
+    return isinstance(classes, tuple) and all(
+        isinstance(each, type) and issubclass(each, BaseException) for each in classes
     )
 
 
-def _is_count(value: object, most: float = inf) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
+def _is_count(value: Any, most: float = inf) -> bool:
+    return isinstance(value, int) and _is_number(value, 1, most)
 
 
-def _is_seconds(value: float) -> bool:
-    return 0 < value < inf
+def _is_seconds(value: Any) -> bool:
+    return _is_number(value) and value != 0
+
+
+def _is_number(value: Any, least: float = 0, most: float = inf) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return isfinite(value) and least <= value <= most

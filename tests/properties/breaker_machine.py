@@ -78,6 +78,19 @@ class BreakerMachine(RuleBasedStateMachine):
                 self.fail(age=0, retry_after=None)
         self.wait(seconds)
 
+    @rule(outcomes=st.lists(st.sampled_from(["succeed", "succeed", "fail", "none"]), max_size=4))
+    def wait_and_probe(self, outcomes: list[str]) -> None:
+        """Go the way of most breakers: its time passes, and callers see how the service is."""
+        if self.model.state == "open":
+            self.wait(max(0, self.model.until - self.model.now) / MICROSECONDS)
+        for outcome in outcomes:
+            before = len(self.permits)
+            self.acquire(lease=20.0, same=False, age=0)
+            if len(self.permits) > before and outcome == "succeed":
+                self.succeed(age=0)
+            elif len(self.permits) > before and outcome == "fail":
+                self.fail(age=0, retry_after=None)
+
     @rule(lease=st.sampled_from([20.0, 30.0]), same=st.booleans(), age=AGE)
     def acquire(self, lease: float, same: bool, age: int) -> None:  # noqa: FBT001
         """Ask for a permit, under a new token or, as a message that comes twice does, under an old one."""
@@ -164,9 +177,11 @@ class BreakerMachine(RuleBasedStateMachine):
             "failures": len(model.failures),
             "opens": model.opens,
             "successes": model.successes,
+            "probes": sorted(model.live_probes()),
             "late": model.late,
             "events": model.events,
             "is_healthy": model.is_healthy,
+            "left over": [],
         }
         looked = self.plant.look(self.circuit)
         assert looked == {key: expected[key] for key in looked}

@@ -49,7 +49,7 @@ class BreakerModel:
             if self.now < self.until:
                 return ("rejected", "open", self.until - self.now)
             self._enter("half_open", "half_opened")
-        live = self._live_probes()
+        live = self.live_probes()
         if token in live or len(live) < self.rules.half_open_max_calls:
             self.probes = {**live, token: self.now + lease}
             return ("admitted", self.epoch, token)
@@ -133,13 +133,13 @@ class BreakerModel:
         self.failures, self.probes, self.successes = [], {}, 0
         self.events.append(event)
 
-    def _live_probes(self) -> dict[str, int]:
+    def live_probes(self) -> dict[str, int]:
         return {token: end for token, end in self.probes.items() if end > self.now}
 
     def _is_live(self, epoch: int, token: str) -> bool:
         if epoch != self.epoch or self.state == "open":
             return False
-        return self.state == "closed" or token in self._live_probes()
+        return self.state == "closed" or token in self.live_probes()
 
     def _drop(self) -> str:
         self.late += self.epoch > 0

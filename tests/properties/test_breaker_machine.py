@@ -1,5 +1,6 @@
 """The circuit breaker, in Redis and in a process, against its table under everything at once."""
 
+import re
 import uuid
 from functools import partial
 
@@ -39,8 +40,9 @@ class SharedPlant:
         self.clock.advance(seconds)
 
     def look(self, circuit):
-        _, fields, _ = circuit.read()
-        failures = fields.get(f"f{fields.get('epoch', '0')}", "")
+        now, fields, probes = circuit.read()
+        own = f"f{fields.get('epoch', '0')}"
+        failures = fields.get(own, "")
         events = [each["name"].removeprefix("breaker.") for each in circuit.read_events(1000)]
         return {
             "state": fields.get("state", "closed"),
@@ -48,9 +50,11 @@ class SharedPlant:
             "failures": len(failures.split(",")) if failures else 0,
             "opens": int(fields.get("opens", 0)),
             "successes": int(fields.get("successes", 0)),
+            "probes": sorted(token for token, end in probes.items() if end > now),
             "late": int(fields.get("late", 0)),
             "events": events,
             "is_healthy": not self.client.exists(*circuit.keys),
+            "left over": [each for each in fields if re.match("f[0-9]", each) and each != own],
         }
 
 
@@ -70,6 +74,7 @@ class LocalPlant:
             "failures": len(circuit._failures),
             "opens": circuit._opens,
             "successes": circuit._successes,
+            "probes": sorted(k for k, end in circuit._probes.items() if end > circuit._clock()),
         }
 
 
