@@ -168,11 +168,15 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Heartbeat:
-    """What a worker last said: `at` by the log's clock, `age` seconds ago, that these processes live."""
+    """What a worker last said: `at` by the log's clock, `age` seconds ago, that these processes live.
+
+    `messages` has the ids of those in its hands; None where it did not say.
+    """
 
     at: float
     age: float
     pids: frozenset[str]
+    messages: frozenset[str] | None
 
 
 @dataclass(frozen=True, kw_only=True)

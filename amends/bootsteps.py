@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import Celery, _state, bootsteps
 from celery.signals import worker_shutdown
+from celery.worker import state
 from kombu.exceptions import OperationalError
 
 from amends import retention
@@ -43,7 +44,8 @@ class Recovery(bootsteps.StartStopStep):
         interval = settings_of(worker.app).sweep_interval
         log = log_of(worker.app)
         _warn(log)
-        self._heartbeat = heartbeat = Heartbeat(log, lambda: worker.pool.info.get("processes", ()))
+        pids = lambda: worker.pool.info.get("processes", ())  # noqa: E731
+        self._heartbeat = heartbeat = Heartbeat(log, pids, _messages_in_hand)
         heartbeat.start()
         # Bootsteps stop before the pool drains, and what still runs there must not seem dead.
         worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)
@@ -88,6 +90,18 @@ class Recovery(bootsteps.StartStopStep):
                 _logger.warning("no sweep: %s", error)
             except Exception:
                 _logger.exception("a sweep failed; the next one tries again")
+
+
+def _messages_in_hand() -> set[str]:
+    """Name the messages that the worker has fetched or is at.
+
+    Both sets: on a lost connection Celery clears the one of what is fetched, and tasks run on.
+    """
+    while True:
+        try:
+            return {request.id for request in [*state.reserved_requests, *state.active_requests]}
+        except RuntimeError:  # another thread changed one meanwhile
+            continue
 
 
 def _jittered(seconds: float) -> float:

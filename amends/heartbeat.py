@@ -9,7 +9,7 @@ from typing import Final
 
 from amends.answers import Running
 from amends.errors import LogUnavailable
-from amends.log import SagaLog
+from amends.log import Cost, SagaLog
 from amends.messages import worker_name
 
 INTERVAL: Final = 2.0
@@ -23,14 +23,20 @@ _logger = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Says now and then that this worker lives, and which processes of its pool do.
+    """Says now and then that this worker lives, which processes of its pool do, and what it is at.
 
-    `pids` tells those. It goes on while the pool drains; `stop` ends it.
+    `pids` and `messages` tell those. It goes on while the pool drains; `stop` ends it.
     """
 
-    def __init__(self, log: SagaLog, pids: Callable[[], Iterable[int]]) -> None:
+    def __init__(
+        self,
+        log: SagaLog,
+        pids: Callable[[], Iterable[int]],
+        messages: Callable[[], Iterable[str] | None] = lambda: None,
+    ) -> None:
         self._log = log
         self._pids = pids
+        self._messages = messages
         self._accepted_since: float | None = None
         self._last = 0.0
         self._ends = threading.Event()
@@ -45,7 +51,7 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Beat once. Raises `LogUnavailable`."""
-        self._log.note_heartbeat(worker_name(), {os.getpid(), *self._pids()})
+        self._log.note_heartbeat(worker_name(), {os.getpid(), *self._pids()}, self._messages())
         now = time.monotonic()
         if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:
             self._accepted_since = now
@@ -71,16 +77,23 @@ class Heartbeat:
             self._ends.wait(INTERVAL)
 
 
-def is_dead(log: SagaLog, running: Running) -> bool:
-    """Tell whether the owner of a claim is dead.
+def lost_owner(log: SagaLog, running: Running) -> Cost | None:
+    """Tell whether a claim has lost its owner, and what that costs it; None where it has not.
 
-    It is when its worker did not beat for `DEAD_AFTER`, or has beaten since the claim without naming
-    the process. What runs without a worker has no owner, and only its time ends it.
+    Its owner is dead when its worker did not beat for `DEAD_AFTER`, or has beaten since the claim without naming
+    the process. It lives and has abandoned the claim when it no longer has the message: the answer to the claim, or the
+    result, could not be written. What runs without a worker has no owner, and only its time ends it.
     """
-    worker, _, pid = running.owner.partition(":")
+    worker, _, rest = running.owner.partition(":")
+    pid, _, message = rest.partition(":")
     if not worker:
-        return False
+        return None
     heartbeat = log.read_heartbeat(worker)
     if heartbeat is None or heartbeat.age > DEAD_AFTER:
-        return running.age > DEAD_AFTER
-    return heartbeat.at > running.claimed_at and pid not in heartbeat.pids
+        return "death" if running.age > DEAD_AFTER else None
+    if heartbeat.at <= running.claimed_at:
+        return None
+    if pid not in heartbeat.pids:
+        return "death"
+    is_abandoned = message and heartbeat.messages is not None and message not in heartbeat.messages
+    return "nothing" if is_abandoned else None

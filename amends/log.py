@@ -207,23 +207,35 @@ class SagaLog:
 
     # Workers
 
-    def note_heartbeat(self, worker: str, pids: Iterable[int]) -> None:
-        """Note that a worker lives, and with it these processes of its pool."""
+    def note_heartbeat(
+        self, worker: str, pids: Iterable[int], messages: Iterable[str] | None = None
+    ) -> None:
+        """Note that a worker lives, and with it these processes of its pool and messages in its hands."""
         arguments = [",".join(map(str, pids)), round(_HEARTBEAT_KEPT * 1000)]
+        if messages is not None:
+            arguments.append(",".join(messages))
         self._store.call_many("note_heartbeat", [([_worker_key(worker)], arguments)])
 
     def read_heartbeat(self, worker: str) -> Heartbeat | None:
         """Read what a worker last said, None where that is long ago."""
         key = _worker_key(worker)
-        (seconds, micros), (at, pids) = self._store.read(
+        (seconds, micros), (at, pids, messages) = self._store.read(
             lambda client: (
-                client.pipeline(transaction=False).time().hmget(key, "at", "pids").execute()
+                client.pipeline(transaction=False)
+                .time()
+                .hmget(key, "at", "pids", "messages")
+                .execute()
             )
         )
         if at is None:
             return None
         now, then = seconds + micros / 1_000_000, int(at) / 1000
-        return Heartbeat(at=then, age=now - then, pids=frozenset(pids.split(",")))
+        return Heartbeat(
+            at=then,
+            age=now - then,
+            pids=frozenset(pids.split(",")),
+            messages=None if messages is None else frozenset(messages.split(",")),
+        )
 
     def weaknesses(self) -> list[str]:
         """Tell how the log's Redis is configured to lose what it acknowledged."""

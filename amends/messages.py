@@ -33,9 +33,9 @@ def worker_name() -> str:
     return _Worker.name
 
 
-def this_process() -> str:
-    """Name this process as the owner of a claim: its worker, and its pid."""
-    return f"{_Worker.name}:{os.getpid()}"
+def claimer(message: str) -> str:
+    """Name the owner of a claim: this worker, this process, and the message that it claims for."""
+    return f"{_Worker.name}:{os.getpid()}:{message}"
 
 
 TOKEN_HEADER: Final = "amends_token"  # noqa: S105 - a name

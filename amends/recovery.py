@@ -14,7 +14,7 @@ from amends.answers import Publish, Run, Running, Waiting
 from amends.config import settings_of
 from amends.coordinator import advance, queue_of
 from amends.errors import LogUnavailable
-from amends.heartbeat import is_dead
+from amends.heartbeat import lost_owner
 from amends.log import LOOK_AGAIN, Cost, SagaLog, log_of
 from amends.payload import error_json
 
@@ -23,8 +23,6 @@ BATCH: Final = 50
 """Sagas of a shard that one sweep looks at."""
 _LONG: Final = 1_000  # messages
 _LONG_PATIENCE: Final = 3600.0
-_ATTEMPT: Final[Cost] = "attempt"
-_DEATH: Final[Cost] = "death"
 _BROKER_PATIENCE: Final = 3
 _WAITS: Final = {  # how long for an answer, by kombu's transport
     "redis": {"socket_timeout": _BROKER_PATIENCE},
@@ -107,23 +105,25 @@ class Sweep:
             return length
 
     def _end_attempt(self, saga_id: str, running: Running) -> bool:
-        """End an attempt that is past its time, or whose owner is dead; tell whether it was ended.
+        """End an attempt that is past its time, or has lost its owner; tell whether it was ended.
 
-        A death after the attempt's own time limit is a timeout like any other.
+        A loss after the attempt's own time limit is a timeout like any other.
         """
-        given_up = running.time_left <= 0
-        if not given_up and not (self._may_judge() and is_dead(self._log, running)):
-            return False
+        lost = lost_owner(self._log, running) if self._may_judge() else None
         call = running.itinerary.records[running.path].call
-        if given_up or running.limit_left <= 0:
+        again, wait = True, 0.0
+        if running.time_left <= 0 or (lost and running.limit_left <= 0):
             error: Exception = TimeoutError(f"no answer after {call.start_to_close_timeout:g} s")
             again = call.retry.allows(error, running.attempts + 1)
-            wait, cost = call.retry.wait(running.attempts + 1), _ATTEMPT
-        else:
+            wait, lost = call.retry.wait(running.attempts + 1), "attempt"
+        elif lost == "death":
             error = WorkerLostError(f"the process {running.owner} that ran it died")
             again = running.deaths + 1 < self._settings.poison_after
-            wait, cost = 0.0, _DEATH
-        return self._take_over(saga_id, running, error, wait=wait if again else None, cost=cost)
+        elif lost == "nothing":
+            error = LogUnavailable(f"{running.owner} went on without the saga log's answer")
+        else:
+            return False
+        return self._take_over(saga_id, running, error, wait=wait if again else None, cost=lost)
 
     def _take_over(
         self, saga_id: str, running: Running, error: Exception, *, wait: float | None, cost: Cost

@@ -40,7 +40,7 @@ def running_pids(saga_ids: Sequence[str]) -> set[int]:
         for entry in entries
         for code in _in_state(entry, "running")
     ]
-    return {int(owner.partition(":")[2]) for owner in owners if owner}
+    return {int(owner.split(":")[1]) for owner in owners if owner}
 
 
 def running_path(entry: Entry) -> str | None:

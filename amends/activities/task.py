@@ -28,7 +28,7 @@ from amends.config import settings_of
 from amends.errors import LogUnavailable, Refused
 from amends.invocation import Context, entered
 from amends.log import SagaLog, log_of
-from amends.messages import TOKEN_HEADER, next_path, send_advance, stop_chain, this_process
+from amends.messages import TOKEN_HEADER, claimer, next_path, send_advance, stop_chain
 from amends.payload import output_json, validated
 
 CLAIM_PATIENCE: Final = 5.0
@@ -104,7 +104,7 @@ class ActivityTask(CeleryTask):
                 saga_id,
                 path,
                 token=token,
-                owner=this_process(),
+                owner=claimer(self.request.id or ""),
                 retries=self.request.retries or 0,
                 brought=self._brought(),
             )

@@ -23,7 +23,7 @@ def owner_of(saga_id, record):
     while not (owner := log_of(tasks.app).read_saga(saga_id).fields.get(f"{record}.o")):
         assert time.monotonic() < until
         time.sleep(0.01)
-    return int(owner.partition(":")[2])
+    return int(owner.split(":")[1])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from bench import bench, job_saga
+from bench import Job, bench, job_saga
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
 from kombu.exceptions import OperationalError
@@ -16,7 +16,7 @@ from amends import heartbeat, recovery
 from amends.answers import Waiting
 from amends.bootsteps import Recovery
 from amends.coordinator import advance
-from amends.heartbeat import Heartbeat, is_dead
+from amends.heartbeat import Heartbeat, lost_owner
 from amends.messages import worker_name
 from amends.payload import canonical_json
 from amends.recovery import Sweep
@@ -286,7 +286,7 @@ def test_what_runs_without_a_worker_has_no_owner_to_die(log, alone, monkeypatch)
     monkeypatch.setattr(heartbeat, "DEAD_AFTER", 0.0)
     claim(log, alone.id, owner="")
     running = log.dispatch_saga(alone.id, longest_wait=300.0)
-    assert not is_dead(log, running)
+    assert lost_owner(log, running) is None
 
 
 @pytest.mark.parametrize(("dead_after", "dead"), [(60.0, False), (0.0, True)])
@@ -294,10 +294,48 @@ def test_a_worker_is_dead_that_has_not_beaten_for_long(log, alone, monkeypatch, 
     claim(log, alone.id, owner=f"gone:{os.getpid()}")
     monkeypatch.setattr(heartbeat, "DEAD_AFTER", dead_after)
     tick(log)
-    assert is_dead(log, log.dispatch_saga(alone.id, longest_wait=300.0)) is dead
+    assert (lost_owner(log, log.dispatch_saga(alone.id, longest_wait=300.0)) == "death") is dead
     log.note_heartbeat("gone", [os.getpid()])
     tick(log)
-    assert is_dead(log, log.dispatch_saga(alone.id, longest_wait=300.0)) is dead
+    assert (lost_owner(log, log.dispatch_saga(alone.id, longest_wait=300.0)) == "death") is dead
+
+
+@pytest.mark.parametrize(("at_it", "abandoned"), [(True, False), (False, True)])
+def test_a_claim_whose_worker_lives_and_no_longer_has_its_message_is_abandoned(
+    quiet_app, broker, log, alone, at_it, abandoned
+):
+    message = f"{alone.id}.1.a"
+    claim(log, alone.id, owner=f"{worker_name()}:{os.getpid()}:{message}")
+    tick(log)
+    Heartbeat(log, lambda: [os.getpid()], lambda: [message] if at_it else []).beat()
+    Sweep(quiet_app, may_judge=always).heal(alone.id)
+    assert (events(alone)[-1] == "step.retrying") is abandoned
+    assert broker.llen("work") == abandoned
+    if abandoned:
+        assert error_of(alone).startswith("LogUnavailable")
+        record = alone.snapshot().steps["a"]
+        assert (record.attempts, log.read_saga(alone.id).fields.get("1.p")) == (0, None)
+        assert log.read_saga(alone.id).fields["1.u"] == "1"  # it may have run, and lost its result
+
+
+def test_a_worker_says_which_messages_are_in_its_hands(app, log, saga_id):
+    arrived, goes_on = threading.Event(), threading.Event()
+
+    def hold(key):
+        arrived.set()
+        assert goes_on.wait(20)
+
+    bench.script(f"{saga_id}:a", hold)
+    with start_worker(app, pool="threads", loglevel="CRITICAL", perform_ping_check=False):
+        handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+        assert arrived.wait(10)
+        owner = log.read_saga(saga_id).fields["1.o"]
+        assert owner.split(":")[2] == f"{saga_id}.1.a"
+        bench.wait_until(
+            lambda: owner.split(":")[2] in (log.read_heartbeat(worker_name()).messages or ())
+        )
+        goes_on.set()
+        handle.wait(timeout=20)
 
 
 def test_s11_a_step_whose_owners_die_of_it_is_poison_and_unknown(quiet_app, log, alone):
