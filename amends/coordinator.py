@@ -14,7 +14,13 @@ from amends.config import settings_of
 from amends.errors import LogUnavailable
 from amends.itinerary import RecordPlan
 from amends.log import log_of
-from amends.messages import ADVANCE, advance_message, compensation_queue, task_id
+from amends.messages import (
+    ADVANCE,
+    advance_message,
+    compensation_queue,
+    publishing,
+    task_id,
+)
 
 _ANY: Final = 10.0**9  # seconds: no wait is too long where nothing is published
 
@@ -45,7 +51,8 @@ def publish(app: Celery, saga_id: str, what: Publish) -> None:
     ]
     canvas = chain(*links)
     options: dict[str, Any] = {"countdown": what.wait} if what.wait else {}
-    canvas.apply_async(link_error=advance_message(app, saga_id, what.number), **options)
+    with publishing():
+        canvas.apply_async(link_error=advance_message(app, saga_id, what.number), **options)
 
 
 def run_here(

@@ -187,6 +187,10 @@ class SagaLog:
         ]
         return [saga_id for ids in self._store.call_many("take_due", calls) for saga_id in ids]
 
+    def put_back(self, saga_ids: Iterable[str]) -> None:
+        """Let sagas that were taken be due now, where they are alive still."""
+        self._store.put_back(saga_ids)
+
     def count_live(self) -> int:
         """Count the sagas that a sweep may come to look at."""
         return self._store.count_due()

@@ -5,6 +5,8 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 import logging
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from celery import Celery, Task
@@ -64,10 +66,21 @@ def advance_message(app: Celery, saga_id: str, number: int) -> Signature[Any]:
     )
 
 
+@contextmanager
+def publishing() -> Iterator[None]:
+    """Publish inside, and have one error that says that the broker is away: kombu's ``OperationalError``."""
+    try:
+        yield
+    except AttributeError as error:
+        # kombu tries again on a channel that it has closed (kombu/messaging.py, Producer._publish).
+        raise OperationalError(f"the connection to the broker was lost: {error}") from error
+
+
 def send_advance(app: Celery, saga_id: str, number: int) -> None:
     """Send it. With the broker away the saga goes on when its due entry comes up."""
     try:
-        advance_message(app, saga_id, number).apply_async()
+        with publishing():
+            advance_message(app, saga_id, number).apply_async()
     except OperationalError as error:
         _logger.warning("saga %s goes on when it is due: the broker is away: %s", saga_id, error)
 

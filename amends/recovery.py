@@ -51,10 +51,13 @@ class Sweep:
         kombu's ``OperationalError`` with the broker away: then nothing can be.
         """
         due = self._log.take_due(lease=_TAKEN_FOR, limit=BATCH)
-        for saga_id, found in zip(due, self._look(due), strict=True):
+        for k, (saga_id, found) in enumerate(zip(due, self._look(due), strict=True)):
             try:
                 self._heal(saga_id, found)
-            except (LogUnavailable, OperationalError):
+            except LogUnavailable:
+                raise
+            except OperationalError:
+                self._log.put_back(due[k:])  # for when the broker is there again
                 raise
             except Exception:
                 _logger.exception("saga %s stays due", saga_id)

@@ -99,6 +99,17 @@ class Store:
                     pipeline.zrangebyscore(_index_key(shard, status), "-inf", last, 0, limit)
             return [saga_id for ids in pipeline.execute() for saga_id in ids]
 
+    def put_back(self, saga_ids: Iterable[str]) -> None:
+        """Let the entries of these sagas be due now, those that are there."""
+        with _reaching():
+            seconds, micros = self.client.time()
+            now = seconds * 1000 + micros // 1000
+            pipeline = self.client.pipeline(transaction=False)
+            for saga_id in saga_ids:
+                due = self.due_key(self.shard_of(saga_id))
+                pipeline.zadd(due, {saga_id: now}, xx=True, lt=True)
+            pipeline.execute()
+
     def count_due(self) -> int:
         """Count the entries of all sets of due sagas."""
         with _reaching():

@@ -28,7 +28,14 @@ from amends.config import settings_of
 from amends.errors import LogUnavailable, Refused
 from amends.invocation import Context, entered
 from amends.log import SagaLog, log_of
-from amends.messages import TOKEN_HEADER, claimer, next_path, send_advance, stop_chain
+from amends.messages import (
+    TOKEN_HEADER,
+    claimer,
+    next_path,
+    publishing,
+    send_advance,
+    stop_chain,
+)
 from amends.payload import output_json, validated
 
 CLAIM_PATIENCE: Final = 5.0
@@ -132,7 +139,8 @@ class ActivityTask(CeleryTask):
         headers = {**(self.request.headers or {}), TOKEN_HEADER: tokens}
         message = self.signature_from_request(self.request, countdown=countdown, headers=headers)
         try:
-            message.apply_async()
+            with publishing():
+                message.apply_async()
         except OperationalError as away:
             _logger.warning("%s is kept: %s, and %s", self.request.id, error, away)
             return

@@ -17,9 +17,12 @@ local known, longest, only_look, again = ARGV[2], tonumber(ARGV[3]), ARGV[4] == 
 -- empty, it is looked at again every 15 s; of a shard at most four sagas a second, however many wait.
 local LOST_AFTER, LOST_AFTER_AT_MOST, SOONER = 60000, 600000, 6
 local LOOK, LOOK_EACH = 15000, 250
-local function look_at_message(itinerary, code)
+local function message_sent()
   local sent, times = unpack(redis.call('HMGET', SAGA, 'sent', 'dispatches'))
-  local patience = math.min(LOST_AFTER * 2 ^ math.min(times - 1, 10), LOST_AFTER_AT_MOST)
+  return tonumber(sent), tonumber(times), math.min(LOST_AFTER * 2 ^ math.min(times - 1, 10), LOST_AFTER_AT_MOST)
+end
+local function look_at_message(itinerary, code)
+  local sent, times, patience = message_sent()
   if NOW < sent + patience / SOONER then
     set_due(sent + patience / SOONER)
     return {'nothing', 'its message is under way'}
@@ -27,7 +30,7 @@ local function look_at_message(itinerary, code)
   local overdue = NOW >= sent + patience
   local look = NOW + math.max(LOOK, redis.call('ZCARD', DUE) * LOOK_EACH)
   set_due(overdue and look or math.min(sent + patience, look))
-  return {'waiting', digest, itinerary, path_of(code), overdue and 1 or 0, NOW - sent, tonumber(times)}
+  return {'waiting', digest, itinerary, path_of(code), overdue and 1 or 0, NOW - sent, times}
 end
 
 if not open_saga() then
@@ -70,7 +73,8 @@ if only_look then
   end
   return look_at_message(itinerary, list[1])
 end
-redis.call('HINCRBY', SAGA, 'dispatches', 1)
+local sent, _, patience = message_sent()
+if NOW >= sent + patience / SOONER then redis.call('HINCRBY', SAGA, 'dispatches', 1) end -- the one before is lost
 redis.call('HSET', SAGA, 'sent', NOW + wait)
 set_due(NOW + wait + LEASE)
 local answer = {'publish', digest, itinerary, number_messages(#list), wait}

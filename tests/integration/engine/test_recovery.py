@@ -214,6 +214,8 @@ def test_with_the_broker_away_a_sweep_ends_and_says_so(app, log, alone):
     bench.let_wait(log, alone.id)
     with pytest.raises(OperationalError):
         Sweep(away, may_judge=never).run_once()
+    due = log._store.client.zscore(log._store.keys_of(alone.id)[2], alone.id)
+    assert due <= log._store.client.time()[0] * 1000 + 1000  # for the sweep that finds it back
 
 
 @pytest.mark.parametrize("transport", ["redis", "amqp"])

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from bench import Job, bench, job_saga
 from celery import Celery
+from kombu import Producer
 
 import amends
 from amends import SagaAlreadyStarted, UnknownSaga
@@ -116,6 +117,20 @@ def test_o20_a_start_while_the_broker_is_away_returns_with_a_warning(
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     assert "once the broker is back" in warnings.text
     assert handle.status == "pending"
+
+
+def test_o20_a_channel_that_kombu_has_closed_is_a_broker_that_is_away(
+    app, log, saga_id, caplog, monkeypatch
+):
+    def publish(*_, **__):
+        raise AttributeError("'NoneType' object has no attribute 'client'")
+
+    monkeypatch.setattr(Producer, "publish", publish)
+    with caplog.at_level(logging.WARNING):
+        handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    assert handle.status == "pending"
+    assert "runs once the broker is back" in caplog.text
+    assert handle.cancel()  # which sends `advance`, or would
 
 
 def test_o20_a_second_start_of_a_pending_saga_publishes_again(work, log, saga_id):

@@ -148,12 +148,30 @@ def test_a_look_tells_of_a_message_that_should_have_arrived_and_publishes_nothin
 
 
 def test_the_patience_with_a_message_doubles_with_each_that_was_published(journey):
-    journey.remaining()
+    look(journey, sent_ago=11)
+    journey.remaining()  # it was lost, and is published again
     assert look(journey, sent_ago=15) is None
     assert not look(journey, sent_ago=61).is_overdue
     assert look(journey, sent_ago=121).is_overdue
     journey.do("check_traveller")
     assert look(journey, sent_ago=61).is_overdue  # it is another message
+
+
+def test_a_dispatch_in_place_of_the_chains_next_link_is_the_first_message(journey):
+    journey.do("check_traveller")
+    for _ in range(3):
+        journey.remaining()
+    assert look(journey, sent_ago=11).times == 1
+
+
+def test_what_was_taken_and_put_back_is_due_at_once_if_it_is_alive(journey):
+    due = journey.log._store.keys_of(journey.id)[2]
+    journey.log.put_back([journey.id, "nobody"])
+    assert due_in(journey) <= 1
+    assert journey.client.zscore(journey.log._store.keys_of("nobody")[2], "nobody") is None
+    journey.client.zadd(due, {journey.id: 1})
+    journey.log.put_back([journey.id])
+    assert journey.client.zscore(due, journey.id) == 1
 
 
 def test_the_more_sagas_wait_the_less_often_each_is_looked_at(journey):
