@@ -42,6 +42,8 @@ def claimer(message: str) -> str:
 
 TOKEN_HEADER: Final = "amends_token"  # noqa: S105 - a name
 """The header with the token of a claim whose answer never came."""
+DEFERRALS_HEADER: Final = "amends_deferrals"
+"""The header that counts how often a call of its own met an open circuit."""
 
 _logger = logging.getLogger(__name__)
 

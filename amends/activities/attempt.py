@@ -11,11 +11,13 @@ from celery.exceptions import SoftTimeLimitExceeded
 from celery.utils.log import get_task_logger
 from pydantic import BaseModel
 
+from amends.activities.guard import Guard, wait_for_circuit
 from amends.answers import Next, Run
-from amends.errors import LogUnavailable, NotDone, Refused
+from amends.breaker.permit import Permit
+from amends.errors import CircuitOpenError, LogUnavailable, NotDone, Refused
 from amends.invocation import Context, Undoes, entered
 from amends.itinerary import RecordPlan, fill
-from amends.log import SagaLog
+from amends.log import Cost, SagaLog
 from amends.payload import error_json, output_text, validated
 from amends.policy import RetryPolicy
 
@@ -35,6 +37,7 @@ class Definition(Protocol):
     start_to_close_timeout: float
     queue: str | None
     priority: int | None
+    guard: Guard | None
 
 
 Call = Callable[[str, Callable[..., Any], list[Any]], Any]
@@ -73,6 +76,7 @@ class Attempt:
         path: str,
         token: str,
         link: str = "",
+        permit_token: str | None = None,
         call: Call = call_directly,
     ) -> None:
         self._activity = activity
@@ -82,6 +86,7 @@ class Attempt:
         self._path = path
         self._token = token
         self._link = link
+        self._permit_token = permit_token or token
         self._call = call
         self._record: RecordPlan = claim.itinerary.records[path]
         self._number = claim.attempts + 1
@@ -93,20 +98,35 @@ class Attempt:
 
     def carry_out(self) -> Ended:
         """Call the function, and record what came of it. Raises `LogUnavailable` if that is in vain."""
-        activity = self._activity
         try:
             arguments = self._arguments()
         except Exception as error:  # noqa: BLE001 - a validator may raise anything
             return self._fail(NotDone(f"the input of {self._path} does not validate: {error!r}"))
         try:
+            permit = self._permit()
+        except CircuitOpenError as error:
+            return self._meet_open_circuit(error)
+        output, failure = self._try(arguments)
+        if permit:
+            with suppress(SoftTimeLimitExceeded):  # it came too late to stop the call
+                permit.record(failure)
+        return self._complete(output) if failure is None else self._retry_or_fail(failure)
+
+    def _permit(self) -> Permit | None:
+        guard = self._activity.guard
+        if guard is None:
+            return None
+        return guard.acquire(self._permit_token, longest=self._claim.time_left)
+
+    def _try(self, arguments: list[Any]) -> tuple[str, Exception | None]:
+        """Call the function; answers its output as JSON, or its error."""
+        activity = self._activity
+        try:
             with entered(self._context()):
                 result = self._call(self._path, activity.function, arguments)
-                output = output_text(activity.output, result, activity=activity.name)
-        except SoftTimeLimitExceeded:  # the same error in every kind of pool
-            return self._retry_or_fail(TimeoutError(f"no answer after {self._limit:g} s"))
+                return output_text(activity.output, result, activity=activity.name), None
         except Exception as error:  # noqa: BLE001 - whatever it raises has an outcome
-            return self._retry_or_fail(error)
-        return self._complete(output)
+            return "", as_timeout(error, self._limit)
 
     def _arguments(self) -> list[Any]:
         request = validated(
@@ -138,13 +158,26 @@ class Attempt:
         )
         return Ended(follows=follows)
 
+    def _meet_open_circuit(self, error: CircuitOpenError) -> Ended:
+        """Do what the activity wants of an open circuit. No call was made, and so no attempt is spent."""
+        guard, wait = self._activity.guard, wait_for_circuit(error, self._claim.tries)
+        if guard and guard.on_open == "defer" and self._is_in_time(wait):
+            return self._retry(error, wait=wait, cost="nothing")
+        return self._fail(error, cost="nothing")
+
     def _retry_or_fail(self, error: Exception) -> Ended:
         policy = self._policy()
         wait = wait_after(policy, error, self._spent)
-        left = self._claim.saga_time_left
-        in_time = left is None or wait < left - (time.monotonic() - self._began)
-        if isinstance(error, Refused) or not policy.allows(error, self._spent) or not in_time:
+        is_final = isinstance(error, Refused) or not policy.allows(error, self._spent)
+        if is_final or not self._is_in_time(wait):
             return self._fail(error)
+        return self._retry(error, wait=wait)
+
+    def _is_in_time(self, wait: float) -> bool:
+        left = self._claim.saga_time_left
+        return left is None or wait < left - (time.monotonic() - self._began)
+
+    def _retry(self, error: Exception, *, wait: float, cost: Cost = "attempt") -> Ended:
         follows = self._land(
             lambda: self._log.retry_step(
                 self._saga_id,
@@ -152,8 +185,8 @@ class Attempt:
                 token=self._token,
                 error=error_json(error),
                 wait=wait,
-                unknown=is_unknown(error),
-                cost="attempt",
+                unknown=cost == "attempt" and is_unknown(error),
+                cost=cost,
             )
         )
         return Ended(follows=follows, error=error, wait=wait)
@@ -165,17 +198,18 @@ class Attempt:
             **{**vars(from_log), "non_retryable": self._activity.retry.non_retryable}
         )
 
-    def _fail(self, error: Exception) -> Ended:
+    def _fail(self, error: Exception, *, cost: Cost = "attempt") -> Ended:
         follows = self._land(
             lambda: self._log.fail_step(
                 self._saga_id,
                 self._path,
                 token=self._token,
                 error=error_json(error),
-                unknown=is_unknown(error),
+                unknown=cost == "attempt" and is_unknown(error),
                 refused=isinstance(error, Refused),
                 outcome=self._record.step.outcome_of(type(error)),
                 link=self._link,
+                cost=cost,
             )
         )
         fails = follows.action != "late" and not self._record.undoes
@@ -221,6 +255,12 @@ def wait_after(policy: RetryPolicy, error: Exception, attempt: int) -> float:
     """Seconds until the next attempt: the policy's, or longer where the error asks for it."""
     wait = policy.wait(attempt)
     return max(wait, error.retry_after) if isinstance(error, NotDone) else wait
+
+
+def as_timeout(error: Exception, limit: float) -> Exception:
+    """Return an error as it is, but for a soft limit: that is the same error in every kind of pool."""
+    is_limit = isinstance(error, SoftTimeLimitExceeded)
+    return TimeoutError(f"no answer after {limit:g} s") if is_limit else error
 
 
 def is_unknown(error: BaseException) -> bool:

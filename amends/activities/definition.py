@@ -12,7 +12,9 @@ from celery.canvas import Signature
 from celery.result import AsyncResult
 from pydantic import BaseModel
 
+from amends.activities.guard import Guard, OnCircuitOpen, guard_of
 from amends.activities.task import ActivityTask
+from amends.breaker.definition import CircuitBreaker
 from amends.config import Settings
 from amends.errors import DefinitionError, did_you_mean
 from amends.itinerary import ActivityPlan
@@ -68,6 +70,7 @@ class _Callable:
         queue: str | None,
         priority: int | None,
         name: str | None,
+        guard: Guard | None,
         options: Mapping[str, Any],
     ) -> None:
         self.function = function
@@ -76,6 +79,7 @@ class _Callable:
         self.start_to_close_timeout = start_to_close_timeout
         self.queue = queue
         self.priority = priority
+        self.guard = guard
         self.parameters, self.output = _models_of(function, self.name)
         self.__doc__ = function.__doc__
         _check_options(self.name, options, start_to_close_timeout)
@@ -170,6 +174,8 @@ def activity(
     queue: str | None = None,
     priority: int | None = None,
     name: str | None = None,
+    breaker: CircuitBreaker | None = None,
+    on_circuit_open: OnCircuitOpen | None = None,
     **options: Any,
 ) -> _Decorator: ...
 def activity(
@@ -181,6 +187,8 @@ def activity(
     queue: str | None = None,
     priority: int | None = None,
     name: str | None = None,
+    breaker: CircuitBreaker | None = None,
+    on_circuit_open: OnCircuitOpen | None = None,
     **options: Any,
 ) -> Any:
     """Make a function an activity, or with a second parameter a compensation.
@@ -190,12 +198,21 @@ def activity(
 
     `start_to_close_timeout` is the longest one attempt may take, in seconds. Without `retry`, an
     activity has 3 attempts and a compensation 20, 1 s apart at first, doubling up to 60 s. `queue`
-    is left to the app's routes where it is not given. Other options of a Celery task pass through;
+    is left to the app's routes where it is not given.
+
+    Every attempt goes through the `breaker`, if there is one. While its circuit is open, `on_circuit_open`
+    says what the activity does: ``"defer"`` (the default) puts it off until the circuit may let a call
+    through, which spends no attempt; ``"fallback"`` leaves it to the step's fallback, at once or, where an earlier
+    attempt may have taken effect, after it was undone; ``"fail"`` ends it with `CircuitOpenError`, as
+    ``"fallback"`` does where there is none. A compensation can only be deferred.
+
+    Other options of a Celery task pass through;
     those that the engine owns are refused with `DefinitionError`.
     """
 
     def decorate(wrapped: Callable[..., Any]) -> Any:
         undoes = len(inspect.signature(wrapped).parameters) > 1
+        called = name or f"{wrapped.__module__}.{wrapped.__name__}"
         policy = retry or RetryPolicy(max_attempts=20 if undoes else 3)
         return (Compensation if undoes else Activity)(
             wrapped,
@@ -204,6 +221,7 @@ def activity(
             queue=queue,
             priority=priority,
             name=name,
+            guard=guard_of(breaker, on_circuit_open, name=called, undoes=undoes),
             options=options,
         )
 
@@ -264,6 +282,8 @@ def _check_options(name: str, options: Mapping[str, Any], start_to_close_timeout
         "queue",
         "priority",
         "name",
+        "breaker",
+        "on_circuit_open",
         *_PASSED,
     } - _OWNED.keys()
     for option in options.keys() - known:

@@ -5,6 +5,8 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 import random
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from celery import Task
@@ -18,17 +20,20 @@ from amends.activities.attempt import (
     Call,
     Definition,
     Ended,
+    as_timeout,
     call_directly,
     compensated_output,
     insist,
     wait_after,
 )
+from amends.activities.guard import permit_token, wait_for_circuit
 from amends.answers import Done, Run, Stop
 from amends.config import settings_of
-from amends.errors import LogUnavailable, Refused
+from amends.errors import CircuitOpenError, LogUnavailable, Refused
 from amends.invocation import Context, entered
 from amends.log import SagaLog, log_of
 from amends.messages import (
+    DEFERRALS_HEADER,
     TOKEN_HEADER,
     claimer,
     next_path,
@@ -63,6 +68,7 @@ class ActivityTask(CeleryTask):
     ignore_result = True
     max_retries = None
     activity: ClassVar[Definition]
+    Request = "amends.activities.request:ActivityRequest"
 
     def apply_async(  # type: ignore[override]  # Celery's options pass through
         self, args: Any = None, kwargs: Any = None, **options: Any
@@ -84,7 +90,14 @@ class ActivityTask(CeleryTask):
         if isinstance(claim, Run):
             link = next_path(self)
             attempt = Attempt(
-                self.activity, log, claim, saga_id=saga_id, path=path, token=token, link=link
+                self.activity,
+                log,
+                claim,
+                saga_id=saga_id,
+                path=path,
+                token=token,
+                link=link,
+                permit_token=self._permit_token,
             )
             self._follow(attempt.carry_out(), saga_id)
         elif isinstance(claim, Stop):
@@ -187,13 +200,48 @@ class ActivityTask(CeleryTask):
         arguments: list[Any] = [validated(activity.parameters[0], args[0])]
         arguments += [compensated_output(activity, value) for value in args[1:]]
         try:
-            with entered(current):
+            with self._permitted_alone(), entered(current):
                 return output_json(activity.output, activity.function(*arguments))
+        except CircuitOpenError:
+            raise
         except Exception as error:
             if isinstance(error, Refused) or not activity.retry.allows(error, attempt):
                 raise
             wait = wait_after(activity.retry, error, attempt)
             raise self.retry(exc=error, countdown=wait) from error
+
+    @contextmanager
+    def _permitted_alone(self) -> Iterator[None]:
+        """Go through the activity's breaker; what is deferred is published again."""
+        guard = self.activity.guard
+        if guard is None:
+            yield
+            return
+        try:
+            permit = guard.acquire(self._permit_token, longest=self.activity.start_to_close_timeout)
+        except CircuitOpenError as error:
+            if guard.on_open == "defer":
+                self._defer(error)
+            raise
+        try:
+            yield
+        except Exception as error:
+            permit.record(as_timeout(error, self.activity.start_to_close_timeout))
+            raise
+        permit.success()
+
+    def _defer(self, error: CircuitOpenError) -> None:
+        """Publish the message again for when the circuit may let it through; it spends no attempt."""
+        deferrals = int((self.request.headers or {}).get(DEFERRALS_HEADER, 0))
+        headers = {**(self.request.headers or {}), DEFERRALS_HEADER: deferrals + 1}
+        wait = wait_for_circuit(error, deferrals)
+        message = self.signature_from_request(self.request, countdown=wait, headers=headers)
+        message.apply_async()
+        raise Retry(f"circuit {error.name} is open", exc=error, sig=message)
+
+    @property
+    def _permit_token(self) -> str:
+        return permit_token(self.request.id or secrets.token_hex(8), self.request.retries or 0)
 
 
 def is_in_saga(args: Any, kwargs: Any) -> bool:

@@ -1,0 +1,62 @@
+"""A circuit breaker before an activity, and what becomes of an attempt that meets an open circuit."""
+
+import random
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from amends.breaker.definition import CircuitBreaker
+from amends.breaker.permit import Permit
+from amends.errors import CircuitOpenError, DefinitionError
+
+OnCircuitOpen = Literal["defer", "fallback", "fail"]
+
+_LEASE_MARGIN: Final = 5.0
+_FIRST_JITTER: Final = 1.0
+_LONGEST_JITTER: Final = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """The breaker that an activity's calls go through, and what an open circuit means for them."""
+
+    breaker: CircuitBreaker
+    on_open: OnCircuitOpen
+
+    def acquire(self, token: str, *, longest: float) -> Permit:
+        """Ask for a call that takes `longest` seconds at most. Raises `CircuitOpenError`."""
+        return self.breaker.acquire(token=token, lease=longest + _LEASE_MARGIN)
+
+
+def permit_token(task_id: str, retries: int) -> str:
+    """Name a call so that the worker's main process can speak for a child that was killed in it."""
+    return f"{task_id}:{retries}"
+
+
+def wait_for_circuit(error: CircuitOpenError, deferrals: int) -> float:
+    """Seconds until a circuit may let a call through, and jitter that grows with each deferral."""
+    jitter = min(_LONGEST_JITTER, _FIRST_JITTER * 2.0 ** min(deferrals, 10))
+    return error.retry_after + random.uniform(0, jitter)  # noqa: S311
+
+
+def guard_of(
+    breaker: object, on_open: OnCircuitOpen | None, *, name: str, undoes: bool
+) -> Guard | None:
+    """Check the options of an activity, and join them. Raises `DefinitionError`."""
+    if breaker is None:
+        if on_open is not None:
+            raise DefinitionError(
+                f"{name}: on_circuit_open= says what an open circuit means; give the breaker="
+            )
+        return None
+    if not isinstance(breaker, CircuitBreaker):
+        raise DefinitionError(f"{name}: breaker is {breaker!r}, not a CircuitBreaker")
+    if on_open is not None and on_open not in get_args(OnCircuitOpen):
+        raise DefinitionError(
+            f"{name}: on_circuit_open is {on_open!r}, not 'defer', 'fallback' or 'fail'"
+        )
+    if undoes and on_open not in (None, "defer"):
+        raise DefinitionError(
+            f"{name}: on_circuit_open is {on_open!r}; an undo can only be deferred, or its saga would be"
+            " stuck with the first open circuit"
+        )
+    return Guard(breaker=breaker, on_open=on_open or "defer")
