@@ -202,7 +202,7 @@ class ActivityTask(CeleryTask):
         try:
             with self._permitted_alone(), entered(current):
                 return output_json(activity.output, activity.function(*arguments))
-        except CircuitOpenError:
+        except (CircuitOpenError, Retry):
             raise
         except Exception as error:
             if isinstance(error, Refused) or not activity.retry.allows(error, attempt):
