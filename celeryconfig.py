@@ -1,10 +1,18 @@
 """Celery's configuration of the reference system; each line can be overridden by environment."""
 
 import os
+from urllib.parse import urlsplit
 
 broker_url = os.environ.get("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
 amends_backend = os.environ.get("AMENDS_BACKEND", "redis://127.0.0.1:6379/1")
 amends_compensation_queue = os.environ.get("AMENDS_COMPENSATION_QUEUE", "compensations")
+
+# Where `call_external_service` may call: hosts as name or name:port.
+external_hosts = tuple(
+    os.environ.get(
+        "EXTERNAL_HOSTS", urlsplit(os.environ.get("SERVICES_URL", "http://127.0.0.1:8080")).netloc
+    ).split(",")
+)
 
 imports = (
     "tasks.orders",

@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
+from celery import current_app
 
 from amends import NotDone, Refused, context
 
@@ -22,6 +23,7 @@ logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each call is 
 
 _LONGEST: Final = 10.0
 _MARGIN: Final = 1.0
+_MOST_REDIRECTS: Final = 5
 
 
 class ServerError(Exception):
@@ -34,6 +36,14 @@ class UnexpectedAnswer(Exception):  # noqa: N818 - the name says what happened
 
 class Withdrawn(Refused):
     """A call was taken back before it came: its effect will never happen."""
+
+
+class HostNotAllowed(Refused):
+    """A call would have left for a host that ``external_hosts`` does not name."""
+
+
+FAILURES: Final = (NotDone, ServerError, httpx.TransportError, TimeoutError)
+"""The errors that say that a service is down, or as good as: what opens a circuit."""
 
 
 def post(
@@ -52,18 +62,59 @@ def delete(path: str, key: str) -> None:
     _answer("DELETE", f"{path}/{quote(key, safe='')}", ())
 
 
+def post_outside(url: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Call a service of somebody else's, where Celery's setting ``external_hosts`` names its host.
+
+    Raises `HostNotAllowed` before any connection to another one, be it by a redirect.
+    """
+    _check_host(httpx.URL(url))
+    headers = {"Idempotency-Key": context().idempotency_key}
+    request = _client(os.getpid()).build_request(
+        "POST", url, json=body, headers=headers, timeout=_timeout()
+    )
+    for _ in range(_MOST_REDIRECTS + 1):
+        response = _sent(request)
+        if response.next_request is None:
+            return _understood(response, ())
+        request = response.next_request
+        _check_host(request.url)
+    raise UnexpectedAnswer(f"POST {url}: more than {_MOST_REDIRECTS} redirects")
+
+
+def _check_host(url: httpx.URL) -> None:
+    """Hold a URL to the list, which has hosts as ``name``, any port, or ``name:port``."""
+    allowed = current_app.conf.get("external_hosts") or ()
+    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+    if url.scheme not in ("http", "https") or not {url.host, f"{url.host}:{port}"} & set(allowed):
+        raise HostNotAllowed(
+            f"{url.scheme}://{url.host}:{port} is not called: external_hosts in Celery's configuration"
+            f" (EXTERNAL_HOSTS) names {', '.join(allowed) or 'no host'}"
+        )
+
+
 def _answer(
     method: str, path: str, refusals: tuple[type[Refused], ...], **options: Any
 ) -> dict[str, Any]:
+    request = _client(os.getpid()).build_request(method, path, timeout=_timeout(), **options)
+    return _understood(_sent(request), refusals)
+
+
+def _timeout() -> httpx.Timeout:
     left = context().deadline - time.time() - _MARGIN
-    timeout = httpx.Timeout(max(0.5, min(_LONGEST, left)), connect=2.0)
+    return httpx.Timeout(max(0.5, min(_LONGEST, left)), connect=2.0)
+
+
+def _sent(request: httpx.Request) -> httpx.Response:
     try:
-        response = _client(os.getpid()).request(method, path, timeout=timeout, **options)
+        return _client(os.getpid()).send(request)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        raise NotDone(f"{method} {path}: {error}") from error
+        raise NotDone(f"{request.method} {request.url.path}: {error}") from error
+
+
+def _understood(response: httpx.Response, refusals: tuple[type[Refused], ...]) -> dict[str, Any]:
     if response.is_success:
         return _body(response)
-    raise _failure(method, path, response, refusals)
+    raise _failure(response.request.method, response.request.url.path, response, refusals)
 
 
 def _failure(

@@ -18,6 +18,11 @@ def paced(policy: RetryPolicy) -> RetryPolicy:
     )
 
 
+def paced_wait(seconds: float) -> float:
+    """Scale the time that a service which is down is left alone."""
+    return seconds * TIME_SCALE
+
+
 STEP: Final = paced(
     RetryPolicy(max_attempts=3, initial_interval=1.0, max_interval=10.0, backoff_coefficient=2.0)
 )

@@ -5,9 +5,9 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from amends import Refused, RetryPolicy, activity, context
+from amends import CircuitBreaker, Refused, RetryPolicy, activity, context
 from tasks import gateway
-from tasks.pace import COMPENSATION, STEP, paced
+from tasks.pace import COMPENSATION, STEP, paced, paced_wait
 
 Channel = Literal["primary", "fallback"]
 
@@ -38,9 +38,17 @@ class InvalidPaymentMethod(Refused):
 _REFUSALS: Final = (InsufficientFunds, InvalidPaymentMethod)
 
 
+primary = CircuitBreaker(
+    "payments.primary", failure_on=gateway.FAILURES, reset_timeout=paced_wait(60.0)
+)
+"""Before every charge through the primary channel; never before a refund, which has to get there."""
+
+
 @activity(
     queue="payments",
     start_to_close_timeout=60.0,
+    breaker=primary,
+    on_circuit_open="fallback",
     retry=paced(
         RetryPolicy(
             max_attempts=3, initial_interval=2.0, max_interval=10.0, backoff_coefficient=2.0
@@ -55,6 +63,8 @@ def process_payment(charge: Charge) -> Payment:
 @activity(
     queue="payments",
     start_to_close_timeout=30.0,
+    breaker=primary,
+    on_circuit_open="fallback",
     retry=paced(
         RetryPolicy(max_attempts=2, initial_interval=1.0, max_interval=5.0, backoff_coefficient=2.0)
     ),

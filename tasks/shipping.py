@@ -2,10 +2,10 @@
 
 from pydantic import BaseModel
 
-from amends import Refused, activity, context
+from amends import CircuitBreaker, Refused, activity, context
 from tasks import gateway
 from tasks.orders import Item
-from tasks.pace import COMPENSATION, STEP
+from tasks.pace import COMPENSATION, STEP, paced_wait
 
 _SHIPMENTS = "/shipping/shipments"
 
@@ -28,7 +28,17 @@ class UndeliverableAddress(Refused):
     """Nobody can deliver there."""
 
 
-@activity(queue="shipping", start_to_close_timeout=30.0, retry=STEP)
+shipping = CircuitBreaker("shipping", failure_on=gateway.FAILURES, reset_timeout=paced_wait(60.0))
+"""There is no other carrier: while it is open, orders wait, and spend no attempt."""
+
+
+@activity(
+    queue="shipping",
+    start_to_close_timeout=30.0,
+    retry=STEP,
+    breaker=shipping,
+    on_circuit_open="defer",
+)
 def create_shipment(request: CreateShipment) -> Shipment:
     """Have an order's items shipped."""
     body = request.model_dump(mode="json", exclude={"shipping_address"})
