@@ -10,6 +10,7 @@ import pytest
 
 import tasks
 from amends import Handle
+from amends.breaker.definition import breakers
 from local import rabbitmq, stack
 from sagas.order import OrderResult, order_saga
 from tasks.orders import Order, OrderItem
@@ -125,6 +126,8 @@ def without_faults(request: pytest.FixtureRequest) -> Iterator[OrderSystem]:
     """Give the system that the parameter names, and leave it without faults."""
     system: OrderSystem = request.getfixturevalue(f"{request.param}_system")
     use(system)
+    for breaker in breakers():  # what one test's faults open is not to be the next one's affair
+        breaker.disable(by="the tests")
     yield system
     system.services.delete("/faults").raise_for_status()
 
