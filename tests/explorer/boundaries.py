@@ -13,20 +13,27 @@ from functools import wraps
 from typing import Any, Protocol
 
 import pytest
+from kombu.exceptions import OperationalError
 from kombu.message import Message
 from kombu.messaging import Producer
 from receiver import Receiver
 
+from amends.errors import LogUnavailable
 from amends.store import Store
 
 
 @dataclass(frozen=True)
 class Boundary:
-    """A method whose call leaves the process. `name` tells what a report calls one call of it."""
+    """A method whose call leaves the process.
+
+    `name` tells what a report calls one call of it, `fails` how it fails where the connection does; a
+    service's failures belong to the plots.
+    """
 
     owner: type
     method: str
     name: Callable[..., str]
+    fails: type[Exception] | None = None
 
 
 _PATH = re.compile(r"[a-d](:fallback)?(:undo)?")
@@ -43,22 +50,33 @@ def _about(headers: dict[str, Any]) -> str:
     return str(headers["id"]).partition(".")[2].partition(".")[2]
 
 
+def _taken(verb: str) -> Callable[..., str]:
+    return lambda message, **_: f"{verb} {_about(message.headers)}"
+
+
+def _sent(*_: Any, headers: dict[str, Any], **__: Any) -> str:
+    return f"publish {_about(headers)}"
+
+
+def _done(verb: str) -> Callable[..., str]:
+    return lambda _, key: f"{verb} {key.partition(':')[2]}"
+
+
 BOUNDARIES = (
-    Boundary(Store, "try_many", _script),
-    Boundary(Producer, "publish", lambda *_, headers, **__: f"publish {_about(headers)}"),
-    Boundary(Message, "ack", lambda message, **_: f"acknowledge {_about(message.headers)}"),
-    Boundary(Message, "reject", lambda message, **_: f"reject {_about(message.headers)}"),
-    Boundary(Message, "requeue", lambda message, **_: f"give back {_about(message.headers)}"),
-    Boundary(Receiver, "make", lambda _, path: f"effect {path}"),
-    Boundary(Receiver, "undo", lambda _, path: f"undo {path}"),
+    Boundary(Store, "try_many", _script, LogUnavailable),
+    Boundary(Producer, "publish", _sent, OperationalError),
+    Boundary(Message, "ack", _taken("acknowledge"), OperationalError),
+    Boundary(Message, "reject", _taken("reject"), OperationalError),
+    Boundary(Receiver, "make", _done("effect")),
+    Boundary(Receiver, "undo", _done("undo effect")),
 )
 
 
 class Watcher(Protocol):
     """Who is told of each crossing."""
 
-    def cross(self, moment: str) -> None:
-        """Take note of the moment before or after a call; may not come back."""
+    def cross(self, boundary: Boundary, moment: str) -> None:
+        """Take note of the moment before or after a call; may not come back, or fail as the call may."""
 
     def note(self, boundary: Boundary, arguments: tuple[Any, ...], answer: Any) -> None:
         """Take note of what a call answered, before anybody hears of it."""
@@ -79,10 +97,10 @@ def _crossing(boundary: Boundary, watcher: Watcher) -> Callable[..., Any]:
     @wraps(original)
     def crossing(*arguments: Any, **options: Any) -> Any:
         name = boundary.name(*arguments, **options)
-        watcher.cross(f"before {name}")
+        watcher.cross(boundary, f"before {name}")
         answer = original(*arguments, **options)
         watcher.note(boundary, arguments, answer)
-        watcher.cross(f"after {name}")
+        watcher.cross(boundary, f"after {name}")
         return answer
 
     return crossing

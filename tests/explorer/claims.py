@@ -1,38 +1,60 @@
 """Who holds a saga, as its scripts' answers tell: one at a time, and its word alone counts."""
 
+from collections.abc import Callable
 from typing import Any
 
-_SCRIPTS = ("claim_step", "complete_step", "retry_step", "fail_step")
+_ENDS = ("complete_step", "retry_step", "fail_step")
+_SLACK = 0.1  # seconds
 
 
 class Claims:
-    """Watches the answers of the scripts that claim a record and end a claim. `wrongs` are its finds."""
+    """Watches the answers of the scripts that claim a record and end a claim. `wrongs` are its finds.
 
-    def __init__(self) -> None:
+    `now` tells the seconds since some moment. `taken_over` are the records that sweeps took over.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
         self.wrongs: list[str] = []
+        self.taken_over: list[str] = []
+        self._now = now
         self._holder: tuple[str, str] | None = None  # its record and token
         self._ended: set[str] = set()
+        self._not_before: dict[str, float] = {}
 
     def note(self, script: str, arguments: list[Any], answer: list[Any]) -> None:
         """Look at one answer."""
-        if script not in _SCRIPTS:
-            return
-        path, token = arguments[1:3]
         if script == "claim_step":
-            if answer[0] == "run":
-                self._admit(path, token, brought=arguments[5])
-        elif answer[0] == "late":
-            if (path, token) == self._holder:
-                self.wrongs.append(f"{script} {path} had the claim, and was late")
-        elif token not in self._ended:
-            if (path, token) != self._holder:
-                self.wrongs.append(f"{script} {path} had no claim, and landed")
-            self._ended.add(token)
-            self._holder = None
+            self._claimed(arguments, answer[0])
+        elif script in _ENDS:
+            self._ended_by(script, arguments, answer[0])
+        elif script == "retry_saga":
+            self._not_before.clear()
 
-    def _admit(self, path: str, token: str, *, brought: str) -> None:
+    def _claimed(self, arguments: list[Any], said: str) -> None:
+        _, path, token, _, retries, brought, *_ = arguments
+        if said == "stop" and self._holder == (path, token):
+            self.wrongs.append(f"{path} was claimed, and claimed again in vain")
+        if said != "run":
+            return
         if self._holder is not None and self._holder[1] not in (token, *brought.split(",")):
             self.wrongs.append(f"{path} was claimed while another held the saga: {self._holder[0]}")
         if token in self._ended:
             self.wrongs.append(f"{path} was claimed again under the token of an ended claim")
+        if self._now() < self._not_before.get(path, 0.0) - _SLACK:
+            self.wrongs.append(f"{path} was claimed before its wait was over")
+        if retries < 0:
+            self.taken_over.append(path)
         self._holder = (path, token)
+
+    def _ended_by(self, script: str, arguments: list[Any], said: str) -> None:
+        _, path, token, *rest = arguments
+        if said == "late":
+            if self._holder == (path, token) or token in self._ended:
+                self.wrongs.append(f"{script} {path} had the claim, and was late")
+        elif token not in self._ended:
+            if self._holder != (path, token):
+                self.wrongs.append(f"{script} {path} had no claim, and landed")
+            self._ended.add(token)
+            self._holder = None
+            if said == "retry":
+                self._not_before[path] = self._now() + rest[1] / 1000

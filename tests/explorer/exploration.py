@@ -1,15 +1,17 @@
 """Plays plots: once to find the points of each, and once for each point and kind."""
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import redis
 from boundaries import watched
 from celery import Celery
+from explored_saga import enter
 from judgement import wrongs_of
 from moments import Diary
-from plots import Plot, enter
-from processes import pids_of_their_own
+from plots import PLOTS, Plot
+from processes import worlds_of_their_own
 from strikes import Kind, Point, Strike
 from worker import Broker
 from world import World
@@ -39,7 +41,7 @@ class Explorer:
         log._store.prepare()
         self._diary = Diary(self._client, log)
         self._broker = Broker(app)
-        self._known: dict[tuple[str, bool], list[Point]] = {}
+        self._known: dict[tuple[str, bool, bool], list[Point]] = {}
 
     def close(self) -> None:
         """Let go of the broker and the log."""
@@ -52,8 +54,8 @@ class Explorer:
         self._broker.empty()
         world = World(self._app, self._broker, self._diary, plot, strike)
         enter(world)
-        wrongs: list[str] = []
-        with pids_of_their_own(), watched(world.striker):
+        end, wrongs = None, []
+        with worlds_of_their_own(), watched(world.striker):
             try:
                 world.start()
                 world.settle()
@@ -61,6 +63,8 @@ class Explorer:
                     world.striker.thaw()
                     world.settle()
                 end = self._diary.read()
+                if plot.is_removed:
+                    world.remove()
                 world.come_late()
                 wrongs = wrongs_of(plot, world.evidence, end, self._diary.read())
             except Exception as error:  # noqa: BLE001 - a run that fails is a find, and others follow
@@ -71,23 +75,36 @@ class Explorer:
             points=world.striker.points,
             struck_at=world.striker.struck_at,
             wrongs=[*world.wrongs, *wrongs],
-            status=self._diary.read().status,
+            status=end.status if end else None,
         )
 
-    def explore(self, plot: Plot, kind: Kind, *, points: slice) -> list[str]:
-        """Strike at each of these points of a plot; answers what went wrong, and where."""
-        every = self._points(plot, kind)
+    def explore(self, plot: Plot, kind: Kind, *, wanted: slice | None = None) -> list[str]:
+        """Strike at the points of a plot, or at those wanted; answers what went wrong, and where."""
         found = []
-        for at in range(1, len(every) + 1)[points]:
-            point, run = every[at - 1], self.play(plot, Strike(at=at, kind=kind))
+        for at, point in self._own_points(plot, kind)[wanted or slice(None)]:
+            run = self.play(plot, Strike(at=at, kind=kind))
             if run.struck_at is None or run.struck_at.moments[0] != point.moments[0]:
                 run.wrongs.append(f"the run went another way, and was struck at {run.struck_at}")
             found += [f"{plot.name}, {kind.name} at {at}, {point}: {wrong}" for wrong in run.wrongs]
         return found
 
-    def _points(self, plot: Plot, kind: Kind) -> list[Point]:
-        """Tell the points of a plot; who dies in it dies in the same way as who is struck."""
-        key = (plot.name, kind.message_returns)
+    def _own_points(self, plot: Plot, kind: Kind) -> list[tuple[int, Point]]:
+        """List the points of a plot, numbered, but those to which an earlier plot comes too."""
+        points = self.points(plot, kind)
+        earlier = [] if plot.is_whole else PLOTS[: PLOTS.index(plot)]
+        shared = max((_shared(points, self.points(each, kind)) for each in earlier), default=0)
+        return list(enumerate(points, 1))[shared:]
+
+    def points(self, plot: Plot, kind: Kind) -> list[Point]:
+        """Tell all points of a plot."""
+        # Who dies in a plot dies in the same way as who is struck.
+        key = (plot.name, kind.message_returns, kind.does == "cut")
         if key not in self._known:
             self._known[key] = self.play(plot, Strike(at=0, kind=kind)).points
         return self._known[key]
+
+
+def _shared(points: list[Point], others: list[Point]) -> int:
+    """Count the points that two plots begin with."""
+    pairs = zip(map(str, points), map(str, others), strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from explored_saga import SAGA_ID, STEPS
 from moments import Moment
-from plots import SAGA_ID, STEPS, Plot
+from plots import Plot
 from receiver import Ledger
 
 
@@ -27,7 +28,7 @@ def wrongs_of(plot: Plot, evidence: Evidence, end: Moment, last: Moment) -> list
         *_wrong_direction(plot, evidence, end),
         *_wrong_effects(evidence.ledger, end),
         *_wrong_order(end),
-        *_wrong_after(end, last),
+        *(_wrong_remains(last) if plot.is_removed else _wrong_after(end, last)),
     ]
 
 
@@ -91,6 +92,11 @@ def _wrong_order(end: Moment) -> list[str]:
     started = list(dict.fromkeys(end.records("step.started")))
     wanted = [path for path in reversed(started) if path in began]
     return _those((began == wanted, f"undone in the order {began}, not {wanted}"))
+
+
+def _wrong_remains(last: Moment) -> list[str]:
+    left = [last.fields, last.history, last.indexes, last.due]
+    return _those((not any(left), f"it was removed, and came back as {left}"))
 
 
 def _wrong_after(end: Moment, last: Moment) -> list[str]:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from plots import SAGA_ID
+from explored_saga import SAGA_ID
 
 from amends.log import SagaLog
 from amends.states import SagaStatus

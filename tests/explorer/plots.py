@@ -1,106 +1,35 @@
 """What may happen to a saga when nobody is struck: the ways forward, back and between channels."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
-from pydantic import BaseModel
-from receiver import Receiver
-
-import amends
-from amends import Handle, NotDone, Refused, RetryPolicy, Saga, Step, activity
-
-SAGA_ID: Final = "s"
-TWICE: Final = RetryPolicy(max_attempts=2, initial_interval=3.0, max_interval=3.0, jitter=0.0)
-THRICE: Final = replace(TWICE, max_attempts=3)
-DEADLINE: Final = 40.0
-"""Seconds; shorter than what an attempt has."""
-
-
-class Stage(Protocol):
-    """What an act may do, beside its effect."""
-
-    receiver: Receiver
-
-    def die(self) -> None: ...
-    def hang(self) -> None: ...
-    def cancel(self) -> None: ...
-    def ask(self, act: "PersonsAct") -> None: ...
-    def pass_time(self, seconds: float) -> None: ...
-    def sweep(self) -> None: ...
-    def play(self, path: str, request: BaseModel, output: BaseModel | None) -> None: ...
-
-
-PersonsAct = Callable[[Stage, Handle[Any]], object]
-"""What a person does to the saga, and outside of it."""
-
-Act = Callable[[Stage, Callable[[], None]], None]
-"""What an attempt does: with the stage, and the effect that it may have."""
-
-
-def succeed(_: Stage, effect: Callable[[], None]) -> None:
-    effect()
-
-
-def refuse(_: Stage, __: Callable[[], None]) -> None:
-    raise Refused("no")
-
-
-def do_nothing(_: Stage, __: Callable[[], None]) -> None:
-    raise NotDone("nobody was there")
-
-
-def lose_the_reply(_: Stage, effect: Callable[[], None]) -> None:
-    effect()
-    raise OSError("no reply")
-
-
-def die_before(stage: Stage, effect: Callable[[], None]) -> None:
-    stage.die()
-
-
-def die_after(stage: Stage, effect: Callable[[], None]) -> None:
-    effect()
-    stage.die()
-
-
-def hang_after(stage: Stage, effect: Callable[[], None]) -> None:
-    effect()
-    stage.hang()
-
-
-def be_cancelled(stage: Stage, effect: Callable[[], None]) -> None:
-    stage.cancel()
-    effect()
-
-
-def be_paused(stage: Stage, effect: Callable[[], None]) -> None:
-    stage.ask(lambda _, handle: handle.pause())
-    effect()
-
-
-def be_paused_and_cancelled(stage: Stage, effect: Callable[[], None]) -> None:
-    be_paused(stage, effect)
-    stage.cancel()
-
-
-def undo_by_hand(stage: Stage, handle: Handle[Any]) -> None:
-    stage.receiver.undo(f"{SAGA_ID}:b")
-    handle.skip("b", by="ada", why="by hand")
-
-
-def take_too_long(stage: Stage, effect: Callable[[], None]) -> None:
-    effect()
-    for _ in range(2):
-        stage.pass_time(DEADLINE * 0.6)
-        stage.sweep()
+from acts import (
+    DEADLINE,
+    Act,
+    PersonsAct,
+    be_cancelled,
+    be_paused,
+    be_paused_and_cancelled,
+    die_after,
+    die_before,
+    do_nothing,
+    hang_after,
+    lose_the_reply,
+    refuse,
+    take_too_long,
+    undo_by_hand,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
     """A story: by record, what its first attempts do (later ones succeed), and how the saga ends.
 
-    Where the saga stands still, stuck or paused, the `person` does something about it.
+    Where the saga stands still, stuck or paused, the `person` does something about it. The first messages
+    for b meet workers that do not know its task, as many as are `unregistered`. One that `is_removed`
+    leaves the log before the latecomers come. One that `is_whole` is struck also where it goes the same
+    way as an earlier plot.
     """
 
     name: str
@@ -108,101 +37,14 @@ class Plot:
     person: PersonsAct | None = None
     ends: str
     timeout: float | None = None
-
-
-class Job(BaseModel):
-    job_id: str
-
-
-class Part(BaseModel):
-    part: str
-
-
-class Whole(BaseModel):
-    job_id: str
-    part: str
-
-
-class Result(BaseModel):
-    job_id: str
-    outcome: str
-    part: str | None
-
-
-class _Scene:
-    stage: Stage
-
-
-def enter(stage: Stage) -> None:
-    """Let the activities play on this stage."""
-    _Scene.stage = stage
-
-
-def _play(request: BaseModel, output: BaseModel | None = None) -> None:
-    path = amends.context().idempotency_key.partition(":")[2]
-    _Scene.stage.play(path, request, output)
-
-
-@activity(retry=TWICE)
-def do_a(job: Job) -> Part:
-    _play(job)
-    return Part(part="a")
-
-
-@activity(retry=THRICE)  # one more than a plot and a strike cost
-def undo_a(job: Job, part: Part | None) -> None:
-    _play(job, part)
-
-
-@activity(retry=TWICE)
-def do_b(job: Job) -> Part:
-    _play(job)
-    return Part(part="b")
-
-
-@activity(retry=TWICE)
-def do_b_otherwise(job: Job) -> Part:
-    _play(job)
-    return Part(part="b otherwise")
-
-
-@activity(retry=TWICE)
-def undo_b(job: Job, part: Part | None) -> None:
-    _play(job, part)
-
-
-@activity(retry=TWICE)
-def do_c(whole: Whole) -> None:
-    _play(whole)
-
-
-@activity(retry=TWICE)
-def undo_c(whole: Whole, nothing: None) -> None:
-    _play(whole)
-
-
-@activity(retry=TWICE)
-def tell(job: Job) -> None:
-    _play(job)
-
-
-STEPS: Final = [
-    Step(do_a, name="a", compensation=undo_a, outcome="no_a"),
-    Step(do_b, name="b", fallback=do_b_otherwise, compensation=undo_b, outcome="no_b"),
-    Step(do_c, name="c", compensation=undo_c, inputs={"part": "b.part"}, outcome="no_c"),
-    Step(tell, name="d", compensation=None, on_failure="continue"),
-]
-
-
-def saga_of(plot: Plot) -> Saga[Job, Result]:
-    """Define the saga of a plot."""
-    settings: dict[str, Any] = {"input": Job, "output": Result, "outputs": {"part": "b.part"}}
-    return Saga("explored", steps=STEPS, timeout=plot.timeout, **settings)
+    unregistered: int = 0
+    is_removed: bool = False
+    is_whole: bool = False
 
 
 PLOTS: Final = (
     Plot(name="forward", ends="completed"),
-    Plot(name="last step refused", acts={"c": [refuse]}, ends="compensated"),
+    Plot(name="last step refused", acts={"c": [refuse]}, ends="compensated", is_whole=True),
     Plot(
         name="retries on both ways",
         acts={"a": [lose_the_reply], "c": [do_nothing, refuse], "a:undo": [lose_the_reply]},
@@ -215,6 +57,7 @@ PLOTS: Final = (
         name="back over a switch",
         acts={"b": [lose_the_reply] * 2, "c": [refuse]},
         ends="compensated",
+        is_whole=True,
     ),
     Plot(
         name="both channels unknown",
@@ -277,4 +120,12 @@ PLOTS: Final = (
         person=undo_by_hand,
         ends="compensated",
     ),
+    Plot(name="task unknown for a while", unregistered=2, ends="completed"),
+    Plot(
+        name="task unknown until a person retries",
+        unregistered=5,
+        person=lambda _, handle: handle.retry(),
+        ends="completed",
+    ),
+    Plot(name="removed", acts={"c": [refuse]}, ends="compensated", is_removed=True, is_whole=True),
 )

@@ -7,6 +7,7 @@ middle of a command, are shared.
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +17,8 @@ from typing import Any, Final
 
 import pytest
 
+import amends.activities.attempt
+import amends.activities.task
 import amends.log
 import amends.messages
 from amends.store import Store
@@ -38,6 +41,7 @@ class Process:
         self.role = role
         self.pid = next(_pids)
         self.is_alive = True
+        self.is_cut_off_from: type | None = None
 
     def kill(self) -> None:
         """Let it get no further: from now on every boundary is its end."""
@@ -121,9 +125,25 @@ class Strand(threading.Thread):
         return self
 
 
+class _Time:
+    """The time that an attempt measures: it flies where the engine waits for the log."""
+
+    def __init__(self) -> None:
+        self._skipped = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self._skipped += seconds
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._skipped
+
+    def time(self) -> float:
+        return time.time() + self._skipped
+
+
 @contextmanager
-def pids_of_their_own() -> Iterator[None]:
-    """Let the engine see the pid of the process that it runs in, and forget all at the end."""
+def worlds_of_their_own() -> Iterator[None]:
+    """Let the engine see the pid of the process that it runs in, and wait for nothing."""
 
     def getpid() -> int:
         process = current()
@@ -132,6 +152,9 @@ def pids_of_their_own() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (amends.log, amends.messages):
             patch.setattr(module, "os", SimpleNamespace(getpid=getpid))
+        flying = _Time()
+        for module in (amends.activities.attempt, amends.activities.task):
+            patch.setattr(module, "time", flying)
         patch.setattr(Store, "prepare", lambda _: None)  # Redis has the scripts since the first one
         yield
     amends.log._log.cache_clear()

@@ -17,14 +17,16 @@ class Kind:
 
     Where its message returns, its worker noticed the death of its child, or the broker its own; else it
     is lost. A `silent` one is frozen with its whole worker, whose heartbeat ends; the others are given
-    up when their time is up.
+    up when their time is up. One that is cut off gets no answer, or its call does not arrive; where that
+    `lasts`, all its calls there fail from then on.
     """
 
     name: str
-    does: Literal["kill", "freeze", "cancel"]
+    does: Literal["kill", "freeze", "cancel", "cut"]
     message_returns: bool = False
     silent: bool = False
     goes_on: Literal["at the end", "once given up", "in the midst"] = "at the end"
+    lasts: bool = False
 
 
 KINDS: Final = (
@@ -34,6 +36,8 @@ KINDS: Final = (
     Kind(name="frozen until given up", does="freeze", goes_on="once given up"),
     Kind(name="frozen until overtaken", does="freeze", silent=True, goes_on="in the midst"),
     Kind(name="cancelled", does="cancel"),
+    Kind(name="one call fails", does="cut"),
+    Kind(name="cut off", does="cut", lasts=True),
 )
 
 
@@ -64,14 +68,16 @@ class Strike:
 class Striker:
     """Watches the boundaries of a run, and strikes who crosses at the wanted point.
 
-    `cancel` lets somebody cancel the saga.
+    `cancel` lets somebody cancel the saga, `now` tells the world's time in seconds.
     """
 
-    def __init__(self, strike: Strike | None, *, cancel: Callable[[], None]) -> None:
+    def __init__(
+        self, strike: Strike | None, *, cancel: Callable[[], None], now: Callable[[], float]
+    ) -> None:
         self.points: list[Point] = []
         self.struck_at: Point | None = None
         self.silent: set[int] = set()  # pids
-        self.claims = Claims()
+        self.claims = Claims(now)
         self._strike = strike
         self._cancel = cancel
         self._frozen: Strand | None = None
@@ -80,32 +86,55 @@ class Striker:
         """Tell whether who is frozen goes on at such a time."""
         return self._strike is not None and self._strike.kind.goes_on == when
 
-    def cross(self, moment: str) -> None:
+    @property
+    def costs_an_owner(self) -> bool:
+        """Whether who was struck had a claim, and could not end it."""
+        if self._strike is None or self.struck_at is None or self._strike.kind.does == "cancel":
+            return False
+        if self._strike.kind.does == "cut":
+            return self._strike.kind.lasts and "claim_step" not in self.struck_at.moments[0]
+        return True
+
+    def cross(self, boundary: Boundary, moment: str) -> None:
         """Strike the process that crosses here, if it is the one."""
         process = current()
         if process is None:
             return
         if not process.is_alive:
             process.kill()
-        if self.points and self.points[-1].is_also(process, moment):
+        if process.is_cut_off_from is boundary.owner:
+            raise boundary.fails("cut off")
+        if self._is_one_point(process, moment):
             self.points[-1].moments.append(moment)
             return
         self.points.append(Point(process, [moment]))
         if self._strike is not None and len(self.points) == self._strike.at:
-            self._hit(process, self._strike.kind)
+            self._hit(process, boundary, self._strike.kind)
         elif self.goes_on("in the midst") and self._is_overtaken():
             self.thaw()
+
+    def _is_one_point(self, process: Process, moment: str) -> bool:
+        is_cut = (
+            self._strike is not None and self._strike.kind.does == "cut"
+        )  # no answer, or no call
+        return not is_cut and bool(self.points) and self.points[-1].is_also(process, moment)
 
     def _is_overtaken(self) -> bool:
         here, there = self.points[-1], self.struck_at
         return there is not None and here.moments[0] == there.moments[0]
 
-    def _hit(self, process: Process, kind: Kind) -> None:
+    def _hit(self, process: Process, boundary: Boundary, kind: Kind) -> None:
         self.struck_at = self.points[-1]
         if kind.does == "kill":
             process.kill()
         elif kind.does == "cancel":
             self._cancel()
+        elif kind.does == "cut":
+            if boundary.fails is None:
+                return
+            if kind.lasts:
+                process.is_cut_off_from = boundary.owner
+            raise boundary.fails("cut off")
         else:
             if kind.silent:
                 self.silent.add(process.pid)

@@ -17,9 +17,11 @@ from amends import heartbeat
 # Before a worker starts: it would judge others after 15 s alone.
 heartbeat.INTERVAL, heartbeat.DEAD_AFTER, heartbeat.JUDGES_AFTER = 0.2, 2.0, 1.0
 
+from acts import succeed
 from apps import explored_app
 from boundaries import Boundary, watched
-from plots import PLOTS, SAGA_ID, enter, succeed
+from explored_saga import SAGA_ID, enter
+from plots import PLOTS
 from receiver import Receiver
 
 

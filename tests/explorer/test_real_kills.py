@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 import redis
 from apps import explored_app
+from explored_saga import SAGA_ID, Job, saga_of
 from judgement import Evidence, wrongs_of
 from moments import Diary
-from plots import PLOTS, SAGA_ID, Job, saga_of
+from plots import PLOTS
 from receiver import Ledger
 
 from amends.log import log_of
@@ -77,7 +78,7 @@ class Theatre:
             )
             for name in ("first", "second")
         ]
-        saga_of(plot).start(Job(job_id=SAGA_ID), saga_id=SAGA_ID)
+        saga_of(plot.timeout).start(Job(job_id=SAGA_ID), saga_id=SAGA_ID)
 
     def wait_until(self, holds):
         until = time.monotonic() + 60
@@ -149,22 +150,22 @@ def play(theatre, ledger, plot, strike, at):
 
 def test_a_real_worker_killed_after_the_effect_costs_the_saga_nothing(theatre, ledger):
     plot = PLOT["last step refused"]
-    assert play(theatre, ledger, plot, "kill the worker", "after effect s:b") == []
+    assert play(theatre, ledger, plot, "kill the worker", "after effect b") == []
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("strike", "at", "plot"),
     [
-        ("kill the process", "before effect s:b", "last step refused"),
+        ("kill the process", "before effect b", "last step refused"),
         ("kill the process", "after claim_step b:undo", "last step refused"),
         ("kill the worker", "after complete_step b", "last step refused"),
         ("kill the worker", "before acknowledge a", "last step refused"),
-        ("kill the worker", "after undo s:b", "switch after a void"),
-        ("freeze the worker", "before effect s:b", "last step refused"),
+        ("kill the worker", "after undo effect b", "switch after a void"),
+        ("freeze the worker", "before effect b", "last step refused"),
         ("freeze the worker", "before complete_step b", "forward"),
         ("freeze the worker", "before fail_step b", "switch after a void"),
-        ("cancel the saga", "after effect s:b", "forward"),
+        ("cancel the saga", "after effect b", "forward"),
         ("cancel the saga", "before claim_step b:fallback", "switch after a void"),
     ],
 )

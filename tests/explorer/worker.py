@@ -13,6 +13,9 @@ from apps import QUEUES
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import WorkerLostError
 from celery import Celery
+from celery.exceptions import NotRegistered
+from celery.utils.objects import Bunch
+from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from kombu.exceptions import OperationalError
 from kombu.message import Message
@@ -89,14 +92,20 @@ class Pool:
             with child.running():
                 answer = target(*args)
         except Killed as killed:
+            self.pids.discard(child.pid)
             if not self._notices_death:
                 raise
             lost = WorkerLostError("killed")
             error_callback(ExceptionInfo((WorkerLostError, lost, killed.__traceback__)))
             return
-        finally:
-            self.pids.discard(child.pid)
         callback(answer)
+
+
+def do_not_know(app: Celery, message: Message) -> None:
+    """Do with a message what a worker does that does not know its task."""
+    consumer = Bunch(app=app, connection_errors=(OperationalError,), event_dispatcher=None)
+    name = message.headers["task"]
+    Consumer.on_unknown_task(consumer, message.payload, message, NotRegistered(name))
 
 
 def work_on(app: Celery, message: Message, pool: Pool) -> None:

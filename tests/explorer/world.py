@@ -1,25 +1,31 @@
 """One run of a plot: processes, broker, log and receiver, and one process that is struck."""
 
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
+from acts import PersonsAct, succeed
 from celery import Celery
+from explored_saga import SAGA_ID, Job, do_b, saga_of
 from judgement import Evidence
+from kombu.exceptions import OperationalError
 from kombu.message import Message
 from moments import Diary
-from plots import SAGA_ID, Job, PersonsAct, Plot, saga_of, succeed
+from plots import Plot
 from processes import Process, Strand, current, outside
 from pydantic import BaseModel
 from receiver import Ledger, Receiver
 from strikes import Strike, Striker
-from worker import Broker, Pool, wait_of, work_on
+from worker import Broker, Pool, do_not_know, wait_of, work_on
 
 import amends
+from amends.config import settings_of
 from amends.log import log_of
 from amends.messages import worker_name
 from amends.recovery import Sweep
+from amends.retention import remove_ended
 
 A_WHILE: Final = 11.0
 """Seconds that pass where there is nothing to do: after them, who does not beat is dead."""
@@ -34,18 +40,23 @@ class World:
     ) -> None:
         self.ledger = Ledger()
         self.receiver = Receiver(self.ledger)
-        self.striker = Striker(strike, cancel=self.cancel)
+        self.striker = Striker(
+            strike, cancel=self.cancel, now=lambda: time.monotonic() + self._later
+        )
         self.calls: dict[str, list[tuple[BaseModel, BaseModel | None]]] = defaultdict(list)
         self.cancels: list[bool] = []
         self._app, self._broker, self._diary = app, broker, diary
-        self._saga = saga_of(plot)
+        self._saga = saga_of(plot.timeout)
         self._acts = {path: list(acts) for path, acts in plot.acts.items()}
         self._returns = strike is not None and strike.kind.message_returns
+        self._is_cut = strike is not None and strike.kind.does == "cut"
         self._pool = Pool(notices_death=self._returns)
         self._later = 0.0
         self._waiting: list[tuple[Message, float]] = []
         self._hanging: list[Strand] = []
+        self._somebody_died = False
         self._person = plot.person
+        self._unregistered = plot.unregistered
 
     @property
     def evidence(self) -> Evidence:
@@ -58,10 +69,14 @@ class World:
 
     @property
     def wrongs(self) -> list[str]:
-        """What went wrong on the way: two at one saga, or attempts with different input."""
+        """What went wrong on the way: with claims, their owners, or the input of attempts."""
         drifted = [path for path, calls in self.calls.items() if any(c != calls[0] for c in calls)]
         differ = [f"attempts at {path} did not get the same" for path in drifted]
-        return [*self.striker.claims.wrongs, *differ]
+        taken_over = self.striker.claims.taken_over
+        if self.striker.costs_an_owner or self._somebody_died:
+            taken_over = []
+        alive = [f"{path} was taken over from an owner who lived" for path in taken_over]
+        return [*self.striker.claims.wrongs, *differ, *alive]
 
     # What the processes do
 
@@ -73,7 +88,8 @@ class World:
         """Let a client start the saga; one that died calls again if its message is to return."""
 
         def start() -> None:
-            self._saga.start(Job(job_id=SAGA_ID), saga_id=SAGA_ID)
+            job = Job(job_id=SAGA_ID)
+            _again(lambda: self._saga.start(job, saga_id=SAGA_ID))
 
         client = self.begin("client", start)
         if not client.is_alive and self._returns:
@@ -88,7 +104,7 @@ class World:
 
         def ask() -> None:
             with suppress(amends.UnknownSaga, amends.ActRefused):
-                act(self, amends.get(SAGA_ID))
+                _again(lambda: act(self, amends.get(SAGA_ID)))
 
         self.begin("person", ask)
 
@@ -96,17 +112,41 @@ class World:
         """Let a worker sweep whose own heartbeat is fine."""
         with outside():
             log_of(self._app).note_heartbeat(worker_name(), self._pool.pids - self.striker.silent)
-        self.begin("sweeper", lambda: Sweep(self._app, may_judge=lambda: True).run_once())
+
+        def sweep() -> None:
+            with suppress(amends.LogUnavailable, OperationalError):
+                Sweep(self._app, may_judge=lambda: True).run_once()
+
+        self.begin("sweeper", sweep)
+
+    def remove(self) -> None:
+        """Let a worker remove what ended long ago."""
+        self.pass_time(settings_of(self._app).retention + A_WHILE)
+
+        def remove() -> None:
+            _again(lambda: remove_ended(self._app))
+
+        while self._diary.read().status is not None:
+            self.begin("remover", remove)
 
     def work(self) -> bool:
         """Let a worker take the next message; answers False where none is to be had."""
         message = self._next_message()
         if message is None:
             return False
-        worker = self.begin("worker", lambda: work_on(self._app, message, self._pool))
-        if not worker.is_alive and self._returns:
+        worker = self.begin("worker", lambda: self._work_on(message))
+        is_unanswered = message.delivery_tag in self._broker.unanswered()
+        is_lost = self._is_cut or (self._returns and not worker.is_alive)
+        if is_lost and is_unanswered:
             self._broker.give_back(message.delivery_tag)
         return True
+
+    def _work_on(self, message: Message) -> None:
+        if self._unregistered and message.headers["task"] == do_b.name:
+            self._unregistered -= 1
+            do_not_know(self._app, message)
+        else:
+            work_on(self._app, message, self._pool)
 
     def _next_message(self) -> Message | None:
         for waiting in self._waiting:
@@ -179,11 +219,21 @@ class World:
 
     def die(self) -> None:
         """Be killed."""
+        self._somebody_died = True
         process = current()
         assert process is not None
         process.kill()
 
     def hang(self) -> None:
         """Stop, until the saga has ended."""
+        self._somebody_died = True
         self._hanging.append(Strand.here())
         self._hanging[-1].stop_here()
+
+
+def _again(call: Callable[[], Any]) -> None:
+    """Do what who calls may do where the log is away: call again, or leave it."""
+    for _ in range(2):
+        with suppress(amends.LogUnavailable):
+            call()
+            return
