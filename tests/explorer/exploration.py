@@ -1,5 +1,6 @@
 """Plays plots: once to find the points of each, and once for each point and kind."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -36,17 +37,17 @@ class Explorer:
     def __init__(self, app: Celery) -> None:
         self._app = app
         settings = settings_of(app)
-        self._client: Any = redis.Redis.from_url(settings.backend, decode_responses=True)
+        self.client: Any = redis.Redis.from_url(settings.backend, decode_responses=True)
         log = log_of(app)
         log._store.prepare()
-        self._diary = Diary(self._client, log)
+        self._diary = Diary(self.client, log)
         self._broker = Broker(app)
         self._known: dict[tuple[str, bool, bool], list[Point]] = {}
 
     def close(self) -> None:
         """Let go of the broker and the log."""
         self._broker.close()
-        self._client.close()
+        self.client.close()
 
     def play(self, plot: Plot, strike: Strike | None = None) -> Run:
         """Play a plot to its end, and judge it."""
@@ -78,15 +79,14 @@ class Explorer:
             status=end.status if end else None,
         )
 
-    def explore(self, plot: Plot, kind: Kind, *, wanted: slice | None = None) -> list[str]:
-        """Strike at the points of a plot, or at those wanted; answers what went wrong, and where."""
-        found = []
-        for at, point in self._own_points(plot, kind)[wanted or slice(None)]:
+    def explore(self, plot: Plot, kind: Kind, *, wanted: slice = slice(None)) -> Iterator[str]:
+        """Strike at the points of a plot, or at those wanted; tell what goes wrong, and where."""
+        for at, point in self._own_points(plot, kind)[wanted]:
             run = self.play(plot, Strike(at=at, kind=kind))
             if run.struck_at is None or run.struck_at.moments[0] != point.moments[0]:
                 run.wrongs.append(f"the run went another way, and was struck at {run.struck_at}")
-            found += [f"{plot.name}, {kind.name} at {at}, {point}: {wrong}" for wrong in run.wrongs]
-        return found
+            for wrong in run.wrongs:
+                yield f"{plot.name}, {kind.name} at {at}, {point}: {wrong}"
 
     def _own_points(self, plot: Plot, kind: Kind) -> list[tuple[int, Point]]:
         """List the points of a plot, numbered, but those to which an earlier plot comes too."""

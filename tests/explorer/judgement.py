@@ -91,7 +91,10 @@ def _wrong_order(end: Moment) -> list[str]:
     began = list(dict.fromkeys(path for _, path in undos if path not in voided))
     started = list(dict.fromkeys(end.records("step.started")))
     wanted = [path for path in reversed(started) if path in began]
-    return _those((began == wanted, f"undone in the order {began}, not {wanted}"))
+    return _those(
+        (began == wanted, f"undone in the order {began}, not {wanted}"),
+        ("step.started" not in names[turn:], "a step started after the saga had turned"),
+    )
 
 
 def _wrong_remains(last: Moment) -> list[str]:
