@@ -38,7 +38,7 @@ test: install ## Run all tests but the long proofs
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not long' tests
 
 explore: install ## Kill, freeze or cancel at every boundary of the protocol, one point a run
-	$(BIN)/python -m pytest -n 2 tests/explorer
+	$(BIN)/python -m pytest -n 2 -k 'not sample' tests/explorer
 
 lint: install ## Check style, types and the import contracts
 	$(BIN)/ruff check .

@@ -52,13 +52,13 @@ class Stage:
             act(self, lambda: self.receiver.make(current.idempotency_key))
 
 
-class Striker:
-    """Strikes the first process that crosses at the wanted moment."""
+class Signals:
+    """Sends a signal to the first process that crosses at the wanted moment."""
 
     def __init__(self, *, at: str, strike: str, mark: Path) -> None:
         self._at, self._strike, self._mark = at, strike, mark
 
-    def cross(self, moment: str) -> None:
+    def cross(self, boundary: Boundary, moment: str) -> None:  # noqa: ARG002
         """Strike here, if this is the moment."""
         if moment != self._at:
             return
@@ -89,10 +89,10 @@ _host, _, _port = os.environ["LEDGER"].rpartition(":")
 _outside = Outside((_host, int(_port)), authkey=b"explored")
 _outside.connect()
 enter(Stage(_outside, os.environ["PLOT"]))
-_striker = Striker(
+_signals = Signals(
     at=os.environ["STRIKE_AT"],
     strike=os.environ["STRIKE"],
     mark=Path(os.environ["STRIKE_MARK"]),
 )
 _until_exit = ExitStack()
-_until_exit.enter_context(watched(_striker))
+_until_exit.enter_context(watched(_signals))
