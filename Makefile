@@ -37,7 +37,7 @@ chaos: install ## Kill at random for MINUTES (2) under ORDERS (200), and check: 
 test: install ## Run all tests but the long proofs
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not long' tests
 
-explore: install ## Kill, freeze or cancel at every boundary of the protocol, one point a run
+explore: install ## Kill, freeze, cut off or cancel at every boundary, one point a run (EVERY=2: every other)
 	$(BIN)/python -m pytest -n 2 -k 'not sample' tests/explorer
 
 lint: install ## Check style, types and the import contracts
