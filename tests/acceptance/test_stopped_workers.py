@@ -80,7 +80,7 @@ class Yard:
     def owner_of(self, handle):
         """Wait until a saga's work is claimed, and tell the pid of who has it."""
         eventually(lambda: self._fields(handle).get("1.o"))
-        return int(self._fields(handle)["1.o"].partition(":")[2])
+        return int(self._fields(handle)["1.o"].split(":")[1])
 
     def end(self):
         for worker in self._workers:

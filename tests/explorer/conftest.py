@@ -14,7 +14,7 @@ from exploration import Explorer
 def backend(redis_url: str) -> str:
     """Name a log for this worker of pytest alone: each run empties it."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    return f"{redis_url}/{8 + worker % 8}"
+    return f"{redis_url}/{13 + worker % 3}"
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,10 @@ from local.supervision import ROOT, owned
 CHILD = "import time; time.sleep(600)"
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
 OWNER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from local.supervision import owned
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in a shell's background ignores it
 directory, *command = sys.argv[1:]
 with owned(Path(directory)) as owner, owner.running({"family": command}, environment={}, echo=False):
     while True:
