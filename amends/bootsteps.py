@@ -4,6 +4,7 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, _state, bootsteps
@@ -80,9 +81,7 @@ class Recovery(bootsteps.StartStopStep):
         removes_at = 0.0
         while not self._ends.wait(_jittered(interval)):
             try:
-                while Sweep(app, may_judge=heartbeat.may_judge).run_once() >= BATCH:
-                    if self._ends.is_set():
-                        return
+                _sweep(app, heartbeat.may_judge, self._ends)
                 if time.monotonic() >= removes_at:
                     removes_at = time.monotonic() + _jittered(retention.INTERVAL)
                     retention.remove_ended(app)
@@ -90,6 +89,13 @@ class Recovery(bootsteps.StartStopStep):
                 _logger.warning("no sweep: %s", error)
             except Exception:
                 _logger.exception("a sweep failed; the next one tries again")
+
+
+def _sweep(app: Celery, may_judge: Callable[[], bool], ends: threading.Event) -> None:
+    """Sweep until little is due. Once, where what runs may not be judged: it stays due for others."""
+    while Sweep(app, may_judge=may_judge).run_once() >= BATCH:
+        if ends.is_set() or not may_judge():
+            return
 
 
 def _messages_in_hand() -> set[str]:

@@ -12,7 +12,7 @@ from celery import Celery
 from celery.contrib.testing.worker import start_worker
 from kombu.exceptions import OperationalError
 
-from amends import heartbeat, recovery
+from amends import bootsteps, heartbeat, recovery
 from amends.answers import Waiting
 from amends.bootsteps import Recovery
 from amends.coordinator import advance
@@ -401,6 +401,21 @@ def test_o26_an_undo_waits_in_a_queue_of_its_own(quiet_app, broker, log, alone):
     alone.cancel()  # which sends `advance`
     advance(quiet_app, alone.id)
     assert (broker.llen("work"), broker.llen("undo")) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("judges", "is_ending", "sweeps"), [(always, False, 3), (never, False, 1), (always, True, 1)]
+)
+def test_a_worker_sweeps_until_little_is_due_unless_that_stays_due(
+    monkeypatch, judges, is_ending, sweeps
+):
+    found, ends = [recovery.BATCH, recovery.BATCH, 0], threading.Event()
+    if is_ending:
+        ends.set()
+    monkeypatch.setattr(bootsteps.Sweep, "__init__", lambda *_, **__: None)
+    monkeypatch.setattr(bootsteps.Sweep, "run_once", lambda _: found.pop(0))
+    bootsteps._sweep(None, judges, ends)
+    assert len(found) == 3 - sweeps
 
 
 def test_a_worker_that_is_ended_leaves_neither_sweep_nor_heartbeat(quiet_app):
