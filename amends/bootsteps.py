@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery, _state, bootsteps
 from celery.signals import worker_shutdown
@@ -21,6 +21,8 @@ from amends.log import SagaLog, log_of
 from amends.messages import name_worker
 from amends.reconnection import Reconnection
 from amends.recovery import BATCH, Sweep
+
+_MOST_TOLD: Final = 1_000  # ids of messages in a heartbeat, which comes every 2 s
 
 _logger = logging.getLogger(__name__)
 
@@ -98,16 +100,17 @@ def _sweep(app: Celery, may_judge: Callable[[], bool], ends: threading.Event) ->
             return
 
 
-def _messages_in_hand() -> set[str]:
-    """Name the messages that the worker has fetched or is at.
+def _messages_in_hand() -> set[str] | None:
+    """Name the messages that the worker has fetched or is at; None where they are too many to tell.
 
     Both sets: on a lost connection Celery clears the one of what is fetched, and tasks run on.
     """
     while True:
         try:
-            return {request.id for request in [*state.reserved_requests, *state.active_requests]}
+            ids = {request.id for request in [*state.reserved_requests, *state.active_requests]}
         except RuntimeError:  # another thread changed one meanwhile
             continue
+        return ids if len(ids) <= _MOST_TOLD else None
 
 
 def _jittered(seconds: float) -> float:

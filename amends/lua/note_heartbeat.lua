@@ -6,6 +6,6 @@
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('HSET', KEYS[1], 'at', now, 'pids', ARGV[1])
-if ARGV[3] then redis.call('HSET', KEYS[1], 'messages', ARGV[3]) end
+if ARGV[3] then redis.call('HSET', KEYS[1], 'messages', ARGV[3]) else redis.call('HDEL', KEYS[1], 'messages') end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return now

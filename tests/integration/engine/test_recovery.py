@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 from bench import Job, bench, job_saga
@@ -318,6 +319,17 @@ def test_a_claim_whose_worker_lives_and_no_longer_has_its_message_is_abandoned(
         record = alone.snapshot().steps["a"]
         assert (record.attempts, log.read_saga(alone.id).fields.get("1.p")) == (0, None)
         assert log.read_saga(alone.id).fields["1.u"] == "1"  # it may have run, and lost its result
+
+
+def test_a_worker_with_too_many_messages_to_tell_says_nothing_of_them(log, monkeypatch):
+    requests = [SimpleNamespace(id=str(n)) for n in range(1001)]
+    monkeypatch.setattr(bootsteps.state, "reserved_requests", requests)
+    assert bootsteps._messages_in_hand() is None
+    monkeypatch.setattr(bootsteps.state, "reserved_requests", requests[:3])
+    assert {"0", "1", "2"} <= bootsteps._messages_in_hand()
+    for messages in (["0"], None):
+        Heartbeat(log, list, lambda told=messages: told).beat()
+        assert log.read_heartbeat(worker_name()).messages == (messages and {"0"})
 
 
 def test_a_worker_says_which_messages_are_in_its_hands(app, log, saga_id):
