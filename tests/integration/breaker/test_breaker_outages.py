@@ -1,0 +1,174 @@
+"""The breakers' Redis is killed, and frozen, in the middle of traffic."""
+
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from callers import ServerError
+from celery import Celery
+from redis import Redis
+
+from amends import CircuitBreaker, CircuitOpenError
+from amends.breaker.gate import Gate
+from amends.breaker.permit import Permit
+from amends.breaker.reach import Reach
+from amends.config import impatient_client_of
+from amends.testing.clock import Clock
+from local import redis
+from local.ports import free_port
+
+
+class Server:
+    """A Redis that is killed, frozen and started again."""
+
+    def __init__(self, directory):
+        self._directory = directory
+        self._port = free_port()
+        self.url = f"redis://127.0.0.1:{self._port}"
+
+    def start(self):
+        command = redis.server_command(self._port, self._directory)
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_until(lambda: redis.answers(self.url))
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait(10)
+
+
+def wait_until(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    server.signal(signal.SIGCONT)
+    server.kill()
+
+
+class Traffic:
+    """Threads that call a service, which works, until they are told to end; and what went wrong."""
+
+    def __init__(self, breaker, threads=4):
+        self._breaker = breaker
+        self._ends = threading.Event()
+        self._threads = [threading.Thread(target=self._go) for _ in range(threads)]
+        self.calls = 0
+        self.errors = []
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ends.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def _go(self):
+        while not self._ends.is_set():
+            try:
+                self._breaker.call(time.sleep, 0.002)
+                self.calls += 1
+            except Exception as error:  # noqa: BLE001 - whatever it is, it should not be
+                self.errors.append(error)
+
+    def go_on(self, calls=40):
+        """Wait for so many more calls."""
+        wanted = self.calls + calls
+        wait_until(lambda: self.calls >= wanted or self.errors)
+
+
+def test_traffic_goes_on_while_redis_is_killed_frozen_and_back(server):
+    app = Celery("bench", broker="memory://", set_as_current=False)
+    app.conf.amends_backend = server.url
+    app.set_default()
+    app.set_current()
+    payments = CircuitBreaker("outage", failure_on=(ServerError,))
+    with Traffic(payments) as traffic, Redis.from_url(server.url) as client:
+        traffic.go_on()
+        server.kill()
+        traffic.go_on()
+        server.start()
+        traffic.go_on()
+        wait_until_asked(client, traffic)
+        server.signal(signal.SIGSTOP)
+        traffic.go_on()
+        server.signal(signal.SIGCONT)
+        traffic.go_on()
+        wait_until_asked(client, traffic)
+    assert traffic.errors == []
+
+
+def wait_until_asked(client, traffic):
+    """Wait until the breaker asks this Redis again."""
+    client.config_resetstat()
+    wait_until(lambda: traffic.errors or "cmdstat_hmget" in client.info("commandstats"))
+
+
+class Counted:
+    """A client that counts how often it is tried."""
+
+    def __init__(self, client):
+        self._client = client
+        self.tries = 0
+
+    def __getattr__(self, name):
+        self.tries += 1
+        return getattr(self._client, name)
+
+
+@pytest.mark.parametrize("way", ["killed", "frozen"])
+def test_each_rest_costs_one_try_however_redis_is_away(server, way):
+    clock, client = Clock(), Counted(impatient_client_of(server.url))
+    reach = Reach(client, clock=lambda: clock.now)
+    options = CircuitBreaker("rests", failure_on=(ServerError,)).options
+    gate = Gate("rests", options, reach, clock=lambda: clock.now)
+
+    def call():
+        Permit(gate, *gate.acquire("t", 60.0), token="t", options=options).success()
+
+    call()
+    server.kill() if way == "killed" else server.signal(signal.SIGSTOP)
+    for rest in (1, 2, 4):
+        before = client.tries
+        for _ in range(50):
+            call()
+        assert client.tries == before + 1
+        clock.advance(rest)
+    if way == "killed":
+        server.start()
+    server.signal(signal.SIGCONT)
+    before = client.tries
+    call()
+    call()
+    assert client.tries == before + 4
+
+
+def test_what_was_open_is_so_when_redis_is_back(server):
+    clock = Clock()
+    reach = Reach(impatient_client_of(server.url), clock=lambda: clock.now)
+    options = CircuitBreaker("back", failure_on=(ServerError,), failure_threshold=1).options
+    gate = Gate("back", options, reach, clock=lambda: clock.now)
+    Permit(gate, *gate.acquire("t", 60.0), token="t", options=options).failure(ServerError("down"))
+    server.kill()
+    clock.advance(1)
+    with pytest.raises(CircuitOpenError):
+        gate.acquire("t", 60.0)
+    server.start()
+    clock.advance(1)
+    other = Gate("back", options, reach, clock=lambda: clock.now)
+    with pytest.raises(CircuitOpenError):
+        other.acquire("t", 60.0)

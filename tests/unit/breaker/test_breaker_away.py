@@ -1,0 +1,277 @@
+"""Redis is away: no guarded call notices, and Redis is left alone for longer and longer."""
+
+import threading
+from dataclasses import replace
+
+import fakeredis
+import pytest
+from redis.exceptions import ConnectionError as Refused
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import TimeoutError as NoAnswer
+
+from amends import CircuitBreaker, CircuitOpenError, LogUnavailable
+from amends.breaker.gate import Gate
+from amends.breaker.permit import Permit
+from amends.breaker.reach import Away, Reach
+from amends.testing.clock import Clock, keep_time
+
+OPTIONS = CircuitBreaker("away", failure_on=(OSError,)).options
+
+
+class Redis:
+    """A Redis that goes away, and counts how often it is tried."""
+
+    def __init__(self, clock):
+        self._client = fakeredis.FakeRedis(decode_responses=True)
+        keep_time(self._client, clock)
+        self.error = None
+        self.tries = 0
+
+    def __getattr__(self, name):
+        self.tries += 1
+        if self.error:
+            raise self.error
+        return getattr(self._client, name)
+
+
+class Bench:
+    """One breaker at a Redis that goes away, as one process knows it."""
+
+    def __init__(self, **options):
+        self.clock = Clock(1_700_000_000.0)
+        self.redis = Redis(self.clock)
+        self.options = replace(OPTIONS, **options)
+        self.reach = Reach(self.redis, clock=lambda: self.clock.now)
+        self.gate = self.process()
+
+    def process(self):
+        """Begin another process, to which Redis is not away."""
+        gate = Gate("away", self.options, self.reach, clock=lambda: self.clock.now)
+        gate._local._clock = lambda: round(self.clock.now * 1000) * 1000
+        return gate
+
+    def acquire(self, gate=None, lease=60.0, token="t"):
+        gate = gate or self.gate
+        return Permit(gate, *gate.acquire(token, lease), token=token, options=self.options)
+
+    def fail(self, times=1, gate=None):
+        for _ in range(times):
+            self.acquire(gate).failure(OSError("down"))
+
+    def rejection(self, gate=None):
+        with pytest.raises(CircuitOpenError) as raised:
+            self.acquire(gate)
+        return raised.value.state, round(raised.value.retry_after, 3)
+
+    def go_away(self):
+        self.redis.error = Refused("refused")
+
+    def come_back(self):
+        self.redis.error = None
+        self.clock.advance(30)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Refused("refused"),
+        NoAnswer("timeout"),
+        OutOfMemoryError("full"),
+        ReadOnlyError("replica"),
+        ResponseError("WRONGTYPE"),
+        OSError("no route"),
+    ],
+    ids=repr,
+)
+def test_nothing_that_redis_says_is_raised_into_a_guarded_call(error):
+    bench = Bench()
+    permits = [bench.acquire(), bench.acquire(), bench.acquire()]
+    bench.redis.error = error
+    permits[0].success()
+    permits[1].failure(OSError("down"))
+    permits[2].release()
+    bench.acquire().success()
+
+
+def test_redis_is_left_alone_for_longer_and_longer_and_tried_once_each_time():
+    bench = Bench()
+    bench.go_away()
+    rests = []
+    for _ in range(8):
+        before = bench.redis.tries
+        for _ in range(20):
+            bench.acquire().success()
+        assert bench.redis.tries == before + 1
+        rests.append(bench.reach._rests_until - bench.clock.now)
+        bench.clock.advance(rests[-1])
+    assert rests == [1, 2, 4, 8, 16, 30, 30, 30]
+    bench.redis.error = None
+    bench.acquire().success()
+    bench.go_away()
+    bench.acquire().success()
+    assert bench.reach._rests_until - bench.clock.now == 1
+
+
+def test_many_callers_that_meet_one_error_make_one_rest_of_it():
+    bench = Bench()
+    gate, entered = threading.Barrier(10), []
+
+    def ask(_client):
+        entered.append(gate.wait(10))
+        raise NoAnswer("timeout")
+
+    def caller():
+        with pytest.raises(Away):
+            bench.reach.ask(ask)
+
+    threads = [threading.Thread(target=caller) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(entered) == 10
+    assert bench.reach._rests_until - bench.clock.now == 1
+
+
+def test_one_caller_tries_again_and_the_others_do_not_wait_for_it():
+    bench = Bench()
+    bench.go_away()
+    bench.acquire().success()
+    bench.clock.advance(1)
+    tried = []
+
+    def ask(_client):
+        with pytest.raises(Away):
+            bench.reach.ask(tried.append)
+        raise NoAnswer("timeout")
+
+    with pytest.raises(Away):
+        bench.reach.ask(ask)
+    assert tried == []
+
+
+def test_without_redis_a_process_has_a_breaker_of_its_own():
+    bench = Bench(reset_timeout=10.0)
+    bench.go_away()
+    bench.fail(3)
+    assert bench.rejection() == ("open", 10.0)
+    bench.clock.advance(10)
+    probe = bench.acquire()
+    assert probe.is_probe
+    probe.success()
+    bench.fail(2)
+    bench.acquire().success()
+    bench.fail(2)
+    bench.acquire()
+
+
+def test_a_process_keeps_to_the_open_circuit_that_it_knew_of():
+    bench = Bench()
+    bench.fail(3)
+    bench.clock.advance(20)
+    bench.go_away()
+    assert bench.rejection() == ("open", 40.0)
+    bench.clock.advance(40)
+    bench.acquire().success()
+
+
+def test_a_process_keeps_to_the_persons_will_that_it_knew_of():
+    bench = Bench()
+    bench.gate.shared.override_breaker("forced_open", by="ada", why="")
+    assert bench.rejection() == ("forced_open", 60.0)
+    bench.go_away()
+    bench.clock.advance(100)
+    assert bench.rejection() == ("forced_open", 60.0)
+    bench.come_back()
+    bench.gate.shared.override_breaker("disabled", by="ada", why="")
+    bench.acquire()
+    bench.go_away()
+    bench.fail(10)
+    bench.acquire()
+
+
+def test_with_allow_every_call_goes_through():
+    bench = Bench(on_backend_error="allow")
+    bench.fail(3)
+    bench.go_away()
+    bench.clock.advance(2)
+    for _ in range(10):
+        bench.acquire().failure(OSError("down"))
+
+
+def test_with_reject_none_does_until_redis_is_tried_again():
+    bench = Bench(on_backend_error="reject")
+    bench.go_away()
+    assert bench.rejection() == ("unknown", 1.0)
+    bench.clock.advance(0.4)
+    assert bench.rejection() == ("unknown", 0.6)
+    bench.redis.error = None
+    bench.clock.advance(0.6)
+    bench.acquire()
+
+
+def test_a_failure_that_redis_cannot_take_counts_in_this_process():
+    bench = Bench()
+    permits = [bench.acquire() for _ in range(4)]
+    bench.go_away()
+    for permit in permits[:3]:
+        permit.failure(OSError("down"))
+    assert bench.rejection() == ("open", 60.0)
+
+
+def test_a_success_that_redis_cannot_take_counts_too():
+    bench = Bench()
+    permits = [bench.acquire() for _ in range(5)]
+    bench.go_away()
+    for permit in permits[:2]:
+        permit.failure(OSError("down"))
+    permits[2].success()
+    for permit in permits[3:]:
+        permit.failure(OSError("down"))
+    bench.acquire()
+
+
+def test_what_a_process_counted_alone_is_forgotten_when_redis_is_back():
+    bench = Bench()
+    bench.go_away()
+    local = bench.acquire()
+    bench.fail(2)
+    bench.come_back()
+    bench.acquire().success()
+    local.failure(OSError("down"))
+    bench.go_away()
+    bench.fail(2)
+    bench.acquire()
+
+
+def test_an_open_circuit_is_not_asked_for_again_within_a_second():
+    bench = Bench()
+    other = bench.process()
+    bench.fail(3)
+    before = bench.redis.tries
+    for _ in range(100):
+        assert bench.rejection() == ("open", 60.0)
+    assert bench.redis.tries == before
+    other.shared.reset_breaker(by="ada", why="")
+    bench.clock.advance(0.999)
+    assert bench.rejection() == ("open", 59.001)
+    bench.clock.advance(0.001)
+    bench.acquire().success()
+
+
+def test_an_open_circuit_is_remembered_no_longer_than_it_is_open():
+    bench = Bench(reset_timeout=0.5)
+    bench.fail(3)
+    bench.clock.advance(0.5)
+    assert bench.acquire().is_probe
+
+
+def test_a_person_is_told_that_redis_is_away(define, app, monkeypatch):
+    payments = define()
+    shared = payments._gate().shared
+    monkeypatch.setattr(shared, "_reach", Reach(Redis(Clock())))
+    shared._reach._client.error = Refused("refused")
+    for read_or_act in (payments.snapshot, payments.history, payments.reset, payments.force_open):
+        with pytest.raises(LogUnavailable, match="at amends_backend cannot be reached: refused"):
+            read_or_act()
+    payments.report_killed("task.0", ran_for=1.0, why="killed")  # is for a worker's main process
