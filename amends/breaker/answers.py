@@ -1,5 +1,6 @@
 """What a circuit answers, be it in Redis or in this process."""
 
+import secrets
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
@@ -46,11 +47,16 @@ class Failure:
     retry_after: float | None = None
 
 
+def new_token() -> str:
+    """Draw a token for a probe that has none of its own."""
+    return secrets.token_hex(8)
+
+
 class Circuit(Protocol):
     """What a circuit does, wherever it is kept."""
 
-    def acquire_permit(self, token: str, *, lease: float) -> Admitted | Rejected:
-        """Ask for a permit."""
+    def acquire_permit(self, token: str | None, *, lease: float) -> Admitted | Rejected:
+        """Ask for a permit; a probe without a token gets one."""
 
     def record_success(self, admitted: Admitted) -> Recorded:
         """Record that a permitted call succeeded."""

@@ -52,7 +52,7 @@ class Gate:
         self._clock = clock
         self._seen: _Seen | None = None
 
-    def acquire(self, token: str, lease: float) -> tuple[Circuit, Admitted]:
+    def acquire(self, token: str | None, lease: float) -> tuple[Circuit, Admitted]:
         """Ask for a permit. Raises `CircuitOpenError`."""
         seen, now = self._seen, self._clock()
         if seen and now < seen.unasked_until:
@@ -69,7 +69,7 @@ class Gate:
         return circuit, answer
 
     def _acquire_without_redis(
-        self, token: str, lease: float, away: Away
+        self, token: str | None, lease: float, away: Away
     ) -> tuple[Circuit, Admitted | Rejected]:
         how, seen, now = self._options.on_backend_error, self._seen, self._clock()
         if how == "reject":

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from amends.breaker.answers import MICROSECONDS, Admitted, Failure, Recorded, Rejected
+from amends.breaker.answers import MICROSECONDS, Admitted, Failure, Recorded, Rejected, new_token
 from amends.breaker.options import Options
 from amends.breaker.states import CircuitState
 
@@ -38,7 +38,7 @@ class LocalCircuit:
             self._close()
             self.is_used = False
 
-    def acquire_permit(self, token: str, *, lease: float) -> Admitted | Rejected:
+    def acquire_permit(self, token: str | None, *, lease: float) -> Admitted | Rejected:
         """Ask for a permit."""
         with self._lock:
             now, self.is_used = self._clock(), True
@@ -49,6 +49,7 @@ class LocalCircuit:
                     return _rejected(self._state, self._until - now)
                 self._move_to(CircuitState.HALF_OPEN)
             self._probes = {each: end for each, end in self._probes.items() if end > now}
+            token = token or new_token()
             has_room = len(self._probes) < self._options.half_open_max_calls
             if has_room or token in self._probes:
                 self._probes[token] = now + round(lease * MICROSECONDS)

@@ -34,10 +34,12 @@ def unwrapped(error: BaseException | None) -> BaseException | None:
     for _ in range(_DEEPEST):
         if not isinstance(error, Retry):
             return error
-        held = error.exc
-        # An error that does not pickle is held as a stand-in (celery/utils/serialization.py).
-        is_itself = held is not None and not isinstance(held, UnpickleableExceptionWrapper)
-        error = held if is_itself else error.__cause__ or error.__context__
+        held, chained = error.exc, error.__cause__ or error.__context__
+        # Celery holds something else where an error does not pickle: one of a class above its own, or a
+        # wrapper (celery/utils/serialization.py). Python's own chain has the error itself.
+        is_other = isinstance(held, UnpickleableExceptionWrapper)
+        is_other = is_other or (held is not None and isinstance(chained, type(held)))
+        error = chained if held is None or (is_other and chained) else held
     return None
 
 

@@ -10,18 +10,22 @@ from amends.breaker.states import Outcome
 class Permit:
     """Lets one call be made, and takes what came of it, once: what is said after that is not heard.
 
-    `token` is what it is known by where the call is a probe. Its methods raise nothing, be Redis away or not.
+    Its methods raise nothing, be Redis away or not.
     """
 
     def __init__(
-        self, gate: Gate, circuit: Circuit, admitted: Admitted, *, token: str, options: Options
+        self, gate: Gate, circuit: Circuit, admitted: Admitted, *, options: Options
     ) -> None:
-        self.token = token
         self._gate = gate
         self._circuit = circuit
         self._admitted = admitted
         self._options = options
         self._is_used = False
+
+    @property
+    def token(self) -> str:
+        """What the call is known by where it is a probe, else ''."""
+        return self._admitted.token
 
     @property
     def is_probe(self) -> bool:

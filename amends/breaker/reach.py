@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import redis
 from redis.exceptions import NoScriptError, RedisError
 
+from amends.breaker.lines import Lines
 from amends.config import impatient_client_of
 from amends.lua import DIGESTS, SCRIPTS
 
@@ -40,6 +41,7 @@ class Reach:
 
     def __init__(self, client: redis.Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client: Any = client  # redis-py leaves open whether replies are str
+        self._lines = Lines(client)
         self._clock = clock
         self._lock = threading.Lock()
         self._errors = 0
@@ -52,13 +54,20 @@ class Reach:
         if errors:
             self._take_turn()
         try:
-            answer = command(self._client)
+            answer = self._attempt(command)
         except (RedisError, OSError) as error:
             raise self._left_alone(errors, error) from error
         if errors:
             self._errors = 0
             _logger.info("Redis answers circuit breakers again")
         return answer
+
+    def send(self, *commands: Sequence[str]) -> list[Any]:
+        """Send plain commands in one go, and return what Redis answers to each, as it is.
+
+        They may be sent twice, where a connection turns out to be closed. Raises `Away`.
+        """
+        return self.ask(lambda _client: self._lines.exchange(commands))
 
     def call(self, name: str, keys: Sequence[str], *arguments: Any) -> list[str]:
         """Run a script. Raises `Away`."""
@@ -71,6 +80,9 @@ class Reach:
 
         answer: list[str] = self.ask(run)
         return answer
+
+    def _attempt(self, command: Callable[[Any], T]) -> T:
+        return command(self._client)
 
     def _take_turn(self) -> None:
         """Let one caller try when the rest is over, and send the others on."""

@@ -4,7 +4,14 @@ import os
 import socket
 from typing import Any, Final
 
-from amends.breaker.answers import MICROSECONDS, Admitted, Failure, Recorded, Rejected
+from amends.breaker.answers import (
+    MICROSECONDS,
+    Admitted,
+    Failure,
+    Recorded,
+    Rejected,
+    new_token,
+)
 from amends.breaker.options import Options
 from amends.breaker.reach import Reach
 from amends.breaker.states import CircuitState
@@ -23,11 +30,12 @@ class SharedCircuit:
         tag = f"amends:breaker:{{{name}}}"
         self.keys = [tag, f"{tag}:probes", f"{tag}:events"]
 
-    def acquire_permit(self, token: str, *, lease: float) -> Admitted | Rejected:
-        """Ask for a permit. `token` names it should it be a probe's, `lease` how long it is then held."""
+    def acquire_permit(self, token: str | None, *, lease: float) -> Admitted | Rejected:
+        """Ask for a permit. Should it be a probe's, `token` names it, and `lease` is how long it is held."""
         answer = self._read_answer()
         if answer is not None:
             return answer
+        token = token or new_token()
         said, *rest = self._reach.call(
             "acquire_permit",
             self.keys,
@@ -42,19 +50,15 @@ class SharedCircuit:
 
     def _read_answer(self) -> Admitted | Rejected | None:
         """Find the answer with plain commands, where a look is enough: seldom does anything have to move."""
-
-        def command(client: Any) -> Any:
-            pipeline = client.pipeline(transaction=False)
-            return pipeline.time().hmget(self.keys[0], _HEAD).execute()
-
-        (seconds, micros), (state, epoch, until, override) = self._reach.ask(command)
+        (seconds, micros), head = self._reach.send(("TIME",), ("HMGET", self.keys[0], *_HEAD))
+        state, epoch, until, override = head
         if override == CircuitState.DISABLED:
             return Admitted()
         if override:
             return Rejected(state=override, retry_after=None)
         if state in (None, CircuitState.CLOSED):
             return Admitted(epoch=epoch or _NEVER)
-        left = int(until or 0) - seconds * MICROSECONDS - micros
+        left = int(until or 0) - int(seconds) * MICROSECONDS - int(micros)
         if state == CircuitState.OPEN and left > 0:
             return Rejected(state=state, retry_after=left / MICROSECONDS)
         return None
@@ -64,7 +68,7 @@ class SharedCircuit:
         if admitted.token:
             return self.succeed_probe(admitted)
         # The field of an earlier epoch is gone: this command cannot come too late.
-        self._reach.ask(lambda client: client.hdel(self.keys[0], f"f{admitted.epoch}"))
+        self._reach.send(("HDEL", self.keys[0], f"f{admitted.epoch}"))
         return Recorded(said="counted")
 
     def record_failure(

@@ -1,38 +1,34 @@
 """A real Redis by a clock that is moved: everything is its own work but what time it is."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import redis
 
+from amends.breaker.reach import Reach
 from amends.lua import DIGESTS, SCRIPTS
 from amends.testing.clock import Clock
 
 _NAMES = {digest: name for name, digest in DIGESTS.items()}
 
 
-class _Pipeline(redis.client.Pipeline):
-    def time(self, **_: Any) -> Any:
-        return self.execute_command("EVAL", f"return {{{self.now}}}", 0)
+class MovedReach(Reach):
+    """A way to Redis whose plain commands and scripts read the time from a clock."""
 
+    def __init__(self, url: str, clock: Clock) -> None:
+        class Client(redis.Redis):
+            def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
+                text = SCRIPTS[_NAMES[sha]]
+                assert text.count("redis.call('TIME')") == 1
+                moved = text.replace("redis.call('TIME')", f"{{{_now(clock)}}}")
+                return self.eval(moved, numkeys, *keys_and_args)
 
-def client_by(url: str, clock: Clock) -> Any:
-    """Give a client whose plain commands and scripts read the time from a clock."""
+        super().__init__(Client.from_url(url, decode_responses=True))
+        self._now = clock
 
-    class Client(redis.Redis):
-        def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:  # noqa: FBT001, FBT002
-            pipeline: Any = _Pipeline(
-                self.connection_pool, self.response_callbacks, transaction, shard_hint
-            )
-            pipeline.now = _now(clock)
-            return pipeline
-
-        def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
-            text = SCRIPTS[_NAMES[sha]]
-            assert text.count("redis.call('TIME')") == 1
-            moved = text.replace("redis.call('TIME')", f"{{{_now(clock)}}}")
-            return self.eval(moved, numkeys, *keys_and_args)
-
-    return Client.from_url(url, decode_responses=True)
+    def send(self, *commands: Sequence[str]) -> list[Any]:
+        told = ("EVAL", f"return {{{_now(self._now)}}}", "0")
+        return super().send(*(told if each == ("TIME",) else each for each in commands))
 
 
 def _now(clock: Clock) -> str:

@@ -7,9 +7,10 @@ from functools import partial
 import fakeredis
 import pytest
 from breaker_machine import BreakerMachine
+from breaker_model import MICROSECONDS
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
-from moved_clock import client_by
+from moved_clock import MovedReach
 
 from amends.breaker.local import LocalCircuit
 from amends.breaker.reach import Reach
@@ -29,18 +30,19 @@ _SETTINGS = settings(
 
 
 class SharedPlant:
-    def __init__(self, client, clock):
-        self.client = client
+    def __init__(self, reach, clock):
+        self.reach = reach
         self.clock = clock
 
     def build(self, options):
-        return SharedCircuit(f"b-{uuid.uuid4().hex}", options, Reach(self.client))
+        return SharedCircuit(f"b-{uuid.uuid4().hex}", options, self.reach)
 
     def advance(self, seconds):
         self.clock.advance(seconds)
 
     def look(self, circuit):
-        now, fields, probes = circuit.read()
+        _, fields, probes = circuit.read()
+        now = self.clock.now * MICROSECONDS
         own = f"f{fields.get('epoch', '0')}"
         failures = fields.get(own, "")
         events = [each["name"].removeprefix("breaker.") for each in circuit.read_events(1000)]
@@ -53,7 +55,7 @@ class SharedPlant:
             "probes": sorted(token for token, end in probes.items() if end > now),
             "late": int(fields.get("late", 0)),
             "events": events,
-            "is_healthy": not self.client.exists(*circuit.keys),
+            "is_healthy": not self.reach._client.exists(*circuit.keys),
             "left over": [each for each in fields if re.match("f[0-9]", each) and each != own],
         }
 
@@ -87,13 +89,13 @@ def run(plant, *, number, examples, steps, is_shared=True):
 
 def real_plant(url):
     clock = Clock()
-    return SharedPlant(client_by(url, clock), clock)
+    return SharedPlant(MovedReach(url, clock), clock)
 
 
 def fake_plant():
     clock, client = Clock(), fakeredis.FakeRedis(decode_responses=True)
     keep_time(client, clock)
-    return SharedPlant(client, clock)
+    return SharedPlant(Reach(client), clock)
 
 
 @pytest.mark.parametrize("number", range(2))

@@ -32,11 +32,15 @@ def in_processes(count: int, act: Callable[[int], Any]) -> list[Any]:
             answers.put((number, error))
             raise
 
-    children = [FORK.Process(target=child, args=(number,)) for number in range(count)]
-    for each in children:
-        each.start()
-    told = dict(answers.get() for _ in children)
-    for each in children:
-        each.join(30)
-        assert each.exitcode == 0, told
+    children = [FORK.Process(target=child, args=(number,), daemon=True) for number in range(count)]
+    try:
+        for each in children:
+            each.start()
+        told = dict(answers.get() for _ in children)
+        for each in children:
+            each.join(30)
+            assert each.exitcode == 0, told
+    finally:
+        for each in children:
+            each.kill()
     return [told[number] for number in range(count)]

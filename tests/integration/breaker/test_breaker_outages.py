@@ -8,12 +8,13 @@ import time
 import pytest
 from callers import ServerError
 from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
 from redis import Redis
 
 from amends import CircuitBreaker, CircuitOpenError
 from amends.breaker.gate import Gate
 from amends.breaker.permit import Permit
-from amends.breaker.reach import Reach
+from amends.breaker.reach import Away, Reach
 from amends.config import impatient_client_of
 from amends.testing.clock import Clock
 from local import redis
@@ -118,43 +119,68 @@ def wait_until_asked(client, traffic):
     wait_until(lambda: traffic.errors or "cmdstat_hmget" in client.info("commandstats"))
 
 
-class Counted:
-    """A client that counts how often it is tried."""
+class CountingReach(Reach):
+    """A way to Redis that counts how often it is tried."""
 
-    def __init__(self, client):
-        self._client = client
-        self.tries = 0
+    tries = 0
 
-    def __getattr__(self, name):
+    def _attempt(self, command):
         self.tries += 1
-        return getattr(self._client, name)
+        return super()._attempt(command)
 
 
 @pytest.mark.parametrize("way", ["killed", "frozen"])
 def test_each_rest_costs_one_try_however_redis_is_away(server, way):
-    clock, client = Clock(), Counted(impatient_client_of(server.url))
-    reach = Reach(client, clock=lambda: clock.now)
+    clock = Clock()
+    reach = CountingReach(impatient_client_of(server.url), clock=lambda: clock.now)
     options = CircuitBreaker("rests", failure_on=(ServerError,)).options
     gate = Gate("rests", options, reach, clock=lambda: clock.now)
 
     def call():
-        Permit(gate, *gate.acquire("t", 60.0), token="t", options=options).success()
+        Permit(gate, *gate.acquire("t", 60.0), options=options).success()
 
     call()
     server.kill() if way == "killed" else server.signal(signal.SIGSTOP)
     for rest in (1, 2, 4):
-        before = client.tries
+        before = reach.tries
         for _ in range(50):
             call()
-        assert client.tries == before + 1
+        assert reach.tries == before + 1
         clock.advance(rest)
     if way == "killed":
         server.start()
     server.signal(signal.SIGCONT)
-    before = client.tries
+    before = reach.tries
     call()
     call()
-    assert client.tries == before + 4
+    assert reach.tries == before + 4
+
+
+def test_a_connection_that_redis_closed_is_no_outage(server):
+    reach = Reach(impatient_client_of(server.url))
+    reach.send(("TIME",))
+    with Redis.from_url(server.url) as client:
+        client.client_kill_filter(_type="normal", skipme=True)
+    assert reach.send(("ECHO", "again")) == ["again"]
+    assert reach._errors == 0
+
+
+def test_an_answer_that_was_not_read_is_not_taken_for_another(server, monkeypatch):
+    reach = Reach(impatient_client_of(server.url))
+    reach.send(("TIME",))
+    (line,) = reach._lines._idle
+    with monkeypatch.context() as patch:
+        patch.setattr(line, "read_response", _time_is_up)
+        with pytest.raises(SoftTimeLimitExceeded):
+            reach.send(("ECHO", "first"), ("ECHO", "second"))
+    with pytest.raises(Away):  # the second answer is not read after this error
+        reach.send(("HGET", "amends"), ("ECHO", "third"))
+    reach._errors = 0
+    assert reach.send(("ECHO", "fourth")) == ["fourth"]
+
+
+def _time_is_up():
+    raise SoftTimeLimitExceeded
 
 
 def test_what_was_open_is_so_when_redis_is_back(server):
@@ -162,7 +188,7 @@ def test_what_was_open_is_so_when_redis_is_back(server):
     reach = Reach(impatient_client_of(server.url), clock=lambda: clock.now)
     options = CircuitBreaker("back", failure_on=(ServerError,), failure_threshold=1).options
     gate = Gate("back", options, reach, clock=lambda: clock.now)
-    Permit(gate, *gate.acquire("t", 60.0), token="t", options=options).failure(ServerError("down"))
+    Permit(gate, *gate.acquire("t", 60.0), options=options).failure(ServerError("down"))
     server.kill()
     clock.advance(1)
     with pytest.raises(CircuitOpenError):

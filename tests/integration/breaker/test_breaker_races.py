@@ -95,7 +95,7 @@ def test_a_killed_probe_is_replaced_after_its_lease_and_by_one_caller(define, le
         holds.set()
         signal.pause()
 
-    child = FORK.Process(target=hold)
+    child = FORK.Process(target=hold, daemon=True)
     child.start()
     assert holds.wait(30)
     os.kill(child.pid, signal.SIGKILL)

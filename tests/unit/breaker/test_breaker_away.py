@@ -18,20 +18,17 @@ from amends.testing.clock import Clock, keep_time
 OPTIONS = CircuitBreaker("away", failure_on=(OSError,)).options
 
 
-class Redis:
-    """A Redis that goes away, and counts how often it is tried."""
+class UnsteadyReach(Reach):
+    """The way to a Redis that goes away; it counts how often that is tried."""
 
-    def __init__(self, clock):
-        self._client = fakeredis.FakeRedis(decode_responses=True)
-        keep_time(self._client, clock)
-        self.error = None
-        self.tries = 0
+    error = None
+    tries = 0
 
-    def __getattr__(self, name):
+    def _attempt(self, command):
         self.tries += 1
         if self.error:
             raise self.error
-        return getattr(self._client, name)
+        return super()._attempt(command)
 
 
 class Bench:
@@ -39,9 +36,10 @@ class Bench:
 
     def __init__(self, **options):
         self.clock = Clock(1_700_000_000.0)
-        self.redis = Redis(self.clock)
         self.options = replace(OPTIONS, **options)
-        self.reach = Reach(self.redis, clock=lambda: self.clock.now)
+        client = fakeredis.FakeRedis(decode_responses=True)
+        keep_time(client, self.clock)
+        self.reach = UnsteadyReach(client, clock=lambda: self.clock.now)
         self.gate = self.process()
 
     def process(self):
@@ -52,7 +50,7 @@ class Bench:
 
     def acquire(self, gate=None, lease=60.0, token="t"):
         gate = gate or self.gate
-        return Permit(gate, *gate.acquire(token, lease), token=token, options=self.options)
+        return Permit(gate, *gate.acquire(token, lease), options=self.options)
 
     def fail(self, times=1, gate=None):
         for _ in range(times):
@@ -64,10 +62,10 @@ class Bench:
         return raised.value.state, round(raised.value.retry_after, 3)
 
     def go_away(self):
-        self.redis.error = Refused("refused")
+        self.reach.error = Refused("refused")
 
     def come_back(self):
-        self.redis.error = None
+        self.reach.error = None
         self.clock.advance(30)
 
 
@@ -86,7 +84,7 @@ class Bench:
 def test_nothing_that_redis_says_is_raised_into_a_guarded_call(error):
     bench = Bench()
     permits = [bench.acquire(), bench.acquire(), bench.acquire()]
-    bench.redis.error = error
+    bench.reach.error = error
     permits[0].success()
     permits[1].failure(OSError("down"))
     permits[2].release()
@@ -98,14 +96,14 @@ def test_redis_is_left_alone_for_longer_and_longer_and_tried_once_each_time():
     bench.go_away()
     rests = []
     for _ in range(8):
-        before = bench.redis.tries
+        before = bench.reach.tries
         for _ in range(20):
             bench.acquire().success()
-        assert bench.redis.tries == before + 1
+        assert bench.reach.tries == before + 1
         rests.append(bench.reach._rests_until - bench.clock.now)
         bench.clock.advance(rests[-1])
     assert rests == [1, 2, 4, 8, 16, 30, 30, 30]
-    bench.redis.error = None
+    bench.reach.error = None
     bench.acquire().success()
     bench.go_away()
     bench.acquire().success()
@@ -205,7 +203,7 @@ def test_with_reject_none_does_until_redis_is_tried_again():
     assert bench.rejection() == ("unknown", 1.0)
     bench.clock.advance(0.4)
     assert bench.rejection() == ("unknown", 0.6)
-    bench.redis.error = None
+    bench.reach.error = None
     bench.clock.advance(0.6)
     bench.acquire()
 
@@ -248,10 +246,10 @@ def test_an_open_circuit_is_not_asked_for_again_within_a_second():
     bench = Bench()
     other = bench.process()
     bench.fail(3)
-    before = bench.redis.tries
+    before = bench.reach.tries
     for _ in range(100):
         assert bench.rejection() == ("open", 60.0)
-    assert bench.redis.tries == before
+    assert bench.reach.tries == before
     other.shared.reset_breaker(by="ada", why="")
     bench.clock.advance(0.999)
     assert bench.rejection() == ("open", 59.001)
@@ -269,8 +267,8 @@ def test_an_open_circuit_is_remembered_no_longer_than_it_is_open():
 def test_a_person_is_told_that_redis_is_away(define, app, monkeypatch):
     payments = define()
     shared = payments._gate().shared
-    monkeypatch.setattr(shared, "_reach", Reach(Redis(Clock())))
-    shared._reach._client.error = Refused("refused")
+    monkeypatch.setattr(shared, "_reach", UnsteadyReach(shared._reach._client))
+    shared._reach.error = Refused("refused")
     for read_or_act in (payments.snapshot, payments.history, payments.reset, payments.force_open):
         with pytest.raises(LogUnavailable, match="at amends_backend cannot be reached: refused"):
             read_or_act()

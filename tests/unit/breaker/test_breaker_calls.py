@@ -99,13 +99,14 @@ def test_what_is_no_function_is_refused(define):
 
 
 def test_a_block_in_a_block_reports_its_own_end(define, fail):
-    outer, inner = define(failure_threshold=1), define(failure_threshold=1)
-    with outer, inner, outer:
-        fail(inner)
+    outer, inner = define(), define(failure_threshold=1)
+    with outer as first, inner, outer as second:
+        with outer as third:
+            fail(inner)
+        assert [permit._is_used for permit in (first, second, third)] == [False, False, True]
+    assert first._is_used
+    assert second._is_used
     assert (outer.state, inner.state) == ("closed", "open")
-    with outer:
-        fail(outer)
-    assert outer.state == "open"
 
 
 def test_blocks_of_tasks_of_an_event_loop_do_not_mix(define, server_error):
@@ -136,11 +137,20 @@ def test_blocks_of_tasks_of_an_event_loop_do_not_mix(define, server_error):
 
 def test_a_permit_is_heard_once(define, server_error):
     payments = define(failure_threshold=2)
-    permit = payments.acquire(token="task.0")
-    assert permit.token.startswith("task.0")
+    permit = payments.acquire()
     for _ in range(5):
         permit.failure(server_error("down"))
     assert payments.snapshot().failures == 1
+
+
+def test_a_probe_has_a_token_and_other_permits_have_none(define, fail, clock):
+    payments = define(half_open_max_calls=2)
+    assert payments.acquire(token="task.0").token == ""
+    fail(payments, 3)
+    clock.advance(60)
+    tokens = {payments.acquire(token="task.0").token, payments.acquire().token}
+    assert tokens == payments.snapshot().probes.keys()
+    assert "task.0" in tokens
 
 
 def test_a_permit_that_is_released_says_nothing(define, fail, clock):

@@ -24,8 +24,20 @@ class UnpicklableError(HttpError):
         self.lines = (each for each in ())
 
 
+class UnpicklableNotFoundError(UnpicklableError):
+    pass
+
+
+class LooseError(Exception):
+    def __init__(self):
+        super().__init__()
+        self.lines = (each for each in ())
+
+
 breaker = CircuitBreaker(
-    "outcomes", failure_on=(HttpError, NotDone, OSError), success_on=(NotFoundError,)
+    "outcomes",
+    failure_on=(HttpError, LooseError, NotDone, OSError),
+    success_on=(UnpicklableNotFoundError, NotFoundError),
 )
 
 
@@ -67,6 +79,9 @@ def handled(error):
         (retry_of(HttpError()), Outcome.FAILURE),
         (retry_of(ValueError(), cause=HttpError()), Outcome.FAILURE),
         (retry_of(UnpicklableError(), is_given=True), Outcome.FAILURE),
+        (retry_of(UnpicklableNotFoundError(), is_given=True), Outcome.SUCCESS),
+        (retry_of(LooseError(), is_given=True), Outcome.FAILURE),
+        (retry_of(KeyError(), is_given=True), Outcome.NEUTRAL),
         (CircuitOpenError("another", "open", 1.0), Outcome.NEUTRAL),
     ],
     ids=repr,
