@@ -3,12 +3,12 @@
 import inspect
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import update_wrapper
 from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 from celery import Celery, current_app
 
@@ -26,6 +26,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+_RETURNS_AT_ONCE: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 # The blocks that the current thread or task is in. A generator may leave them out of order.
 _entered: ContextVar[tuple[tuple["CircuitBreaker", Permit], ...]] = ContextVar(
@@ -88,7 +90,7 @@ class CircuitBreaker(Control):
         _check_name(name)
         self.options.check(name)
         self._gates: dict[tuple[int, str], Gate] = {}
-        self._gate_of: WeakKeyDictionary[Celery, tuple[int, Gate]] = WeakKeyDictionary()
+        self._last: tuple[Celery, int, Gate] | None = None
         self._first = _defined.setdefault(name, self)  # lives as long as any object of its name
         self._join(self._first)
 
@@ -127,18 +129,28 @@ class CircuitBreaker(Control):
     def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Make a call. Raises `CircuitOpenError`, and what the call raises as it is."""
         _check_function(function, self.name)
-        with self:
-            return function(*args, **kwargs)
+        return self._guard(function, args, kwargs)
 
     def __call__(self, function: Callable[P, T], /) -> Callable[P, T]:
         """Guard every call of a function: a decorator."""
         _check_function(function, self.name)
 
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-            with self:
-                return function(*args, **kwargs)
+            return self._guard(function, args, kwargs)
 
         return update_wrapper(guarded, function)
+
+    def _guard(
+        self, function: Callable[..., T], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> T:
+        permit = self.acquire()
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            permit.record(error)
+            raise
+        permit.success()
+        return result
 
     def __enter__(self) -> Permit:
         permit = self.acquire()
@@ -160,11 +172,10 @@ class CircuitBreaker(Control):
         # An app's settings are read once: to look into them takes a tenth of what a guarded call costs.
         proxy: Any = current_app
         app: Celery = proxy._get_current_object()  # noqa: SLF001 - a proxy's one way to what it is for
-        pid, gate = self._gate_of.get(app, (0, None))
-        if gate is None or pid != os.getpid():
-            gate = self._open_gate(settings_of(app).backend)
-            self._gate_of[app] = (os.getpid(), gate)
-        return gate
+        last, pid = self._last, os.getpid()
+        if last is None or last[0] is not app or last[1] != pid:
+            last = self._last = (app, pid, self._open_gate(settings_of(app).backend))
+        return last[2]
 
     def _open_gate(self, backend: str) -> Gate:
         # In memory nothing is far away, and a rehearsal's clock is not that of this process.
@@ -190,6 +201,9 @@ def _check_name(name: object) -> None:
 
 def _check_function(function: Any, name: str) -> None:
     """Refuse what would return before the call is made."""
+    code = getattr(function, "__code__", None)
+    if code and not code.co_flags & _RETURNS_AT_ONCE:
+        return
     kinds = {
         "a coroutine function": inspect.iscoroutinefunction,
         "an async generator function": inspect.isasyncgenfunction,

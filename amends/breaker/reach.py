@@ -62,7 +62,7 @@ class Reach:
             _logger.info("Redis answers circuit breakers again")
         return answer
 
-    def send(self, *commands: Sequence[str]) -> list[Any]:
+    def send(self, *commands: tuple[str, ...]) -> list[Any]:
         """Send plain commands in one go, and return what Redis answers to each, as it is.
 
         They may be sent twice, where a connection turns out to be closed. Raises `Away`.

@@ -1,6 +1,5 @@
 """A real Redis by a clock that is moved: everything is its own work but what time it is."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -26,7 +25,7 @@ class MovedReach(Reach):
         super().__init__(Client.from_url(url, decode_responses=True))
         self._now = clock
 
-    def send(self, *commands: Sequence[str]) -> list[Any]:
+    def send(self, *commands: tuple[str, ...]) -> list[Any]:
         told = ("EVAL", f"return {{{_now(self._now)}}}", "0")
         return super().send(*(told if each == ("TIME",) else each for each in commands))
 
