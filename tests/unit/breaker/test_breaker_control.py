@@ -71,6 +71,15 @@ def test_a_disabled_breaker_lets_all_through_and_records_none(define, fail):
     assert (payments.state, payments.retry_after) == ("open", 60.0)
 
 
+def test_a_call_that_began_while_it_was_disabled_is_not_recorded_after_it(define, server_error):
+    payments = define(failure_threshold=1)
+    payments.disable()
+    permit = payments.acquire()
+    payments.clear_override()
+    permit.failure(server_error("down"))
+    assert (payments.state, payments.snapshot().late) == ("closed", 0)
+
+
 def test_a_call_that_was_under_way_when_a_person_acted_is_late(define, server_error):
     payments = define(failure_threshold=1)
     for act in (payments.force_open, payments.disable, payments.reset):
