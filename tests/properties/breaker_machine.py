@@ -65,6 +65,10 @@ class BreakerMachine(RuleBasedStateMachine):
             )
         )
 
+    def tick(self) -> None:
+        """Let no two things happen at one moment: which of them was first could not be told."""
+        self.wait(0.001)
+
     @rule(seconds=SECONDS)
     def wait(self, seconds: float) -> None:
         self.plant.advance(seconds)
@@ -94,6 +98,7 @@ class BreakerMachine(RuleBasedStateMachine):
     @rule(lease=st.sampled_from([20.0, 30.0]), same=st.booleans(), age=AGE)
     def acquire(self, lease: float, same: bool, age: int) -> None:  # noqa: FBT001
         """Ask for a permit, under a new token or, as a message that comes twice does, under an old one."""
+        self.tick()
         self.tokens += 1
         token = nth(self.permits, age)[2] if same and self.permits else f"t{self.tokens}"
         answer = self.circuit.acquire_permit(token, lease=lease)
@@ -112,6 +117,7 @@ class BreakerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.permits)
     @rule(age=AGE)
     def succeed(self, age: int) -> None:
+        self.tick()
         admitted, epoch, *_ = nth(self.permits, age)
         recorded = self.circuit.record_success(admitted)
         expected = self.model.succeed(epoch, admitted.token)
@@ -120,6 +126,7 @@ class BreakerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.permits)
     @rule(age=AGE, retry_after=st.sampled_from([None, None, 45.0]))
     def fail(self, age: int, retry_after: float | None) -> None:
+        self.tick()
         admitted, epoch, *_ = nth(self.permits, age)
         recorded = self.circuit.record_failure(
             admitted, Failure(why="down", retry_after=retry_after)
@@ -132,6 +139,7 @@ class BreakerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.permits)
     @rule(age=AGE)
     def release(self, age: int) -> None:
+        self.tick()
         admitted, epoch, *_ = nth(self.permits, age)
         recorded = self.circuit.release_permit(admitted)
         assert recorded.said == self.model.release(epoch, admitted.token)
@@ -139,6 +147,7 @@ class BreakerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.permits and self.is_shared)
     @rule(age=AGE)
     def be_killed(self, age: int) -> None:
+        self.tick()
         _, _, token, began = nth(self.permits, age)
         recorded = self.circuit.record_failure(
             Admitted(token=token),
@@ -154,6 +163,7 @@ class BreakerMachine(RuleBasedStateMachine):
     )
     def someone_overrules(self, override: CircuitState | None, now: bool) -> None:  # noqa: FBT001
         if now:
+            self.tick()
             self.circuit.override_breaker(override, by="ada", why="")
             self.model.overrule(override)
 
@@ -161,6 +171,7 @@ class BreakerMachine(RuleBasedStateMachine):
     @rule(now=st.integers(0, 3).map(lambda n: n == 0))
     def someone_resets(self, now: bool) -> None:  # noqa: FBT001
         if now:
+            self.tick()
             self.circuit.reset_breaker(by="ada", why="")
             self.model.reset()
 
@@ -168,8 +179,6 @@ class BreakerMachine(RuleBasedStateMachine):
     def it_is_as_the_table_says(self) -> None:
         if not hasattr(self, "model"):
             return
-        self.plant.advance(0.001)  # no two things happen at one moment
-        self.model.now += 1000
         model = self.model
         expected = {
             "state": model.state,
