@@ -13,6 +13,7 @@ from amends.breaker.states import CircuitState
 
 SECONDS = st.sampled_from([0.001, 1.0, 20.0, 29.999, 30.0, 30.001, 60.0, 100.0, 300.0])
 AGE = st.one_of(st.just(0), st.integers(0, 20))
+OUTCOME = st.sampled_from(["succeed", "fail", "release"])
 OPTIONS = st.builds(
     lambda **options: Options(
         failure_on=(OSError,),
@@ -90,10 +91,8 @@ class BreakerMachine(RuleBasedStateMachine):
         for outcome in outcomes:
             before = len(self.permits)
             self.acquire(lease=20.0, same=False, age=0)
-            if len(self.permits) > before and outcome == "succeed":
-                self.succeed(age=0)
-            elif len(self.permits) > before and outcome == "fail":
-                self.fail(age=0, retry_after=None)
+            if len(self.permits) > before:
+                self.report(outcome, age=0)
 
     @rule(lease=st.sampled_from([20.0, 30.0]), same=st.booleans(), age=AGE)
     def acquire(self, lease: float, same: bool, age: int) -> None:  # noqa: FBT001
@@ -113,6 +112,30 @@ class BreakerMachine(RuleBasedStateMachine):
         assert answer.token == expected[2]
         if answer.epoch:
             self.permits.append((answer, expected[1], token, self.model.now))
+
+    @rule(outcome=OUTCOME, seconds=st.sampled_from([19.0, 20.0, 21.0]))
+    def outlive_the_lease(self, outcome: str, seconds: float) -> None:
+        """Report about when the lease of a probe ends, whether somebody took its place or not."""
+        before = len(self.permits)
+        self.wait_and_probe(["none"])
+        self.wait(seconds)
+        if len(self.permits) > before:
+            self.report(outcome, age=0)
+
+    @rule(outcome=OUTCOME)
+    def report_late(self, outcome: str) -> None:
+        """Let all that began in an earlier epoch report."""
+        for age, (_, epoch, *_) in enumerate(reversed(self.permits[-10:])):
+            if epoch != self.model.epoch:
+                self.report(outcome, age=age)
+
+    def report(self, outcome: str, *, age: int) -> None:
+        if outcome == "fail":
+            self.fail(age=age, retry_after=None)
+        elif outcome == "succeed":
+            self.succeed(age=age)
+        elif outcome == "release":
+            self.release(age=age)
 
     @precondition(lambda self: self.permits)
     @rule(age=AGE)

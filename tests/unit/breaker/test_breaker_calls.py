@@ -171,6 +171,16 @@ def test_a_permit_judges_an_error_by_the_options(define, server_error):
     assert payments.state == "open"
 
 
+def test_a_probe_that_outlives_its_lease_is_late_though_nobody_took_its_place(define, fail, clock):
+    payments = define(failure_threshold=1)
+    fail(payments)
+    clock.advance(60)
+    probe = payments.acquire(lease=20.0)
+    clock.advance(20)
+    probe.success()
+    assert (payments.state, payments.snapshot().late) == ("half_open", 1)
+
+
 def test_a_killed_call_fails_by_its_token(define, fail, clock):
     payments = define(failure_threshold=1)
     fail(payments)
