@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up chaos test explore bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker up chaos test explore bench-breaker lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: install ## Run ORDERS (40) orders through the whole system, with faults, and check the ledger
 	@$(BIN)/python -m local demo
+
+demo-breaker: install ## Take the primary payment down under orders, and show its circuit open and close
+	@$(BIN)/python -m local outage
 
 up: install ## Run the whole system until Ctrl-C: Redis, services, workers, Flower
 	@$(BIN)/python -m local up

@@ -31,7 +31,7 @@ def main() -> int:
         "--directory", type=Path, default=Path(".run"), help="data and logs (default: .run)"
     )
     commands = parser.add_subparsers(required=True)
-    for command in (up, demo):
+    for command in (up, demo, outage):
         explained = commands.add_parser(
             command.__name__, help=(command.__doc__ or "").split(".")[0]
         )
@@ -70,12 +70,21 @@ def up(owner: Owner) -> int:
 
 def demo(owner: Owner) -> int:
     """Run orders through the whole system, with faults switched on, and check what is left of each."""
+    return _run_beside_a_stack(owner, "local.demo")
+
+
+def outage(owner: Owner) -> int:
+    """Take the primary payment down under orders, and show what its circuit breaker makes of it."""
+    return _run_beside_a_stack(owner, "local.outage")
+
+
+def _run_beside_a_stack(owner: Owner, module: str) -> int:
     scale = os.environ.get("AMENDS_TIME_SCALE", DEMO_TIME_SCALE)
     options = StackOptions(services_port=_services_port(), broker=_broker())
     OUT.print(f"starting Redis, the services and the workers (logs in {owner.directory})")
     with started(owner, options, {"AMENDS_TIME_SCALE": scale}) as urls:
         # In a process of its own, because Celery's settings come from the environment.
-        command = [sys.executable, "-m", "local.demo"]
+        command = [sys.executable, "-m", module]
         return owner.run(command, environment={**urls, "AMENDS_TIME_SCALE": scale})
 
 

@@ -39,12 +39,12 @@ def main(environment: Mapping[str, str], console: Console) -> int:
         set_stock(services, stock_for(count))
         began = time.monotonic()
         with faults_switched_on(services):
-            handles = {order.order_id: _place(order) for order in orders}
+            handles = {order.order_id: place(order) for order in orders}
             console.print(f"{count} orders placed; meanwhile the services fail and lose replies")
             await_rest(handles, timeout=PATIENCE + PATIENCE_PER_ORDER * count, console=console)
         elapsed = time.monotonic() - began
         ledger = read_ledger(services)
-    records = [_record(order, handles[order.order_id].snapshot(), ledger) for order in orders]
+    records = [record_of(order, handles[order.order_id].snapshot(), ledger) for order in orders]
     return 0 if print_report(records, elapsed=elapsed, console=console) else 1
 
 
@@ -54,13 +54,15 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _place(order: PlannedOrder) -> Handle:
+def place(order: PlannedOrder) -> Handle:
+    """Start the saga of an order."""
     return order_saga.start(Order.model_validate(order.fields()), saga_id=order.order_id)
 
 
-def _record(
+def record_of(
     order: PlannedOrder, snapshot: Snapshot, ledger: Mapping[str, LedgerEntry]
 ) -> OrderRecord:
+    """Put together what was planned, what the saga says, and what the ledger says."""
     payment = snapshot.steps["process_payment"]
     return OrderRecord(
         order=order,

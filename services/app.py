@@ -5,18 +5,19 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from services import external, faults, inventory, ledger, notifications, payments, shipping
+from services import calls, external, faults, inventory, ledger, notifications, payments, shipping
 from services.database import Database
 from services.errors import answer_errors
 from services.injection import FaultInjection
 
-MICROSERVICES = (inventory, payments, shipping, notifications, external, faults, ledger)
+MICROSERVICES = (inventory, payments, shipping, notifications, external, faults, ledger, calls)
 
 
 def create_app(database: Database) -> FastAPI:
     """Assemble the application on an open database, which it closes when it shuts down."""
     app = FastAPI(title="The sandbox services of the order saga", lifespan=_lifespan)
     app.state.database = database
+    app.state.calls = calls.CallCounts()
     app.add_middleware(FaultInjection)
     answer_errors(app)
     for microservice in MICROSERVICES:

@@ -1,7 +1,7 @@
 """What the faults do to a request, before and after its service handles it.
 
 Every method of a service is hit, undo and look-up as well. Exempt are the operator's calls: the
-stock, the faults, the ledger and the health, which belong to no service in this sense.
+stock, the faults, the ledger, the counts of calls and the health, which belong to no service in this sense.
 """
 
 import asyncio
@@ -42,6 +42,7 @@ class FaultInjection:
         if service is None:
             await self._app(scope, receive, send)
             return
+        scope["app"].state.calls.count(service, scope["method"])
         faults = await run_in_threadpool(_current, scope["app"].state.database, service)
         if faults.down:
             await _answer_down(service)(scope, receive, send)

@@ -1,0 +1,163 @@
+"""An outage of the primary payment, and what its circuit breaker makes of it: ``python -m local.outage``.
+
+``make demo-breaker`` runs this against a system of its own. Orders are placed all the time; the primary is taken
+down, and comes back. The table has a line for each second: what reached the services by their own count, what the
+circuit kept from them, and which channel served.
+"""
+
+import os
+import secrets
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from amends import SagaError
+from amends.events import Event
+from local.demo import place, record_of
+from local.errors import LocalError
+from local.plan import PlannedOrder, plan_orders, stock_for
+from local.report import print_report
+from local.sandbox import read_ledger, set_stock
+from local.watching import await_rest
+from sagas.order import order_saga
+from tasks.payment import primary
+
+DOWN_AFTER = 4.0
+UP_AGAIN_AFTER = 14.0
+ENDS_AFTER = 22.0
+ORDERS_PER_SECOND = 4
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Second:
+    """One second of the run: how the primary and its circuit were at its end, and the calls that came in it."""
+
+    at: float
+    is_down: bool
+    circuit: str
+    charges: Mapping[str, int]
+    voids: int
+
+
+def main(environment: Mapping[str, str], console: Console) -> int:
+    """Place orders through the outage, print the tables, and return the exit code."""
+    with httpx.Client(base_url=environment["SERVICES_URL"], timeout=30.0) as services:
+        services.delete("/faults").raise_for_status()
+        orders = _orders()
+        set_stock(services, stock_for(len(orders)))
+        primary.reset(by="the demo", why="to begin closed")
+        began = time.time()
+        seconds = list(_through_the_outage(services, orders, console))
+        handles = {order.order_id: order_saga.get(order.order_id) for order in orders}
+        await_rest(handles, timeout=PATIENCE, console=console)
+        ledger = read_ledger(services)
+    histories = [event for handle in handles.values() for event in handle.history()]
+    console.print(_timeline(seconds, histories, began))
+    for event in primary.history():
+        console.print(f"{event.at - began:5.1f} s  {event.name}  {event.why}", soft_wrap=True)
+    records = [record_of(order, handles[order.order_id].snapshot(), ledger) for order in orders]
+    is_consistent = print_report(records, elapsed=time.time() - began, console=console)
+    return 0 if is_consistent and _has_opened_and_closed() else 1
+
+
+def _orders() -> list[PlannedOrder]:
+    wanted = int(ENDS_AFTER * ORDERS_PER_SECOND)
+    planned = plan_orders(wanted * 2, series=secrets.token_hex(2))
+    return [order for order in planned if order.expected == "completed"][:wanted]
+
+
+def _through_the_outage(
+    services: httpx.Client, orders: Sequence[PlannedOrder], console: Console
+) -> Iterator[Second]:
+    """Place the orders, take the primary down and up again, and yield each second."""
+    began, placed, is_down, before = time.monotonic(), iter(orders), False, _calls(services)
+    console.print(
+        f"{len(orders)} orders in {ENDS_AFTER:.0f} s; the primary payment is down from"
+        f" {DOWN_AFTER:.0f} s to {UP_AGAIN_AFTER:.0f} s"
+    )
+    for second in range(1, int(ENDS_AFTER) + 1):
+        wants_down = DOWN_AFTER < second <= UP_AGAIN_AFTER
+        if wants_down != is_down:
+            is_down = wants_down
+            faults = {"down": is_down}
+            services.put("/faults/payments.primary", json=faults).raise_for_status()
+        for part in range(1, ORDERS_PER_SECOND + 1):
+            place(next(placed))
+            pause = began + second - 1 + part / ORDERS_PER_SECOND - time.monotonic()
+            time.sleep(max(0.0, pause))
+        now = _calls(services)
+        yield Second(
+            at=time.time(),
+            is_down=is_down,
+            circuit=str(primary.state),
+            charges={
+                channel: now[channel]["POST"] - before[channel]["POST"]
+                for channel in ("payments.primary", "payments.fallback")
+            },
+            voids=now["payments.primary"]["DELETE"] - before["payments.primary"]["DELETE"],
+        )
+        before = now
+
+
+def _calls(services: httpx.Client) -> dict[str, Counter[str]]:
+    answer = services.get("/calls").raise_for_status()
+    return {service: Counter(counts) for service, counts in answer.json().items()}
+
+
+def _timeline(seconds: Sequence[Second], history: Sequence[Event], began: float) -> Table:
+    """Draw a line for each second."""
+    table = Table()
+    headings = (
+        "second",
+        "primary",
+        "circuit",
+        "charges at primary",
+        "voids",
+        "rejected",
+        "charges at fallback",
+    )
+    for heading in (*headings, "paid by primary", "paid by fallback"):
+        table.add_column(heading, justify="right")
+    since = began
+    for number, second in enumerate(seconds, 1):
+        here = [event for event in history if since <= event.at < second.at]
+        paid = Counter(event.record for event in here if event.name == "step.completed")
+        table.add_row(
+            str(number),
+            "down" if second.is_down else "up",
+            second.circuit,
+            str(second.charges["payments.primary"]),
+            str(second.voids),
+            str(sum(map(_is_rejected, here))),
+            str(second.charges["payments.fallback"]),
+            str(paid["process_payment"]),
+            str(paid["process_payment:fallback"]),
+        )
+        since = second.at
+    return table
+
+
+def _is_rejected(event: Event) -> bool:
+    error = event.details.get("error") or {}
+    return event.name == "step.failed" and error.get("type") == "CircuitOpenError"
+
+
+def _has_opened_and_closed() -> bool:
+    names = [event.name for event in primary.history()]
+    return "breaker.opened" in names and names[-1] == "breaker.closed"
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(main(os.environ, Console(highlight=False)))
+    except (LocalError, SagaError, httpx.HTTPError) as error:
+        sys.exit(f"error: {error}")
