@@ -8,7 +8,7 @@ from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
 from pydantic import BaseModel
 
-from amends import Refused, RetryPolicy, Saga, Step, activity, context
+from amends import CircuitBreaker, Refused, RetryPolicy, Saga, Step, activity, context
 
 app = Celery("shop", broker=os.environ["CELERY_BROKER_URL"])
 app.conf.update(
@@ -40,10 +40,31 @@ def work(job: Job) -> None:
         return
     if job.manner == "slow":
         time.sleep(LONGER)
+    if job.manner == "obstinate":
+        ignore_the_soft_limit()
+
+
+def ignore_the_soft_limit() -> None:
     until = time.monotonic() + LONGER
-    while job.manner == "obstinate" and time.monotonic() < until:
+    while time.monotonic() < until:
         with suppress(SoftTimeLimitExceeded):
             time.sleep(0.05)
+
+
+breaker = CircuitBreaker(
+    "shop", failure_threshold=1, reset_timeout=600.0, failure_on=(TimeoutError,)
+)
+
+
+@activity(
+    start_to_close_timeout=LIMIT,
+    retry=RetryPolicy(max_attempts=1),
+    breaker=breaker,
+    on_circuit_open="fail",
+)
+def grind(job: Job) -> None:
+    """Never end by itself."""
+    ignore_the_soft_limit()
 
 
 @activity(start_to_close_timeout=LIMIT, retry=QUICK)
@@ -58,6 +79,9 @@ def approve(job: Job) -> None:
         raise Refused("no")
 
 
+grind_saga = Saga(
+    "grind", input=Job, output=Result, steps=[Step(grind, compensation=None, outcome="ground")]
+)
 shop_saga = Saga(
     "shop",
     input=Job,

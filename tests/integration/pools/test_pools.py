@@ -97,3 +97,16 @@ def test_an_attempt_that_takes_no_notice_of_its_limit_is_given_up_and_fenced(sho
         assert time.monotonic() < until
         time.sleep(0.05)
     assert handle.snapshot().steps["work"].attempts == 2
+
+
+@pytest.mark.parametrize("pool", ["prefork"], indirect=True)
+def test_a_call_whose_process_is_killed_at_its_hard_limit_is_a_failure_of_its_breaker(shop, pool):
+    shop.app.set_current()
+    shop.app.set_default()
+    shop.breaker.reset()
+    job_id = uuid.uuid4().hex
+    handle = shop.grind_saga.start(shop.Job(job_id=job_id, manner=""), saga_id=job_id)
+    assert handle.wait(timeout=60).outcome == "ground"
+    assert shop.breaker.state == "open"
+    opened = shop.breaker.history()[-1]
+    assert (opened.name, opened.why) == ("breaker.opened", "killed after 1.5 s")
