@@ -91,6 +91,8 @@ def use(system: OrderSystem) -> None:
     tasks.app.amqp._producer_pool = None
     tasks.app.set_current()
     tasks.app.set_default()
+    for breaker in breakers():
+        breaker._last = None  # it reads an app's settings once
 
 
 @pytest.fixture(scope="session")

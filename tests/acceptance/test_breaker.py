@@ -79,6 +79,14 @@ def test_an_open_circuit_fails_the_external_call_at_once_and_says_so(guarded):
 
 def test_a_host_that_is_not_allowed_is_never_called(guarded):
     call = ExternalCall(payload={}, url="http://169.254.169.254/latest")
+    until = time.monotonic() + 30
+    # A process remembers for a second that a circuit was open, as another test may have had it.
+    while (error := _error_of(call)).startswith("CircuitOpenError"):
+        assert time.monotonic() < until
+    assert error.startswith("HostNotAllowed: http://169.254.169.254:80 is not called")
+
+
+def _error_of(call):
     result = external_call_saga.start(call).wait(timeout=60)
     assert result.outcome == "call_failed"
-    assert result.error.startswith("HostNotAllowed: http://169.254.169.254:80 is not called")
+    return result.error
