@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -113,18 +114,12 @@ def _calls(services: httpx.Client) -> dict[str, Counter[str]]:
 
 
 def _timeline(seconds: Sequence[Second], history: Sequence[Event], began: float) -> Table:
-    """Draw a line for each second."""
-    table = Table()
-    headings = (
-        "second",
-        "primary",
-        "circuit",
-        "charges at primary",
-        "voids",
-        "rejected",
-        "charges at fallback",
-    )
-    for heading in (*headings, "paid by primary", "paid by fallback"):
+    """Draw a line for each second: calls are the charges that reached a channel, voids took one back."""
+    # As narrow as a terminal of 80 columns.
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("s", "primary", "circuit", "calls", "voids", "rejected", "fallback calls"):
+        table.add_column(heading, justify="right")
+    for heading in ("paid by primary", "paid by fallback"):
         table.add_column(heading, justify="right")
     since = began
     for number, second in enumerate(seconds, 1):
