@@ -38,7 +38,7 @@ chaos: install ## Kill at random for MINUTES (2) under ORDERS (200), and check: 
 	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.2} $(BIN)/python -m chaos
 
 test: install ## Run all tests but the long proofs
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not long' tests
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m 'not long' tests
 
 explore: install ## Kill, freeze, cut off or cancel at every boundary, one point a run (EVERY=2: every other)
 	$(BIN)/python -m pytest -n 2 -k 'not sample' tests/explorer
