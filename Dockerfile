@@ -10,6 +10,7 @@ COPY pyproject.toml constraints.txt ./
 RUN pip install -c constraints.txt 'pip>=25.1' && pip install -c constraints.txt --group system
 COPY README.md ./
 COPY amends amends
+COPY amends_commands amends_commands
 RUN pip install -c constraints.txt .
 
 FROM python:3.12.12-slim-bookworm

@@ -1,0 +1,50 @@
+"""What a command prints: text for people, in columns and colours, or JSON for programs."""
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import click
+from celery import Celery
+
+from amends.cli.table import Cell, Column, table_lines
+from amends.log import SagaLog, log_of
+
+
+class Output:
+    """Where a command prints, and what it works on: the Celery app, and its saga log."""
+
+    def __init__(self, app: Celery, *, as_json: bool) -> None:
+        self.app = app
+        self.as_json = as_json
+
+    @cached_property
+    def log(self) -> SagaLog:
+        """The app's saga log. Raises `ConfigurationError`."""
+        return log_of(self.app)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person sees this now; a pipe or a file gets lines as long as they are."""
+        return sys.stdout.isatty()
+
+    @property
+    def width(self) -> int | None:
+        """How many columns a line has; None where it may be of any length."""
+        return shutil.get_terminal_size().columns if self.is_terminal else None
+
+    def json(self, document: Any) -> None:
+        """Print a JSON document on one line."""
+        click.echo(json.dumps(document, ensure_ascii=False))
+
+    def line(self, text: str = "", **style: Any) -> None:
+        """Print one line; `style` is `click.style`'s."""
+        click.secho(text, **style)
+
+    def table(self, columns: Sequence[Column | str], rows: Sequence[Sequence[Cell | str]]) -> None:
+        """Print a table, fitted to the terminal."""
+        for line in table_lines(columns, rows, width=self.width):
+            click.echo(line)

@@ -1,0 +1,73 @@
+"""Tables as lines of text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any, Final
+
+import click
+
+_GAP: Final = "  "
+_LEAST: Final = 12  # no column is cut to less
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A piece of text with a style, `click.style`'s arguments."""
+
+    text: str
+    style: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: figures stand to the `right`, and text that `may_shrink` is cut where the room ends."""
+
+    heading: str
+    right: bool = False
+    may_shrink: bool = False
+
+
+def table_lines(
+    columns: Sequence[Column | str], rows: Sequence[Sequence[Cell | str]], *, width: int | None
+) -> list[str]:
+    """Lay out a table in lines of at most `width` columns, where what may shrink allows it.
+
+    A row may end early. Without a width nothing is cut.
+    """
+    known = [each if isinstance(each, Column) else Column(each) for each in columns]
+    heading = [Cell(column.heading, {"dim": True}) for column in known]
+    body = [[each if isinstance(each, Cell) else Cell(each) for each in row] for row in rows]
+    widths = [
+        max(len(cell.text) for cell in cells)
+        for cells in zip_longest(*[heading, *body], fillvalue=Cell(""))
+    ]
+    if width is not None:
+        widths = _fitted(known, widths, width)
+    return [_line(known, widths, row) for row in [heading, *body]]
+
+
+def _fitted(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+    fitted = list(widths)
+    while sum(fitted) + len(_GAP) * (len(fitted) - 1) > width:
+        able = [k for k, each in enumerate(columns) if each.may_shrink and fitted[k] > _LEAST]
+        if not able:
+            break
+        fitted[max(able, key=lambda k: fitted[k])] -= 1
+    return fitted
+
+
+def _line(columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell]) -> str:
+    pieces = []
+    for k, (column, width, cell) in enumerate(zip(columns, widths, row, strict=False)):
+        text = cut(cell.text, width)
+        space = " " * (width - len(text))
+        styled = click.style(text, **cell.style) if cell.style else text
+        is_last = k == len(row) - 1 and not column.right
+        pieces.append(space + styled if column.right else styled + ("" if is_last else space))
+    return _GAP.join(pieces)
+
+
+def cut(text: str, width: int) -> str:
+    """Cut a text to `width` columns; the last one says that there is more."""
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,0 +1,56 @@
+"""Times and states as people read and write them."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+
+from amends.cli.table import Cell
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_STYLES: Final[dict[str, dict[str, Any]]] = {
+    "stuck": {"fg": "red", "bold": True},
+    "compensating": {"fg": "yellow"},
+    "compensated": {"fg": "blue"},
+    "running": {"fg": "cyan"},
+    "done": {"fg": "green"},
+    "completed": {"fg": "green"},
+    "failed": {"fg": "red"},
+    "unknown": {"fg": "magenta"},
+    "skipped": {"fg": "blue"},
+    "pending": {"dim": True},
+}
+
+
+def state_cell(state: str, text: str | None = None) -> Cell:
+    """Show a saga's status or a step's state in its colour; `text` is what is written, if not its name."""
+    return Cell(state if text is None else text, _STYLES.get(state, {}))
+
+
+def duration(seconds: float) -> str:
+    """Tell a time span in its two largest units: ``3m 20s``; under ten seconds with a tenth."""
+    if seconds < 10:  # noqa: PLR2004
+        return f"{max(seconds, 0.0):.1f}s"
+    left = round(seconds)
+    parts: list[str] = []
+    for unit, size in reversed(_UNITS.items()):
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count}{unit}")
+    return " ".join(part for part in parts[:2] if not part.startswith("0"))
+
+
+def moment(at: float) -> str:
+    """Tell a moment, seconds since 1970, as UTC to the millisecond."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds_of(text: str) -> float:
+    """Read a time span: ``90s``, ``10m``, ``1h30m``, ``2d``; a bare number is seconds. An option's type."""
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", text):
+        raise click.BadParameter(f"{text!r} is no time span; write 90s, 10m, 1h30m or 2d")
+    pieces = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+    return sum(float(count) * _UNITS[unit] for count, unit in pieces)

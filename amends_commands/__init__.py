@@ -1,0 +1,44 @@
+"""``celery saga``: what its commands are called, and where each is.
+
+Every `celery` command imports this module, also in projects that only happen to have amends installed. So it
+stands beside the package, whose import is the whole engine's, and loads a command when it is called.
+"""
+
+import importlib
+from typing import Any, Final
+
+import click
+from click_didyoumean import DYMGroup
+
+_COMMANDS: Final = {
+    "history": ("amends.cli.story:show_history", "Show what happened to a saga, in order."),
+}
+
+
+class _LazyGroup(DYMGroup):  # type: ignore[misc]  # it has no types
+    """A group whose help names every command without loading one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+# Celery gives it the options that an app has added to all commands.
+@click.group(
+    cls=_LazyGroup,
+    help="See every saga, and repair any saga.",
+    epilog="Exit codes: 0 all is well; 1 a person is needed, or not all was done; 2 wrong usage; 3 there is no such"
+    " saga; 4 refused, nothing was done; 5 the saga log cannot be reached, or is not configured.",
+)
+def saga(**_: Any) -> None:
+    """See every saga, and repair any saga."""

@@ -1,0 +1,42 @@
+"""Tables as lines of text."""
+
+import click
+
+from amends.cli.table import Cell, Column, table_lines
+
+ROWS = [
+    ["order-1", "7", "process_payment"],
+    ["o-2", "12", "a very long error of which nobody wants to read all"],
+]
+COLUMNS = ["id", Column("attempts", right=True), Column("error", may_shrink=True)]
+
+
+def test_columns_are_as_wide_as_what_is_in_them():
+    assert table_lines(COLUMNS, ROWS[:1], width=None) == [
+        "\x1b[2mid\x1b[0m       \x1b[2mattempts\x1b[0m  \x1b[2merror\x1b[0m",
+        "order-1         7  process_payment",
+    ]
+
+
+def test_without_a_width_nothing_is_cut():
+    assert table_lines(COLUMNS, ROWS, width=None)[-1].endswith(ROWS[1][2])
+
+
+def test_what_may_shrink_is_cut_to_the_width():
+    lines = [click.unstyle(line) for line in table_lines(COLUMNS, ROWS, width=40)]
+    assert lines[-1] == "o-2            12  a very long error of…"
+    assert max(len(line) for line in lines) == 40
+
+
+def test_a_narrow_terminal_leaves_something_of_every_column():
+    lines = [click.unstyle(line) for line in table_lines(COLUMNS, ROWS, width=5)]
+    assert lines[-1] == "o-2            12  a very long…"
+
+
+def test_a_row_may_end_early():
+    assert table_lines(COLUMNS, [["order-1"]], width=None)[-1] == "order-1"
+
+
+def test_a_style_does_not_count():
+    line = table_lines(["id", "status"], [[Cell("o", {"fg": "red"}), "x"]], width=None)[-1]
+    assert line == "\x1b[31mo\x1b[0m   x"
