@@ -170,13 +170,14 @@ class Waiting:
 class Heartbeat:
     """What a worker last said: `at` by the log's clock, `age` seconds ago, that these processes live.
 
-    `messages` has the ids of those in its hands; None where it did not say.
+    `messages` has the ids of those in its hands; None where it did not say. `node` is what Celery calls it.
     """
 
     at: float
     age: float
     pids: frozenset[str]
     messages: frozenset[str] | None
+    node: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,7 +48,7 @@ class Recovery(bootsteps.StartStopStep):
         log = log_of(worker.app)
         _warn(log)
         pids = lambda: worker.pool.info.get("processes", ())  # noqa: E731
-        self._heartbeat = heartbeat = Heartbeat(log, pids, _messages_in_hand)
+        self._heartbeat = heartbeat = Heartbeat(log, pids, _messages_in_hand, node=worker.hostname)
         heartbeat.start()
         # Bootsteps stop before the pool drains, and what still runs there must not seem dead.
         worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)

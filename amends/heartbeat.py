@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from amends.answers import Heartbeat as Beat
 from amends.answers import Running
 from amends.errors import LogUnavailable
 from amends.log import Cost, SagaLog
@@ -25,7 +26,8 @@ _logger = logging.getLogger(__name__)
 class Heartbeat:
     """Says now and then that this worker lives, which processes of its pool do, and what it is at.
 
-    `pids` and `messages` tell those. It goes on while the pool drains; `stop` ends it.
+    `pids` and `messages` tell those, and `node` is what Celery calls this worker. It goes on while the pool
+    drains; `stop` ends it.
     """
 
     def __init__(
@@ -33,8 +35,11 @@ class Heartbeat:
         log: SagaLog,
         pids: Callable[[], Iterable[int]],
         messages: Callable[[], Iterable[str] | None] = lambda: None,
+        *,
+        node: str = "",
     ) -> None:
         self._log = log
+        self._node = node
         self._pids = pids
         self._messages = messages
         self._accepted_since: float | None = None
@@ -51,7 +56,8 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Beat once. Raises `LogUnavailable`."""
-        self._log.note_heartbeat(worker_name(), {os.getpid(), *self._pids()}, self._messages())
+        pids = {os.getpid(), *self._pids()}
+        self._log.note_heartbeat(worker_name(), pids, self._messages(), node=self._node)
         now = time.monotonic()
         if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:
             self._accepted_since = now
@@ -84,11 +90,13 @@ def lost_owner(log: SagaLog, running: Running) -> Cost | None:
     the process. It lives and has abandoned the claim when it no longer has the message: the answer to the claim, or the
     result, could not be written. What runs without a worker has no owner, and only its time ends it.
     """
-    worker, _, rest = running.owner.partition(":")
-    pid, _, message = rest.partition(":")
-    if not worker:
-        return None
-    heartbeat = log.read_heartbeat(worker)
+    worker = running.owner.partition(":")[0]
+    return judged(running, log.read_heartbeat(worker)) if worker else None
+
+
+def judged(running: Running, heartbeat: Beat | None) -> Cost | None:
+    """Tell the same by what the owner's worker said last."""
+    pid, _, message = running.owner.partition(":")[2].partition(":")
     if heartbeat is None or heartbeat.age > DEAD_AFTER:
         return "death" if running.age > DEAD_AFTER else None
     if heartbeat.at <= running.claimed_at:

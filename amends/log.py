@@ -212,10 +212,18 @@ class SagaLog:
     # Workers
 
     def note_heartbeat(
-        self, worker: str, pids: Iterable[int], messages: Iterable[str] | None = None
+        self,
+        worker: str,
+        pids: Iterable[int],
+        messages: Iterable[str] | None = None,
+        *,
+        node: str = "",
     ) -> None:
-        """Note that a worker lives, and with it these processes of its pool and messages in its hands."""
-        arguments = [",".join(map(str, pids)), round(_HEARTBEAT_KEPT * 1000)]
+        """Note that a worker lives, and with it these processes of its pool and messages in its hands.
+
+        `node` is what Celery calls it.
+        """
+        arguments = [",".join(map(str, pids)), round(_HEARTBEAT_KEPT * 1000), node]
         if messages is not None:
             arguments.append(",".join(messages))
         self._store.call_many("note_heartbeat", [([_worker_key(worker)], arguments)])
@@ -223,11 +231,11 @@ class SagaLog:
     def read_heartbeat(self, worker: str) -> Heartbeat | None:
         """Read what a worker last said, None where that is long ago."""
         key = _worker_key(worker)
-        (seconds, micros), (at, pids, messages) = self._store.read(
+        (seconds, micros), (at, pids, messages, node) = self._store.read(
             lambda client: (
                 client.pipeline(transaction=False)
                 .time()
-                .hmget(key, "at", "pids", "messages")
+                .hmget(key, "at", "pids", "messages", "node")
                 .execute()
             )
         )
@@ -239,6 +247,7 @@ class SagaLog:
             age=now - then,
             pids=frozenset(pids.split(",")),
             messages=None if messages is None else frozenset(messages.split(",")),
+            node=node or "",
         )
 
     def weaknesses(self) -> list[str]:

@@ -3,14 +3,15 @@
 import logging
 import secrets
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Any, Final
+from functools import cache, partial
+from typing import Final
 
 from celery import Celery
 from celery.exceptions import WorkerLostError
 from kombu.exceptions import OperationalError
 
 from amends.answers import Publish, Run, Running, Waiting
+from amends.broker import queue_length
 from amends.config import settings_of
 from amends.coordinator import advance, queue_of
 from amends.errors import LogUnavailable
@@ -23,11 +24,6 @@ BATCH: Final = 50
 """Sagas of a shard that one sweep looks at."""
 _LONG: Final = 1_000  # messages
 _LONG_PATIENCE: Final = 3600.0
-_BROKER_PATIENCE: Final = 3
-_WAITS: Final = {  # how long for an answer, by kombu's transport
-    "redis": {"socket_timeout": _BROKER_PATIENCE},
-    "amqp": {"read_timeout": _BROKER_PATIENCE, "write_timeout": _BROKER_PATIENCE},
-}
 _logger = logging.getLogger(__name__)
 
 _Found = Publish | Running | Waiting | Exception | None
@@ -41,7 +37,7 @@ class Sweep:
         self._log: SagaLog = log_of(app)
         self._settings = settings_of(app)
         self._may_judge = may_judge
-        self._queue_length = cache(self._ask_queue_length)  # one question a queue and sweep
+        self._queue_length = cache(partial(queue_length, app))  # one question a queue and sweep
         self._count_live = cache(self._log.count_live)
 
     def run_once(self) -> int:
@@ -93,19 +89,6 @@ class Sweep:
         if length is None or length < _LONG or length < self._count_live():
             return waiting.is_overdue
         return waiting.age >= _LONG_PATIENCE * 2.0 ** min(waiting.times - 1, 10)
-
-    def _ask_queue_length(self, queue: str) -> int:
-        with self._app.connection_for_read() as connection:
-            options: Any = connection.transport_options
-            options.update(_WAITS.get(connection.transport.driver_type, {}))
-            # A channel by itself is tried for longer than a sweep should wait.
-            connection.ensure_connection(max_retries=1, timeout=_BROKER_PATIENCE)
-            channel: Any = connection.default_channel
-            try:
-                length: int = channel.queue_declare(queue=queue, passive=True).message_count
-            except connection.channel_errors:
-                return 0  # there is no such queue, and so no message in it
-            return length
 
     def _end_attempt(self, saga_id: str, running: Running) -> bool:
         """End an attempt that is past its time, or has lost its owner; tell whether it was ended.

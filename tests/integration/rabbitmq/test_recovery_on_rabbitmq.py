@@ -6,7 +6,7 @@ import pytest
 from celery import Celery
 from kombu import Producer
 
-from amends.recovery import Sweep
+from amends.broker import queue_length
 
 
 @pytest.fixture
@@ -28,29 +28,20 @@ def queue(app):
         declared.delete()
 
 
-def never():
-    return False
-
-
 def publish(queue):
     Producer(queue.channel).publish({}, routing_key=queue.name)
 
 
-def length_of(app, name):
-    return Sweep(app, may_judge=never)._ask_queue_length(name)
-
-
 def test_a_queue_has_as_many_messages_as_nobody_has_fetched(app, queue):
-    assert length_of(app, queue.name) == 0
+    assert queue_length(app, queue.name) == 0
     for _ in range(3):
         publish(queue)
-    assert length_of(app, queue.name) == 3
+    assert queue_length(app, queue.name) == 3
     assert queue.get() is not None
-    assert length_of(app, queue.name) == 2
+    assert queue_length(app, queue.name) == 2
 
 
 def test_a_queue_that_is_not_there_has_none_and_those_asked_for_next_are_counted(app, queue):
     publish(queue)
-    sweep = Sweep(app, may_judge=never)
-    assert sweep._ask_queue_length("no such queue") == 0
-    assert sweep._ask_queue_length(queue.name) == 1
+    assert queue_length(app, "no such queue") == 0
+    assert queue_length(app, queue.name) == 1

@@ -1,0 +1,43 @@
+"""The broker as those ask for it who can do without an answer: once, and not for long."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from celery import Celery
+
+PATIENCE: Final = 3
+"""Seconds that a broker is waited for."""
+_WAITS: Final[Mapping[str, Mapping[str, int]]] = {  # how long for an answer, by kombu's transport
+    "redis": {"socket_timeout": PATIENCE},
+    "amqp": {"read_timeout": PATIENCE, "write_timeout": PATIENCE},
+}
+
+
+@contextmanager
+def connected(unused: Any) -> Iterator[Any]:
+    """Connect what an app's ``connection_for_read`` or ``connection_for_write`` gave, and close it in the end.
+
+    Raises kombu's ``OperationalError`` where the broker is away.
+    """
+    with unused as connection:
+        options: Any = connection.transport_options
+        options.update(_WAITS.get(connection.transport.driver_type, {}))
+        # A channel by itself is tried for longer.
+        connection.ensure_connection(max_retries=1, timeout=PATIENCE)
+        yield connection
+
+
+def queue_length(app: Celery, queue: str) -> int:
+    """Count the messages of a queue, 0 where there is no such queue.
+
+    Raises kombu's ``OperationalError`` where the broker is away.
+    """
+    with connected(app.connection_for_read()) as connection:
+        try:
+            length: int = connection.default_channel.queue_declare(
+                queue=queue, passive=True
+            ).message_count
+        except connection.channel_errors:
+            return 0  # there is no such queue, and so no message in it
+        return length
