@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic_core import from_json
 
+from amends.events import Event
 from amends.itinerary import Itinerary, Sources
 from amends.states import SagaStatus
 
@@ -192,3 +193,33 @@ class Entry:
     def status(self) -> SagaStatus:
         """Where the saga is."""
         return SagaStatus(self.fields["status"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A saga at one moment, with its history; times are seconds since 1970 by the log's clock.
+
+    `looked_at` is when a sweep looks at it, None where none does. `remaining` has the paths of what remains,
+    and `owed` of what a cancel would leave to be undone, should what runs have taken effect; both in order.
+    """
+
+    entry: Entry
+    now: float
+    looked_at: float | None
+    remaining: Sequence[str]
+    owed: Sequence[str]
+    history: Sequence[Event]
+
+    @classmethod
+    def read(cls, saga_id: str, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        now, due, remaining, owed, pairs, events = answer
+        fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
+        return cls(
+            entry=Entry(id=saga_id, itinerary=itinerary, fields=fields),
+            now=int(now) / 1000,
+            looked_at=float(due) / 1000 if due else None,
+            remaining=remaining.split(",") if remaining else (),
+            owed=owed.split(",") if owed else (),
+            history=[Event.from_json(text) for text in events],
+        )

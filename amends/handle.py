@@ -9,6 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 from celery import current_app
 from celery._state import get_current_worker_task
 
+from amends.acts import Seen
 from amends.answers import Next
 from amends.errors import ActRefused, LogUnavailable, SagaStuck
 from amends.events import Event
@@ -28,6 +29,10 @@ class Handle(Generic[Result]):
     """One saga. Reading raises `UnknownSaga` where there is none, and `LogUnavailable`.
 
     `output` makes what `wait` returns of the output's fields.
+
+    The acts of a person (`cancel`, `retry`, `skip`, `pause`, `resume`) take `by` and `why` for the history, and as
+    `seen` what that person saw: the number of events in the saga's history, which is exact, or its
+    status. They raise `ActRefused` where it is no longer so.
     """
 
     def __init__(self, saga_id: str, output: Callable[[dict[str, Any]], Result]) -> None:
@@ -59,58 +64,62 @@ class Handle(Generic[Result]):
         """Read every event of the saga, in order."""
         return self._log.read_history(self.id)
 
-    def cancel(self, *, by: str | None = None, why: str | None = None) -> bool:
+    def cancel(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> bool:
         """Cancel the saga: start nothing more, and undo what was done.
 
-        A running attempt may still finish; the undo begins after it, and includes it. `by` and `why`
-        go into the history. Returns False where it comes too late: the saga has ended, or goes back
+        A running attempt may still finish; the undo begins after it, and includes it.
+        Returns False where it comes too late: the saga has ended, or goes back
         already. Raises `UnknownSaga`, and `LogUnavailable`.
         """
         error = {"type": "Cancelled", "message": why or "someone cancelled the saga"}
         follows = self._log.acts.cancel_saga(
-            self.id, error=canonical_json(error), actor=_actor(by, why)
+            self.id, error=canonical_json(error), actor=_actor(by, why), seen=seen
         )
         self._go_on(follows)
         return follows.action != "late"
 
-    def retry(self, *, by: str | None = None, why: str | None = None) -> None:
+    def retry(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> None:
         """Let the saga try again now: each undo that failed for good, and what comes next.
 
-        Both get their attempts anew; a deadline stays. `by` and `why` go into the history. Raises
-        `ActRefused` where a step is running or the saga has ended, `UnknownSaga`, and `LogUnavailable`.
+        Both get their attempts anew; a deadline stays. Raises `ActRefused` where a step is running or the saga has ended, `UnknownSaga`, and `LogUnavailable`.
         """
-        self._go_on(self._log.acts.retry_saga(self.id, actor=_actor(by, why)))
+        self._go_on(self._log.acts.retry_saga(self.id, actor=_actor(by, why), seen=seen))
 
     def skip(
-        self, step: str, *, output: Any = None, by: str | None = None, why: str | None = None
+        self,
+        step: str,
+        *,
+        output: Any = None,
+        by: str | None = None,
+        why: str | None = None,
+        seen: Seen = None,
     ) -> None:
         """Pass over a step that somebody did, or undid, by hand.
 
         `step` is a step's name: its undos that failed for good are meant, else what comes next of it. Or
         it is the path of one record, as the history has it. A step that goes forward needs its
-        `output`, which is held to the activity's model. `by` and `why` go into the history. Raises
-        `ActRefused` where that is not what the saga stands at, pydantic's ``ValidationError`` for
+        `output`, which is held to the activity's model. Raises `ActRefused` where that is not what the saga stands at, pydantic's ``ValidationError`` for
         an output of another shape, `UnknownSaga`, and `LogUnavailable`.
         """
         actor = _actor(by, why)
         text = "" if output is None else self._output_text(step, output)
-        follows = self._log.acts.skip_step(self.id, step, output=text, actor=actor)
+        follows = self._log.acts.skip_step(self.id, step, output=text, actor=actor, seen=seen)
         if follows.action == "lacking":  # None is what some activities return
             text = self._output_text(step, None)
-            follows = self._log.acts.skip_step(self.id, step, output=text, actor=actor)
+            follows = self._log.acts.skip_step(self.id, step, output=text, actor=actor, seen=seen)
         self._go_on(follows)
 
-    def pause(self, *, by: str | None = None, why: str | None = None) -> None:
+    def pause(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> None:
         """Begin nothing more until `resume`: what runs may still finish, and its result is kept.
 
-        A cancel or the deadline still turns the saga, and what is to be undone waits. `by` and `why` go
-        into the history. Raises `ActRefused` where the saga has ended, `UnknownSaga`, and `LogUnavailable`.
+        A cancel or the deadline still turns the saga, and what is to be undone waits. Raises
+        `ActRefused` where the saga has ended, `UnknownSaga`, and `LogUnavailable`.
         """
-        self._log.acts.pause_saga(self.id, actor=_actor(by, why))
+        self._log.acts.pause_saga(self.id, actor=_actor(by, why), seen=seen)
 
-    def resume(self, *, by: str | None = None, why: str | None = None) -> None:
-        """Let a paused saga go on. `by` and `why` go into the history. Raises what `pause` does."""
-        self._go_on(self._log.acts.resume_saga(self.id, actor=_actor(by, why)))
+    def resume(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> None:
+        """Let a paused saga go on. Raises what `pause` does."""
+        self._go_on(self._log.acts.resume_saga(self.id, actor=_actor(by, why), seen=seen))
 
     def _go_on(self, follows: Next) -> None:
         if follows.action == "advance":

@@ -9,7 +9,18 @@ import redis
 from celery import Celery
 
 from amends.acts import Acts
-from amends.answers import Done, Entry, Heartbeat, Next, Publish, Run, Running, Stop, Waiting
+from amends.answers import (
+    Done,
+    Entry,
+    Heartbeat,
+    Next,
+    Publish,
+    Run,
+    Running,
+    Standing,
+    Stop,
+    Waiting,
+)
 from amends.config import Settings, client_of, settings_of
 from amends.errors import SagaAlreadyStarted, UnknownSaga
 from amends.events import Event
@@ -267,6 +278,14 @@ class SagaLog:
             text = self._store.read(lambda client: client.hget(definitions, digest))
             self._itineraries[digest] = Itinerary.from_json(text)
         return Entry(id=saga_id, itinerary=self._itineraries[digest], fields=fields)
+
+    def examine_saga(self, saga_id: str) -> Standing:
+        """Read a saga at one moment, its history, and what remains of it. Raises `UnknownSaga`."""
+        said, *answer = self._store.call("examine_saga", saga_id, self._known())
+        if said == "unknown":
+            raise UnknownSaga(saga_id)
+        digest, text, *rest = answer
+        return Standing.read(saga_id, self._itinerary(digest, text), rest)
 
     def read_status(self, saga_id: str) -> SagaStatus:
         """Read where a saga is. Raises `UnknownSaga`."""

@@ -1,10 +1,19 @@
 -- What the acts of a person share. The loader puts it before each script that includes it.
 --
 --! include moves
-local TOKEN, ACTOR = ARGV[2], ARGV[3]
+-- ARGV[2] token   ARGV[3] who and why, JSON members for the event, or ''
+-- ARGV[4] how many events its history had when that person looked, or the status that it had; '' to act anyhow
+local TOKEN, ACTOR, SEEN = ARGV[2], ARGV[3], ARGV[4]
 
 -- Whether this very act was done: a client repeats it when the answer was lost.
 local function acted() return redis.call('HGET', SAGA, 'act') == TOKEN end
+
+-- The answer to an act that comes too late, or nil: the saga has ended, or is not as that person saw it.
+local function refusal()
+  if has_ended() then return {'refused', 'it is ' .. status} end
+  if SEEN == '' or SEEN == status or tonumber(SEEN) == redis.call('LLEN', HISTORY) then return end
+  return {'refused', 'it has moved on since you looked, and is ' .. status .. ' now'}
+end
 
 local function note_act(event, path)
   redis.call('HSET', SAGA, 'act', TOKEN)

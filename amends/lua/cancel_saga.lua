@@ -1,14 +1,17 @@
 -- Cancel a saga: it starts nothing more and undoes what was done. A running attempt may still finish.
 --
 --! include acts
--- ARGV[2] token   ARGV[3] who and why, JSON members for the event, or ''   ARGV[4] error, JSON
+-- ARGV[5] error, JSON
 -- Answers {"advance", message's number}: it goes back now, and something is to be undone or awaited
 --       | {"end", status}: it goes back now, and nothing was to be undone; or {"end", "paused"}
---       | {"late", status}: it has ended, or goes back already | {"unknown"}: there is no such saga
+--       | {"late", status}: it has ended, or goes back already
+--       | {"refused", why} | {"unknown"}: there is no such saga
 if not open_saga() then return {'unknown'} end
 if acted() then return continuation('') end
 if has_ended() or direction == 'backward' then return {'late', status} end
+local refused = refusal()
+if refused then return refused end
 note_act('saga.cancelled')
-turn_back('cancelled', ARGV[4])
+turn_back('cancelled', ARGV[5])
 settle()
 return continuation('')

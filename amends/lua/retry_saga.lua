@@ -2,7 +2,6 @@
 -- attempts, deaths and unregistered messages begin anew; no counter goes back.
 --
 --! include acts
--- ARGV[2] token   ARGV[3] who and why, JSON members for the event, or ''
 -- Answers {"advance", message's number} | {"end", "paused"}: once it is resumed
 --       | {"refused", why} | {"unknown"}: there is no such saga
 local function renew(code)
@@ -13,7 +12,8 @@ end
 
 if not open_saga() then return {'unknown'} end
 if acted() then return continuation('') end
-if has_ended() then return {'refused', 'it is ' .. status} end
+local refused = refusal()
+if refused then return refused end
 local holder = running_record()
 if holder then return {'refused', path_of(holder) .. ' is running'} end
 

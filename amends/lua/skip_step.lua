@@ -1,12 +1,11 @@
 -- Skip a record that a person did by hand: what comes next, or an undo that failed for good.
 --
 --! include acts
--- ARGV[2] token   ARGV[3] who and why, JSON members for the event, or ''
--- ARGV[4] record's path; a step's name stands for its undos that failed, else for what comes next of it
--- ARGV[5] output, JSON; '' for none
+-- ARGV[5] record's path; a step's name stands for its undos that failed, else for what comes next of it
+-- ARGV[6] output, JSON; '' for none
 -- Answers {"advance", message's number} | {"end", status} | {"end", "paused"}
 --       | {"lacking", path}: it needs an output | {"refused", why} | {"unknown"}: there is no such saga
-local path, output = ARGV[4], ARGV[5]
+local path, output = ARGV[5], ARGV[6]
 
 -- The records that are meant, or nil and why there is none.
 local function meant()
@@ -26,7 +25,8 @@ end
 
 if not open_saga() then return {'unknown'} end
 if acted() then return continuation('') end
-if has_ended() then return {'refused', 'it is ' .. status} end
+local refused = refusal()
+if refused then return refused end
 local list, why = meant()
 if not list then return {'refused', why} end
 for _, code in ipairs(list) do

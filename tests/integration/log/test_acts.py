@@ -7,29 +7,31 @@ from journey import Journey
 
 from amends.answers import Done, Run, Running, Stop
 from amends.errors import ActRefused, UnknownSaga
+from amends.states import SagaStatus
 
 BY = {"by": "ada", "why": "the bank was called"}
 
 
-def retry(journey, **actor):
-    return journey.log.acts.retry_saga(journey.id, actor=actor).action
+def retry(journey, *, seen=None, **actor):
+    return journey.log.acts.retry_saga(journey.id, actor=actor, seen=seen).action
 
 
-def skip(journey, path, output="", **actor):
-    return journey.log.acts.skip_step(journey.id, path, output=output, actor=actor).action
+def skip(journey, path, output="", *, seen=None, **actor):
+    acts = journey.log.acts
+    return acts.skip_step(journey.id, path, output=output, actor=actor, seen=seen).action
 
 
-def pause(journey, **actor):
-    return journey.log.acts.pause_saga(journey.id, actor=actor).action
+def pause(journey, *, seen=None, **actor):
+    return journey.log.acts.pause_saga(journey.id, actor=actor, seen=seen).action
 
 
-def resume(journey, **actor):
-    return journey.log.acts.resume_saga(journey.id, actor=actor).action
+def resume(journey, *, seen=None, **actor):
+    return journey.log.acts.resume_saga(journey.id, actor=actor, seen=seen).action
 
 
-def cancel(journey):
+def cancel(journey, *, seen=None):
     error = '{"type":"Cancelled","message":"someone cancelled the saga"}'
-    return journey.log.acts.cancel_saga(journey.id, error=error, actor={}).action
+    return journey.log.acts.cancel_saga(journey.id, error=error, actor={}, seen=seen).action
 
 
 def unregistered(journey, path, most=3):
@@ -42,6 +44,9 @@ def publish(journey):
 
 def due(journey):
     return journey.client.zscore(journey.log._store.keys_of(journey.id)[2], journey.id)
+
+
+ACTS = {"retry": retry, "pause": pause, "resume": resume, "cancel": cancel}
 
 
 def last_event(journey):
@@ -71,6 +76,42 @@ def parked(journey):
         answer = unregistered(journey, "travel")
     assert (answer, journey.status) == ("parked", "stuck")
     return journey
+
+
+# What a person saw
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_an_act_on_a_saga_that_has_moved_since_it_was_seen_is_refused(journey, act):
+    seen = len(journey.events())
+    journey.do("check_traveller")
+    with pytest.raises(ActRefused, match=f"cannot {act} .*: it has moved on since you looked"):
+        ACTS[act](journey, seen=seen)
+    assert journey.events()[-1] == "step.completed check_traveller"
+    assert ACTS[act](journey, seen=len(journey.events())) in ("advance", "end")
+
+
+def test_a_skip_is_refused_where_the_undo_is_tried_again_meanwhile(stuck):
+    seen = len(stuck.events())
+    retry(stuck)
+    with pytest.raises(ActRefused, match="moved on since you looked, and is compensating now"):
+        skip(stuck, "travel", seen=seen)
+    assert skip(stuck, "travel", seen=seen + 1) == "end"
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_an_act_may_hold_for_a_status_whatever_moves_within_it(journey, act):
+    journey.do("check_traveller")
+    with pytest.raises(ActRefused, match="moved on since you looked, and is running now"):
+        ACTS[act](journey, seen=SagaStatus.PENDING)
+    journey.do("travel")
+    assert ACTS[act](journey, seen=SagaStatus.RUNNING) in ("advance", "end")
+
+
+def test_o24c_an_act_that_is_repeated_is_not_refused_for_what_it_did_itself(stuck):
+    seen = len(stuck.events())
+    arguments = ("retry_saga", stuck.id, "token", "", str(seen))
+    assert stuck.log._store.call(*arguments)[0] == stuck.log._store.call(*arguments)[0] == "advance"
 
 
 # Retry
@@ -140,11 +181,11 @@ def test_acts_on_an_unknown_saga_say_so_and_create_no_key(log, client):
 
 
 def test_o24c_a_repeated_act_gets_its_first_answer(stuck):
-    arguments = ("retry_saga", stuck.id, "token", "")
+    arguments = ("retry_saga", stuck.id, "token", "", "")
     first = stuck.log._store.call(*arguments)
     assert first[0] == stuck.log._store.call(*arguments)[0] == "advance"
     assert stuck.events().count("saga.retried") == 1
-    arguments = ("skip_step", stuck.id, "token-2", "", "travel", "")
+    arguments = ("skip_step", stuck.id, "token-2", "", "", "travel", "")
     assert stuck.log._store.call(*arguments) == stuck.log._store.call(*arguments)
     assert stuck.events().count("step.skipped travel:undo") == 1
 

@@ -57,7 +57,7 @@ def test_o9_one_of_many_cancels_wins(journey):
 
 def test_o24c_a_repeated_cancel_gets_its_first_answer(journey):
     journey.do("check_traveller", "travel")
-    arguments = ("cancel_saga", journey.id, "token", "", CANCELLED)
+    arguments = ("cancel_saga", journey.id, "token", "", "", CANCELLED)
     first = journey.log._store.call(*arguments)
     assert first[0] == journey.log._store.call(*arguments)[0] == "advance"
     assert journey.events().count("saga.cancelled") == 1
