@@ -49,11 +49,15 @@ class Store:
         """Name the set of the due sagas of a shard."""
         return f"{_tag(shard)}due"
 
+    def index_key(self, shard: int, status: SagaStatus) -> str:
+        """Name the set of the sagas of a shard that are in a status, scored by when they came to it."""
+        return f"{_tag(shard)}index:{status}"
+
     def keys_of(self, saga_id: str) -> list[str]:
         """Name the keys of a saga, in the order that ``lua/saga.lua`` gives."""
         shard = self.shard_of(saga_id)
         tag = _tag(shard)
-        indexes = [_index_key(shard, status) for status in SagaStatus]
+        indexes = [self.index_key(shard, status) for status in SagaStatus]
         own = [f"{tag}saga:{saga_id}", f"{tag}history:{saga_id}"]
         return [*own, self.due_key(shard), f"{tag}definitions", *indexes]
 
@@ -96,7 +100,7 @@ class Store:
             pipeline = self.client.pipeline(transaction=False)
             for shard in range(self.shards):
                 for status in statuses:
-                    pipeline.zrangebyscore(_index_key(shard, status), "-inf", last, 0, limit)
+                    pipeline.zrangebyscore(self.index_key(shard, status), "-inf", last, 0, limit)
             return [saga_id for ids in pipeline.execute() for saga_id in ids]
 
     def put_back(self, saga_ids: Iterable[str]) -> None:
@@ -168,10 +172,6 @@ class Store:
 
 def _tag(shard: int) -> str:
     return f"amends:{{{shard}}}:"
-
-
-def _index_key(shard: int, status: SagaStatus) -> str:
-    return f"{_tag(shard)}index:{status}"
 
 
 def _is_forgotten(answer: Any) -> bool:

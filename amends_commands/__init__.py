@@ -11,6 +11,11 @@ import click
 from click_didyoumean import DYMGroup
 
 _COMMANDS: Final = {
+    "list": ("amends.cli.lists:list_sagas", "List sagas, those first that moved last."),
+    "stuck": (
+        "amends.cli.lists:list_stuck",
+        "List what needs a person, the oldest first; exit code 1 if there is any.",
+    ),
     "history": ("amends.cli.story:show_history", "Show what happened to a saga, in order."),
 }
 

@@ -13,6 +13,7 @@ from amends import log, lua
 from amends.acts import Acts
 from amends.breaker.shared import SharedCircuit
 from amends.lua import SCRIPTS
+from amends.places import Places
 
 ROOT = Path(log.__file__).parent.parent
 TEXTS = {
@@ -76,13 +77,17 @@ def test_a_method_of_the_log_runs_the_script_of_its_name():
     assert acts == {name: {name} for name in acts}
 
 
+def test_a_method_that_places_sagas_runs_the_script_of_its_name():
+    assert calls_of_scripts(Places) == {"place_sagas": {"place_saga"}}
+
+
 def test_a_method_of_the_shared_circuit_runs_the_script_of_its_name():
     called = calls_of_scripts(SharedCircuit)
     assert called == {name: {name} for name in called}
 
 
 def test_every_script_is_run_and_every_one_that_is_run_is_there():
-    calling = (log.SagaLog, Acts, SharedCircuit)
+    calling = (log.SagaLog, Acts, SharedCircuit, Places)
     called = set().union(*(names for cls in calling for names in calls_of_scripts(cls).values()))
     assert called == SCRIPTS.keys() - {"saga", "moves", "acts", "breaker"}
 

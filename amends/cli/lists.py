@@ -1,0 +1,190 @@
+"""Many sagas: a page of them, what needs a person, and how many there are."""
+
+from typing import Any, Final
+
+import click
+
+from amends.cli.exits import Exit
+from amends.cli.frame import command
+from amends.cli.output import Output
+from amends.cli.table import Cell, Column
+from amends.cli.wording import duration, moment, seconds_of, state_cell
+from amends.listing import MOST_LOOKED_AT, Page, Query, find_sagas
+from amends.places import Place
+from amends.states import SagaStatus
+
+_LIMIT: Final = 50
+_FILTERS: Final = [
+    click.option("--saga", metavar="NAME", help="Sagas of this definition."),
+    click.option("--step", metavar="NAME", help="Standing at this step, or at this record of it."),
+    click.option(
+        "--older-than",
+        type=seconds_of,
+        default="0s",
+        metavar="TIME",
+        help="In their status for so long: 90s, 10m, 1h30m, 2d.",
+    ),
+    click.option(
+        "--id", "saga_id", metavar="ID", help="This id, or with * at the end all that begin so."
+    ),
+    click.option(
+        "--limit",
+        type=click.IntRange(1, 1000),
+        default=_LIMIT,
+        show_default=True,
+        help="How many at most.",
+    ),
+    click.option("--after", metavar="PLACE", help="Go on where the page before says."),
+]
+
+
+def _filters(function: Any) -> Any:
+    for option in reversed(_FILTERS):
+        function = option(function)
+    return function
+
+
+@command("list")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([status.value for status in SagaStatus]),
+    help="In this status; more than once for several.",
+)
+@click.option("--outcome", metavar="NAME", help="With this outcome, as the definition names it.")
+@click.option("--paused/--not-paused", default=None, help="Paused, or not.")
+@click.option("--oldest-first", is_flag=True, help="Those first that are longest in their status.")
+@_filters
+def list_sagas(
+    output: Output, *, statuses: tuple[str, ...], oldest_first: bool, **filters: Any
+) -> None:
+    """List sagas, those first that moved last.
+
+    With --json one document: sagas, after (for the next page, null at the end), looked_at, is_cut.
+    """
+    wanted = frozenset(map(SagaStatus, statuses)) or frozenset(SagaStatus)
+    page = _find(output, statuses=wanted, newest_first=not oldest_first, **filters)
+    if output.as_json:
+        return _print_json(output, page)
+    if not page.places:
+        output.line("No saga fits.")
+        _print_rest(output, page)
+        return None
+    output.table(
+        [
+            Column("id", may_shrink=True),
+            Column("saga", may_shrink=True),
+            "status",
+            Column("for", right=True),
+            Column("step", may_shrink=True),
+            Column("attempts", right=True),
+            Column("outcome or error", may_shrink=True),
+        ],
+        [_row(place) for place in page.places],
+    )
+    _print_rest(output, page)
+    return None
+
+
+@command("stuck")
+@_filters
+def list_stuck(output: Output, **filters: Any) -> Exit:
+    """List what needs a person, the oldest first; exit code 1 if there is any.
+
+    With --json as `list`.
+    """
+    page = _find(output, statuses=frozenset({SagaStatus.STUCK}), newest_first=False, **filters)
+    code = Exit.ATTENTION if page.places or page.after else Exit.OK
+    if output.as_json:
+        _print_json(output, page)
+    elif not page.places:
+        output.line("No saga that fits is stuck.", fg="green")
+        _print_rest(output, page)
+    else:
+        columns = [
+            Column("id", may_shrink=True),
+            Column("saga", may_shrink=True),
+            Column("for", right=True),
+        ]
+        columns += [
+            Column("step", may_shrink=True),
+            Column("attempts", right=True),
+            Column("last error", may_shrink=True),
+        ]
+        output.table(columns, [_stuck_row(place) for place in page.places])
+        _print_rest(output, page)
+    return code
+
+
+def _find(
+    output: Output, *, limit: int, after: str | None, saga_id: str | None, **query: Any
+) -> Page:
+    try:
+        return find_sagas(output.app, Query(id=saga_id, **query), limit=limit, after=after)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--after") from error
+
+
+def _row(place: Place) -> list[Cell | str]:
+    told = place.outcome if place.record is None else _why(place) or place.outcome
+    return [
+        place.id,
+        place.saga,
+        state_cell(place.status, f"{place.status} (paused)" if place.paused else None),
+        duration(place.age),
+        place.record or "",
+        str(place.attempts) if place.record else "",
+        told or "",
+    ]
+
+
+def _stuck_row(place: Place) -> list[Cell | str]:
+    tries = str(place.attempts)
+    return [place.id, place.saga, duration(place.age), place.record or "", tries, _why(place) or ""]
+
+
+def _why(place: Place) -> str | None:
+    """Say what went wrong last on one line; of a saga that is parked, why."""
+    parked = place.reason is not None and place.state != "stuck"
+    text = place.reason if parked else place.error
+    return text and " ".join(text.split())
+
+
+def _print_rest(output: Output, page: Page) -> None:
+    if page.is_cut:
+        output.line(f"Looked at {MOST_LOOKED_AT:,} sagas, and stopped.", fg="yellow")
+    if page.after:
+        output.line(f"Go on with --after {page.after}", dim=True)
+
+
+def _print_json(output: Output, page: Page) -> None:
+    output.json(
+        {
+            "sagas": [place_json(place) for place in page.places],
+            "after": page.after,
+            "looked_at": page.looked_at,
+            "is_cut": page.is_cut,
+        }
+    )
+
+
+def place_json(place: Place) -> dict[str, Any]:
+    """Give the fields of a saga in a list."""
+    return {
+        "id": place.id,
+        "saga": place.saga,
+        "status": place.status,
+        "paused": place.paused,
+        "outcome": place.outcome,
+        "reason": place.reason,
+        "step": place.step,
+        "record": place.record,
+        "state": place.state,
+        "attempts": place.attempts,
+        "wait": place.wait,
+        "error": place.error,
+        "age": place.age,
+        "since": moment(place.since),
+        "created": moment(place.created),
+    }

@@ -1,0 +1,144 @@
+"""Finding sagas: a page of those that fit a query, in the order in which they came to their status."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Final
+
+from celery import Celery
+
+from amends.config import Settings, client_of, settings_of
+from amends.errors import UnknownSaga
+from amends.indexes import Cursor, Indexed, IndexWalk
+from amends.places import Place, Places
+from amends.states import SagaStatus
+from amends.store import Store
+
+MOST_LOOKED_AT: Final = 10_000
+"""Sagas that one page looks at: where few fit, it ends early and says where it stopped."""
+_LARGEST_BATCH: Final = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """Which sagas are wanted; None is any. The log finds statuses and times by its indexes, the rest by looking.
+
+    `step` is the name of the step that it stands at, or the path of the record. `older_than` is how many seconds it
+    is in its status at least. `id` is one id, or how ids begin, followed by ``*``.
+    """
+
+    statuses: frozenset[SagaStatus] = field(default_factory=lambda: frozenset(SagaStatus))
+    saga: str | None = None
+    step: str | None = None
+    outcome: str | None = None
+    paused: bool | None = None
+    older_than: float = 0.0
+    id: str | None = None
+    newest_first: bool = False
+
+    def fits(self, place: Place) -> bool:
+        """Tell whether a saga at this place is wanted."""
+        return (
+            place.status in self.statuses
+            and self.fits_id(place.id)
+            and self.saga in (None, place.saga)
+            and self.outcome in (None, place.outcome)
+            and self.paused in (None, place.paused)
+            and self.step in (None, place.record, place.step)
+            and place.age >= self.older_than
+        )
+
+    def fits_id(self, saga_id: str) -> bool:
+        """Tell whether a saga with this id may be wanted."""
+        if self.id is None:
+            return True
+        if self.id.endswith("*"):
+            return saga_id.startswith(self.id[:-1])
+        return saga_id == self.id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Sagas that were found, and `after`: where the next page begins, None where nothing is left.
+
+    So many sagas were `looked_at`; a page that `is_cut` stopped at the most that it may look at.
+    """
+
+    places: Sequence[Place]
+    after: str | None
+    looked_at: int
+    is_cut: bool
+
+
+def find_sagas(app: Celery, query: Query, *, limit: int = 50, after: str | None = None) -> Page:
+    """Find sagas, `limit` at most, from where the page before says.
+
+    No saga is listed twice over pages; one that moves after the first page was read is left out of those that
+    follow. Raises `ValueError` where `after` is of no such listing, and `LogUnavailable`.
+    """
+    store = store_of(app)
+    if query.id is not None and not query.id.endswith("*"):
+        places = Places(store).place_sagas([query.id])
+        fit = [place for place in places if place and query.fits(place)]
+        return Page(places=fit, after=None, looked_at=1, is_cut=False)
+    if after is None:
+        cursor = Cursor.first(store, newest_first=query.newest_first, ago=query.older_than)
+    else:
+        cursor = Cursor.read(after, newest_first=query.newest_first)
+    walk = IndexWalk(store, query.statuses, cursor)
+    found: list[Place] = []
+    looked_at = 0
+    for indexed, place in _look(Places(store), query, walk, limit):
+        looked_at += 1
+        cursor = cursor.at(indexed)
+        if place is not None:
+            found.append(place)
+        if len(found) == limit or looked_at == MOST_LOOKED_AT:
+            break
+    is_over = len(found) < limit and looked_at < MOST_LOOKED_AT
+    return Page(
+        places=found,
+        after=None if is_over or not _has_more(store, query, cursor) else cursor.text,
+        looked_at=looked_at,
+        is_cut=len(found) < limit and not is_over,
+    )
+
+
+def place_of(app: Celery, saga_id: str) -> Place:
+    """Tell where one saga is. Raises `UnknownSaga`, and `LogUnavailable`."""
+    (place,) = Places(store_of(app)).place_sagas([saga_id])
+    if place is None:
+        raise UnknownSaga(saga_id)
+    return place
+
+
+def store_of(app: Celery) -> Store:
+    """Return the Redis of an app's saga log. Raises `ConfigurationError`."""
+    return _store(settings_of(app), os.getpid())
+
+
+@cache
+def _store(settings: Settings, pid: int) -> Store:  # noqa: ARG001 - a forked child gets its own
+    return Store(client_of(settings.backend), shards=settings.shards)
+
+
+def _look(
+    places: Places, query: Query, walk: IndexWalk, limit: int
+) -> Iterator[tuple[Indexed, Place | None]]:
+    """Yield what the indexes hold, each with its place where it fits."""
+    size = limit
+    while batch := walk.take(min(size, _LARGEST_BATCH)):
+        wanted = [each.id for each in batch if query.fits_id(each.id)]
+        found = dict(zip(wanted, places.place_sagas(wanted), strict=True))
+        for each in batch:
+            place = found.get(each.id)
+            is_there = (
+                place is not None and place.status is each.status
+            )  # it has not moved meanwhile
+            yield each, place if place and is_there and query.fits(place) else None
+        size *= 2
+
+
+def _has_more(store: Store, query: Query, cursor: Cursor) -> bool:
+    return bool(IndexWalk(store, query.statuses, cursor).take(1))

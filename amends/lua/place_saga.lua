@@ -1,0 +1,30 @@
+-- Place a saga for people: where it is, and the record that it stands at.
+--
+--! include saga
+-- Answers {time, status, since when, its name, direction, paused or not: 1 or '', created, outcome or '',
+--          reason or '', error or '', path of the record or '', its state, its attempts, when it may run again
+--          or '', its error or ''}
+--       | {}: there is no such saga
+local function at_hand()
+  if has_ended() then return nil end
+  local running = running_record()
+  if running then return running end
+  for _, code in ipairs(status == 'stuck' and path_ahead() or {}) do
+    if state[code] == 'stuck' then return code end
+  end
+  return remaining()[1]
+end
+
+if not open_saga() then return {} end
+local since
+for k, name in ipairs(STATUSES) do
+  if name == status then since = redis.call('ZSCORE', KEYS[4 + k], ID) end
+end
+local head = redis.call('HMGET', SAGA, 'name', 'created', 'outcome', 'reason', 'error')
+local answer = {NOW, status, since or head[2], head[1], direction, paused and 1 or '', head[2], head[3] or '',
+  head[4] or '', head[5] or ''}
+local code = at_hand()
+local own = code and redis.call('HMGET', SAGA, code .. '.a', code .. '.w', code .. '.e') or {}
+answer[11], answer[12] = code and path_of(code) or '', code and state[code] or 'pending'
+answer[13], answer[14], answer[15] = own[1] or 0, answer[12] == 'pending' and own[2] or '', own[3] or ''
+return answer

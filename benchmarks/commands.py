@@ -1,0 +1,164 @@
+"""What the commands that read many sagas cost as whole processes: ``python -m benchmarks.commands``.
+
+A Redis is filled through the log's own scripts: orders that ended, some thousands that live, some that are stuck.
+Each command runs as a process, in turn with ``celery -A tasks saga --help``, which starts as much of Celery and asks
+nothing: what a command takes beyond that is its own. The fewer ended sagas are a part of the more.
+"""
+
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import redis
+from rich.console import Console
+from rich.table import Table
+
+from amends.log import SagaLog
+from local.redis import running
+from sagas.order import order_saga
+
+SEED: Final = 1047
+ENDED: Final = (10_000, 100_000)
+LIVE: Final = 5_000
+STUCK: Final = 200
+ROUNDS: Final = 7
+BATCH: Final = 2_000
+EMPTY: Final = ("--help",)
+COMMANDS: Final = {
+    "list": ("list",),
+    "list --oldest-first": ("list", "--oldest-first"),
+    "list --status stuck": ("list", "--status", "stuck"),
+    "list --step": ("list", "--status", "running", "--step", "create_shipment"),
+    "list --outcome, none fits": ("list", "--outcome", "nowhere"),
+    "stuck": ("stuck",),
+    "stuck --limit 1000": ("stuck", "--limit", "1000"),
+    "stats": ("stats",),
+}
+_ERROR: Final = '{"type":"ConnectionError","message":"the bank does not answer"}'
+_PATHS: Final = [step.name for step in order_saga.itinerary.steps]
+
+
+class Filler:
+    """Fills a log with sagas, many in one round trip, each moved by the scripts that move it in life."""
+
+    def __init__(self, url: str) -> None:
+        client = redis.Redis.from_url(url, decode_responses=True)
+        self._log = SagaLog(client)
+        self._random = random.Random(SEED)  # noqa: S311
+        self._count = 0
+
+    def end(self, count: int) -> None:
+        """Start sagas that end: one in ten runs to its end, the others are cancelled before they begin."""
+        for ids in self._start(count):
+            whole = ids[: len(ids) // 10]
+            for path in _PATHS:
+                self._do(whole, path)
+            self._call("cancel_saga", ids[len(whole) :], "token", "", _ERROR)
+
+    def leave_running(self, count: int) -> None:
+        """Start sagas that stand at some step, running or waiting for its next attempt."""
+        for ids in self._start(count):
+            left = ids
+            for path in _PATHS:
+                here = self._random.randrange(len(left) // 2 + 1)
+                self._claim(left[:here], path)
+                self._call(
+                    "retry_step", left[: here // 2], path, "t", _ERROR, 600_000, 1, "attempt"
+                )
+                left = left[here:]
+                self._do(left, path)
+
+    def leave_stuck(self, count: int) -> None:
+        """Start sagas whose shipment failed, and then the refund."""
+        for ids in self._start(count):
+            for path in _PATHS[:3]:
+                self._do(ids, path)
+            self._fail(ids, "create_shipment", "shipment_failed", refused=1)
+            self._fail(ids, "process_payment:undo", "", refused=0)
+            self._do(ids, "reserve_inventory:undo")
+
+    def _start(self, count: int) -> Iterator[list[str]]:
+        for first in range(0, count, BATCH):
+            size = min(BATCH, count - first)
+            ids = [f"order-{self._count + n}" for n in range(size)]
+            self._count += size
+            self._log.start_sagas(order_saga.itinerary, [(each, "{}") for each in ids])
+            yield ids
+
+    def _do(self, ids: Sequence[str], path: str) -> None:
+        self._claim(ids, path)
+        self._call("complete_step", ids, path, "t", "{}", "")
+
+    def _fail(self, ids: Sequence[str], path: str, outcome: str, *, refused: int) -> None:
+        self._claim(ids, path)
+        self._call("fail_step", ids, path, "t", _ERROR, 0, refused, outcome, "", "attempt")
+
+    def _claim(self, ids: Sequence[str], path: str) -> None:
+        known = order_saga.itinerary.digest
+        self._call("claim_step", ids, path, "t", "worker:1", 0, "", known, 15_000)
+
+    def _call(self, name: str, ids: Sequence[str], *arguments: Any) -> None:
+        store = self._log._store  # noqa: SLF001 - the log moves one saga at a time
+        if ids:
+            store.call_many(name, [(store.keys_of(each), [each, *arguments]) for each in ids])
+
+
+def main() -> int:
+    """Fill, measure, and print a table."""
+    with tempfile.TemporaryDirectory() as directory, running(Path(directory)) as url:
+        client = redis.Redis.from_url(url)
+        client.config_set("appendonly", "no")  # no part of what is measured
+        filler, began = Filler(f"{url}/1"), time.perf_counter()
+        filler.leave_running(LIVE)
+        filler.leave_stuck(STUCK)
+        columns: list[dict[str, str]] = []
+        for before, ended in zip((0, *ENDED), ENDED, strict=False):
+            filler.end(ended - before)
+            columns.append(_measure(url))
+        print(f"filled and measured in {time.perf_counter() - began:.0f} s")  # noqa: T201
+    table = Table("ms beyond Celery's start", *(f"{ended:,} ended" for ended in ENDED))
+    for name in columns[0]:
+        table.add_row(name, *(column[name] for column in columns))
+    Console().print(table)
+    return 0
+
+
+def _measure(url: str) -> dict[str, str]:
+    taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    starts = []
+    for _ in range(ROUNDS):
+        for name, arguments in COMMANDS.items():
+            start = _seconds(url, EMPTY)
+            starts.append(start)
+            taken[name].append(_seconds(url, arguments) - start)
+    told = {name: _median(times) for name, times in taken.items()}
+    return told | {"(Celery's start itself)": _median(starts)}
+
+
+def _seconds(url: str, arguments: Sequence[str]) -> float:
+    command = [sys.executable, "-m", "celery", "-A", "tasks", "saga", *arguments]
+    environment = {**os.environ, "CELERY_BROKER_URL": f"{url}/0", "AMENDS_BACKEND": f"{url}/1"}
+    began = time.perf_counter()
+    ended = subprocess.run(  # noqa: S603 - a command of our own
+        command, env=environment, capture_output=True, text=True, check=False
+    )
+    took = time.perf_counter() - began
+    if ended.returncode not in (0, 1) or ended.stderr:
+        raise RuntimeError(f"{' '.join(arguments)}: {ended.stdout}{ended.stderr}")
+    return took
+
+
+def _median(seconds: list[float]) -> str:
+    low, high = min(seconds) * 1000, max(seconds) * 1000
+    return f"{statistics.median(seconds) * 1000:.0f} ({low:.0f} to {high:.0f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
