@@ -26,6 +26,11 @@ _LONG: Final = 1_000  # messages
 _LONG_PATIENCE: Final = 3600.0
 _logger = logging.getLogger(__name__)
 
+# As ``lua/dispatch_saga.lua`` has them, in seconds.
+_LOST_AFTER: Final = 60.0
+_LOST_AFTER_AT_MOST: Final = 600.0
+_SOONER: Final = 6
+
 _Found = Publish | Running | Waiting | Exception | None
 
 
@@ -86,9 +91,9 @@ class Sweep:
         length = None if queue is None else self._queue_length(queue)
         if length == 0:
             return True
-        if length is None or length < _LONG or length < self._count_live():
+        if not _is_long(length, self._count_live):
             return waiting.is_overdue
-        return waiting.age >= _LONG_PATIENCE * 2.0 ** min(waiting.times - 1, 10)
+        return waiting.age >= _long_patience(waiting.times)
 
     def _end_attempt(self, saga_id: str, running: Running) -> bool:
         """End an attempt that is past its time, or has lost its owner; tell whether it was ended.
@@ -144,3 +149,19 @@ class Sweep:
                 link="",
             )
         return True
+
+
+def lost_after(times: int, length: int | None, count_live: Callable[[], int]) -> float:
+    """Seconds after its time that a message is presumed lost, the last of `times`, by its queue's length."""
+    patience = min(_LOST_AFTER * 2.0 ** min(times - 1, 10), _LOST_AFTER_AT_MOST)
+    if length == 0:
+        return patience / _SOONER
+    return _long_patience(times) if _is_long(length, count_live) else patience
+
+
+def _is_long(length: int | None, count_live: Callable[[], int]) -> bool:
+    return length is not None and length >= _LONG and length >= count_live()
+
+
+def _long_patience(times: int) -> float:
+    return _LONG_PATIENCE * 2.0 ** min(times - 1, 10)

@@ -1,0 +1,143 @@
+"""What an explanation says of a saga that no worker is at: its message, and owners that are gone."""
+
+import os
+
+import pytest
+from bench import bench, job_saga
+from celery import Celery
+
+from amends.explanation.reading import explain
+from amends.heartbeat import Heartbeat
+from amends.messages import worker_name
+from amends.payload import canonical_json
+from amends.recovery import Sweep
+from local.ports import free_port
+
+
+@pytest.fixture
+def alone(app, log, broker, saga_id):
+    """Give a saga in the log that was never published, while no worker runs."""
+    broker.delete("work", "undo")
+    log.start_saga(saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1}))
+    yield job_saga.get(saga_id)
+    broker.delete("work", "undo")
+    log._store.client.zrem(log._store.keys_of(saga_id)[2], saga_id)
+
+
+@pytest.fixture
+def why(app, alone):
+    return lambda: explain(app, alone.id)
+
+
+def tick(log):
+    """Wait until the log's clock has moved on by a millisecond or two."""
+    began = log._store.client.time()
+    while log._store.client.time() <= (began[0], began[1] + 2000):
+        pass
+
+
+def test_a_message_that_nobody_has_claimed_is_told_with_its_queue(why, broker):
+    broker.lpush("work", "one", "another")
+    found = why()
+    assert (found.situation, found.status, found.record.path) == ("queued", "pending", "a")
+    message = found.message
+    assert (message.queue, message.queue_length, message.broker_error) == ("work", 2, None)
+    assert message.dispatches == 1
+    assert message.lost_at == pytest.approx(message.sent_at + 60)
+    assert found.overdue == 0
+
+
+@pytest.mark.parametrize("times", [1, 2, 4, 9])
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_message_is_published_again_when_it_was_said_to_be(app, why, log, broker, times, others):
+    """The moment is worked out here, and what a sweep does in the log: they agree."""
+    for _ in range(others):
+        broker.lpush("work", "another")
+    saga_id = why().id
+    bench.let_wait(log, saga_id, 0, times=times)
+    patience = why().message.lost_at - why().message.sent_at
+    for age, is_published in ((patience - 2, False), (patience + 1, True)):
+        bench.let_wait(log, saga_id, age, times=times)
+        Sweep(app, may_judge=lambda: False).heal(saga_id)
+        assert (broker.llen("work") > others) is is_published
+
+
+def test_with_the_broker_away_the_rest_is_told(app, alone):
+    away = Celery("away", broker=f"redis://127.0.0.1:{free_port()}/0", set_as_current=False)
+    away.conf.update(amends_backend=app.conf.amends_backend, amends_compensation_queue="undo")
+    found = explain(away, alone.id)
+    assert found.situation == "queued"
+    assert found.message.queue_length is None
+    assert "refused" in found.message.broker_error.lower()
+    assert found.message.lost_at is None
+
+
+def test_an_owner_that_its_worker_no_longer_names_is_lost(why, log, alone):
+    log.claim_step(alone.id, "a", token="t", owner=f"{worker_name()}:1:{alone.id}.1.a", retries=0)
+    tick(log)
+    Heartbeat(log, lambda: [os.getpid()], node="orders@here").beat()
+    found = why()
+    assert (found.situation, found.claim.lost) == ("lost", "death")
+    assert (found.claim.worker, found.claim.pid) == ("orders@here", "1")
+    assert found.next_at == found.looked_at
+
+
+def test_an_owner_that_let_the_message_go_has_lost_it(why, log, alone):
+    owner = f"{worker_name()}:{os.getpid()}:{alone.id}.1.a"
+    log.claim_step(alone.id, "a", token="t", owner=owner, retries=0)
+    tick(log)
+    Heartbeat(log, lambda: [os.getpid()], lambda: ["another"]).beat()
+    assert (why().situation, why().claim.lost) == ("lost", "nothing")
+
+
+def test_an_owner_not_heard_of_is_not_lost_before_its_time(why, log, alone):
+    log.claim_step(alone.id, "a", token="t", owner="nobody:1:m", retries=0)
+    found = why()
+    assert (found.situation, found.claim.lost) == ("running", None)
+    assert (found.claim.worker, found.claim.heartbeat_age) == ("", None)
+
+
+def test_what_runs_without_a_worker_has_nobody_to_lose(why, log, alone):
+    log.claim_step(alone.id, "a", token="t", owner="", retries=0)
+    assert (why().situation, why().claim.worker, why().claim.pid) == ("running", "", "")
+
+
+def test_deaths_are_counted_towards_the_poison(why, log, alone):
+    for life in range(2):
+        log.claim_step(alone.id, "a", token="t", owner="", retries=life)
+        log.retry_step(
+            alone.id,
+            "a",
+            token="t",
+            error='{"type":"E","message":"m"}',
+            wait=0,
+            unknown=True,
+            cost="death",
+        )
+    record = why().record
+    assert (record.deaths, record.poison_after, record.attempts) == (2, 5, 0)
+
+
+def test_a_message_whose_task_no_worker_knows_is_told_to_come_again(why, log, alone):
+    log.dispatch_saga(alone.id, longest_wait=300.0)
+    log.note_unregistered(alone.id, "a", task="bench.do_a", most=5)
+    found = why()
+    assert (found.situation, found.record.unregistered) == ("unregistered", 1)
+    assert found.next_at == found.looked_at
+    assert 8 < found.next_at - found.now <= 10
+
+
+def test_a_saga_that_no_sweep_looked_at_in_time_is_overdue(why, log, alone):
+    due = log._store.keys_of(alone.id)[2]
+    log._store.client.zadd(due, {alone.id: (log._store.client.time()[0] - 120) * 1000})
+    assert 119 < why().overdue < 130
+
+
+def test_explaining_writes_nothing_and_publishes_nothing(why, log, alone, broker):
+    def keys():
+        return [log._store.client.dump(key) for key in log._store.keys_of(alone.id)]
+
+    before = keys()
+    why()
+    assert keys() == before
+    assert broker.llen("work") == 0
