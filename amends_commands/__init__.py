@@ -16,6 +16,10 @@ _COMMANDS: Final = {
         "amends.cli.lists:list_stuck",
         "List what needs a person, the oldest first; exit code 1 if there is any.",
     ),
+    "explain": (
+        "amends.cli.explain:explain_saga",
+        "Say why a saga is where it is, what happens next, and what a person can do.",
+    ),
     "history": ("amends.cli.story:show_history", "Show what happened to a saga, in order."),
 }
 

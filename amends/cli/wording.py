@@ -54,3 +54,9 @@ def seconds_of(text: str) -> float:
         raise click.BadParameter(f"{text!r} is no time span; write 90s, 10m, 1h30m or 2d")
     pieces = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
     return sum(float(count) * _UNITS[unit] for count, unit in pieces)
+
+
+def clock(at: float, now: float) -> str:
+    """Tell a moment as UTC to the second, without the day where that is today's."""
+    text = moment(at)[:19] + "Z"
+    return text[11:] if text[:10] == moment(now)[:10] else text.replace("T", " ")

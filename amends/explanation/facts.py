@@ -51,8 +51,8 @@ class Record:
 
     `attempts` of `max_attempts` (None is no limit) were spent, `deaths` of its processes and `unregistered`
     messages of `poison_after` came, since a person last renewed them; `spent` attempts in all. `undoes` is the activity
-    that an undo takes back. `is_known` tells whether this process has its code, and `has_output` whether it
-    has an output, None where that is not known.
+    that an undo takes back. `output_fields` are those of its output, None where it has none. `is_known` tells whether
+    this process has its code, and so knows of an output.
     """
 
     path: str
@@ -68,7 +68,7 @@ class Record:
     poison_after: int
     error: str | None
     is_known: bool
-    has_output: bool | None
+    output_fields: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,11 +170,11 @@ class CancelEffect:
 
 @dataclass(frozen=True, kw_only=True)
 class Remedy:
-    """What a person can do: an act, on a step where it takes one, with an output where it needs one."""
+    """What a person can do: an act, on a step where it takes one, with an output of these fields where it needs one."""
 
     act: Act
     step: str | None = None
-    needs_output: bool = False
+    output_fields: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

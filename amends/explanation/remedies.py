@@ -38,7 +38,7 @@ def _remedies(
 def _skips(records: Sequence[Record]) -> Iterator[Remedy]:
     told = set()
     for record in records:
-        if record.step in told or record.has_output is None:  # its output could not be judged here
-            continue
+        if record.step in told or not (record.undoes or record.is_known):
+            continue  # its output could not be judged here
         told.add(record.step)
-        yield Remedy(act="skip", step=record.step, needs_output=record.has_output)
+        yield Remedy(act="skip", step=record.step, output_fields=record.output_fields)

@@ -64,7 +64,7 @@ class View:
             poison_after=self.settings.poison_after,
             error=error_text(self.field(path, "e")),
             is_known=activity is not None,
-            has_output=None if activity is None else _has_output(plan, activity),
+            output_fields=_output_fields(plan, activity),
         )
 
     def role(self, plan: RecordPlan) -> Role:
@@ -83,5 +83,7 @@ class View:
         return f"{number}{'f' * (FALLBACK in path)}{'u' * bool(plan.undoes)}"
 
 
-def _has_output(plan: RecordPlan, activity: Any) -> bool:
-    return plan.undoes is None and activity.output is not None
+def _output_fields(plan: RecordPlan, activity: Any) -> tuple[str, ...] | None:
+    if plan.undoes or activity is None or activity.output is None:
+        return None
+    return tuple(activity.output.model_fields)

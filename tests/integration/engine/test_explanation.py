@@ -266,7 +266,7 @@ def test_stuck_is_told_with_each_undo_that_failed_and_what_to_do(stuck, why):
         ("b:undo", "bench.undo_b", 3, "ValueError: b:undo broke"),
     ]
     assert acts(found) == [("retry", None), ("skip", "a"), ("skip", "b")]
-    assert not any(remedy.needs_output for remedy in found.remedies)
+    assert not any(remedy.output_fields for remedy in found.remedies)
     assert found.turn.error == "Refused: no"
 
 
@@ -308,7 +308,7 @@ def test_a_parked_saga_can_be_tried_again_cancelled_or_its_step_done_by_hand(
     assert (found.failures, found.record.path) == ((), "a")
     assert found.remedies == (
         Remedy(act="retry"),
-        Remedy(act="skip", step="a", needs_output=True),
+        Remedy(act="skip", step="a", output_fields=("part",)),
         Remedy(act="cancel"),
     )
     handle.cancel()

@@ -1,0 +1,110 @@
+"""Why one saga is where it is, and what a person can do about it."""
+
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from amends.cli.exits import Exit
+from amends.cli.frame import command
+from amends.cli.output import Output
+from amends.cli.sentences import (
+    effects_of_a_cancel,
+    headline,
+    prospects,
+    reasons,
+    remedy_sentence,
+)
+from amends.cli.wording import moment, state_cell
+from amends.explanation.facts import Explanation, Remedy, Situation
+from amends.explanation.reading import explain
+
+_MOMENTS = frozenset({"now", "since", "at", "until"})
+
+
+@command("explain")
+@click.argument("saga_id")
+def explain_saga(output: Output, saga_id: str) -> Exit:
+    """Say why a saga is where it is, what happens next, and what a person can do.
+
+    Exit code 1 where a person is needed.
+    """
+    output.app.loader.import_default_modules()  # its breakers, and what its activities return
+    found = explain(output.app, saga_id)
+    if output.as_json:
+        output.json(_document(found))
+    else:
+        _tell(output, found)
+    return Exit.ATTENTION if found.situation is Situation.STUCK else Exit.OK
+
+
+def _tell(output: Output, found: Explanation) -> None:
+    status = state_cell(found.status)
+    styled = click.style(status.text, **status.style)
+    output.line(f"{found.id}  {found.saga}  {styled}")
+    output.line(f"  {headline(found)}", bold=True)
+    _section(output, "Why", reasons(found))
+    _section(output, "What happens next", prospects(found))
+    _section(output, "What you can do", _remedies(found))
+    _section(output, "What a cancel would do", effects_of_a_cancel(found))
+
+
+def _section(output: Output, title: str, sentences: Iterable[str]) -> None:
+    lines = list(sentences)
+    if not lines:
+        return
+    output.line()
+    output.line(title, dim=True)
+    for line in lines:
+        is_command = line.startswith("  ")
+        output.line(f"  {line}", **({"fg": "cyan"} if is_command else {}))
+
+
+def _remedies(found: Explanation) -> Iterator[str]:
+    for remedy in found.remedies:
+        yield remedy_sentence(found, remedy)
+        yield f"    {command_line(found, remedy)}"
+
+
+def command_line(found: Explanation, remedy: Remedy) -> str:
+    """Write the command that does it, for this saga as it was seen where that matters."""
+    words = [_program(), remedy.act, shlex.quote(found.id), *([remedy.step] if remedy.step else [])]
+    if remedy.output_fields is not None:
+        words.append(
+            "--output '{" + ", ".join(f'"{each}": ...' for each in remedy.output_fields) + "}'"
+        )
+    if remedy.act == "skip" or found.situation is Situation.STUCK:  # where nothing moves by itself
+        words.append(f"--seen {found.events}")
+    return " ".join(words)
+
+
+def _program() -> str:
+    """Say how this command was called, up to ``saga``."""
+    words = sys.argv
+    if "saga" not in words:
+        return "celery saga"
+    words = words[: words.index("saga") + 1]
+    called = "celery" if Path(words[0]).name == "__main__.py" else Path(words[0]).name
+    return shlex.join([called, *words[1:]])
+
+
+def _document(found: Explanation) -> Any:
+    document = _with_moments(asdict(found))
+    document["headline"] = headline(found)
+    for remedy, facts in zip(found.remedies, document["remedies"], strict=True):
+        facts["command"] = command_line(found, remedy)
+    return document
+
+
+def _with_moments(value: Any, name: str = "") -> Any:
+    """Write moments as the other commands do."""
+    if isinstance(value, dict):
+        return {key: _with_moments(each, key) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_moments(each) for each in value]
+    is_moment = isinstance(value, float) and (name in _MOMENTS or name.endswith("_at"))
+    return moment(value) if is_moment else value
