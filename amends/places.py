@@ -15,7 +15,7 @@ class Place:
 
     `record` is the path of the record that it stands at, None where it has ended: what runs, else the undo that
     failed for good, else what comes next. `state` and `attempts` are that record's, and it may run again in `wait` seconds, None
-    where nothing waits. `error` is the record's last one, else the one that turned the saga back.
+    where nothing waits. So many `events` are in its history, which an act takes as `seen`. `error` is the record's last one, else the one that turned the saga back.
     """
 
     id: str
@@ -33,6 +33,7 @@ class Place:
     at: float
     since: float
     created: float
+    events: int
 
     @property
     def age(self) -> float:
@@ -48,7 +49,7 @@ class Place:
     def read(cls, saga_id: str, answer: Sequence[Any]) -> Self:
         """Read what the script answered."""
         at, status, since, name, direction, paused, created, outcome, reason, error, *own = answer
-        record, state, attempts, again, own_error = own
+        record, state, attempts, again, own_error, events = own
         return cls(
             id=saga_id,
             saga=name,
@@ -65,6 +66,7 @@ class Place:
             at=int(at) / 1000,
             since=int(float(since)) / 1000,
             created=int(created) / 1000,
+            events=int(events),
         )
 
 

@@ -5,57 +5,26 @@ from typing import Any, Final
 import click
 
 from amends.cli.exits import Exit
+from amends.cli.filters import HOW, WHERE, at_most, options
 from amends.cli.frame import command
 from amends.cli.output import Output
 from amends.cli.table import Cell, Column
-from amends.cli.wording import duration, moment, seconds_of, state_cell
+from amends.cli.wording import duration, moment, state_cell
 from amends.listing import MOST_LOOKED_AT, Page, Query, find_sagas
 from amends.places import Place
 from amends.states import SagaStatus
 
-_LIMIT: Final = 50
-_FILTERS: Final = [
-    click.option("--saga", metavar="NAME", help="Sagas of this definition."),
-    click.option("--step", metavar="NAME", help="Standing at this step, or at this record of it."),
-    click.option(
-        "--older-than",
-        type=seconds_of,
-        default="0s",
-        metavar="TIME",
-        help="In their status for so long: 90s, 10m, 1h30m, 2d.",
-    ),
-    click.option(
-        "--id", "saga_id", metavar="ID", help="This id, or with * at the end all that begin so."
-    ),
-    click.option(
-        "--limit",
-        type=click.IntRange(1, 1000),
-        default=_LIMIT,
-        show_default=True,
-        help="How many at most.",
-    ),
+_WHERE: Final = options(
+    *WHERE,
+    at_most(50),
     click.option("--after", metavar="PLACE", help="Go on where the page before says."),
-]
-
-
-def _filters(function: Any) -> Any:
-    for option in reversed(_FILTERS):
-        function = option(function)
-    return function
+)
 
 
 @command("list")
-@click.option(
-    "--status",
-    "statuses",
-    multiple=True,
-    type=click.Choice([status.value for status in SagaStatus]),
-    help="In this status; more than once for several.",
-)
-@click.option("--outcome", metavar="NAME", help="With this outcome, as the definition names it.")
-@click.option("--paused/--not-paused", default=None, help="Paused, or not.")
+@options(*HOW)
 @click.option("--oldest-first", is_flag=True, help="Those first that are longest in their status.")
-@_filters
+@_WHERE
 def list_sagas(
     output: Output, *, statuses: tuple[str, ...], oldest_first: bool, **filters: Any
 ) -> None:
@@ -88,7 +57,7 @@ def list_sagas(
 
 
 @command("stuck")
-@_filters
+@_WHERE
 def list_stuck(output: Output, **filters: Any) -> Exit:
     """List what needs a person, the oldest first; exit code 1 if there is any.
 
@@ -187,4 +156,5 @@ def place_json(place: Place) -> dict[str, Any]:
         "age": place.age,
         "since": moment(place.since),
         "created": moment(place.created),
+        "events": place.events,
     }

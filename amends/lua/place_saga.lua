@@ -3,7 +3,7 @@
 --! include saga
 -- Answers {time, status, since when, its name, direction, paused or not: 1 or '', created, outcome or '',
 --          reason or '', error or '', path of the record or '', its state, its attempts, when it may run again
---          or '', its error or ''}
+--          or '', its error or '', how many events its history has}
 --       | {}: there is no such saga
 local function at_hand()
   if has_ended() then return nil end
@@ -27,4 +27,5 @@ local code = at_hand()
 local own = code and redis.call('HMGET', SAGA, code .. '.a', code .. '.w', code .. '.e') or {}
 answer[11], answer[12] = code and path_of(code) or '', code and state[code] or 'pending'
 answer[13], answer[14], answer[15] = own[1] or 0, answer[12] == 'pending' and own[2] or '', own[3] or ''
+answer[16] = redis.call('LLEN', HISTORY)
 return answer
