@@ -6,6 +6,7 @@ from typing import Final, Literal, get_args
 
 from amends.breaker.definition import CircuitBreaker
 from amends.breaker.permit import Permit
+from amends.breaker.states import CircuitState
 from amends.errors import CircuitOpenError, DefinitionError
 
 OnCircuitOpen = Literal["defer", "fallback", "fail"]
@@ -35,7 +36,9 @@ def permit_token(task_id: str, retries: int) -> str:
 def wait_for_circuit(error: CircuitOpenError, deferrals: int) -> float:
     """Seconds until a circuit may let a call through, and jitter that grows with each deferral."""
     jitter = min(_LONGEST_JITTER, _FIRST_JITTER * 2.0 ** min(deferrals, 10))
-    return error.retry_after + random.uniform(0, jitter)  # noqa: S311
+    # A probe has its lease in case it is killed, and mostly is over long before: it is not waited for.
+    is_probed = error.state == CircuitState.HALF_OPEN
+    return (0.0 if is_probed else error.retry_after) + random.uniform(0, jitter)  # noqa: S311
 
 
 def guard_of(
