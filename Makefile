@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker up chaos test explore bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker up chaos test long explore bench-breaker lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ chaos: install ## Kill at random for MINUTES (2) under ORDERS (200), and check: 
 
 test: install ## Run all tests but the long proofs
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m 'not long' tests
+
+long: install ## Run the proofs that take minutes, but for those of `make explore`
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m long --timeout 900 --ignore tests/explorer tests
 
 explore: install ## Kill, freeze, cut off or cancel at every boundary, one point a run (EVERY=2: every other)
 	$(BIN)/python -m pytest -n 2 -k 'not sample' tests/explorer
