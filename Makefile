@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker up chaos test long explore bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker up chaos chaos-breaker test long explore bench-breaker lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ up: install ## Run the whole system until Ctrl-C: Redis, services, workers, Flow
 
 chaos: install ## Kill at random for MINUTES (2) under ORDERS (200), and check: SEED, POOL, BROKER
 	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.2} $(BIN)/python -m chaos
+
+chaos-breaker: install ## The same, with the primary payment down again and again: what gets through its circuit?
+	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.05} $(BIN)/python -m chaos --outages
 
 test: install ## Run all tests but the long proofs
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m 'not long' tests

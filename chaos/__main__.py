@@ -1,6 +1,7 @@
 """Run orders through the system while parts of it are killed at random, and judge what is left.
 
-Exit code 0: every order is consistent, every saga ended, and none stood still for 30 s.
+Exit code 0: every order is consistent, every saga ended, and none stood still for 30 s; with outages, no more charges
+reached the primary payment than its circuit breaker may let through.
 """
 
 import argparse
@@ -32,6 +33,7 @@ def main(arguments: argparse.Namespace, console: Console) -> int:
         minutes=arguments.minutes,
         pool=arguments.pool,
         broker=arguments.broker,
+        outages=arguments.outages,
     )
     when = time.strftime("%Y%m%d-%H%M%S")
     directory = arguments.directory / f"{arguments.seed}-{arguments.pool}-{when}"
@@ -41,7 +43,11 @@ def main(arguments: argparse.Namespace, console: Console) -> int:
         soft_wrap=True,
     )
     options = Options(
-        seed=arguments.seed, schedule=schedule, pool=arguments.pool, broker=arguments.broker
+        seed=arguments.seed,
+        schedule=schedule,
+        pool=arguments.pool,
+        broker=arguments.broker,
+        outages=arguments.outages,
     )
     verdict = run(options, directory=directory)
     write_histories(verdict, directory)
@@ -76,6 +82,11 @@ def parse(words: list[str]) -> argparse.Namespace:
         type=_broker,
         default=known.get("BROKER") or "redis",
         help="BROKER (redis), or rabbitmq",
+    )
+    parser.add_argument(
+        "--outages",
+        action="store_true",
+        help="take the primary payment down again and again, and judge its circuit breaker",
     )
     parser.add_argument(
         "--directory", type=Path, default=Path(".run/chaos"), help="for logs (.run/chaos)"

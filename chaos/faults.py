@@ -7,13 +7,18 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from amends import LogUnavailable
-from chaos import message_faults, server_faults, worker_faults
+from chaos import message_faults, outages, server_faults, worker_faults
 from chaos.queues import BrokerAway
 from chaos.scene import Act, Scene
 from chaos.schedule import Fault
 
 NOTHING = "nothing to hit"
-ACTS: Mapping[str, Act] = {**worker_faults.ACTS, **server_faults.ACTS, **message_faults.ACTS}
+ACTS: Mapping[str, Act] = {
+    **worker_faults.ACTS,
+    **server_faults.ACTS,
+    **message_faults.ACTS,
+    **outages.ACTS,
+}
 
 
 def carry_out(scene: Scene, fault: Fault) -> bool:

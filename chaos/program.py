@@ -47,7 +47,7 @@ class Program:
         self._environment = environment or {}
         self._leash: subprocess.Popen[bytes] | None = None
         self._pid: int | None = None
-        self._log = owner.directory / f"{name}.log"
+        self.log = owner.directory / f"{name}.log"
         self._logged = 0  # bytes, when it was started last
         self._asked = False  # to end
 
@@ -134,20 +134,20 @@ class Program:
         deadline = time.monotonic() + timeout
         while not self.answers():
             if not self.runs:
-                raise ProcessEnded(f"{self.name} ended instead of starting; see {self._log}")
+                raise ProcessEnded(f"{self.name} ended instead of starting; see {self.log}")
             if time.monotonic() > deadline:
-                raise NotReady(f"{self.name} did not answer within {timeout:g} s; see {self._log}")
+                raise NotReady(f"{self.name} did not answer within {timeout:g} s; see {self.log}")
             time.sleep(0.05)
 
     def logged(self) -> str:
         """Return what it has logged since it was started last."""
-        with self._log.open("rb") as log:
+        with self.log.open("rb") as log:
             log.seek(self._logged)
             return log.read().decode(errors="replace")
 
     def _launch(self) -> None:
         self.frozen, self._pid, self._asked = False, None, False
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self._logged = log.tell()
             self._leash = subprocess.Popen(  # noqa: S603 - our own command
                 leashed(self._command, lock=self._owner.lock, grace=GRACE),

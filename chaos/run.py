@@ -18,15 +18,18 @@ from amends.messages import compensation_queue
 from chaos import system as systems
 from chaos.event_log import EventLog
 from chaos.faults import carry_out
+from chaos.order_verdict import OrderVerdict
 from chaos.orders import Orders
+from chaos.outage_verdict import judge_outages
+from chaos.outages import limits
 from chaos.queues import Queues, RedisQueues
 from chaos.rabbitmq_queues import RabbitQueues
 from chaos.scene import Scene
 from chaos.schedule import Fault, Schedule
-from chaos.server_faults import USUAL
+from chaos.server_faults import USUAL, USUAL_WITH_OUTAGES
 from chaos.standstill import Samples, Standstill
 from chaos.system import RabbitServer, System
-from chaos.verdict import OrderVerdict, Verdict
+from chaos.verdict import Verdict
 from chaos.watch import Watch
 from local.ledger import LedgerEntry
 from local.plan import PlannedOrder, plan_orders, stock_for
@@ -53,6 +56,7 @@ class Options:
     schedule: Schedule
     pool: str
     broker: str
+    outages: bool = False
 
 
 def run(options: Options, *, directory: Path) -> Verdict:
@@ -104,7 +108,9 @@ class _Run:
             app=tasks.app,
             events=events,
             ending=self._ending,
+            usual=USUAL_WITH_OUTAGES if options.outages else USUAL,
             kept=[],
+            outages=[],
         )
         self._hit: Counter[str] = Counter()
         self._missed: Counter[str] = Counter()
@@ -120,7 +126,7 @@ class _Run:
         set_stock(self._services, stock_for(len(self._orders.planned)))
         try:
             self._watch.start()
-            with faults_switched_on(self._services, USUAL):
+            with faults_switched_on(self._services, self._scene.usual):
                 self._play()
                 self._heal()
             self._await_rest()
@@ -211,8 +217,12 @@ class _Run:
             missed=self._missed,
             standstill=max(standstills, key=lambda found: found.seconds, default=None),
             gap=max(standstills, key=lambda found: found.gap, default=None),
+            outages=judge_outages(self._scene.outages, orders, limits(self._options.pool))
+            if self._options.outages
+            else None,
             ended_by_themselves=self._watch.ended_by_themselves,
             starts_raised=self._orders.raised,
+            began=self._events.began,
             elapsed=elapsed,
         )
 

@@ -1,12 +1,13 @@
 """What a fault may act on."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import httpx
 from celery import Celery
 
+from chaos.circuit import Outage
 from chaos.event_log import EventLog
 from chaos.orders import Orders
 from chaos.queues import Message, Queues
@@ -22,7 +23,8 @@ POLL = 0.02
 class Scene:
     """What a fault may act on. `ending` is set when the run is over, and every wait ends with it.
 
-    `kept` are messages that were taken, to be delivered when everything is over.
+    `usual` is what is wrong with the services all the time.
+    `kept` are messages that were taken, to be delivered when everything is over; `outages` what was seen of them.
     """
 
     system: System
@@ -32,7 +34,9 @@ class Scene:
     app: Celery
     events: EventLog
     ending: threading.Event
+    usual: Mapping[str, Mapping[str, float]]
     kept: list[Message]
+    outages: list[Outage]
 
     def pause(self, seconds: float) -> None:
         """Wait so long, or until the run is over."""

@@ -1,7 +1,7 @@
 """Faults of the log, the broker and the services."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import httpx
 
@@ -21,6 +21,16 @@ USUAL: Mapping[str, Mapping[str, float]] = {
     "payments.fallback": {"latency": 0.2, "lost_reply_rate": 0.1},
     "shipping": {"latency": 0.3, "lost_reply_rate": 0.05, "lost_undo_reply_rate": 0.05},
     "notifications": {"error_rate": 0.3},
+}
+# With outages: as good as lets its circuit be closed when one comes.
+USUAL_WITH_OUTAGES: Mapping[str, Mapping[str, float]] = {
+    **USUAL,
+    "payments.primary": {
+        "latency": 0.3,
+        "error_rate": 0.05,
+        "lost_reply_rate": 0.15,
+        "lost_undo_reply_rate": 0.1,
+    },
 }
 
 
@@ -74,17 +84,24 @@ def _kill_services(scene: Scene, fault: Fault) -> str | None:
 
 
 def _make_faulty(scene: Scene, fault: Fault) -> str | None:
-    usual = USUAL.get(fault.target, {})
-    scene.services.put(
-        f"/faults/{fault.target}", json={**usual, **fault.details}
-    ).raise_for_status()
-    scene.pause(fault.lasts)
-    while not scene.ending.is_set():
-        with contextlib.suppress(httpx.HTTPError):
-            scene.services.put(f"/faults/{fault.target}", json=usual).raise_for_status()
-            break
-        scene.pause(0.2)
+    with faulty(scene, fault):
+        scene.pause(fault.lasts)
     return fault.target
+
+
+@contextlib.contextmanager
+def faulty(scene: Scene, fault: Fault) -> Iterator[None]:
+    """Have the service that is the fault's target in worse faults than its usual ones."""
+    usual, path = scene.usual.get(fault.target, {}), f"/faults/{fault.target}"
+    scene.services.put(path, json={**usual, **fault.details}).raise_for_status()
+    try:
+        yield
+    finally:
+        while not scene.ending.is_set():
+            with contextlib.suppress(httpx.HTTPError):
+                scene.services.put(path, json=usual).raise_for_status()
+                break
+            scene.pause(0.2)
 
 
 ACTS: Mapping[str, Act] = {

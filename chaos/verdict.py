@@ -9,44 +9,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from amends.events import Event
-from chaos.histories import contradictions
+from chaos.order_verdict import OrderVerdict
+from chaos.outage_verdict import OutagesVerdict, outages_table
 from chaos.standstill import Standstill
-from local.ledger import LedgerEntry, differences
-from local.plan import PlannedOrder
-from local.watching import ENDED
 
 LONGEST_ALLOWED = 30.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class OrderVerdict:
-    """One order: what was planned, what its saga came to, what the ledger says. `status` is None if never started."""
-
-    order: PlannedOrder
-    status: str | None
-    outcome: str | None
-    entry: LedgerEntry
-    history: Sequence[Event]
-
-    @property
-    def complaints(self) -> list[str]:
-        """What is wrong with this order; nothing if it is consistent."""
-        if self.status is None:
-            return ["the saga was never started"]
-        found = contradictions(self.history)
-        if self.status not in ENDED:
-            return [f"the saga did not end: it is {self.status}", *found]
-        if (self.status == "completed") != (self.outcome == "completed"):
-            found.append(f"the saga is {self.status} with the outcome {self.outcome}")
-        return [*found, *differences(self.order, self.outcome or "", self.entry)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """A whole run. `hit` and `missed` count the faults by kind: done, and found nothing to hit.
 
-    `standstill` is the longest one, `gap` the longest time between two events whatever its cause.
+    `standstill` is the longest one, `gap` the longest time between two events whatever its cause. `outages` are
+    those of the primary payment, in a run that is about them; `began` is in seconds since 1970.
     """
 
     orders: Sequence[OrderVerdict]
@@ -56,7 +31,9 @@ class Verdict:
     gap: Standstill | None
     ended_by_themselves: Sequence[str]
     starts_raised: Sequence[str]
+    began: float
     elapsed: float
+    outages: OutagesVerdict | None = None
 
     @property
     def wrong(self) -> list[OrderVerdict]:
@@ -71,13 +48,22 @@ class Verdict:
     @property
     def passed(self) -> bool:
         """Whether all is well."""
-        return not self.wrong and not self.stood_still
+        return not self.wrong and not self.stood_still and not self.let_through
+
+    @property
+    def let_through(self) -> list[str]:
+        """What is wrong with the outages."""
+        return self.outages.complaints if self.outages is not None else []
 
 
 def print_verdict(verdict: Verdict, *, console: Console, directory: Path) -> None:
     """Print the tables, what is wrong with which order, the longest standstill, and the verdict."""
     console.print(_outcomes(verdict))
     console.print(_faults(verdict))
+    if verdict.outages is not None:
+        console.print(outages_table(verdict.outages, began=verdict.began))
+    for complaint in verdict.let_through:
+        console.print(complaint, soft_wrap=True)
     for order in verdict.wrong:
         name, complaints = order.order.order_id, "; ".join(order.complaints)
         console.print(f"{name} ({order.outcome or order.status}): {complaints}", soft_wrap=True)
@@ -123,6 +109,9 @@ def _sentence(verdict: Verdict) -> tuple[str, str]:
         return f"NOT CONSISTENT: {len(verdict.wrong)} of {count} orders", "bold red"
     if verdict.stood_still:
         text = f"STOOD STILL: all {count} orders are consistent, but a saga stood still for {LONGEST_ALLOWED:g} s"
+        return text, "bold red"
+    if verdict.let_through:
+        text = f"THE CIRCUIT DID NOT HOLD: all {count} orders are consistent"
         return text, "bold red"
     text = f"all {count} sagas ended, log and ledger agree on every order, and none stood still for {LONGEST_ALLOWED:g} s"
     return text, "bold green"

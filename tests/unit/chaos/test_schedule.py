@@ -3,7 +3,8 @@
 import pytest
 
 from chaos.faults import ACTS
-from chaos.schedule import KINDS, Fault, draw_schedule
+from chaos.kinds import KINDS, PRIMARY_DOWN, PROBE_KILLED
+from chaos.schedule import Fault, draw_schedule
 from chaos.system import WORKERS
 
 
@@ -40,7 +41,23 @@ def test_orders_and_faults_come_in_order_and_end_with_the_run():
 
 def test_every_kind_of_fault_is_drawn_in_time_and_can_be_done():
     kinds = {fault.kind for seed in range(5) for fault in drawn(seed=seed).faults}
+    kinds |= {fault.kind for fault in drawn(outages=True).faults}
     assert kinds == set(KINDS) == set(ACTS)
+
+
+def test_the_primary_goes_down_in_each_half_minute_of_a_run_with_outages_and_never_else():
+    for minutes, count in ((0.5, 1), (2.0, 4), (10.0, 20)):
+        faults = drawn(minutes=minutes, outages=True).faults
+        outages = [fault for fault in faults if fault.kind == PRIMARY_DOWN]
+        assert [int(fault.at // 30) for fault in outages] == list(range(count))
+        assert all(fault.lasts >= 14 for fault in outages)
+    assert {fault.kind for fault in drawn().faults}.isdisjoint({PRIMARY_DOWN, PROBE_KILLED})
+
+
+def test_in_a_run_with_outages_breakers_keep_their_redis_and_services_their_counts():
+    kinds = {fault.kind for seed in range(5) for fault in drawn(seed=seed, outages=True).faults}
+    assert "worker killed" in kinds
+    assert kinds.isdisjoint({"log killed", "line muted", "answers lost", "services killed"})
 
 
 def test_threads_have_no_child_to_kill():

@@ -8,8 +8,10 @@ from rich.console import Console
 
 from amends.events import Event
 from chaos.histories import contradictions
+from chaos.order_verdict import OrderVerdict
+from chaos.outage_verdict import OutagesVerdict
 from chaos.standstill import Standstill
-from chaos.verdict import OrderVerdict, Verdict, print_verdict, write_histories
+from chaos.verdict import Verdict, print_verdict, write_histories
 from local.ledger import LedgerEntry
 from local.plan import plan_orders
 
@@ -50,7 +52,7 @@ def standstill(seconds):
     )
 
 
-def verdict(*orders, seconds=5.0):
+def verdict(*orders, seconds=5.0, outages=None):
     longest = standstill(seconds)
     return Verdict(
         orders=orders,
@@ -60,7 +62,9 @@ def verdict(*orders, seconds=5.0):
         gap=longest,
         ended_by_themselves=["orders-1"],
         starts_raised=["KeyError('x')"],
+        began=1.0,
         elapsed=60.0,
+        outages=outages,
     )
 
 
@@ -105,6 +109,14 @@ def test_a_standstill_of_30_s_fails_the_run(tmp_path):
     slow = verdict(order(), seconds=30.0)
     assert not slow.passed
     assert "STOOD STILL" in printed(slow, tmp_path)
+
+
+def test_a_circuit_that_did_not_hold_fails_the_run(tmp_path):
+    leaky = verdict(order(), outages=OutagesVerdict(outages=[]))
+    assert not leaky.passed
+    text = printed(leaky, tmp_path)
+    assert "there was no outage to judge" in text
+    assert "THE CIRCUIT DID NOT HOLD" in text
 
 
 def test_the_history_of_what_is_wrong_is_kept(tmp_path):
