@@ -16,11 +16,15 @@ _COMMANDS: Final = {
         "amends.cli.lists:list_stuck",
         "List what needs a person, the oldest first; exit code 1 if there is any.",
     ),
+    "show": ("amends.cli.story:show_saga", "Show one saga: its steps with do and undo."),
     "explain": (
         "amends.cli.explain:explain_saga",
         "Say why a saga is where it is, what happens next, and what a person can do.",
     ),
-    "history": ("amends.cli.story:show_history", "Show what happened to a saga, in order."),
+    "history": (
+        "amends.cli.story:show_history",
+        "Show what happened to a saga, in order; times are UTC.",
+    ),
 }
 
 

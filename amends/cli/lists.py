@@ -4,12 +4,13 @@ from typing import Any, Final
 
 import click
 
+from amends.cli.documents import place_json
 from amends.cli.exits import Exit
 from amends.cli.filters import HOW, WHERE, at_most, options
 from amends.cli.frame import command
 from amends.cli.output import Output
 from amends.cli.table import Cell, Column
-from amends.cli.wording import duration, moment, state_cell
+from amends.cli.wording import duration, state_cell
 from amends.listing import MOST_LOOKED_AT, Page, Query, find_sagas
 from amends.places import Place
 from amends.states import SagaStatus
@@ -136,25 +137,3 @@ def _print_json(output: Output, page: Page) -> None:
             "is_cut": page.is_cut,
         }
     )
-
-
-def place_json(place: Place) -> dict[str, Any]:
-    """Give the fields of a saga in a list."""
-    return {
-        "id": place.id,
-        "saga": place.saga,
-        "status": place.status,
-        "paused": place.paused,
-        "outcome": place.outcome,
-        "reason": place.reason,
-        "step": place.step,
-        "record": place.record,
-        "state": place.state,
-        "attempts": place.attempts,
-        "wait": place.wait,
-        "error": place.error,
-        "age": place.age,
-        "since": moment(place.since),
-        "created": moment(place.created),
-        "events": place.events,
-    }

@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ class Output:
     def __init__(self, app: Celery, *, as_json: bool) -> None:
         self.app = app
         self.as_json = as_json
+        self._shown = ""
 
     @cached_property
     def log(self) -> SagaLog:
@@ -44,7 +45,17 @@ class Output:
         """Print one line; `style` is `click.style`'s."""
         click.secho(text, **style)
 
-    def table(self, columns: Sequence[Column | str], rows: Sequence[Sequence[Cell | str]]) -> None:
+    def screen(self, lines: Sequence[str], *, anew: bool) -> None:
+        """Print many lines at once; `anew` on a terminal, where they are not what is there already."""
+        text = "\n".join(lines)
+        if anew and self.is_terminal:
+            if text == self._shown:
+                return
+            click.clear()
+        self._shown = text
+        click.echo(text)
+
+    def table(self, columns: Sequence[Column | str], rows: Iterable[Sequence[Cell | str]]) -> None:
         """Print a table, fitted to the terminal."""
-        for line in table_lines(columns, rows, width=self.width):
+        for line in table_lines(columns, [*rows], width=self.width):
             click.echo(line)

@@ -42,8 +42,18 @@ def duration(seconds: float) -> str:
 
 
 def moment(at: float) -> str:
-    """Tell a moment, seconds since 1970, as UTC to the millisecond."""
+    """Tell a moment, seconds since 1970, in UTC to the millisecond."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def date(at: float) -> str:
+    """Tell the day of a moment, in UTC."""
+    return moment(at)[:10]
+
+
+def clock_time(at: float) -> str:
+    """Tell the time of day of a moment, in UTC, to the millisecond."""
+    return moment(at)[11:-1]
 
 
 def seconds_of(text: str) -> float:

@@ -7,6 +7,7 @@ import pytest
 from celery import Celery, _state
 from celery.bin.base import CLIContext
 from click.testing import CliRunner, Result
+from visit import Moves
 
 from amends.log import SagaLog, log_of
 from amends_commands import saga
@@ -37,3 +38,8 @@ def run(app: Celery) -> Run:
         return CliRunner().invoke(saga, arguments, obj=given, color=color)
 
     return run
+
+
+@pytest.fixture
+def moves(log: SagaLog) -> Moves:
+    return Moves(log)

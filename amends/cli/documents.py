@@ -1,0 +1,104 @@
+"""Sagas as JSON documents, whose fields keep their names. Times are seconds, moments since 1970."""
+
+from typing import Any
+
+from pydantic_core import from_json
+
+from amends.answers import Standing
+from amends.cli.records import Record, at_hand, record_of, records_of
+from amends.events import Event
+from amends.itinerary import StepPlan
+from amends.payload import error_text
+from amends.places import Place
+from amends.snapshot import snapshot_of
+
+
+def saga_json(standing: Standing) -> dict[str, Any]:
+    """Give a saga with its steps, without what is private."""
+    entry, snapshot = standing.entry, snapshot_of(standing.entry)
+
+    def moment(name: str) -> float | None:
+        return int(entry.fields[name]) / 1000 if name in entry.fields else None
+
+    return {
+        "id": entry.id,
+        "saga": entry.itinerary.saga,
+        "status": entry.status,
+        "direction": entry.fields["direction"],
+        "paused": moment("paused"),
+        "outcome": snapshot.outcome,
+        "reason": snapshot.reason,
+        "error": error_text(entry.fields.get("error")),
+        "record": at_hand(standing),
+        "created": moment("created"),
+        "deadline": moment("deadline"),
+        "ended": moment("ended"),
+        "now": standing.now,
+        "events": len(standing.history),
+        "steps": [
+            _step_json(standing, step, snapshot.steps[step.name].state)
+            for step in entry.itinerary.steps
+        ],
+    }
+
+
+def _step_json(standing: Standing, step: StepPlan, state: str) -> dict[str, Any]:
+    paths = [
+        path for path in standing.entry.itinerary.records if path.partition(":")[0] == step.name
+    ]
+    records = [record_json(record_of(standing, path)) for path in paths]
+    return {"name": step.name, "state": state, "records": records}
+
+
+def record_json(record: Record) -> dict[str, Any]:
+    """Give one record of a saga, without its output."""
+    return {
+        "record": record.path,
+        "task": record.task,
+        "state": record.state,
+        "attempts": record.attempts,
+        "wait": record.wait,
+        "running_for": record.claimed,
+        "given_up_in": record.time_left,
+        "owner": record.owner,
+        "error": record.error,
+    }
+
+
+def payloads(standing: Standing, *, with_input: bool, with_output: bool) -> dict[str, Any]:
+    """Give what is private and was asked for: the saga's input, and the outputs by record."""
+    found: dict[str, Any] = {}
+    if with_input:
+        found["input"] = from_json(standing.entry.fields["input"])
+    if with_output:
+        given = [(record.path, record.output) for record in records_of(standing)]
+        found["outputs"] = {path: from_json(text) for path, text in given if text is not None}
+    return found
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """Give one event of a history."""
+    details = dict(event.details)
+    return {"at": event.at, "name": event.name, "record": event.record, "details": details}
+
+
+def place_json(place: Place) -> dict[str, Any]:
+    """Give the fields of a saga in a list."""
+    return {
+        "id": place.id,
+        "saga": place.saga,
+        "status": place.status,
+        "paused": place.paused,
+        "outcome": place.outcome,
+        "reason": place.reason,
+        "step": place.step,
+        "record": place.record,
+        "state": place.state,
+        "attempts": place.attempts,
+        "wait": place.wait,
+        "error": place.error,
+        "age": round(place.age, 3),
+        "since": place.since,
+        "created": place.created,
+        "events": place.events,
+    }

@@ -1,0 +1,217 @@
+"""``saga show`` and ``saga history``."""
+
+import json
+import re
+
+import pytest
+from visit import ERROR
+
+from amends.cli import story
+from amends.cli.output import Output
+
+
+def steps(text: str) -> list[list[str]]:
+    """Cut the table of the steps into cells."""
+    lines = text.split("step ")[1].split("\n\n", maxsplit=1)[0].splitlines()[1:]
+    return [re.split(r"\s{2,}", line.strip()) for line in lines]
+
+
+def test_a_new_saga_is_shown_with_all_its_steps(run, moves):
+    moves.start("v-1")
+    shown = run("show", "v-1")
+    assert shown.exit_code == 0
+    assert shown.output.startswith("v-1  visit  pending\n")
+    assert "stands at   room: pending" in shown.output
+    assert re.search(r"deadline    in (10m|9m 5\ds)\n", shown.output)
+    assert steps(shown.output) == [
+        [">", "room", "pending", "-"],
+        ["pay", "-"],
+        ["tell", "has none"],
+    ]
+
+
+def test_a_stuck_saga_is_shown_with_do_and_undo_side_by_side(run, moves):
+    moves.be_stuck("v-1")
+    shown = run("show", "v-1")
+    assert shown.exit_code == 1
+    assert shown.output.startswith("v-1  visit  stuck\n")
+    assert "reason      pay:fallback:undo failed for good" in shown.output
+    assert "outcome     lost" in shown.output
+    assert "turned by   Away: nobody answers at the bank" in shown.output
+    assert "deadline" not in shown.output
+    assert steps(shown.output) == [
+        ["room", "done", "done"],
+        ["pay", "unknown, 1 attempt", "done"],
+        [">", "or its fallback", "done", "stuck, 1 attempt"],
+        ["tell", "failed, 1 attempt", "has none"],
+    ]
+    assert "  pay:fallback:undo: Away: nobody answers at the bank\n" in shown.output
+
+
+def test_what_waits_says_when_it_goes_on(run, moves):
+    moves.start("v-1")
+    moves.put_off("v-1", "room", wait=120.0)
+    shown = run("show", "v-1")
+    assert re.search(r"room +again in (2m|1m 5\ds), 1 attempt", shown.output)
+
+
+def test_what_runs_says_for_how_long_and_until_when(run, moves):
+    moves.start("v-1")
+    moves.claim("v-1", "room")
+    assert re.search(
+        r"stands at   room: running for 0\.\ds, attempt 1, given up in 1m 1\ds",
+        run("show", "v-1").output,
+    )
+
+
+def test_on_the_way_back_what_is_still_to_be_undone_is_shown(run, moves):
+    moves.start("v-1")
+    moves.do("v-1", "room", "pay")
+    moves.log.acts.cancel_saga("v-1", error=ERROR, actor={})
+    moves.log.acts.pause_saga("v-1", actor={})
+    shown = run("show", "v-1")
+    assert shown.output.startswith("v-1  visit  compensating  paused\n")
+    assert steps(shown.output)[:2] == [["room", "done", "pending"], [">", "pay", "done", "pending"]]
+
+
+def test_what_is_private_is_shown_only_when_asked_for(run, moves):
+    moves.start("v-1")
+    moves.do("v-1", "room")
+    for plain in (run("show", "v-1"), run("show", "v-1", "--json"), run("history", "v-1")):
+        assert "ada" not in plain.output
+        assert "secret" not in plain.output
+    assert '"guest": "ada"' in run("show", "v-1", "--input").output
+    assert "secret" not in run("show", "v-1", "--input").output
+    assert '"ticket": "secret"' in run("show", "v-1", "--output").output
+    document = json.loads(run("show", "v-1", "--input", "--output", "--json").output)
+    assert document["input"] == {"guest": "ada"}
+    assert document["outputs"] == {"room": {"ticket": "secret"}}
+
+
+def test_json_has_stable_fields(run, moves):
+    moves.be_stuck("v-1")
+    document = json.loads(run("show", "v-1", "--json").output)
+    assert list(document) == [
+        "id",
+        "saga",
+        "status",
+        "direction",
+        "paused",
+        "outcome",
+        "reason",
+        "error",
+        "record",
+        "created",
+        "deadline",
+        "ended",
+        "now",
+        "events",
+        "steps",
+    ]
+    assert (document["status"], document["record"]) == ("stuck", "pay:fallback:undo")
+    assert document["events"] == len(moves.log.read_history("v-1"))
+    pay = document["steps"][1]
+    assert (pay["name"], pay["state"]) == ("pay", "stuck")
+    assert [record["record"] for record in pay["records"]] == [
+        "pay",
+        "pay:undo",
+        "pay:fallback",
+        "pay:fallback:undo",
+    ]
+    assert list(pay["records"][3]) == [
+        "record",
+        "task",
+        "state",
+        "attempts",
+        "wait",
+        "running_for",
+        "given_up_in",
+        "owner",
+        "error",
+    ]
+
+
+def test_an_ended_saga_stands_nowhere(run, moves):
+    moves.start("v-1")
+    moves.do("v-1", "room", "pay", "tell")
+    shown = run("show", "v-1")
+    assert shown.exit_code == 0
+    assert shown.output.startswith("v-1  visit  completed\n")
+    assert "stands at" not in shown.output
+    assert ">" not in shown.output
+
+
+@pytest.mark.parametrize("name", ["show", "history"])
+def test_an_unknown_saga_has_its_own_exit_code(run, name):
+    shown = run(name, "v-1")
+    assert (shown.exit_code, shown.stdout) == (3, "")
+    assert shown.stderr.startswith("error: there is no saga 'v-1' in the log")
+
+
+def test_history_has_a_line_for_each_event(run, moves):
+    moves.be_stuck("v-1")
+    events = moves.log.read_history("v-1")
+    lines = run("history", "v-1").output.splitlines()
+    assert [line.split()[:4] for line in lines[:1]] == [["at", "event", "record", "details"]]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", lines[1])
+    assert [line.split()[1] for line in lines[2:]] == [event.name for event in events]
+    assert any("error Away: nobody answers at the bank" in line for line in lines)
+
+
+def test_history_as_json_has_a_line_for_each_event(run, moves):
+    moves.be_stuck("v-1")
+    lines = [json.loads(line) for line in run("history", "v-1", "--json").output.splitlines()]
+    events = moves.log.read_history("v-1")
+    assert lines == [
+        {"at": e.at, "name": e.name, "record": e.record, "details": dict(e.details)} for e in events
+    ]
+
+
+@pytest.fixture
+def go_on(moves, monkeypatch):
+    """Let the saga take its next step whenever `follow` waits."""
+    todo = ["room", "pay", "tell"]
+
+    def step_on(seconds: float) -> None:
+        moves.do("v-1", todo.pop(0))
+
+    monkeypatch.setattr(story.time, "sleep", step_on)
+    return todo
+
+
+def test_follow_tells_a_pipe_each_event_once_until_the_end(run, moves, go_on):
+    moves.start("v-1")
+    shown = run("show", "v-1", "--follow")
+    assert shown.exit_code == 0
+    assert [line.split()[2] for line in shown.output.splitlines()] == [
+        event.name for event in moves.log.read_history("v-1")
+    ]
+
+
+def test_follow_as_json_has_a_document_for_each_change(run, moves, go_on):
+    moves.start("v-1")
+    lines = run("show", "v-1", "--follow", "--json").output.splitlines()
+    assert [json.loads(line)["record"] for line in lines] == ["room", "pay", "tell", None]
+
+
+def test_follow_shows_a_terminal_the_saga_anew(run, moves, go_on, monkeypatch):
+    monkeypatch.setattr(Output, "is_terminal", property(lambda self: True))
+    moves.start("v-1")
+    shown = run("show", "v-1", "--follow")
+    assert shown.output.count("v-1  visit  ") == 4
+    assert "completed" in shown.output
+
+
+def test_follow_stops_where_a_person_is_needed(run, moves):
+    moves.be_stuck("v-1")
+    assert run("show", "v-1", "--follow").exit_code == 1
+
+
+def test_follow_ends_at_an_interrupt_without_a_traceback(run, moves, monkeypatch):
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    moves.start("v-1")
+    monkeypatch.setattr(story.time, "sleep", interrupt)
+    shown = run("show", "v-1", "--follow")
+    assert (shown.exit_code, shown.stderr) == (130, "")
