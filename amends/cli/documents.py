@@ -1,4 +1,4 @@
-"""Sagas as JSON documents, whose fields keep their names. Times are seconds, moments since 1970."""
+"""Sagas as JSON documents, whose fields keep their names. Moments are UTC as text, time spans seconds."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from pydantic_core import from_json
 
 from amends.answers import Standing
 from amends.cli.records import Record, at_hand, record_of, records_of
+from amends.cli.wording import moment
 from amends.events import Event
 from amends.itinerary import StepPlan
 from amends.payload import error_text
@@ -17,23 +18,24 @@ def saga_json(standing: Standing) -> dict[str, Any]:
     """Give a saga with its steps, without what is private."""
     entry, snapshot = standing.entry, snapshot_of(standing.entry)
 
-    def moment(name: str) -> float | None:
-        return int(entry.fields[name]) / 1000 if name in entry.fields else None
+    def at(name: str) -> str | None:
+        return moment(int(entry.fields[name]) / 1000) if name in entry.fields else None
 
     return {
         "id": entry.id,
         "saga": entry.itinerary.saga,
         "status": entry.status,
         "direction": entry.fields["direction"],
-        "paused": moment("paused"),
+        "paused": "paused" in entry.fields,
+        "paused_since": at("paused"),
         "outcome": snapshot.outcome,
         "reason": snapshot.reason,
         "error": error_text(entry.fields.get("error")),
         "record": at_hand(standing),
-        "created": moment("created"),
-        "deadline": moment("deadline"),
-        "ended": moment("ended"),
-        "now": standing.now,
+        "created": at("created"),
+        "deadline": at("deadline"),
+        "ended": at("ended"),
+        "now": moment(standing.now),
         "events": len(standing.history),
         "steps": [
             _step_json(standing, step, snapshot.steps[step.name].state)
@@ -79,7 +81,7 @@ def payloads(standing: Standing, *, with_input: bool, with_output: bool) -> dict
 def event_json(event: Event) -> dict[str, Any]:
     """Give one event of a history."""
     details = dict(event.details)
-    return {"at": event.at, "name": event.name, "record": event.record, "details": details}
+    return {"at": moment(event.at), "name": event.name, "record": event.record, "details": details}
 
 
 def place_json(place: Place) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def place_json(place: Place) -> dict[str, Any]:
         "wait": place.wait,
         "error": place.error,
         "age": round(place.age, 3),
-        "since": place.since,
-        "created": place.created,
+        "since": moment(place.since),
+        "created": moment(place.created),
         "events": place.events,
     }

@@ -30,7 +30,7 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
     """Show one saga: its steps with do and undo.
 
     Exit code 1 if it is stuck. With --follow a terminal shows it anew as it goes, a pipe gets its events line by
-    line, and with --json a document each time it has changed. Times in JSON are seconds, moments since 1970.
+    line, and with --json a document each time it has changed.
     """
     told = 0
     for standing in _looks(output, saga_id, follow=follow):
@@ -54,7 +54,7 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
 def show_history(output: Output, *, saga_id: str) -> None:
     """Show what happened to a saga, in order; times are UTC.
 
-    With --json, one line for each event: at (seconds since 1970), name, record and details.
+    With --json, one line for each event: at, name, record and details.
     """
     events = output.log.read_history(saga_id)
     if output.as_json:

@@ -8,6 +8,7 @@ from visit import ERROR
 
 from amends.cli import story
 from amends.cli.output import Output
+from amends.cli.wording import moment
 
 
 def steps(text: str) -> list[list[str]]:
@@ -97,6 +98,7 @@ def test_json_has_stable_fields(run, moves):
         "status",
         "direction",
         "paused",
+        "paused_since",
         "outcome",
         "reason",
         "error",
@@ -163,7 +165,8 @@ def test_history_as_json_has_a_line_for_each_event(run, moves):
     lines = [json.loads(line) for line in run("history", "v-1", "--json").output.splitlines()]
     events = moves.log.read_history("v-1")
     assert lines == [
-        {"at": e.at, "name": e.name, "record": e.record, "details": dict(e.details)} for e in events
+        {"at": moment(e.at), "name": e.name, "record": e.record, "details": dict(e.details)}
+        for e in events
     ]
 
 
