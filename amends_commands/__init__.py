@@ -25,6 +25,20 @@ _COMMANDS: Final = {
         "amends.cli.story:show_history",
         "Show what happened to a saga, in order; times are UTC.",
     ),
+    "retry": (
+        "amends.cli.acts:retry_sagas",
+        "Let sagas try again now: each undo that failed for good, and what comes next.",
+    ),
+    "skip": ("amends.cli.acts:skip_step", "Pass over a step that you did, or undid, by hand."),
+    "cancel": (
+        "amends.cli.acts:cancel_sagas",
+        "Cancel sagas: they begin nothing more, and undo what was done.",
+    ),
+    "pause": (
+        "amends.cli.acts:pause_sagas",
+        "Let sagas begin nothing more until they are resumed; what runs may still finish.",
+    ),
+    "resume": ("amends.cli.acts:resume_sagas", "Let paused sagas go on."),
 }
 
 

@@ -55,7 +55,13 @@ class Output:
         self._shown = text
         click.echo(text)
 
-    def table(self, columns: Sequence[Column | str], rows: Iterable[Sequence[Cell | str]]) -> None:
-        """Print a table, fitted to the terminal."""
+    def table(
+        self,
+        columns: Sequence[Column | str],
+        rows: Iterable[Sequence[Cell | str]],
+        *,
+        err: bool = False,
+    ) -> None:
+        """Print a table, fitted to the terminal; to standard error where it goes with a question."""
         for line in table_lines(columns, [*rows], width=self.width):
-            click.echo(line)
+            click.echo(line, err=err)

@@ -46,7 +46,7 @@ def reasons(of: Explanation) -> Iterator[str]:
     """Say why it is there."""
     if of.turn:
         error = f": {_flat(of.turn.error)}" if of.turn.error else ""
-        yield f"It goes back since {_since(of, of.turn.at)}, as {of.turn.outcome}{error}."
+        yield f"It turned back at {_since(of, of.turn.at)}, as {of.turn.outcome}{error}."
     for deed in of.deeds[-_MOST_DEEDS:]:
         yield _deed(of, deed)
     if of.situation is Situation.STUCK:

@@ -1,0 +1,200 @@
+"""What a person does to sagas: retry, skip, cancel, pause and resume, one or many."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import click
+
+from amends.cli.exits import Exit
+from amends.cli.filters import HOW, WHERE, at_most, options
+from amends.cli.frame import command
+from amends.cli.output import Output
+from amends.cli.person import can_be_asked, name_of, reason_of, signed
+from amends.cli.table import Cell, Column
+from amends.cli.targets import Targets, targets_of
+from amends.cli.verdicts import tell_results
+from amends.cli.wording import duration, state_cell
+from amends.operations import ActName, Operation, perform
+from amends.places import Place
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_MOST: Final = 100
+_SHOWN: Final = 10
+
+
+def _on_sagas(function: Function) -> Function:
+    """Give an act its arguments and options."""
+    decorated: Function = options(
+        click.argument("saga_ids", nargs=-1, metavar="[SAGA_ID]... | -"),
+        signed,
+        click.option(
+            "--seen",
+            type=click.IntRange(1),
+            metavar="EVENTS",
+            help="Refuse it unless the saga's history still has so many events, as `explain` said.",
+        ),
+        *HOW,
+        *WHERE,
+        at_most(_MOST),
+        click.option("--dry-run", is_flag=True, help="Only list the sagas that are meant."),
+        click.option(
+            "--yes", is_flag=True, help="Do not ask before acting on what a filter found."
+        ),
+    )(function)
+    return decorated
+
+
+@command("retry")
+@_on_sagas
+def retry_sagas(output: Output, **given: Any) -> Exit:
+    """Let sagas try again now: each undo that failed for good, and what comes next.
+
+    Name them, or - for ids on standard input, or say by options which: then those that are stuck, if no --status
+    is given. Exit code 0 only if all were done.
+    """
+    return _act(output, "retry", **given)
+
+
+@command("skip")
+@_on_sagas
+@click.argument("step")
+@click.option("--output", "result", metavar="JSON", help="What the step would have returned.")
+def skip_step(output: Output, *, step: str, result: str | None, **given: Any) -> Exit:
+    """Pass over a step that you did, or undid, by hand.
+
+    STEP is a step's name, or the path of a record. Name the sagas before it, or - for ids on standard input, or say by
+    options which: then those that are stuck at this step. Exit code 0 only if all were done.
+    """
+    output.app.loader.import_default_modules()  # its output is held to the activity's model
+    if not given["saga_ids"]:
+        given["step"] = given.get("step") or step
+    return _act(output, "skip", skipped=step, result=_parsed(result), **given)
+
+
+@command("cancel")
+@_on_sagas
+def cancel_sagas(output: Output, **given: Any) -> Exit:
+    """Cancel sagas: they begin nothing more, and undo what was done.
+
+    Name them, or - for ids on standard input, or say by options which: then those that go forward, if no --status
+    is given. Exit code 0 only if all were done.
+    """
+    return _act(output, "cancel", **given)
+
+
+@command("pause")
+@_on_sagas
+def pause_sagas(output: Output, **given: Any) -> Exit:
+    """Let sagas begin nothing more until they are resumed; what runs may still finish.
+
+    Name them, or - for ids on standard input, or say by options which. Exit code 0 only if all were done.
+    """
+    return _act(output, "pause", **given)
+
+
+@command("resume")
+@_on_sagas
+def resume_sagas(output: Output, **given: Any) -> Exit:
+    """Let paused sagas go on.
+
+    Name them, or - for ids on standard input, or say by options which. Exit code 0 only if all were done.
+    """
+    return _act(output, "resume", **given)
+
+
+def _act(  # noqa: PLR0913 - a command's options
+    output: Output,
+    act: ActName,
+    *,
+    saga_ids: Sequence[str],
+    why: str | None,
+    by: str | None,
+    seen: int | None,
+    yes: bool,
+    dry_run: bool,
+    limit: int,
+    skipped: str = "",
+    result: Any = None,
+    **query: Any,
+) -> Exit:
+    found = targets_of(output, act, saga_ids, limit, query)
+    if seen is not None and (found.filtered or len(found.places) != 1):
+        raise click.UsageError("--seen is for one saga, which is named")
+    if dry_run:
+        return _list(output, act, found)
+    if not found.places:
+        output.line("No saga fits.")
+        return Exit.OK
+    is_shown = _show(output, act, found, yes=yes, asks_why=why is None)
+    operation = Operation(act=act, by=name_of(by), why=reason_of(why), step=skipped, output=result)
+    targets = found.targets(as_seen=is_shown, events=seen)
+    return tell_results(output, operation, list(perform(operation, targets)))
+
+
+def _show(output: Output, act: ActName, found: Targets, *, yes: bool, asks_why: bool) -> bool:
+    """Show what is acted on, where a person is asked; tell whether it was looked at."""
+    if not found.filtered:
+        if asks_why and can_be_asked():
+            _print_places(output, found, err=True)
+            return True
+        return False
+    if yes:
+        return True
+    if not can_be_asked():
+        raise click.UsageError(
+            f"{len(found.places)} sagas fit; --yes acts on them, and --dry-run lists them"
+        )
+    _print_places(output, found, err=True)
+    count = len(found.places)
+    click.confirm(
+        f"{act} {'this saga' if count == 1 else f'these {count} sagas'}?", abort=True, err=True
+    )
+    return True
+
+
+def _list(output: Output, act: ActName, found: Targets) -> Exit:
+    if output.as_json:
+        sagas = [
+            {"id": saga_id, "status": place and place.status, "events": place and place.events}
+            for saga_id, place in found.places.items()
+        ]
+        output.json({"act": act, "sagas": sagas, "has_more": found.has_more})
+        return Exit.OK
+    _print_places(output, found, most=len(found.places))
+    return Exit.OK
+
+
+def _print_places(output: Output, found: Targets, *, most: int = _SHOWN, err: bool = False) -> None:
+    columns: list[Column | str] = [Column("id", may_shrink=True), "status"]
+    columns += [Column("for", right=True), "at", Column("last error", may_shrink=True)]
+    rows = [_row(saga_id, place) for saga_id, place in list(found.places.items())[:most]]
+    output.table(columns, rows, err=err)
+    count = len(found.places)
+    if count > most:
+        click.echo(f"... and {count - most} more", err=err)
+    if found.has_more:
+        click.echo(f"More fit: these are the first {count}, as --limit says.", err=err)
+
+
+def _row(saga_id: str, place: Place | None) -> list[Cell | str]:
+    if place is None:
+        return [saga_id, "there is no such saga"]
+    paused = f"{place.status} (paused)" if place.paused else None
+    why = place.error or place.reason or ""
+    at = place.record or ""
+    return [
+        saga_id,
+        state_cell(place.status, paused),
+        duration(place.age),
+        at,
+        " ".join(why.split()),
+    ]
+
+
+def _parsed(text: str | None) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}: it is no JSON", param_hint="--output") from error

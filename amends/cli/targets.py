@@ -1,0 +1,95 @@
+"""Which sagas an act is for: named ones, those on standard input, or those that fit a filter."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+
+from amends.acts import Seen
+from amends.cli.output import Output
+from amends.listing import Query, find_sagas, store_of
+from amends.operations import ActName, Target
+from amends.places import Place, Places
+from amends.states import ENDED, SagaStatus
+
+_LIVE: Final = frozenset(SagaStatus) - ENDED
+_USUAL: Final[Mapping[ActName, frozenset[SagaStatus]]] = {
+    "retry": frozenset({SagaStatus.STUCK}),
+    "skip": frozenset({SagaStatus.STUCK}),
+    "cancel": frozenset({SagaStatus.PENDING, SagaStatus.RUNNING}),
+    "pause": _LIVE,
+    "resume": _LIVE,
+}
+"""The statuses that an act over a filter means, where it names none."""
+_EXACT: Final = frozenset({"retry", "skip"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """Sagas to act on: where each was when it was looked at, None where there is none.
+
+    They are `filtered` where a filter chose them, of which there may be more.
+    """
+
+    places: Mapping[str, Place | None]
+    filtered: bool = False
+    has_more: bool = False
+    is_exact: bool = False
+    """Whether each has to be exactly as it was seen; else its status has to be."""
+
+    def targets(self, *, as_seen: bool, events: int | None) -> list[Target]:
+        """Give what is acted on; `as_seen` where a person or a filter looked at each, or with so many `events`."""
+        return [
+            Target(id=saga_id, seen=events or (self._seen(place) if as_seen else None))
+            for saga_id, place in self.places.items()
+        ]
+
+    def _seen(self, place: Place | None) -> Seen:
+        if place is None:
+            return None
+        return place.events if self.is_exact else place.status
+
+
+def targets_of(
+    output: Output, act: ActName, saga_ids: Sequence[str], limit: int, query: Mapping[str, Any]
+) -> Targets:
+    """Find the sagas that an act is for. Raises click's ``UsageError`` where it is for none, or for all."""
+    given = {name: value for name, value in query.items() if value or value is False}
+    if saga_ids and given:
+        raise click.UsageError("name sagas, or say by options which ones: not both")
+    if saga_ids:
+        ids = _without_repeats(_read_ids() if tuple(saga_ids) == ("-",) else saga_ids)
+        found = Places(store_of(output.app)).place_sagas(ids)
+        return Targets(places=dict(zip(ids, found, strict=True)), is_exact=act in _EXACT)
+    if not given:
+        raise click.UsageError(
+            f"{act} which sagas? Name them, or give an option like --saga, --step or --id"
+        )
+    return _filtered(output, act, limit, dict(given))
+
+
+def _filtered(output: Output, act: ActName, limit: int, given: dict[str, Any]) -> Targets:
+    statuses = frozenset(map(SagaStatus, given.pop("statuses", ()))) or _USUAL[act]
+    if act == "resume":
+        given.setdefault("paused", True)
+    elif act == "pause":
+        given.setdefault("paused", False)
+    page = find_sagas(
+        output.app, Query(statuses=statuses, id=given.pop("saga_id", None), **given), limit=limit
+    )
+    return Targets(
+        places={place.id: place for place in page.places},
+        filtered=True,
+        has_more=page.after is not None,
+        is_exact=act in _EXACT or "step" in given,
+    )
+
+
+def _read_ids() -> list[str]:
+    return sys.stdin.read().split()
+
+
+def _without_repeats(ids: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(ids))
