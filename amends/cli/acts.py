@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from amends.cli.documents import place_json
 from amends.cli.exits import Exit
 from amends.cli.filters import HOW, WHERE, at_most, options
 from amends.cli.frame import command
@@ -59,9 +60,9 @@ def retry_sagas(output: Output, **given: Any) -> Exit:
 
 @command("skip")
 @_on_sagas
-@click.argument("step")
+@click.argument("skipped", metavar="STEP")
 @click.option("--output", "result", metavar="JSON", help="What the step would have returned.")
-def skip_step(output: Output, *, step: str, result: str | None, **given: Any) -> Exit:
+def skip_step(output: Output, *, skipped: str, result: str | None, **given: Any) -> Exit:
     """Pass over a step that you did, or undid, by hand.
 
     STEP is a step's name, or the path of a record. Name the sagas before it, or - for ids on standard input, or say by
@@ -69,8 +70,8 @@ def skip_step(output: Output, *, step: str, result: str | None, **given: Any) ->
     """
     output.app.loader.import_default_modules()  # its output is held to the activity's model
     if not given["saga_ids"]:
-        given["step"] = given.get("step") or step
-    return _act(output, "skip", skipped=step, result=_parsed(result), **given)
+        given["step"] = given["step"] or skipped
+    return _act(output, "skip", skipped=skipped, result=_parsed(result), **given)
 
 
 @command("cancel")
@@ -157,7 +158,7 @@ def _show(output: Output, act: ActName, found: Targets, *, yes: bool, asks_why: 
 def _list(output: Output, act: ActName, found: Targets) -> Exit:
     if output.as_json:
         sagas = [
-            {"id": saga_id, "status": place and place.status, "events": place and place.events}
+            place_json(place) if place else {"id": saga_id, "status": None}
             for saga_id, place in found.places.items()
         ]
         output.json({"act": act, "sagas": sagas, "has_more": found.has_more})

@@ -7,8 +7,10 @@ import pytest
 from celery import Celery, _state
 from celery.bin.base import CLIContext
 from click.testing import CliRunner, Result
+from errands import ErrandResult, Shop, begin
 from visit import Moves
 
+from amends.handle import Handle
 from amends.log import SagaLog, log_of
 from amends_commands import saga
 
@@ -33,9 +35,14 @@ def log(app: Celery) -> SagaLog:
 def run(app: Celery) -> Run:
     """Give `run("show", "order-1")`, as ``celery -A shop saga show order-1``; the result has both streams."""
 
-    def run(*arguments: str, color: bool = False, no_color: bool = False) -> Result:
+    def run(
+        *arguments: str,
+        color: bool = False,
+        no_color: bool = False,
+        input: str | None = None,  # noqa: A002 - click's word
+    ) -> Result:
         given = CLIContext(app=app, no_color=no_color, workdir=None)
-        return CliRunner().invoke(saga, arguments, obj=given, color=color)
+        return CliRunner().invoke(saga, arguments, obj=given, color=color, input=input)
 
     return run
 
@@ -43,3 +50,39 @@ def run(app: Celery) -> Run:
 @pytest.fixture
 def moves(log: SagaLog) -> Moves:
     return Moves(log)
+
+
+@pytest.fixture
+def stuck(
+    app: Celery, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[Handle[ErrandResult]]]:
+    """Give `stuck("e-1", "e-2")`: sagas whose undo failed for good, each by its id."""
+
+    def stand(*ids: str) -> list[Handle[ErrandResult]]:
+        app.set_current()
+        monkeypatch.setattr(Shop, "takes_back", False)
+        app.conf.task_always_eager = True
+        handles = [begin(each, address="Nowhere") for each in ids]
+        app.conf.task_always_eager = False
+        assert {handle.status for handle in handles} == {"stuck"}
+        return handles
+
+    return stand
+
+
+@pytest.fixture
+def waiting(app: Celery) -> Callable[..., list[Handle[ErrandResult]]]:
+    """Give `waiting("e-1", "e-2")`: sagas whose first message nobody has claimed."""
+
+    def start(*ids: str) -> list[Handle[ErrandResult]]:
+        app.set_current()
+        return [begin(each) for each in ids]
+
+    return start
+
+
+@pytest.fixture
+def someone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a person be there, who answers what is asked."""
+    for module in ("acts", "person"):
+        monkeypatch.setattr(f"amends.cli.{module}.can_be_asked", lambda: True)

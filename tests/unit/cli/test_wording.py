@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from amends.cli.wording import duration, moment, seconds_of
+from amends.cli.wording import clock, duration, moment, seconds_of
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,9 @@ def test_what_is_no_time_span_is_told_how_one_looks(text):
 
 def test_a_moment_is_utc_to_the_millisecond():
     assert moment(1_700_000_000.5) == "2023-11-14T22:13:20.500Z"
+
+
+def test_a_moment_of_today_has_no_date():
+    now = 1_700_000_000.0  # 2023-11-14T22:13:20Z
+    assert clock(now - 60.9, now) == "22:12:19Z"
+    assert clock(now - 86400, now) == "2023-11-13 22:13:20Z"
