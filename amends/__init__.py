@@ -20,6 +20,7 @@ from amends.errors import (
 from amends.events import Event
 from amends.handle import Handle, get
 from amends.invocation import Context, Undoes, context
+from amends.observers.signals import saga_compensated, saga_completed, saga_started, saga_stuck
 from amends.policy import RetryPolicy
 from amends.saga import Saga
 from amends.snapshot import RecordSnapshot, Snapshot, StepSnapshot
@@ -56,4 +57,8 @@ __all__ = [
     "activity",
     "context",
     "get",
+    "saga_compensated",
+    "saga_completed",
+    "saga_started",
+    "saga_stuck",
 ]

@@ -1,6 +1,6 @@
 """What is written to a saga's history."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -55,3 +55,12 @@ class Event:
             record=members.pop("record", None),
             details=members,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """What one transition of a saga wrote to its history; `saga` is the saga's name."""
+
+    saga_id: str
+    saga: str
+    events: Sequence[Event]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, Literal
 
 import redis
@@ -25,9 +25,10 @@ from amends.config import Settings, client_of, settings_of
 from amends.errors import SagaAlreadyStarted, UnknownSaga
 from amends.events import Event
 from amends.itinerary import Itinerary
+from amends.observers import tell_observers
 from amends.payload import canonical_json
 from amends.states import ENDED, SagaStatus
-from amends.store import Store
+from amends.store import Store, Tell
 
 Cost = Literal["attempt", "death", "nothing"]
 
@@ -47,9 +48,14 @@ class SagaLog:
     """The saga log. Its methods raise `LogUnavailable` when Redis cannot be reached."""
 
     def __init__(
-        self, client: redis.Redis, *, shards: int = 64, give_up_after: float = 15.0
+        self,
+        client: redis.Redis,
+        *,
+        shards: int = 64,
+        give_up_after: float = 15.0,
+        tell: Tell | None = None,
     ) -> None:
-        self._store = Store(client, shards=shards)
+        self._store = Store(client, shards=shards, tell=tell)
         self.acts = Acts(self._store)
         self._give_up_after = give_up_after
         self._itineraries: dict[str, Itinerary] = {}
@@ -305,6 +311,10 @@ class SagaLog:
             raise UnknownSaga(saga_id)
         return [Event.from_json(text) for text in texts]
 
+    def read_counters(self) -> dict[tuple[str, ...], int]:
+        """Read what the transitions of all sagas counted, by the words of ``lua/moves.lua``."""
+        return self._store.read_counters()
+
     # The definitions that this process knows
 
     def _known(self) -> str:
@@ -331,13 +341,14 @@ def log_of(app: Celery) -> SagaLog:
 
     Raises `ConfigurationError`.
     """
-    return _log(settings_of(app), os.getpid())
+    return _log(app, settings_of(app), os.getpid())
 
 
 @cache
-def _log(settings: Settings, pid: int) -> SagaLog:  # noqa: ARG001 - a forked child gets its own
+def _log(app: Celery, settings: Settings, pid: int) -> SagaLog:  # noqa: ARG001 - a forked child gets its own
     return SagaLog(
         client_of(settings.backend),
         shards=settings.shards,
         give_up_after=settings.give_up_after,
+        tell=partial(tell_observers, app),
     )

@@ -5,6 +5,7 @@ transition is one script on one slot.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -14,7 +15,7 @@ import redis
 from redis import exceptions
 
 from amends.errors import ConfigurationError, LogUnavailable
-from amends.lua import DIGESTS, SCRIPTS
+from amends.lua import DIGESTS, SCRIPTS, TRANSITIONS
 from amends.states import SagaStatus
 
 _AWAY: Final = (
@@ -33,12 +34,17 @@ _WANTED: Final = {
 }
 
 
+Tell = Callable[[str, str, list[str]], None]
+"""What is told of each transition that wrote to a history: the saga's id, its name, the events as JSON."""
+
+
 class Store:
     """A Redis whose keys are in `shards` parts. Its methods raise `LogUnavailable` when it is away."""
 
-    def __init__(self, client: redis.Redis, *, shards: int) -> None:
+    def __init__(self, client: redis.Redis, *, shards: int, tell: Tell | None = None) -> None:
         self.client: Any = client  # redis-py leaves open whether replies are str
         self.shards = shards
+        self._tell = tell
         self._loaded = False
 
     def shard_of(self, saga_id: str) -> int:
@@ -59,7 +65,7 @@ class Store:
         tag = _tag(shard)
         indexes = [self.index_key(shard, status) for status in SagaStatus]
         own = [f"{tag}saga:{saga_id}", f"{tag}history:{saga_id}"]
-        return [*own, self.due_key(shard), f"{tag}definitions", *indexes]
+        return [*own, self.due_key(shard), f"{tag}definitions", *indexes, _counters_key(shard)]
 
     def call(self, name: str, saga_id: str, *arguments: Any) -> Any:
         """Run a script on a saga."""
@@ -82,7 +88,21 @@ class Store:
             again = self._send(name, [calls[k] for k in forgotten])
             for k, answer in zip(forgotten, again, strict=True):
                 answers[k] = answer
+        if name in TRANSITIONS:
+            answers = [
+                self._open(call[0], answer)
+                for (_, call), answer in zip(calls, answers, strict=True)
+            ]
         return [_told(answer) for answer in answers]
+
+    def _open(self, saga_id: str, answer: Any) -> Any:
+        """Take a transition's answer from its envelope, and tell of the events that are in there."""
+        if isinstance(answer, Exception):
+            return answer
+        inner, saga, *events = answer
+        if events and self._tell:
+            self._tell(saga_id, saga, events)
+        return inner
 
     def read(self, command: Callable[[Any], Any]) -> Any:
         """Return what `command` reads with the client."""
@@ -113,6 +133,18 @@ class Store:
                 due = self.due_key(self.shard_of(saga_id))
                 pipeline.zadd(due, {saga_id: now}, xx=True, lt=True)
             pipeline.execute()
+
+    def read_counters(self) -> dict[tuple[str, ...], int]:
+        """Read what all shards count, added up, by the words that ``lua/moves.lua`` joins with |."""
+        with _reaching():
+            pipeline = self.client.pipeline(transaction=False)
+            for shard in range(self.shards):
+                pipeline.hgetall(_counters_key(shard))
+            total: Counter[tuple[str, ...]] = Counter()
+            for counts in pipeline.execute():
+                for name, value in counts.items():
+                    total[tuple(name.split("|"))] += int(value)
+        return dict(total)
 
     def count_due(self) -> int:
         """Count the entries of all sets of due sagas."""
@@ -172,6 +204,10 @@ class Store:
 
 def _tag(shard: int) -> str:
     return f"amends:{{{shard}}}:"
+
+
+def _counters_key(shard: int) -> str:
+    return f"{_tag(shard)}counters"
 
 
 def _is_forgotten(answer: Any) -> bool:

@@ -1,6 +1,7 @@
 """One Lua file per atomic transition, by its name.
 
 A file that says ``--! include saga`` gets that file's text, and what it includes, put before its own.
+One that includes ``moves`` is a transition of a saga: it answers its events too, as ``moves.lua`` says.
 """
 
 import hashlib
@@ -8,27 +9,39 @@ from importlib.resources import files
 from typing import Final
 
 _INCLUDE: Final = "--! include "
+_TRANSITION: Final = """
+local function transition()
+{}
+end
+local answer = transition()
+return {{answer, saga_name or '', unpack(EVENTS)}}
+"""
 
 
-def _load() -> dict[str, str]:
+def _load() -> tuple[dict[str, str], frozenset[str]]:
     texts = {
         file.name.removesuffix(".lua"): file.read_text(encoding="utf-8")
         for file in files(__name__).iterdir()
         if file.name.endswith(".lua")
     }
 
+    def included(name: str) -> list[str]:
+        """Name what comes before a text, in order."""
+        lines = [line for line in texts[name].splitlines() if line.startswith(_INCLUDE)]
+        named = [line.removeprefix(_INCLUDE).strip() for line in lines]
+        return [each for one in named for each in (*included(one), one)]
+
+    parts = {each for name in texts for each in included(name)}
+    transitions = frozenset(name for name in texts.keys() - parts if "moves" in included(name))
+
     def whole(name: str) -> str:
-        included = [
-            whole(line.removeprefix(_INCLUDE).strip())
-            for line in texts[name].splitlines()
-            if line.startswith(_INCLUDE)
-        ]
-        return "\n".join([*included, texts[name]])
+        body = _TRANSITION.format(texts[name]) if name in transitions else texts[name]
+        return "\n".join([*(texts[each] for each in included(name)), body])
 
-    return {name: whole(name) for name in texts}
+    return {name: whole(name) for name in texts if name not in parts}, transitions
 
 
-SCRIPTS: Final = _load()
+SCRIPTS, TRANSITIONS = _load()
 
 DIGESTS: Final = {
     name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -1,15 +1,39 @@
--- How a saga moves. The loader puts it before each script that includes it.
+-- How a saga moves. The loader puts it before each script that includes it, and has that script answer
+-- {what it says it answers, the saga's name or '', event, event, ...}: the events that it wrote.
+--
+-- What happens is counted in the same transition. The counters of a shard:
+--   event|<its name>|<saga>|<record's path or ''>   how often it was written
+--   sagas|<saga>|<status>   how many are there now   ended|<saga>|<status>|<outcome>   how many came to it
+--   took|<saga>|<bound>     how many ended within so many seconds and not within the bound before
+--   took|<saga>|sum         ms from start to end, of all
+--   ran|<saga>|<path>|...   the same two of attempts, from claim to end
 --
 -- The first write of a transition is one that a full Redis refuses (HSET, not HDEL): then it is all of
 -- the transition that is refused, for Redis looks once, when a script begins.
 --
 --! include saga
+local EVENTS = {}
 local LEASE = 10000 -- a saga that runs, or has a message under way, is looked at after this long
 
 -- One event: its name, the record it is about, and further JSON members.
 local function add_event(name, path, members)
-  redis.call('RPUSH', HISTORY, '{"at":' .. NOW .. ',"name":"' .. name .. '"'
-    .. (path and ',"record":"' .. path .. '"' or '') .. (members and ',' .. members or '') .. '}')
+  local event = '{"at":' .. NOW .. ',"name":"' .. name .. '"'
+    .. (path and ',"record":"' .. path .. '"' or '') .. (members and ',' .. members or '') .. '}'
+  redis.call('RPUSH', HISTORY, event)
+  EVENTS[#EVENTS + 1] = event
+  count(1, 'event', name, saga_name, path or '')
+end
+
+-- Counts a time in ms by the first bound, in seconds, that it is within.
+local SAGA_BOUNDS = {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400}
+local ATTEMPT_BOUNDS = {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}
+local function count_time(ms, bounds, ...)
+  local name, within = table.concat({...}, '|'), 'inf'
+  for k = #bounds, 1, -1 do
+    if ms <= bounds[k] * 1000 then within = bounds[k] end
+  end
+  count(1, name, within)
+  count(ms, name, 'sum')
 end
 
 local function index_of(wanted)
@@ -22,6 +46,8 @@ local function move_to(new)
   redis.call('ZREM', index_of(status), ID)
   redis.call('ZADD', index_of(new), NOW, ID)
   redis.call('HSET', SAGA, 'status', new)
+  count(-1, 'sagas', saga_name, status)
+  count(1, 'sagas', saga_name, new)
   if status == 'stuck' then redis.call('HDEL', SAGA, 'reason') end
   status = new
 end
@@ -84,7 +110,10 @@ local function settle()
   redis.call('HSET', SAGA, 'ended', NOW)
   move_to(new)
   redis.call('ZREM', DUE, ID)
-  add_event('saga.finished', nil, '"status":"' .. new .. '"')
+  local created, outcome = unpack(redis.call('HMGET', SAGA, 'created', 'outcome'))
+  add_event('saga.finished', nil, '"status":"' .. new .. '","outcome":"' .. outcome .. '"')
+  count(1, 'ended', saga_name, new, outcome)
+  count_time(NOW - created, SAGA_BOUNDS, 'took', saga_name)
 end
 
 -- Numbers messages; answers the first number.
@@ -110,6 +139,7 @@ end
 
 -- An attempt that ended: its claim is spent whatever it brought, an attempt only if it made one.
 local function end_claim(code, spent)
+  if spent then count_time(NOW - get(code, 'c'), ATTEMPT_BOUNDS, 'ran', saga_name, path_of(code)) end
   redis.call('HDEL', SAGA, code .. '.o', code .. '.c', code .. '.l', code .. '.w')
   if spent then redis.call('HINCRBY', SAGA, code .. '.a', 1) end
 end

@@ -5,6 +5,7 @@
 -- KEYS[3] zset  due sagas of the shard    KEYS[4] hash  definitions of the shard: <digest> is the
 --         itinerary as JSON, for workers; <digest>:plan is what scripts read of it
 -- KEYS[5] to KEYS[10] zset  sagas of the shard in the order of STATUSES, scored by their last move
+-- KEYS[11] hash  what the shard counts: see `moves`
 -- ARGV[1] the saga's id
 --
 -- A saga's fields: name definition input status direction outcome error reason created deadline
@@ -22,13 +23,13 @@
 --   r.x output    JSON                  r.e error    JSON          r.n outcome if the switch fails
 -- Times are milliseconds of Redis TIME. JSON is passed through, never read.
 --
-local SAGA, HISTORY, DUE, DEFINITIONS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local SAGA, HISTORY, DUE, DEFINITIONS, COUNTERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[11]
 local STATUSES = {'pending', 'running', 'compensating', 'completed', 'compensated', 'stuck'}
 local ID = ARGV[1]
 local clock = redis.call('TIME')
 local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
-local status, direction, deadline, digest, paused
+local saga_name, status, direction, deadline, digest, paused
 local steps = {}   -- {name, may_continue, has_fallback, has_undo}, in their order
 local numbers = {} -- a step's number by its name
 local state = {}   -- a record's state, nil while it was never touched
@@ -60,9 +61,9 @@ end
 
 -- Reads the saga; answers whether there is one.
 local function open_saga()
-  local head = redis.call('HMGET', SAGA, 'status', 'direction', 'deadline', 'definition', 'paused')
+  local head = redis.call('HMGET', SAGA, 'status', 'direction', 'deadline', 'definition', 'paused', 'name')
   if not head[1] then return false end
-  status, direction, deadline, digest, paused = head[1], head[2], tonumber(head[3]), head[4], head[5]
+  status, direction, deadline, digest, paused, saga_name = head[1], head[2], tonumber(head[3]), head[4], head[5], head[6]
   read_plan()
   return true
 end
@@ -72,6 +73,9 @@ local function itinerary_for(known)
   if (',' .. known .. ','):find(',' .. digest .. ',', 1, true) then return '' end
   return redis.call('HGET', DEFINITIONS, digest)
 end
+
+-- Counts what is called by these words, joined by |; names have none in them.
+local function count(by, ...) redis.call('HINCRBY', COUNTERS, table.concat({...}, '|'), by) end
 
 local function has_ended() return status == 'completed' or status == 'compensated' end
 local function is_over() return has_ended() or status == 'stuck' end

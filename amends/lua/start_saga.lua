@@ -18,7 +18,7 @@ if plan ~= '' then
 elseif redis.call('HEXISTS', DEFINITIONS, new_digest) == 0 then
   return {'define'}
 end
-status, direction, digest = 'pending', 'forward', new_digest
+saga_name, status, direction, digest = name, 'pending', 'forward', new_digest
 redis.call('HSET', SAGA, 'name', name, 'definition', digest, 'input', input,
   'status', status, 'direction', direction, 'created', NOW, 'dispatches', 1, 'sent', NOW)
 if timeout ~= '' then
@@ -27,6 +27,7 @@ if timeout ~= '' then
 end
 add_event('saga.started')
 redis.call('ZADD', index_of(status), NOW, ID)
+count(1, 'sagas', saga_name, status)
 read_plan()
 set_due(NOW + LEASE)
 return {'started', number_messages(#steps)}

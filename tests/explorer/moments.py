@@ -47,7 +47,7 @@ class Diary:
 
     def __init__(self, client: Any, log: SagaLog) -> None:
         self._client = client
-        self._saga, self._history, self._due, _, *indexes = log._store.keys_of(SAGA_ID)
+        self._saga, self._history, self._due, _, *indexes, _ = log._store.keys_of(SAGA_ID)
         self._indexes = dict(zip(SagaStatus, indexes, strict=True))
 
     def empty(self) -> None:

@@ -1,6 +1,7 @@
 """Sagas in the log under everything that may happen to them."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from workers import LONGEST, Workers
 
 from amends.answers import Running
 from amends.log import SagaLog
+from amends.states import SagaStatus
 
 ANY = 10.0**9
 
@@ -248,6 +250,19 @@ class SagaMachine(RuleBasedStateMachine):
                 self.saga.act(act)
         self.log_is_sound()
         check_end(self.saga.shape, self.saga.before, self.world)
+        self._check_counters()
+
+    def _check_counters(self) -> None:
+        """Hold what is counted to what there is."""
+        counted: Counter[str] = Counter()
+        for (kind, *words), value in self.log.read_counters().items():
+            if kind == "sagas":
+                counted[words[-1]] += value
+        there = {
+            status: sum(map(self.client.zcard, self.client.scan_iter(f"*:index:{status}")))
+            for status in SagaStatus
+        }
+        assert +counted == {status.value: n for status, n in there.items() if n}
 
 
 def _nth(items: list[Any], age: int) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from amends import log, lua
 from amends.acts import Acts
 from amends.breaker.shared import SharedCircuit
-from amends.lua import SCRIPTS
+from amends.lua import SCRIPTS, TRANSITIONS
 from amends.places import Places
 
 ROOT = Path(log.__file__).parent.parent
@@ -41,8 +41,12 @@ def calls_of_scripts(cls=log.SagaLog):
     return called
 
 
-def test_every_file_is_a_script():
-    assert set(SCRIPTS) == set(TEXTS)
+INCLUDE = re.compile(r"^--! include (\w+)$", flags=re.MULTILINE)
+PARTS = {name for text in TEXTS.values() for name in INCLUDE.findall(text)}
+
+
+def test_every_file_is_a_script_or_a_part_of_some():
+    assert set(SCRIPTS) == set(TEXTS) - PARTS
     assert "claim_step" in SCRIPTS
 
 
@@ -89,10 +93,19 @@ def test_a_method_of_the_shared_circuit_runs_the_script_of_its_name():
 def test_every_script_is_run_and_every_one_that_is_run_is_there():
     calling = (log.SagaLog, Acts, SharedCircuit, Places)
     called = set().union(*(names for cls in calling for names in calls_of_scripts(cls).values()))
-    assert called == SCRIPTS.keys() - {"saga", "moves", "acts", "breaker"}
+    assert called == SCRIPTS.keys()
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
 def test_an_included_file_comes_before_the_text_that_asks_for_it(name):
-    asked = re.findall(r"^--! include (\w+)$", TEXTS[name], flags=re.MULTILINE)
-    assert SCRIPTS[name] == "\n".join([*(SCRIPTS[each] for each in asked), TEXTS[name]])
+    def places(asking):
+        return [SCRIPTS[name].index(TEXTS[each]) for each in INCLUDE.findall(TEXTS[asking])]
+
+    asking = [name, *(part for part in PARTS if TEXTS[part] in SCRIPTS[name])]
+    for each in asking:
+        assert all(place < SCRIPTS[name].index(TEXTS[each]) for place in places(each))
+    assert all(SCRIPTS[name].count(TEXTS[each]) == 1 for each in asking)
+
+
+def test_a_transition_is_a_script_that_can_write_to_a_history():
+    assert {name for name, text in SCRIPTS.items() if "HISTORY, event" in text} == TRANSITIONS

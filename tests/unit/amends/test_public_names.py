@@ -32,6 +32,10 @@ NAMES = [
     "activity",
     "context",
     "get",
+    "saga_compensated",
+    "saga_completed",
+    "saga_started",
+    "saga_stuck",
 ]
 
 
