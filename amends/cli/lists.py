@@ -20,6 +20,7 @@ _WHERE: Final = options(
     at_most(50),
     click.option("--after", metavar="PLACE", help="Go on where the page before says."),
 )
+_STUCK: Final = Query(statuses=frozenset({SagaStatus.STUCK}))
 
 
 @command("list")
@@ -64,12 +65,13 @@ def list_stuck(output: Output, **filters: Any) -> Exit:
 
     With --json as `list`.
     """
-    page = _find(output, statuses=frozenset({SagaStatus.STUCK}), newest_first=False, **filters)
+    page = _find(output, statuses=_STUCK.statuses, **filters)
     code = Exit.ATTENTION if page.places or page.after else Exit.OK
     if output.as_json:
         _print_json(output, page)
     elif not page.places:
-        output.line("No saga that fits is stuck.", fg="green")
+        any_stuck = find_sagas(output.app, _STUCK, limit=1).places
+        output.line(f"No saga {'that fits ' if any_stuck else ''}is stuck.", fg="green")
         _print_rest(output, page)
     else:
         columns = [
