@@ -1,5 +1,6 @@
 """Finding sagas: a page of those that fit a query, in the order in which they came to their status."""
 
+import difflib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from amends.store import Store
 MOST_LOOKED_AT: Final = 10_000
 """Sagas that one page looks at: where few fit, it ends early and says where it stopped."""
 _LARGEST_BATCH: Final = 1_000
+_IDS_COMPARED: Final = 1_000
+_LIKENESS: Final = 0.9  # of 1: two letters changed places, or one is missing, in about ten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +114,19 @@ def place_of(app: Celery, saga_id: str) -> Place:
     if place is None:
         raise UnknownSaga(saga_id)
     return place
+
+
+def ids_like(app: Celery, saga_id: str, *, most: int = 3) -> list[str]:
+    """Find ids that somebody may have meant, among those that moved last: they begin so, or look much like it.
+
+    Raises `LogUnavailable`.
+    """
+    store = store_of(app)
+    cursor = Cursor.first(store, newest_first=True, ago=0.0)
+    ids = [each.id for each in IndexWalk(store, SagaStatus, cursor).take(_IDS_COMPARED)]
+    longer = [each for each in ids if each.startswith(saga_id)]
+    near = difflib.get_close_matches(saga_id, ids, n=most, cutoff=_LIKENESS)
+    return list(dict.fromkeys([*longer[:most], *near]))[:most]
 
 
 def store_of(app: Celery) -> Store:

@@ -24,7 +24,8 @@ from celery import Celery
 
 from amends.cli.exits import Exit, exit_of
 from amends.cli.output import Output
-from amends.errors import ConfigurationError, SagaError
+from amends.errors import ConfigurationError, SagaError, UnknownSaga
+from amends.listing import ids_like
 
 Callback = Callable[..., Exit | None]
 
@@ -68,7 +69,8 @@ def _end(ctx: click.Context, run: Callable[[], Exit | None]) -> NoReturn:
     try:
         code = run() or Exit.OK
     except SagaError as error:
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+        told = f"{error}{_meant(ctx, error)}"
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {told}", err=True)
         code = exit_of(error)
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED
@@ -78,3 +80,14 @@ def _end(ctx: click.Context, run: Callable[[], Exit | None]) -> NoReturn:
         traceback.print_exc(file=sys.stderr)
         code = Exit.BUG
     ctx.exit(code)
+
+
+def _meant(ctx: click.Context, error: SagaError) -> str:
+    """Name the sagas that may have been meant by an unknown id."""
+    if not isinstance(error, UnknownSaga):
+        return ""
+    try:
+        found = ids_like(ctx.find_root().obj.app, error.saga_id)
+    except SagaError:
+        return ""
+    return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""

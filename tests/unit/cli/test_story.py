@@ -150,6 +150,14 @@ def test_an_unknown_saga_has_its_own_exit_code(run, name):
     assert shown.stderr.startswith("error: there is no saga 'v-1' in the log")
 
 
+@pytest.mark.parametrize("typed", ["order-10", "order-1407", "order-104"])
+def test_an_unknown_saga_is_answered_with_the_ids_that_may_be_meant(run, moves, typed):
+    moves.start("order-1047", "visit-3")
+    shown = run("show", typed)
+    assert shown.exit_code == 3
+    assert shown.stderr.endswith("the right one? Did you mean 'order-1047'?\n")
+
+
 def test_history_has_a_line_for_each_event(run, moves):
     moves.be_stuck("v-1")
     events = moves.log.read_history("v-1")
