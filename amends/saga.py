@@ -33,13 +33,15 @@ class _SagaSource(BaseModel):
     saga_id: str
     outcome: str
     error: str | None
+    degraded: list[str]
 
 
 class Saga(Generic[Input, Output]):
     """A saga's definition: its steps in order, its input, and its output.
 
     `output` is filled by field name from the saga's input, the outputs of its done steps, and
-    ``saga_id``, ``outcome`` and ``error``; `outputs` says where a field comes from that several have,
+    ``saga_id``, ``outcome``, ``error`` and ``degraded`` (a list with a sentence for each step that went to its
+    fallback or was passed over: which, and for what error); `outputs` says where a field comes from that several have,
     as ``input.<field>``, ``<step>.<field>`` or ``saga.<field>``. A field that comes from a step must
     allow None. `timeout` is in seconds. Raises `DefinitionError`.
     """

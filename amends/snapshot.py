@@ -1,6 +1,6 @@
 """A saga as people see it, read from its entry in the log."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,12 +75,25 @@ def output_of(entry: Entry) -> dict[str, Any]:
             "saga_id": entry.id,
             "outcome": fields.get("outcome"),
             "error": error_text(fields.get("error")),
+            "degraded": list(_degradation(entry)),
         },
     }
     for number, step in enumerate(entry.itinerary.steps, 1):
         texts = [fields.get(f"{number}{channel}.x") for channel in ("f", "")]
         sources[step.name] = next((from_json(text) for text in texts if text is not None), None)
     return fill(entry.itinerary.output, sources)
+
+
+def _degradation(entry: Entry) -> Iterator[str]:
+    """Tell each step that went otherwise than it should, and the error that is the reason."""
+    for number, step in enumerate(entry.itinerary.steps, 1):
+        is_switched = f"{number}f.s" in entry.fields
+        if is_switched:
+            yield f"{step.name} went to its fallback: {error_text(entry.fields.get(f'{number}.e'))}"
+        last = f"{number}f" if is_switched else f"{number}"
+        has_failed = entry.fields.get(f"{last}.s") in (RecordState.FAILED, RecordState.UNKNOWN)
+        if has_failed and step.on_failure == "continue":
+            yield f"{step.name} was passed over: {error_text(entry.fields.get(f'{last}.e'))}"
 
 
 def _step(entry: Entry, step: StepPlan) -> StepSnapshot:

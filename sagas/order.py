@@ -6,18 +6,23 @@ from amends import Saga, Step
 from tasks.inventory import InsufficientStock, release_inventory, reserve_inventory
 from tasks.notification import send_notification
 from tasks.orders import Order, validate_order
-from tasks.payment import fallback_payment, process_payment, refund_payment
+from tasks.payment import Channel, fallback_payment, process_payment, refund_payment
 from tasks.shipping import cancel_shipment, create_shipment
 
 
 class OrderResult(BaseModel):
-    """What came of an order. The ids are of what was done, also where it was undone later."""
+    """What came of an order. The ids are of what was done, also where it was undone later.
+
+    `channel` is what it was paid through, and `degraded` says what went otherwise than it should, and why.
+    """
 
     order_id: str
     outcome: str
     transaction_id: str | None
     shipment_id: str | None
     error: str | None
+    channel: Channel | None = None
+    degraded: list[str] = []
 
 
 order_saga = Saga(

@@ -3,16 +3,18 @@
 from pydantic import BaseModel
 
 from amends import Saga, Step
-from tasks.payment import Charge, fallback_payment, primary_payment, refund_payment
+from tasks.payment import Channel, Charge, fallback_payment, primary_payment, refund_payment
 
 
 class PaymentResult(BaseModel):
-    """What came of a payment."""
+    """What came of a payment: also through which channel, and why through that one."""
 
     order_id: str
     outcome: str
     transaction_id: str | None
     error: str | None
+    channel: Channel | None = None
+    degraded: list[str] = []
 
 
 payment_saga = Saga(

@@ -22,9 +22,10 @@ class Charge(BaseModel):
 
 
 class Payment(BaseModel):
-    """A charge that was made."""
+    """A charge that was made, and the channel that made it."""
 
     transaction_id: str
+    channel: Channel | None = None
 
 
 class InsufficientFunds(Refused):
@@ -90,7 +91,7 @@ def refund_payment(charge: Charge, payment: Payment | None) -> None:  # noqa: AR
 
 def _charge(channel: Channel, charge: Charge) -> Payment:
     answer = gateway.post(_charges(channel), charge.model_dump(mode="json"), refusals=_REFUSALS)
-    return Payment.model_validate(answer)
+    return Payment.model_validate({**answer, "channel": channel})
 
 
 def _charges(channel: Channel) -> str:
