@@ -24,8 +24,11 @@ def hand_back(worker: Any) -> None:
     if consumer is None or consumer.task_consumer is None:  # it never began, or its broker is away
         return
     ignore_errors(consumer, consumer.task_consumer.cancel)
-    count = 0
+    own, count = consumer.task_consumer.channel, 0
     for request in _fetched(consumer):
+        # Two workers of one process, as in tests, share the sets of requests, and a channel bears one thread.
+        if request.message.channel is not own:
+            continue
         if _is_ours(request) and not request.message.acknowledged:
             # `request.reject` leaves it to a loop that has ended.
             request.message.reject_log_error(_logger, consumer.connection_errors, requeue=True)
