@@ -39,6 +39,14 @@ _COMMANDS: Final = {
         "Let sagas begin nothing more until they are resumed; what runs may still finish.",
     ),
     "resume": ("amends.cli.acts:resume_sagas", "Let paused sagas go on."),
+    "breakers": (
+        "amends.cli.circuits:list_breakers",
+        "List the circuit breakers of the app, and how they stand.",
+    ),
+    "breaker": (
+        "amends.cli.circuits:show_breaker",
+        "Show a circuit breaker and its last transitions, or take it over.",
+    ),
 }
 
 

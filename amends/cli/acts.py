@@ -150,7 +150,9 @@ def _show(output: Output, act: ActName, found: Targets, *, yes: bool, asks_why: 
     _print_places(output, found, err=True)
     count = len(found.places)
     click.confirm(
-        f"{act} {'this saga' if count == 1 else f'these {count} sagas'}?", abort=True, err=True
+        f"{act.capitalize()} {'this saga' if count == 1 else f'these {count} sagas'}?",
+        abort=True,
+        err=True,
     )
     return True
 

@@ -1,11 +1,9 @@
 """Why one saga is where it is, and what a person can do about it."""
 
 import shlex
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -22,8 +20,11 @@ from amends.cli.sentences import (
 from amends.cli.wording import moment, state_cell
 from amends.explanation.facts import Explanation, Remedy, Situation
 from amends.explanation.reading import explain
+from amends.listing import Query, find_sagas
+from amends.states import SagaStatus
 
-_MOMENTS = frozenset({"now", "since", "at", "until"})
+_MOST_COUNTED: Final = 100
+_MOMENTS: Final = frozenset({"now", "since", "at", "until"})
 
 
 @command("explain")
@@ -36,7 +37,7 @@ def explain_saga(output: Output, saga_id: str) -> Exit:
     output.app.loader.import_default_modules()  # its breakers, and what its activities return
     found = explain(output.app, saga_id)
     if output.as_json:
-        output.json(_document(found))
+        output.json(_document(output, found))
     else:
         _tell(output, found)
     return Exit.ATTENTION if found.situation is Situation.STUCK else Exit.OK
@@ -49,7 +50,7 @@ def _tell(output: Output, found: Explanation) -> None:
     output.line(f"  {headline(found)}", bold=True)
     _section(output, "Why", reasons(found))
     _section(output, "What happens next", prospects(found))
-    _section(output, "What you can do", _remedies(found))
+    _section(output, "What you can do", [*_remedies(output, found), *_others(output, found)])
     _section(output, "What a cancel would do", effects_of_a_cancel(found))
 
 
@@ -64,39 +65,43 @@ def _section(output: Output, title: str, sentences: Iterable[str]) -> None:
         output.line(f"  {line}", **({"fg": "cyan"} if is_command else {}))
 
 
-def _remedies(found: Explanation) -> Iterator[str]:
+def _remedies(output: Output, found: Explanation) -> Iterator[str]:
     for remedy in found.remedies:
         yield remedy_sentence(found, remedy)
-        yield f"    {command_line(found, remedy)}"
+        yield f"    {_command_line(output, found, remedy)}"
 
 
-def command_line(found: Explanation, remedy: Remedy) -> str:
+def _command_line(output: Output, found: Explanation, remedy: Remedy) -> str:
     """Write the command that does it, for this saga as it was seen where that matters."""
-    words = [_program(), remedy.act, shlex.quote(found.id), *([remedy.step] if remedy.step else [])]
+    words = [remedy.act, shlex.quote(found.id), *([remedy.step] if remedy.step else [])]
     if remedy.output_fields is not None:
-        words.append(
-            "--output '{" + ", ".join(f'"{each}": ...' for each in remedy.output_fields) + "}'"
-        )
+        fields = ", ".join(f'"{each}": ...' for each in remedy.output_fields)
+        words.append(f"--output '{{{fields}}}'")
     if remedy.act == "skip" or found.situation is Situation.STUCK:  # where nothing moves by itself
         words.append(f"--seen {found.events}")
-    return " ".join(words)
+    return output.command_line(*words)
 
 
-def _program() -> str:
-    """Say how this command was called, up to ``saga``."""
-    words = sys.argv
-    if "saga" not in words:
-        return "celery saga"
-    words = words[: words.index("saga") + 1]
-    called = "celery" if Path(words[0]).name == "__main__.py" else Path(words[0]).name
-    return shlex.join([called, *words[1:]])
+def _others(output: Output, found: Explanation) -> Iterator[str]:
+    """Say how to try all again that are stuck at the same."""
+    if found.situation is not Situation.STUCK or not found.failures:
+        return
+    record = found.failures[0].path
+    stuck = frozenset({SagaStatus.STUCK})
+    query = Query(statuses=stuck, saga=found.saga, step=record)
+    page = find_sagas(output.app, query, limit=_MOST_COUNTED)
+    count = sum(place.id != found.id for place in page.places)
+    if count:
+        more = " or more" if page.after else ""
+        yield f"Stuck at {record} too: {count}{more}. To try all of them again:"
+        yield f"    {output.command_line('retry', '--saga', found.saga, '--step', record)}"
 
 
-def _document(found: Explanation) -> Any:
+def _document(output: Output, found: Explanation) -> Any:
     document = _with_moments(asdict(found))
     document["headline"] = headline(found)
     for remedy, facts in zip(found.remedies, document["remedies"], strict=True):
-        facts["command"] = command_line(found, remedy)
+        facts["command"] = _command_line(output, found, remedy)
     return document
 
 

@@ -1,10 +1,12 @@
 """What a command prints: text for people, in columns and colours, or JSON for programs."""
 
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import click
@@ -36,6 +38,13 @@ class Output:
     def width(self) -> int | None:
         """How many columns a line has; None where it may be of any length."""
         return shutil.get_terminal_size().columns if self.is_terminal else None
+
+    def command_line(self, *words: str) -> str:
+        """Write a command as one would type it: called as this one was, up to ``saga``."""
+        called = sys.argv[: sys.argv.index("saga")] if "saga" in sys.argv else ["celery"]
+        name = Path(called[0]).name
+        program = [name.replace("__main__.py", "celery"), *called[1:], "saga"]
+        return " ".join([shlex.join(program), *words])
 
     def json(self, document: Any) -> None:
         """Print a JSON document on one line."""

@@ -68,6 +68,8 @@ def _print_one(output: Output, result: Result, now: dict[str, Place | None]) -> 
 
 def _print_many(output: Output, results: Sequence[Result], now: dict[str, Place | None]) -> None:
     columns: list[Column | str] = [Column("id", may_shrink=True), "result", "now"]
+    if any(each.reason for each in results):
+        columns.append(Column("why not", may_shrink=True))
     rows: list[list[Cell | str]] = []
     for each in results:
         place, verdict = now[each.id], each.verdict.replace("_", " ")
@@ -75,7 +77,7 @@ def _print_many(output: Output, results: Sequence[Result], now: dict[str, Place 
         rows.append(
             [each.id, Cell(verdict, _STYLES.get(verdict, {"fg": "red"})), status, each.reason or ""]
         )
-    output.table([*columns, Column("why not", may_shrink=True)], rows)
+    output.table(columns, [row[: len(columns)] for row in rows])
     counts = Counter(each.verdict for each in results)
     output.line(
         ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts.items())

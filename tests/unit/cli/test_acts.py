@@ -176,7 +176,7 @@ def test_a_filter_takes_so_many_and_says_that_there_are_more(run, stuck, someone
     shown = run("retry", "--saga", "errand", "--limit", "2", *WHY, input="y\n")
     assert shown.exit_code == 0
     assert "More fit: these are the first 2" in shown.stderr
-    assert "retry these 2 sagas?" in shown.stderr
+    assert "Retry these 2 sagas?" in shown.stderr
     assert [handle.status for handle in handles].count("stuck") == 1
 
 
