@@ -86,6 +86,8 @@ def list_stuck(output: Output, **filters: Any) -> Exit:
         ]
         output.table(columns, [_stuck_row(place) for place in page.places])
         _print_rest(output, page)
+        again = output.command_line("explain", page.places[0].id)
+        output.line(f"Why it is stuck, and what you can do: {again}", dim=True)
     return code
 
 

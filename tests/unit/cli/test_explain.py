@@ -106,3 +106,20 @@ def test_of_a_saga_that_is_not_there_is_an_error(run):
     shown = run("explain", "e-1")
     assert (shown.exit_code, shown.stdout) == (3, "")
     assert "there is no saga 'e-1'" in shown.stderr
+
+
+def test_the_list_of_what_is_stuck_leads_to_the_explanation(run, stuck, called):
+    stuck("e-1")
+    last = run("stuck").stdout.splitlines()[-1]
+    assert last == "Why it is stuck, and what you can do: celery -A shop saga explain e-1"
+
+
+def test_others_that_are_stuck_at_the_same_can_be_tried_again_all_at_once(run, stuck, called):
+    handles = stuck("e-1", "e-2", "e-3")
+    shown = run("explain", "e-1").stdout
+    assert "Stuck at buy:undo too: 2. To try all of them again:" in shown
+    line = "saga retry --saga errand --step buy:undo"
+    assert f"celery -A shop {line}\n" in shown
+    assert run(*shlex.split(line)[1:], "--yes", "--why", "x").exit_code == 0
+    assert {handle.status for handle in handles} == {"compensating"}
+    assert "Stuck at" not in run("explain", "e-1").stdout
