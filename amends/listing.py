@@ -12,7 +12,7 @@ from celery import Celery
 from amends.config import Settings, client_of, settings_of
 from amends.errors import UnknownSaga
 from amends.indexes import Cursor, Indexed, IndexWalk
-from amends.places import Place, Places
+from amends.places import Head, Place, Places
 from amends.states import SagaStatus
 from amends.store import Store
 
@@ -45,11 +45,22 @@ class Query:
         return (
             place.status in self.statuses
             and self.fits_id(place.id)
-            and self.saga in (None, place.saga)
-            and self.outcome in (None, place.outcome)
-            and self.paused in (None, place.paused)
+            and self.fits_head(Head(saga=place.saga, outcome=place.outcome, paused=place.paused))
             and self.step in (None, place.record, place.step)
             and place.age >= self.older_than
+        )
+
+    @property
+    def asks_for_heads(self) -> bool:
+        """Tell whether it says anything about what a head has."""
+        return (self.saga, self.outcome, self.paused) != (None, None, None)
+
+    def fits_head(self, head: Head) -> bool:
+        """Tell whether a saga with this head may be wanted."""
+        return (
+            self.saga in (None, head.saga)
+            and self.outcome in (None, head.outcome)
+            and self.paused in (None, head.paused)
         )
 
     def fits_id(self, saga_id: str) -> bool:
@@ -146,6 +157,9 @@ def _look(
     size = limit
     while batch := walk.take(min(size, _LARGEST_BATCH)):
         wanted = [each.id for each in batch if query.fits_id(each.id)]
+        if query.asks_for_heads:  # most do not fit, and a head costs the log a tenth of a place
+            heads = zip(wanted, places.read_heads(wanted), strict=True)
+            wanted = [saga_id for saga_id, head in heads if head and query.fits_head(head)]
         found = dict(zip(wanted, places.place_sagas(wanted), strict=True))
         for each in batch:
             place = found.get(each.id)

@@ -10,6 +10,15 @@ from amends.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
+class Head:
+    """What is known of a saga without looking at its steps."""
+
+    saga: str
+    outcome: str | None
+    paused: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Place:
     """Where a saga was `at` that time, in its status since `since`; both, and `created`, are seconds since 1970.
 
@@ -85,4 +94,18 @@ class Places:
         return [
             Place.read(saga_id, answer) if answer else None
             for saga_id, answer in zip(saga_ids, answers, strict=True)
+        ]
+
+    def read_heads(self, saga_ids: Sequence[str]) -> list[Head | None]:
+        """Read the head of each of these sagas, in one round trip; None where there is none."""
+
+        def command(client: Any) -> Any:
+            pipeline = client.pipeline(transaction=False)
+            for saga_id in saga_ids:
+                pipeline.hmget(self._store.keys_of(saga_id)[0], "name", "outcome", "paused")
+            return pipeline.execute()
+
+        return [
+            None if name is None else Head(saga=name, outcome=outcome, paused=paused is not None)
+            for name, outcome, paused in self._store.read(command)
         ]
