@@ -94,9 +94,10 @@ def test_a_script_learns_from_the_exit_code_and_reads_plain_lines(environment):
     stuck = ended(environment, "stuck")
     assert (stuck.returncode, stuck.stderr) == (1, "")
     assert "\x1b" not in stuck.stdout
-    _, line = stuck.stdout.splitlines()
+    _, line, lead = stuck.stdout.splitlines()
     assert line.startswith("order-1 ")
     assert line.endswith("the bank does not answer")  # a pipe gets all of it
+    assert lead.endswith("celery -A tasks saga explain order-1")
 
 
 def test_json_is_for_programs(environment):
