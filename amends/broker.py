@@ -1,10 +1,11 @@
 """The broker as those ask for it who can do without an answer: once, and not for long."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 PATIENCE: Final = 3
 """Seconds that a broker is waited for."""
@@ -33,11 +34,23 @@ def queue_length(app: Celery, queue: str) -> int:
 
     Raises kombu's ``OperationalError`` where the broker is away.
     """
+    return queue_lengths(app, [queue])[queue]
+
+
+def queue_lengths(app: Celery, queues: Iterable[str]) -> dict[str, int]:
+    """`queue_length` for many queues, over one connection."""
     with connected(app.connection_for_read()) as connection:
         try:
-            length: int = connection.default_channel.queue_declare(
-                queue=queue, passive=True
-            ).message_count
+            return {queue: _length(connection, queue) for queue in queues}
+        except connection.connection_errors as error:
+            raise OperationalError(f"the broker does not answer: {error}") from error
+
+
+def _length(connection: Any, queue: str) -> int:
+    # A channel of its own: AMQP closes one that asks for a queue which is not there.
+    with connection.channel() as channel:
+        try:
+            length: int = channel.queue_declare(queue=queue, passive=True).message_count
         except connection.channel_errors:
-            return 0  # there is no such queue, and so no message in it
+            return 0
         return length

@@ -24,6 +24,7 @@ from amends.answers import (
 from amends.config import Settings, client_of, settings_of
 from amends.errors import SagaAlreadyStarted, UnknownSaga
 from amends.events import Event
+from amends.gauges import Readings
 from amends.itinerary import Itinerary
 from amends.observers import tell_observers
 from amends.payload import canonical_json
@@ -211,6 +212,10 @@ class SagaLog:
     def count_live(self) -> int:
         """Count the sagas that a sweep may come to look at."""
         return self._store.count_due()
+
+    def read_gauges(self) -> Readings:
+        """Read how the log as a whole stands."""
+        return Readings.read(self._store)
 
     # Removing
 

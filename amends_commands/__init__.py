@@ -47,6 +47,7 @@ _COMMANDS: Final = {
         "amends.cli.circuits:show_breaker",
         "Show a circuit breaker and its last transitions, or take it over.",
     ),
+    "metrics": ("amends.cli.metrics:serve_metrics", "Serve metrics to Prometheus, until Ctrl-C."),
 }
 
 

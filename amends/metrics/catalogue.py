@@ -1,0 +1,184 @@
+"""Every metric: its name, its kind, its labels and what it tells.
+
+The labels are bounded by what is defined and configured: sagas, steps, outcomes, breakers and queues.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One metric. `tells` is its help text."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    tells: str
+
+
+_known: list[Metric] = []
+
+
+def _metric(kind: Kind, name: str, *labels: str, tells: str) -> Metric:
+    metric = Metric(name=name, kind=kind, labels=labels, tells=tells)
+    _known.append(metric)
+    return metric
+
+
+_RECORD: Final = ("saga", "step", "channel")
+
+# What the log counts
+
+STARTED: Final = _metric(
+    "counter", "amends_sagas_started_total", "saga", tells="Sagas that were started."
+)
+ENDED: Final = _metric(
+    "counter",
+    "amends_sagas_ended_total",
+    *("saga", "status", "outcome"),
+    tells="Sagas that ended, completed or compensated.",
+)
+TURNED_BACK: Final = _metric(
+    "counter",
+    "amends_sagas_turned_back_total",
+    "saga",
+    tells="Sagas that turned back, to undo what was done.",
+)
+STUCK: Final = _metric(
+    "counter", "amends_sagas_stuck_total", "saga", tells="How often a saga came to need a person."
+)
+ACTS: Final = _metric(
+    "counter",
+    "amends_acts_total",
+    *("saga", "act"),
+    tells="Acts of persons: cancel, retry, skip, pause, resume.",
+)
+STEP_ATTEMPTS: Final = _metric(
+    "counter",
+    "amends_step_attempts_total",
+    *(*_RECORD, "result"),
+    tells="Claims of a step that ended: done, retried (also where a worker died or a circuit was open), failed.",
+)
+FALLBACKS: Final = _metric(
+    "counter",
+    "amends_step_fallbacks_total",
+    *("saga", "step"),
+    tells="How often a step went from its primary channel to its fallback.",
+)
+UNDO_ATTEMPTS: Final = _metric(
+    "counter",
+    "amends_compensation_attempts_total",
+    *(*_RECORD, "result"),
+    tells="Claims of a step's undo that ended: done, retried, stuck.",
+)
+LATE_RESULTS: Final = _metric(
+    "counter",
+    "amends_step_late_results_total",
+    *_RECORD,
+    tells="Results of a step or its undo that came after the claim was lost, and were not recorded.",
+)
+UNREGISTERED: Final = _metric(
+    "counter",
+    "amends_step_unregistered_total",
+    *_RECORD,
+    tells="Messages of a step or its undo that met a worker which does not know the task.",
+)
+SAGA_DURATION: Final = _metric(
+    "histogram",
+    "amends_saga_duration_seconds",
+    "saga",
+    tells="Time of a saga from its start to its end.",
+)
+STEP_DURATION: Final = _metric(
+    "histogram",
+    "amends_step_duration_seconds",
+    *_RECORD,
+    tells="Time of an attempt at a step, from its claim to its end.",
+)
+UNDO_DURATION: Final = _metric(
+    "histogram",
+    "amends_compensation_duration_seconds",
+    *_RECORD,
+    tells="Time of an attempt at a step's undo, from its claim to its end.",
+)
+SAGAS: Final = _metric(
+    "gauge", "amends_sagas", *("saga", "status"), tells="Sagas in the log, by where they are."
+)
+
+# How the log stands
+
+OLDEST: Final = _metric(
+    "gauge",
+    "amends_sagas_oldest_seconds",
+    "status",
+    tells="How long the saga that has been in this status longest is there; 0 where none is.",
+)
+DUE: Final = _metric("gauge", "amends_sagas_due", tells="Sagas that wait for a sweep's look.")
+SWEEP_LAG: Final = _metric(
+    "gauge",
+    "amends_sweep_lag_seconds",
+    tells="How long the first of them has waited; it grows while nobody sweeps.",
+)
+LOG_UP: Final = _metric(
+    "gauge", "amends_log_up", tells="1 where the saga log answered; without it little else is told."
+)
+MEMORY_USED: Final = _metric(
+    "gauge", "amends_log_memory_used_bytes", tells="Memory that the log's Redis uses."
+)
+MEMORY_LIMIT: Final = _metric(
+    "gauge",
+    "amends_log_memory_limit_bytes",
+    tells="Memory that the log's Redis may use; 0 for no limit.",
+)
+
+# Circuit breakers
+
+BREAKER_STATE: Final = _metric(
+    "gauge",
+    "amends_breaker_state",
+    *("breaker", "state"),
+    tells="1 for the state that callers of the circuit breaker meet, 0 for the others.",
+)
+BREAKER_RETRY_AFTER: Final = _metric(
+    "gauge",
+    "amends_breaker_retry_after_seconds",
+    "breaker",
+    tells="Time until the circuit breaker may let a call through; 0 where it may now.",
+)
+BREAKER_FAILURES: Final = _metric(
+    "gauge",
+    "amends_breaker_failures",
+    "breaker",
+    tells="Failures in a row at a closed circuit breaker.",
+)
+BREAKER_OPENINGS: Final = _metric(
+    "gauge",
+    "amends_breaker_openings",
+    "breaker",
+    tells="How often in a row the circuit breaker opened; 0 once it closes.",
+)
+BREAKER_LATE_RESULTS: Final = _metric(
+    "counter",
+    "amends_breaker_late_results_total",
+    "breaker",
+    tells="Results that came too late to count for the circuit breaker.",
+)
+
+# The broker, and the scrape itself
+
+BROKER_UP: Final = _metric("gauge", "amends_broker_up", tells="1 where the broker answered.")
+QUEUE_MESSAGES: Final = _metric(
+    "gauge",
+    "amends_queue_messages",
+    "queue",
+    tells="Messages that wait in a queue, without those that workers have fetched.",
+)
+SCRAPE_DURATION: Final = _metric(
+    "gauge", "amends_scrape_duration_seconds", tells="How long it took to read all of this."
+)
+
+METRICS: Final = tuple(_known)
+"""All of them, in the order in which they are shown."""

@@ -1,0 +1,55 @@
+"""How the log, the circuit breakers and the broker stand at this moment, as metrics."""
+
+from typing import Any
+
+from celery import Celery
+
+from amends.activities.task import ActivityTask
+from amends.breaker.definition import breakers
+from amends.breaker.states import CircuitState
+from amends.broker import queue_lengths
+from amends.log import SagaLog
+from amends.messages import compensation_queue
+from amends.metrics import catalogue
+from amends.metrics.families import Families
+
+
+def add_readings(families: Families, log: SagaLog) -> None:
+    """Add how many sagas wait, for how long, and how the log's Redis does. Raises `LogUnavailable`."""
+    readings = log.read_gauges()
+    families.add(catalogue.DUE, readings.due)
+    families.add(catalogue.SWEEP_LAG, readings.sweep_lag)
+    for status, seconds in readings.oldest.items():
+        families.add(catalogue.OLDEST, seconds, status)
+    if readings.memory is not None:
+        families.add(catalogue.MEMORY_USED, readings.memory.used)
+        families.add(catalogue.MEMORY_LIMIT, readings.memory.limit)
+
+
+def add_breakers(families: Families) -> None:
+    """Add the circuit breakers that are defined in this process. Raises `LogUnavailable`."""
+    for breaker in breakers():
+        snapshot = breaker.snapshot()
+        for state in CircuitState:
+            families.add(catalogue.BREAKER_STATE, snapshot.state is state, breaker.name, state)
+        families.add(catalogue.BREAKER_RETRY_AFTER, snapshot.retry_after, breaker.name)
+        families.add(catalogue.BREAKER_FAILURES, snapshot.failures, breaker.name)
+        families.add(catalogue.BREAKER_OPENINGS, snapshot.opens, breaker.name)
+        families.add(catalogue.BREAKER_LATE_RESULTS, snapshot.late, breaker.name)
+
+
+def add_queues(families: Families, app: Celery) -> None:
+    """Add how long the app's queues are. Raises kombu's ``OperationalError``."""
+    for queue, length in queue_lengths(app, _queues(app)).items():
+        families.add(catalogue.QUEUE_MESSAGES, length, queue)
+
+
+def _queues(app: Celery) -> list[str]:
+    """Name the queues that the app declares, and those that its activities' messages go to."""
+    names: set[Any] = {queue.name for queue in app.amqp.queues.values()}
+    names.add(compensation_queue(app))
+    for task in app.tasks.values():
+        if isinstance(task, ActivityTask):
+            routed = app.amqp.router.route({}, task.name).get("queue")
+            names.add(task.activity.queue or getattr(routed, "name", None))
+    return sorted(names - {None})
