@@ -21,6 +21,7 @@ from local.supervision import ROOT, owned
 
 pytestmark = pytest.mark.xdist_group("wheel")  # one wheel and one environment for all
 
+INCLUDE = re.compile(r"^--! include (\w+)$", flags=re.MULTILINE)
 LOOK_AROUND = """
 import importlib.util, json, amends, amends.lua
 strangers = "tasks", "sagas", "services", "local", "fastapi", "fakeredis"
@@ -157,7 +158,11 @@ def test_every_script_loads_where_only_the_wheel_is(
     seen = json.loads(ended.stdout)
     assert Path(seen["amends"]).is_relative_to(environment.packages)
     assert seen["strangers"] == []
-    assert seen["scripts"].keys() == {path.stem for path in source.glob("amends/lua/*.lua")}
+    texts = {
+        path.stem: path.read_text(encoding="utf-8") for path in source.glob("amends/lua/*.lua")
+    }
+    parts = {each for text in texts.values() for each in INCLUDE.findall(text)}
+    assert seen["scripts"].keys() == texts.keys() - parts
     assert all("redis.call(" in script for script in seen["scripts"].values())
 
 

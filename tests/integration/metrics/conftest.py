@@ -20,6 +20,7 @@ def app(redis_url: str) -> Iterator[Celery]:
     app.conf.update(
         amends_backend=f"{redis_url}/6",
         amends_compensation_queue="undo",
+        amends_shards=4,  # soon each has something in it
         task_always_eager=True,
         task_default_queue="errands",
     )

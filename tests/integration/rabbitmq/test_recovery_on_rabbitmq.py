@@ -6,7 +6,7 @@ import pytest
 from celery import Celery
 from kombu import Producer
 
-from amends.broker import queue_length
+from amends.broker import queue_length, queue_lengths
 
 
 @pytest.fixture
@@ -45,3 +45,9 @@ def test_a_queue_that_is_not_there_has_none_and_those_asked_for_next_are_counted
     publish(queue)
     assert queue_length(app, "no such queue") == 0
     assert queue_length(app, queue.name) == 1
+
+
+def test_one_connection_is_asked_for_many_queues_though_some_are_not_there(app, queue):
+    publish(queue)
+    wanted = ["no such queue", queue.name, "nor this one"]
+    assert queue_lengths(app, wanted) == {"no such queue": 0, queue.name: 1, "nor this one": 0}
