@@ -19,6 +19,8 @@ from amends.handover import hand_back
 from amends.heartbeat import Heartbeat
 from amends.log import SagaLog, log_of
 from amends.messages import name_worker
+from amends.monitor_switch import MonitorSwitch
+from amends.observers.monitors import enter_worker, leave_worker
 from amends.reconnection import Reconnection
 from amends.recovery import BATCH, Sweep
 
@@ -35,7 +37,9 @@ class Recovery(bootsteps.StartStopStep):
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
-        name_worker()  # before the pool forks, and anew where a parent process made several workers
+        # Before the pool forks, and anew where a parent process made several workers.
+        name_worker()
+        enter_worker(worker.hostname, sends_events=worker.task_events)
         self._ends = threading.Event()
         self._heartbeat: Heartbeat | None = None
 
@@ -52,6 +56,7 @@ class Recovery(bootsteps.StartStopStep):
         heartbeat.start()
         # Bootsteps stop before the pool drains, and what still runs there must not seem dead.
         worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)
+        worker_shutdown.connect(lambda **_: leave_worker(), weak=False)
         arguments = (worker.app, heartbeat, interval)
         threading.Thread(
             target=self._loop, args=arguments, name="amends-sweep", daemon=True
@@ -128,6 +133,7 @@ def _warn(log: SagaLog) -> None:
 def _install(app: Celery) -> None:
     app.steps["worker"].add(Recovery)
     app.steps["consumer"].add(Reconnection)
+    app.steps["consumer"].add(MonitorSwitch)
 
 
 _celery: Any = _state  # what shared_task uses, and celery-types does not know

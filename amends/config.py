@@ -28,7 +28,8 @@ class Settings:
     seconds later it is killed where the pool can, `give_up_after` how many seconds later the log gives
     it up in any pool, which must be longer. A step that was claimed `poison_after` times by processes
     that died of it is not tried again; a saga whose messages met so often a worker that does not know their task is stuck.
-    An ended saga is removed after `retention` seconds.
+    An ended saga is removed after `retention` seconds. With `monitor_events` each saga has a row of
+    its own in Flower and its like, where workers send the events of tasks.
     """
 
     backend: str
@@ -40,6 +41,7 @@ class Settings:
     give_up_after: float = 15.0
     poison_after: int = 5
     retention: float = 7 * 86400.0
+    monitor_events: bool = True
 
 
 def settings_of(app: Celery) -> Settings:
@@ -81,6 +83,8 @@ def is_configured(app: Celery) -> bool:
 def _check(settings: Settings) -> None:
     for field in fields(Settings):
         value = getattr(settings, field.name)
+        if field.type is bool and not isinstance(value, bool):
+            raise ConfigurationError(f"{_PREFIX}{field.name} is {value!r}, not True or False")
         if field.type not in (int, float):
             continue
         if not isinstance(value, int | field.type) or isinstance(value, bool) or value <= 0:

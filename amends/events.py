@@ -6,6 +6,8 @@ from typing import Any, Final, Self
 
 from pydantic_core import from_json
 
+from amends.states import SagaStatus
+
 NAMES: Final = (
     "saga.started",
     "saga.cancelled",
@@ -59,8 +61,28 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Transition:
-    """What one transition of a saga wrote to its history; `saga` is the saga's name."""
+    """One transition of a saga: what it wrote to the history, and where the saga was and is.
+
+    `saga` is the saga's name. `was` is None where the transition started it, at `created`, which is
+    seconds since 1970 by the log's clock.
+    """
 
     saga_id: str
     saga: str
+    created: float
+    was: SagaStatus | None
+    status: SagaStatus
     events: Sequence[Event]
+
+    @classmethod
+    def read(cls, saga_id: str, head: Sequence[Any], events: Sequence[str]) -> Self:
+        """Read what a script answers beside its answer."""
+        saga, was, status, created = head
+        return cls(
+            saga_id=saga_id,
+            saga=saga,
+            created=int(created) / 1000,
+            was=SagaStatus(was) if was else None,
+            status=SagaStatus(status),
+            events=[Event.from_json(text) for text in events],
+        )

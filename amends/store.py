@@ -34,8 +34,8 @@ _WANTED: Final = {
 }
 
 
-Tell = Callable[[str, str, list[str]], None]
-"""What is told of each transition that wrote to a history: the saga's id, its name, the events as JSON."""
+Tell = Callable[[str, list[Any], list[str]], None]
+"""What is told of each transition that wrote to a history: the saga's id, what ``moves.lua`` says of it, its events as JSON."""
 
 
 class Store:
@@ -99,9 +99,9 @@ class Store:
         """Take a transition's answer from its envelope, and tell of the events that are in there."""
         if isinstance(answer, Exception):
             return answer
-        inner, saga, *events = answer
+        inner, head, *events = answer
         if events and self._tell:
-            self._tell(saga_id, saga, events)
+            self._tell(saga_id, head, events)
         return inner
 
     def read(self, command: Callable[[Any], Any]) -> Any:

@@ -14,7 +14,7 @@ local function transition()
 {}
 end
 local answer = transition()
-return {{answer, saga_name or '', unpack(EVENTS)}}
+return {{answer, {{saga_name or '', was or '', status or '', created or 0}}, unpack(EVENTS)}}
 """
 
 

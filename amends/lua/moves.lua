@@ -1,5 +1,6 @@
 -- How a saga moves. The loader puts it before each script that includes it, and has that script answer
--- {what it says it answers, the saga's name or '', event, event, ...}: the events that it wrote.
+-- {what it says it answers, {the saga's name, its status before, or '', and after, when it was started},
+-- event, event, ...}: the events that it wrote.
 --
 -- What happens is counted in the same transition. The counters of a shard:
 --   event|<its name>|<saga>|<record's path or ''>   how often it was written
@@ -110,7 +111,7 @@ local function settle()
   redis.call('HSET', SAGA, 'ended', NOW)
   move_to(new)
   redis.call('ZREM', DUE, ID)
-  local created, outcome = unpack(redis.call('HMGET', SAGA, 'created', 'outcome'))
+  local outcome = redis.call('HGET', SAGA, 'outcome')
   add_event('saga.finished', nil, '"status":"' .. new .. '","outcome":"' .. outcome .. '"')
   count(1, 'ended', saga_name, new, outcome)
   count_time(NOW - created, SAGA_BOUNDS, 'took', saga_name)

@@ -29,7 +29,7 @@ local ID = ARGV[1]
 local clock = redis.call('TIME')
 local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
-local saga_name, status, direction, deadline, digest, paused
+local saga_name, created, was, status, direction, deadline, digest, paused -- was: its status before
 local steps = {}   -- {name, may_continue, has_fallback, has_undo}, in their order
 local numbers = {} -- a step's number by its name
 local state = {}   -- a record's state, nil while it was never touched
@@ -61,9 +61,10 @@ end
 
 -- Reads the saga; answers whether there is one.
 local function open_saga()
-  local head = redis.call('HMGET', SAGA, 'status', 'direction', 'deadline', 'definition', 'paused', 'name')
+  local head = redis.call('HMGET', SAGA, 'status', 'direction', 'deadline', 'definition', 'paused', 'name', 'created')
   if not head[1] then return false end
   status, direction, deadline, digest, paused, saga_name = head[1], head[2], tonumber(head[3]), head[4], head[5], head[6]
+  was, created = status, head[7]
   read_plan()
   return true
 end

@@ -18,7 +18,7 @@ if plan ~= '' then
 elseif redis.call('HEXISTS', DEFINITIONS, new_digest) == 0 then
   return {'define'}
 end
-saga_name, status, direction, digest = name, 'pending', 'forward', new_digest
+saga_name, created, status, direction, digest = name, NOW, 'pending', 'forward', new_digest
 redis.call('HSET', SAGA, 'name', name, 'definition', digest, 'input', input,
   'status', status, 'direction', direction, 'created', NOW, 'dispatches', 1, 'sent', NOW)
 if timeout ~= '' then

@@ -6,25 +6,24 @@ this, nothing tells of it; the history in the log has every event.
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from celery import Celery
 
-from amends.events import Event, Transition
+from amends.events import Transition
 from amends.observers.lines import write_lines
+from amends.observers.monitors import draw_row
 from amends.observers.signals import send_signals
 
 Observer = Callable[[Celery, Transition], None]
 
-_OBSERVERS: Final[Sequence[Observer]] = (write_lines, send_signals)
+_OBSERVERS: Final[Sequence[Observer]] = (write_lines, send_signals, draw_row)
 _logger = logging.getLogger(__name__)
 
 
-def tell_observers(app: Celery, saga_id: str, saga: str, events: Sequence[str]) -> None:
+def tell_observers(app: Celery, saga_id: str, head: Sequence[Any], events: Sequence[str]) -> None:
     """Tell each observer of a transition; one that fails is logged, and fails nothing else."""
-    transition = Transition(
-        saga_id=saga_id, saga=saga, events=tuple(Event.from_json(text) for text in events)
-    )
+    transition = Transition.read(saga_id, head, events)
     for observer in _OBSERVERS:
         try:
             observer(app, transition)

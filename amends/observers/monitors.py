@@ -1,0 +1,67 @@
+"""The rows of sagas in Flower and its like, drawn by the process that moved the saga."""
+
+import mmap
+import socket
+from typing import Final
+
+from celery import Celery
+
+from amends.config import settings_of
+from amends.events import Transition
+from amends.observers.courier import courier_of
+from amends.observers.rows import row_events
+
+_NOT_A_WORKER: Final = 0
+_OFF: Final = 1
+_ON: Final = 2
+
+
+class _Worker:
+    """What this worker is called, and a byte that says whether it sends task events.
+
+    The processes of its pool share the byte: Flower switches the events on while they run.
+    """
+
+    node = ""
+    events = mmap.mmap(-1, 1)
+
+
+def enter_worker(node: str, *, sends_events: bool) -> None:
+    """Note before the pool forks that this is a worker, and what Celery calls it."""
+    _Worker.node = node
+    switch_events(sends_events)
+
+
+def switch_events(on: bool) -> None:  # noqa: FBT001 - a switch
+    """Note whether this worker sends task events, for all its processes."""
+    _Worker.events[0] = _ON if on else _OFF
+
+
+def leave_worker() -> None:
+    """Note that this process is no worker any more."""
+    _Worker.events[0] = _NOT_A_WORKER
+
+
+def draw_row(app: Celery, transition: Transition) -> None:
+    """Tell monitors what a transition changes in its saga's row, in one message, and mostly nothing.
+
+    A worker does so while it sends the events of tasks, another process where it sends ``task-sent``
+    events (``task_send_sent_event``).
+    """
+    events = row_events(transition)
+    if events and _is_wanted(app):
+        courier_of(app).take(events, sender=_sender())
+
+
+def _is_wanted(app: Celery) -> bool:
+    if app.conf.task_always_eager or not settings_of(app).monitor_events:
+        return False
+    if _Worker.events[0] == _NOT_A_WORKER:
+        return bool(app.conf.task_send_sent_event)
+    return _Worker.events[0] == _ON
+
+
+def _sender() -> str:
+    if _Worker.events[0] == _NOT_A_WORKER:
+        return f"amends@{socket.gethostname()}"
+    return _Worker.node
