@@ -22,6 +22,7 @@ _KEPT: Final = 1_000  # events, while the broker is away
 
 _logger = logging.getLogger(__name__)
 
+
 class Courier:
     """Publishes events in their order from a thread of its own; while the broker is away it keeps the last ones."""
 

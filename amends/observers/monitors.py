@@ -45,19 +45,20 @@ def leave_worker() -> None:
 def draw_row(app: Celery, transition: Transition) -> None:
     """Tell monitors what a transition changes in its saga's row, in one message, and mostly nothing.
 
-    A worker does so while it sends the events of tasks, another process where it sends ``task-sent``
-    events (``task_send_sent_event``).
+    A worker does so while it sends the events of tasks. Another process tells of starts where it sends
+    ``task-sent`` events (``task_send_sent_event``), and of what a person does there in any case: a row
+    that failed stays so unless a monitor hears that it is tried again.
     """
     events = row_events(transition)
-    if events and _is_wanted(app):
+    if events and _is_wanted(app, transition):
         courier_of(app).take(events, sender=_sender())
 
 
-def _is_wanted(app: Celery) -> bool:
+def _is_wanted(app: Celery, transition: Transition) -> bool:
     if app.conf.task_always_eager or not settings_of(app).monitor_events:
         return False
     if _Worker.events[0] == _NOT_A_WORKER:
-        return bool(app.conf.task_send_sent_event)
+        return transition.was is not None or bool(app.conf.task_send_sent_event)
     return _Worker.events[0] == _ON
 
 

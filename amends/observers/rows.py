@@ -20,7 +20,9 @@ _ENTERED: Final = {
     SagaStatus.RUNNING: RUNNING,
     SagaStatus.COMPENSATING: ("task-compensating",),
     SagaStatus.COMPLETED: ("task-succeeded",),
-    SagaStatus.COMPENSATED: ("task-compensated",),  # failed would wake somebody, and nothing is wrong
+    SagaStatus.COMPENSATED: (
+        "task-compensated",
+    ),  # failed would wake somebody, and nothing is wrong
     SagaStatus.STUCK: ("task-failed",),  # this is to wake somebody
 }
 

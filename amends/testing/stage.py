@@ -63,6 +63,7 @@ class Stage:
             )
         self.app: Celery = _App(self._deliver)
         self.app.conf.amends_backend = f"memory://{secrets.token_hex(8)}"
+        self.app.conf.amends_monitor_events = False
         self._client = client_of(self.app.conf.amends_backend)
         keep_time(self._client, clock)
         self._clock = clock

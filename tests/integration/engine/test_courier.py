@@ -1,0 +1,86 @@
+"""Events on their way to a broker that hangs or restarts: nobody waits for it, and they come in order."""
+
+import os
+import signal
+import threading
+
+import psutil
+import pytest
+from bench import bench
+from celery import Celery
+from monitoring_ear import hearing
+from redis import Redis
+
+from amends.observers.courier import Courier
+from amends.observers.rows import RowEvent
+from local import redis
+from local.supervision import owned
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Run a Redis of its own; give its URL and its process."""
+    with owned(tmp_path) as owner, redis.started(owner, echo=False) as url:
+        port = url.rpartition(":")[2]
+        (process,) = [
+            each
+            for each in psutil.process_iter(["name", "cmdline"])
+            if each.info["name"].startswith("redis-server")
+            and any(port in word for word in each.info["cmdline"])
+        ]
+        yield url, process
+
+
+@pytest.fixture
+def app(server):
+    app = Celery("couriers", broker=server[0], set_as_current=False)
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def heard(server):
+    """Give the results that the events have which monitors hear of."""
+    with Redis.from_url(server[0]) as client, hearing(client, "order-1047") as messages:
+        yield lambda: [event["result"] for events in messages for event in events]
+
+
+def event(result):
+    return RowEvent("task-succeeded", {"uuid": "order-1047", "result": result, "runtime": 1.0})
+
+
+def test_events_arrive_in_the_order_in_which_they_were_taken(app, heard):
+    courier = Courier(app)
+    for n in range(50):
+        courier.take([event(n)], sender="orders@here")
+    bench.wait_until(lambda: len(heard()) == 50)
+    assert heard() == list(range(50))
+
+
+def test_nobody_waits_for_a_broker_that_hangs_and_it_hears_all_when_it_goes_on(app, heard, server):
+    courier = Courier(app)
+    courier.take([event(0)], sender="orders@here")
+    bench.wait_until(lambda: heard() == [0])
+    os.kill(server[1].pid, signal.SIGSTOP)
+    try:
+        taking = threading.Thread(
+            target=lambda: [courier.take([event(n)], sender="orders@here") for n in range(1, 50)]
+        )
+        taking.start()
+        taking.join(20)
+        assert not taking.is_alive()
+        assert heard() == [0]
+    finally:
+        os.kill(server[1].pid, signal.SIGCONT)
+    bench.wait_until(lambda: len(heard()) == 50)
+    assert heard() == list(range(50))
+
+
+def test_while_a_broker_is_away_no_more_than_the_last_events_are_kept(app, monkeypatch):
+    monkeypatch.setattr("amends.observers.courier._KEPT", 10)
+    app.conf.broker_url = "redis://127.0.0.1:1"
+    courier = Courier(app)
+    for n in range(100):
+        courier.take([event(n)], sender="orders@here")
+    bench.wait_until(lambda: len(courier._waiting) == 10)
+    assert [each.fields["result"] for each in courier._waiting] == list(range(90, 100))
