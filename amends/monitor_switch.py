@@ -33,4 +33,5 @@ class MonitorSwitch(bootsteps.StartStopStep):
 def _follow(consumer: Any) -> None:
     dispatcher = consumer.event_dispatcher
     if dispatcher is not None:  # None while there is no connection
-        switch_events(dispatcher.enabled and (not dispatcher.groups or "task" in dispatcher.groups))
+        sends_tasks = not dispatcher.groups or "task" in dispatcher.groups
+        switch_events(on=dispatcher.enabled and sends_tasks)

@@ -29,10 +29,10 @@ class _Worker:
 def enter_worker(node: str, *, sends_events: bool) -> None:
     """Note before the pool forks that this is a worker, and what Celery calls it."""
     _Worker.node = node
-    switch_events(sends_events)
+    switch_events(on=sends_events)
 
 
-def switch_events(on: bool) -> None:  # noqa: FBT001 - a switch
+def switch_events(*, on: bool) -> None:
     """Note whether this worker sends task events, for all its processes."""
     _Worker.events[0] = _ON if on else _OFF
 

@@ -1,7 +1,8 @@
 """The whole system on this machine: real Redis, services, workers and Flower; and again with RabbitMQ as broker."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import tasks
 from amends import Handle
 from amends.breaker.definition import breakers
+from amends.itinerary import Itinerary, StepPlan
 from local import rabbitmq, stack
 from sagas.order import OrderResult, order_saga
 from tasks.orders import Order, OrderItem
@@ -61,6 +63,15 @@ class OrderSystem:
         handle = self.start(**changes)
         return handle, handle.wait(timeout=60)
 
+    @contextmanager
+    def unconsumed(self, queue: str) -> Iterator[None]:
+        """Keep the workers from a queue for a while."""
+        tasks.app.control.cancel_consumer(queue, reply=True, timeout=5, limit=1)
+        try:
+            yield
+        finally:
+            tasks.app.control.add_consumer(queue, reply=True, timeout=5, limit=1)
+
     def ledger(self, order_id: str) -> dict[str, Any]:
         answer = self.services.get("/ledger", params={"order_id": order_id})
         entry: dict[str, Any] = answer.raise_for_status().json()
@@ -93,6 +104,29 @@ def use(system: OrderSystem) -> None:
     tasks.app.set_default()
     for breaker in breakers():
         breaker._last = None  # it reads an app's settings once
+
+
+@pytest.fixture
+def retrying(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let activities, or their compensations, be tried otherwise: a saga keeps what it was started with."""
+
+    def change(**plans: dict[str, Any]) -> None:
+        def changed(step: StepPlan) -> StepPlan:
+            had = {kind: getattr(step, kind) for kind in plans}
+            return step.model_copy(
+                update={
+                    kind: had[kind] and had[kind].model_copy(update=plans[kind]) for kind in plans
+                }
+            )
+
+        before = order_saga.itinerary
+        stages = tuple((changed(step),) for (step,) in before.stages)
+        after = Itinerary(
+            saga=before.saga, timeout=before.timeout, stages=stages, output=before.output
+        )
+        monkeypatch.setattr(order_saga, "itinerary", after)
+
+    return change
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import time
 import pytest
 
 import tasks
-from sagas.order import order_saga
 
 SERVICES = {
     "reserve_inventory": "inventory",
@@ -59,27 +58,9 @@ def unconsumed(each_system):
 
 
 @pytest.fixture
-def slow_retries(monkeypatch):
-    """Let attempts of orders wait for long: a saga keeps the numbers that it was started with."""
-    stages = [
-        (
-            step.model_copy(
-                update={
-                    "activity": step.activity.model_copy(
-                        update={"initial_interval": 20.0, "max_interval": 20.0}
-                    )
-                }
-            ),
-        )
-        for (step,) in order_saga.itinerary.stages
-    ]
-    monkeypatch.setattr(
-        order_saga,
-        "itinerary",
-        type(order_saga.itinerary)(
-            saga="order", timeout=900.0, stages=tuple(stages), output=order_saga.itinerary.output
-        ),
-    )
+def slow_retries(retrying):
+    """Let attempts of orders wait for long."""
+    retrying(activity={"initial_interval": 20.0, "max_interval": 20.0})
 
 
 @pytest.mark.parametrize("step", QUEUES)

@@ -111,6 +111,6 @@ def test_an_observer_that_fails_is_logged_and_the_others_are_told(
     monkeypatch.setattr("amends.observers._OBSERVERS", (fail, lambda *what: told.append(what)))
     with caplog.at_level(logging.ERROR, logger="amends.observers"):
         head = ["job", "", "pending", "1"]
-    tell_observers(app, saga_id, head, ['{"at":1,"name":"saga.started"}'])
+        tell_observers(app, saga_id, head, ['{"at":1,"name":"saga.started"}'])
     assert told[0][1].events[0].name == "saga.started"
     assert "fail failed" in caplog.text

@@ -86,7 +86,7 @@ def test_a_worker_that_sends_no_task_events_draws_no_rows(work, saga_id, heard):
 
 @pytest.mark.usefixtures("sends_events")
 def test_the_rows_can_be_switched_off(app, work, saga_id, heard, monkeypatch):
-    monkeypatch.setitem(app.conf, "amends_monitor_events", False)
+    monkeypatch.setitem(app.conf, "amends_monitor_events", value=False)
     job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(20)
     assert heard() == []
 

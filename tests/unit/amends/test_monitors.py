@@ -28,6 +28,7 @@ def drawn(monkeypatch):
 
     class Courier:
         def take(self, events, *, sender):
+            assert events
             senders.append(sender)
 
     monkeypatch.setattr(monitors, "courier_of", lambda app: Courier())
@@ -65,7 +66,7 @@ def test_a_worker_tells_under_its_own_name_while_it_sends_the_events_of_tasks(ap
     enter_worker("orders@here", sends_events=False)
     draw_row(app, of_a_person())
     assert drawn == []
-    switch_events(True)
+    switch_events(on=True)
     draw_row(app, of_a_person())
     assert drawn == ["orders@here"]
 
@@ -79,7 +80,7 @@ def test_a_process_of_the_pool_follows_the_switch_of_its_worker(app, drawn):
         draw_row(app, of_a_person())
         os.write(wrote[1], b"y" if drawn == ["orders@here"] else b"n")
         os._exit(0)
-    switch_events(True)
+    switch_events(on=True)
     os.write(switched[1], b"x")
     assert os.read(wrote[0], 1) == b"y"
     os.waitpid(child, 0)

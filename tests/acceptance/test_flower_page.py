@@ -1,0 +1,99 @@
+"""Flower's pages in a Chromium: sagas as rows of their own, their steps as children, and its buttons.
+
+``SCREENSHOTS=docs python -m pytest tests/acceptance/test_flower_page.py`` takes the pictures of the docs.
+"""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
+PATIENCE = 30_000  # ms
+
+pytestmark = [
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium"
+    ),
+    pytest.mark.parametrize("system", ["redis"], indirect=True),
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, system):
+    page = browser.new_page(
+        base_url=system.urls["FLOWER_URL"], viewport={"width": 1280, "height": 720}
+    )
+    page.set_default_timeout(PATIENCE)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def shoot():
+    """Take a picture of a page, where pictures are wanted."""
+
+    def take(page, name):
+        if SCREENSHOTS:
+            page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png")
+
+    return take
+
+
+def wait_for(handle, holds):
+    until = time.monotonic() + 30
+    while not holds(snapshot := handle.snapshot()):
+        assert time.monotonic() < until, snapshot
+        time.sleep(0.02)
+
+
+def stuck_order(system, retrying, order_id):
+    """Leave an order stuck: its address is bad, and its refund fails."""
+    retrying(compensation={"max_attempts": 1})
+    with system.unconsumed("shipping"):
+        handle = system.start(order_id=order_id, shipping_address="1 Nowhere Road")
+        wait_for(handle, lambda seen: seen.steps["process_payment"].state == "done")
+        system.fault("payments.primary", down=True)
+    wait_for(handle, lambda seen: seen.status == "stuck")
+    system.fault("payments.primary")
+    return handle
+
+
+def test_each_order_is_a_row_in_its_state_and_its_steps_are_its_children(
+    system, page, retrying, shoot
+):
+    system.run(order_id="order-1047")
+    stuck = stuck_order(system, retrying, "order-1048")
+    with system.unconsumed("compensations"):
+        back = system.start(order_id="order-1049", shipping_address="1 Nowhere Road")
+        wait_for(back, lambda seen: seen.status == "compensating")
+        page.goto("/tasks?name=saga.order")
+        for order_id, state in [
+            ("order-1047", "SUCCESS"),
+            ("order-1048", "FAILURE"),
+            ("order-1049", "COMPENSATING"),
+        ]:
+            row = page.locator(f"tr#{order_id}")
+            expect(row).to_contain_text("saga.order", timeout=PATIENCE)
+            expect(row).to_contain_text(state)
+        page.goto("/tasks")
+        expect(page.locator("tr#order-1047")).to_be_visible()
+        shoot(page, "flower-tasks")
+    assert back.wait(60).outcome == "shipment_failed"
+    stuck.retry(by="ada", why="the bank is back")
+    assert stuck.wait(60).outcome == "shipment_failed"
+    page.goto("/tasks?name=saga.order")
+    for order_id in ("order-1048", "order-1049"):
+        expect(page.locator(f"tr#{order_id}")).to_contain_text("COMPENSATED", timeout=PATIENCE)
