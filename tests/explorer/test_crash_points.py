@@ -9,7 +9,7 @@ import pytest
 from plots import PLOTS
 from strikes import KINDS
 
-from amends.lua import SCRIPTS
+from amends.lua import TRANSITIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Exception raised outside body")
 SAMPLE = 53
@@ -31,8 +31,7 @@ def test_the_plots_come_by_every_script_and_every_boundary(explorer):
     kinds = [kind for kind in KINDS if kind.does == "kill"]
     points = [str(each) for plot in PLOTS for kind in kinds for each in explorer.points(plot, kind)]
     crossed = " ".join(points)
-    of_sagas = {name for name, text in SCRIPTS.items() if "open_saga()" in text}
-    for script in (*of_sagas, "take_due"):
+    for script in (*TRANSITIONS, "take_due"):
         assert f"before {script}" in crossed, f"no plot comes by {script}"
     for name in ("publish", "acknowledge", "reject", "effect", "undo effect"):
         assert f"before {name}" in crossed
