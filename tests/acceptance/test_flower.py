@@ -1,6 +1,7 @@
 """What plain Flower shows of a saga."""
 
 import json
+import re
 import time
 
 import httpx
@@ -15,7 +16,7 @@ def shown(system):
         until = time.monotonic() + 30
         while True:
             page = httpx.get(f"{system.urls['FLOWER_URL']}/api/tasks", params={"limit": 500}).json()
-            found = {id_: task for id_, task in page.items() if id_.startswith(saga_id)}
+            found = {id_: task for id_, task in page.items() if id_.startswith(f"{saga_id}.")}
             ended = [task for task in found.values() if task["state"] in ("SUCCESS", "FAILURE")]
             if len(ended) >= count:
                 return found
@@ -59,6 +60,58 @@ def test_every_task_is_a_child_of_its_saga(system, shown):
     steps = {id_: task for id_, task in found.items() if not id_.endswith(".advance")}
     assert {task["root_id"] for task in found.values()} == {handle.id}
     assert {task["parent_id"] for task in steps.values()} == {handle.id}
+
+
+@pytest.fixture
+def row_of(system):
+    """Ask Flower for the row of a saga until it is in this state."""
+
+    def ask(saga_id: str, state: str) -> dict:
+        until = time.monotonic() + 30
+        while True:
+            answer = httpx.get(f"{system.urls['FLOWER_URL']}/api/task/info/{saga_id}")
+            if answer.status_code == 200 and answer.json()["state"] == state:
+                return answer.json()
+            assert time.monotonic() < until, answer.text
+            time.sleep(0.1)
+
+    return ask
+
+
+def test_each_saga_is_a_row_of_its_own_with_its_outcome(system, row_of):
+    handle, _ = system.run()
+    row = row_of(handle.id, "SUCCESS")
+    assert (row["name"], row["result"]) == ("saga.order", "completed")
+    assert row["received"] <= row["started"] <= row["succeeded"]
+    assert row["runtime"] > 0
+    handle, _ = system.run(shipping_address="1 Nowhere Road")
+    assert row_of(handle.id, "COMPENSATED")["result"] == "shipment_failed"
+
+
+def test_the_steps_of_a_saga_are_the_children_of_its_row(system, shown, row_of):
+    handle, _ = system.run()
+    steps = shown(handle.id, 5)
+    row = row_of(handle.id, "SUCCESS")
+    assert (set(row["children"]), row["parent_id"]) == (set(steps), None)
+
+
+def test_what_is_counted_of_sagas_is_right_in_flowers_metrics(system, row_of):
+    before = _counts(system)
+    handle, _ = system.run()
+    row_of(handle.id, "SUCCESS")
+    after = _counts(system)
+    for kind in ("task-received", "task-started", "task-succeeded"):
+        assert after.get(kind, 0) == before.get(kind, 0) + 1
+
+
+def _counts(system):
+    """Read how many events of each type Flower had of orders, whoever sent them."""
+    counts: dict[str, float] = {}
+    metrics = httpx.get(f"{system.urls['FLOWER_URL']}/metrics").text
+    pattern = r'flower_events_total{task="saga.order",type="([^"]+)",worker="[^"]+"} (.+)'
+    for kind, count in re.findall(pattern, metrics):
+        counts[kind] = counts.get(kind, 0) + float(count)
+    return counts
 
 
 def test_no_data_of_an_order_is_in_any_argument(system, shown):
