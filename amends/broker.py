@@ -47,10 +47,10 @@ def queue_lengths(app: Celery, queues: Iterable[str]) -> dict[str, int]:
 
 
 def _length(connection: Any, queue: str) -> int:
-    # A channel of its own: AMQP closes one that asks for a queue which is not there.
-    with connection.channel() as channel:
-        try:
-            length: int = channel.queue_declare(queue=queue, passive=True).message_count
-        except connection.channel_errors:
-            return 0
-        return length
+    try:
+        length: int = connection.default_channel.queue_declare(
+            queue=queue, passive=True
+        ).message_count
+    except connection.channel_errors:
+        return 0  # there is no such queue, and so no message in it
+    return length
