@@ -24,9 +24,11 @@ class SagaCollector(Collector):
 
     It keeps nothing: the log counts, and this reads. What it takes does not grow with the number of sagas.
     With the log or the broker away the rest is shown, and ``amends_log_up`` or ``amends_broker_up`` is 0.
+    Raises `ConfigurationError`.
     """
 
     def __init__(self, app: Celery) -> None:
+        log_of(app)  # what is wrong with the settings is said now, and not to Prometheus
         self._app = app
 
     def describe(self) -> Iterator[Family]:

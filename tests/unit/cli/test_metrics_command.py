@@ -75,6 +75,13 @@ def test_a_port_that_is_taken_is_said_in_one_line(run):
     assert "--port" in shown.stderr
 
 
+def test_an_app_without_a_log_is_told_at_once(app, run):
+    app.conf.amends_backend = None
+    shown = run("metrics", "--port", "0")
+    assert shown.exit_code == 5
+    assert "amends_backend" in shown.stderr
+
+
 def test_without_the_extra_it_says_what_to_install():
     found = subprocess.run(
         [sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=False
