@@ -62,6 +62,8 @@ def reasons(of: Explanation) -> Iterator[str]:
 
 def prospects(of: Explanation) -> Iterator[str]:
     """Say what happens next by itself, and when."""
+    if of.overdue > _LONG_OVERDUE:
+        yield f"No worker has looked at it for {duration(of.overdue)}, though it is due: is any worker running?"
     if of.situation is Situation.STUCK:
         yield "Nothing, until a person acts."
     elif of.situation is Situation.ENDED:
@@ -72,8 +74,6 @@ def prospects(of: Explanation) -> Iterator[str]:
         yield from _next(of)
     if of.deadline_at and of.situation not in (Situation.STUCK, Situation.ENDED):
         yield f"If it has not ended by {clock(of.deadline_at, of.now)}{_in(of, of.deadline_at)}, it goes back."
-    if of.overdue > _LONG_OVERDUE:
-        yield f"No worker has looked at it for {duration(of.overdue)}, though it is due: is any worker running?"
 
 
 def effects_of_a_cancel(of: Explanation) -> Iterator[str]:
@@ -124,7 +124,8 @@ def _why_at(of: Explanation, record: Record) -> Iterator[str]:
     if of.claim:
         yield from _why_claimed(of, record, of.claim)
     elif record.error:
-        yield f"{_attempts(record)}. The last one ended with {_flat(record.error)}."
+        last = "" if of.circuit else f" The last one ended with {_flat(record.error)}."
+        yield f"Attempts spent: {_attempts(record)}.{last}"
     if record.deaths:
         yield f"{record.deaths} of its processes died; after {record.poison_after} it is not tried again."
     if of.circuit:
@@ -154,7 +155,7 @@ def _why_claimed(of: Explanation, record: Record, claim: Claim) -> Iterator[str]
 
 def _why_queued(of: Explanation, message: Message) -> Iterator[str]:
     count = "" if message.dispatches <= 1 else f", the {message.dispatches}th"
-    yield f"A message for it{count} was to arrive at {_since(of, message.sent_at)}, and no worker has claimed it."
+    yield f"A message for it{count} was due at {_since(of, message.sent_at)}, and no worker has claimed it."
     if message.broker_error:
         yield f"The broker is away: {_flat(message.broker_error)}."
     elif message.queue_length == 0:
@@ -164,11 +165,11 @@ def _why_queued(of: Explanation, message: Message) -> Iterator[str]:
 
 
 def _next(of: Explanation) -> Iterator[str]:
-    after = "".join(f" Then comes {each}." for each in of.remaining[1:2])
+    after = "".join(f" Then comes {each}." for each in of.remaining[1:2] if not of.pause)
     claim, wait, looked_at = of.claim, of.wait, of.looked_at
     if of.situation is Situation.RUNNING and claim:
         limit, given_up = clock(claim.soft_limit_at, of.now), clock(claim.given_up_at, of.now)
-        is_settling = of.turn and of.record and not of.record.undoes
+        is_settling = of.turn and not of.pause and of.record and not of.record.undoes
         then = " The undo begins after it." if is_settling else after
         yield f"It may run until {limit}{_in(of, claim.soft_limit_at)}, and is given up at {given_up}.{then}"
     elif of.situation is Situation.LOST and looked_at:
@@ -215,8 +216,7 @@ def _name(record: Record) -> str:
 
 
 def _attempts(record: Record) -> str:
-    of_most = f" of {record.max_attempts}" if record.max_attempts else ""
-    return f"{record.attempts}{of_most} attempts are spent"
+    return f"{record.attempts}{f' of {record.max_attempts}' if record.max_attempts else ''}"
 
 
 def _flat(text: str | None) -> str:

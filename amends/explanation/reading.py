@@ -49,7 +49,7 @@ def explain(app: Celery, saga_id: str) -> Explanation:
     message = message_of(view, log, path) if path and is_queued else None
     failures = tuple(view.record(each) for each in view.with_state("stuck"))
     deeds = tuple(_deeds(view))
-    cancel = _cancel(view)
+    pause, cancel = _pause(view, deeds), _cancel(view)
     looked_at = view.standing.looked_at
     return Explanation(
         id=saga_id,
@@ -70,7 +70,7 @@ def explain(app: Celery, saga_id: str) -> Explanation:
         wait=wait,
         circuit=circuit,
         message=message,
-        pause=_pause(view, deeds),
+        pause=pause,
         turn=_turn(view),
         failures=failures,
         deeds=deeds,
@@ -78,7 +78,7 @@ def explain(app: Celery, saga_id: str) -> Explanation:
         looked_at=looked_at,
         overdue=max(0.0, view.now - looked_at) if looked_at else 0.0,
         cancel=cancel,
-        remedies=remedies(situation, record, failures, cancel),
+        remedies=tuple(remedies(situation, record, failures, cancel, is_paused=pause is not None)),
     )
 
 

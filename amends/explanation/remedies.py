@@ -12,16 +12,15 @@ _WAITING: Final = frozenset({Situation.RETRYING, Situation.DEFERRED})
 
 
 def remedies(
-    situation: Situation, record: Record | None, failures: Sequence[Record], cancel: CancelEffect
-) -> tuple[Remedy, ...]:
-    """List what a person can do here, and the log would not refuse."""
-    return tuple(_remedies(situation, record, failures, cancel))
-
-
-def _remedies(
-    situation: Situation, record: Record | None, failures: Sequence[Record], cancel: CancelEffect
+    situation: Situation,
+    record: Record | None,
+    failures: Sequence[Record],
+    cancel: CancelEffect,
+    *,
+    is_paused: bool,
 ) -> Iterator[Remedy]:
-    if situation is Situation.PAUSED:
+    """List what a person can do here, and the log would not refuse."""
+    if is_paused:
         yield Remedy(act="resume")
     if situation is Situation.STUCK or situation in _WAITING:
         yield Remedy(act="retry")
@@ -31,7 +30,7 @@ def _remedies(
         yield from _skips([record])
     if cancel.is_possible:
         yield Remedy(act="cancel")
-    if situation in _PAUSABLE:
+    if situation in _PAUSABLE and not is_paused:
         yield Remedy(act="pause")
 
 

@@ -235,6 +235,7 @@ def test_paused_is_told_with_who_did_it_and_why(held, why, saga_id):
     assert arrived.wait(10)
     handle.pause(by="ada", why="a deploy")
     assert why(handle).situation == "running"
+    assert acts(why(handle)) == [("resume", None), ("cancel", None)]
     held.let_go()
     bench.wait_until(lambda: handle.snapshot().steps["a"].state == "done")
     found = why(handle)
