@@ -14,6 +14,7 @@ from amends.explanation.facts import (
     Role,
     Situation,
 )
+from amends.itinerary import UNDO
 
 _LONG_OVERDUE: Final = 30.0
 _DEEDS: Final = {
@@ -115,6 +116,8 @@ def _why_stuck(of: Explanation) -> Iterator[str]:
     for record in of.failures:
         count = "its only attempt" if record.attempts == 1 else f"{record.attempts} attempts"
         yield f"{_name(record)} failed for good after {count}: {_flat(record.error)}."
+        key = f"{of.id}:{record.path.removesuffix(UNDO)}"
+        yield f"It takes back what was done under the idempotency key {key}."
     if of.record:
         dropped = of.record.unregistered
         yield f"{_name(of.record)} cannot begin: {of.reason}; {dropped} messages were dropped."
@@ -206,7 +209,7 @@ def _deed(of: Explanation, deed: Deed) -> str:
 
 
 def _name(record: Record) -> str:
-    target = record.path.removesuffix(":undo")
+    target = record.path.removesuffix(UNDO)
     if record.role is Role.STEP:
         return record.path
     if record.role is Role.FALLBACK:

@@ -23,6 +23,7 @@ def test_a_stuck_saga_is_told_with_what_went_wrong_and_what_to_type(run, stuck, 
         "e-1  errand  stuck",
         "Refused: nobody delivers to Nowhere",
         "ConnectionError: the shop is closed",
+        "under the idempotency key e-1:buy.",
         f"celery -A shop saga retry e-1 --seen {events}\n",
         f"celery -A shop saga skip e-1 buy --seen {events}\n",
     ):
