@@ -113,5 +113,5 @@ def _paid_by_fallback(history: Sequence[Event], outage: Outage) -> bool:
 
 
 def _fault(outage: Outage) -> str:
-    names = {"down": "down", "lost_reply_rate": "no reply", "error_rate": "errors"}
+    names = {"down": "down", "lost_reply_rate": "mute", "error_rate": "errors"}
     return next(text for name, text in names.items() if name in outage.faults)

@@ -21,6 +21,8 @@ from chaos.kinds import (
 PACE = 1.0
 # The orders come in this part of the run; in the rest of it faults hit what is still open.
 ORDERS_WITHIN = 0.85
+# With outages they come to nearly its end: one without orders shows nothing.
+ORDERS_WITHIN_OUTAGES = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,8 @@ def draw_schedule(
     """
     rng = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
     span = minutes * 60.0
-    placed = sorted(rng.uniform(0.0, span * ORDERS_WITHIN) for _ in range(orders))
+    within = span * (ORDERS_WITHIN_OUTAGES if outages else ORDERS_WITHIN)
+    placed = sorted(rng.uniform(0.0, within) for _ in range(orders))
     kinds = {
         name: kind
         for name, kind in KINDS.items()
