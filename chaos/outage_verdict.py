@@ -89,7 +89,7 @@ def judge_outages(
 def outages_table(verdict: OutagesVerdict, *, began: float) -> Table:
     """Draw a line for each outage: its charges, those that may be and their causes; `began` is when the run did."""
     # As narrow as a terminal of 80 columns.
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, padding=0)
     table.add_column("outage")
     headings = ("s", "charges", "may be", "counted", "under way", "probes", "alone", "opened")
     for heading in (*headings, "fallback"):
