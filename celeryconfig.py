@@ -7,6 +7,12 @@ broker_url = os.environ.get("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
 amends_backend = os.environ.get("AMENDS_BACKEND", "redis://127.0.0.1:6379/1")
 amends_compensation_queue = os.environ.get("AMENDS_COMPENSATION_QUEUE", "compensations")
 
+# A file that each worker touches while it lives; %n is the worker's own name. None is written without it.
+amends_health_file = os.environ.get("AMENDS_HEALTH_FILE")
+
+# Redis as broker: who publishes must not wait without end for one that hangs.
+broker_transport_options = {"socket_timeout": 5.0, "socket_connect_timeout": 5.0}
+
 # Where `call_external_service` may call: hosts as name or name:port.
 external_hosts = tuple(
     os.environ.get(

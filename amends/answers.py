@@ -1,6 +1,6 @@
 """What the saga log answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -171,7 +171,8 @@ class Waiting:
 class Heartbeat:
     """What a worker last said: `at` by the log's clock, `age` seconds ago, that these processes live.
 
-    `messages` has the ids of those in its hands; None where it did not say. `node` is what Celery calls it.
+    `messages` has the ids of those in its hands; None where it did not say. `node` is what Celery calls it, and
+    `version` that of the amends it runs; '' where it did not say.
     """
 
     at: float
@@ -179,6 +180,20 @@ class Heartbeat:
     pids: frozenset[str]
     messages: frozenset[str] | None
     node: str = ""
+    version: str = ""
+
+    @classmethod
+    def read(cls, fields: Mapping[str, str], *, now: float) -> Self:
+        """Read what is in the log, whose clock says `now`."""
+        at, messages = int(fields["at"]) / 1000, fields.get("messages")
+        return cls(
+            at=at,
+            age=now - at,
+            pids=frozenset(fields["pids"].split(",")),
+            messages=None if messages is None else frozenset(messages.split(",")),
+            node=fields.get("node", ""),
+            version=fields.get("version", ""),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,13 @@ from celery.worker import state
 from kombu.exceptions import OperationalError
 
 from amends import retention
-from amends.config import is_configured, settings_of
+from amends.config import Settings, is_configured, settings_of
+from amends.diagnosis.saga_log import weaknesses_of
 from amends.errors import LogUnavailable
 from amends.handover import hand_back
+from amends.health import Health, Pulse, health_of
 from amends.heartbeat import Heartbeat
-from amends.log import SagaLog, log_of
+from amends.log import log_of
 from amends.messages import name_worker
 from amends.monitor_switch import MonitorSwitch
 from amends.observers.monitors import enter_worker, leave_worker
@@ -42,22 +44,26 @@ class Recovery(bootsteps.StartStopStep):
         enter_worker(worker.hostname, sends_events=worker.task_events)
         self._ends = threading.Event()
         self._heartbeat: Heartbeat | None = None
+        self._health: Health | None = None
 
     def start(self, worker: Any) -> None:
         """Begin to beat and to sweep, where the app has a saga log."""
         if not is_configured(worker.app):
             _logger.warning("no sagas run here: amends_backend is not set")
             return
-        interval = settings_of(worker.app).sweep_interval
+        settings = settings_of(worker.app)
         log = log_of(worker.app)
-        _warn(log)
+        _warn(settings)
         pids = lambda: worker.pool.info.get("processes", ())  # noqa: E731
-        self._heartbeat = heartbeat = Heartbeat(log, pids, _messages_in_hand, node=worker.hostname)
+        self._health = worker.amends_health = health_of(worker, settings.health_file)
+        self._heartbeat = heartbeat = Heartbeat(
+            log, pids, _messages_in_hand, node=worker.hostname, after=self._note_beat
+        )
         heartbeat.start()
         # Bootsteps stop before the pool drains, and what still runs there must not seem dead.
-        worker_shutdown.connect(lambda **_: heartbeat.stop(), weak=False)
+        worker_shutdown.connect(self._fall_silent, weak=False)
         worker_shutdown.connect(lambda **_: leave_worker(), weak=False)
-        arguments = (worker.app, heartbeat, interval)
+        arguments = (worker.app, heartbeat, settings.sweep_interval)
         threading.Thread(
             target=self._loop, args=arguments, name="amends-sweep", daemon=True
         ).start()
@@ -81,8 +87,17 @@ class Recovery(bootsteps.StartStopStep):
     def terminate(self, worker: Any) -> None:
         """End both at once, with the pool."""
         self.stop(worker)
+        self._fall_silent()
+
+    def _note_beat(self, is_accepted: bool) -> None:  # noqa: FBT001 - all there is to say
+        if self._health is not None:
+            self._health.tell(is_ready=is_accepted)
+
+    def _fall_silent(self, **_: Any) -> None:
         if self._heartbeat is not None:
             self._heartbeat.stop()
+        if self._health is not None:
+            self._health.end()
 
     def _loop(self, app: Celery, heartbeat: Heartbeat, interval: float) -> None:
         removes_at = 0.0
@@ -122,18 +137,17 @@ def _jittered(seconds: float) -> float:
     return seconds * random.uniform(0.5, 1.5)  # noqa: S311
 
 
-def _warn(log: SagaLog) -> None:
+def _warn(settings: Settings) -> None:
     try:
-        for weakness in log.weaknesses():
-            _logger.warning("%s", weakness)
+        for each in weaknesses_of(settings):
+            _logger.warning("%s; %s (%s)", each.what, each.remedy, each.code)
     except LogUnavailable as error:
         _logger.warning("the worker starts without its saga log: %s", error)
 
 
 def _install(app: Celery) -> None:
     app.steps["worker"].add(Recovery)
-    app.steps["consumer"].add(Reconnection)
-    app.steps["consumer"].add(MonitorSwitch)
+    app.steps["consumer"].update((Reconnection, MonitorSwitch, Pulse))
 
 
 _celery: Any = _state  # what shared_task uses, and celery-types does not know

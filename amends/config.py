@@ -29,7 +29,8 @@ class Settings:
     it up in any pool, which must be longer. A step that was claimed `poison_after` times by processes
     that died of it is not tried again; a saga whose messages met so often a worker that does not know their task is stuck.
     An ended saga is removed after `retention` seconds. With `monitor_events` each saga has a row of
-    its own in Flower and its like, where workers send the events of tasks.
+    its own in Flower and its like, where workers send the events of tasks. `health_file` is
+    touched by each worker while it lives.
     """
 
     backend: str
@@ -42,6 +43,7 @@ class Settings:
     poison_after: int = 5
     retention: float = 7 * 86400.0
     monitor_events: bool = True
+    health_file: str | None = None
 
 
 def settings_of(app: Celery) -> Settings:
@@ -128,8 +130,8 @@ def _client(backend: str, pid: int) -> redis.Redis:  # noqa: ARG001 - a forked c
     return redis.Redis.from_url(backend, **options)
 
 
-def impatient_client_of(backend: str) -> redis.Redis:
-    """Return a client that gives up after a quarter of a second: what it is for can do without an answer.
+def impatient_client_of(backend: str, *, patience: float = 0.25) -> redis.Redis:
+    """Return a client that gives up after so many seconds: what it is for can do without an answer.
 
     It is a new one each time. In memory it is this process's one, whose data it shares.
     """
@@ -137,8 +139,8 @@ def impatient_client_of(backend: str) -> redis.Redis:
         return client_of(backend)
     options: dict[str, Any] = {
         "decode_responses": True,
-        "socket_connect_timeout": 0.25,
-        "socket_timeout": 0.25,
+        "socket_connect_timeout": patience,
+        "socket_timeout": patience,
         "retry": Retry(NoBackoff(), retries=0),
     }
     return redis.Redis.from_url(backend, **options)

@@ -108,6 +108,7 @@ def _link(app: Celery, saga_id: str, record: RecordPlan, number: int, tries: int
     bind=True,
     acks_late=True,
     reject_on_worker_lost=True,
+    acks_on_failure_or_timeout=True,
     ignore_result=True,
     max_retries=None,
 )

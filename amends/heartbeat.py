@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from typing import Final
 
 from amends.answers import Heartbeat as Beat
@@ -19,6 +20,7 @@ DEAD_AFTER: Final = 10.0
 """Seconds after which a worker that did not beat is dead."""
 JUDGES_AFTER: Final = 15.0
 """Seconds of accepted beats, without a gap, before a worker judges others."""
+VERSION: Final = version("amends")
 
 _logger = logging.getLogger(__name__)
 
@@ -26,8 +28,8 @@ _logger = logging.getLogger(__name__)
 class Heartbeat:
     """Says now and then that this worker lives, which processes of its pool do, and what it is at.
 
-    `pids` and `messages` tell those, and `node` is what Celery calls this worker. It goes on while the pool
-    drains; `stop` ends it.
+    `pids` and `messages` tell those; `node` is what Celery calls this worker. After each beat `after` hears
+    whether the log accepted it. It goes on while the pool drains; `stop` ends it.
     """
 
     def __init__(
@@ -37,9 +39,11 @@ class Heartbeat:
         messages: Callable[[], Iterable[str] | None] = lambda: None,
         *,
         node: str = "",
+        after: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._log = log
         self._node = node
+        self._after = after
         self._pids = pids
         self._messages = messages
         self._accepted_since: float | None = None
@@ -57,7 +61,9 @@ class Heartbeat:
     def beat(self) -> None:
         """Beat once. Raises `LogUnavailable`."""
         pids = {os.getpid(), *self._pids()}
-        self._log.note_heartbeat(worker_name(), pids, self._messages(), node=self._node)
+        self._log.note_heartbeat(
+            worker_name(), pids, self._messages(), node=self._node, version=VERSION
+        )
         now = time.monotonic()
         if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:
             self._accepted_since = now
@@ -80,6 +86,7 @@ class Heartbeat:
             except Exception:
                 self._accepted_since = None
                 _logger.exception("no heartbeat; the next one tries again")
+            self._after(self._accepted_since is not None)
             self._ends.wait(INTERVAL)
 
 

@@ -240,41 +240,36 @@ class SagaLog:
         messages: Iterable[str] | None = None,
         *,
         node: str = "",
+        version: str = "",
     ) -> None:
         """Note that a worker lives, and with it these processes of its pool and messages in its hands.
 
-        `node` is what Celery calls it.
+        `node` is what Celery calls it, `version` that of the amends it runs.
         """
-        arguments = [",".join(map(str, pids)), round(_HEARTBEAT_KEPT * 1000), node]
+        arguments = [",".join(map(str, pids)), round(_HEARTBEAT_KEPT * 1000), node, version]
         if messages is not None:
             arguments.append(",".join(messages))
-        self._store.call_many("note_heartbeat", [([_worker_key(worker)], arguments)])
+        self._store.call_many("note_heartbeat", [([_worker_key(worker), _WORKERS], arguments)])
 
     def read_heartbeat(self, worker: str) -> Heartbeat | None:
         """Read what a worker last said, None where that is long ago."""
-        key = _worker_key(worker)
-        (seconds, micros), (at, pids, messages, node) = self._store.read(
-            lambda client: (
-                client.pipeline(transaction=False)
-                .time()
-                .hmget(key, "at", "pids", "messages", "node")
-                .execute()
-            )
-        )
-        if at is None:
-            return None
-        now, then = seconds + micros / 1_000_000, int(at) / 1000
-        return Heartbeat(
-            at=then,
-            age=now - then,
-            pids=frozenset(pids.split(",")),
-            messages=None if messages is None else frozenset(messages.split(",")),
-            node=node or "",
-        )
+        return next(iter(self._read_heartbeats([_worker_key(worker)])), None)
 
-    def weaknesses(self) -> list[str]:
-        """Tell how the log's Redis is configured to lose what it acknowledged."""
-        return self._store.weaknesses()
+    def read_heartbeats(self) -> list[Heartbeat]:
+        """Read what every worker last said, but for what is long ago."""
+        keys = self._store.read(lambda client: client.zrange(_WORKERS, 0, -1))
+        return self._read_heartbeats(keys)
+
+    def _read_heartbeats(self, keys: Sequence[str]) -> list[Heartbeat]:
+        def command(client: Any) -> Any:
+            pipeline = client.pipeline(transaction=False).time()
+            for key in keys:
+                pipeline.hgetall(key)
+            return pipeline.execute()
+
+        (seconds, micros), *found = self._store.read(command)
+        now = seconds + micros / 1_000_000
+        return [Heartbeat.read(fields, now=now) for fields in found if fields]
 
     # Reading
 
@@ -337,8 +332,11 @@ def _started(saga_id: str, said: str, value: str) -> int | SagaStatus | SagaAlre
     return int(value) if said == "started" else SagaStatus(value)
 
 
+_WORKERS: Final = "amends:{workers}"
+
+
 def _worker_key(worker: str) -> str:
-    return f"amends:worker:{worker}"
+    return f"{_WORKERS}:{worker}"
 
 
 def log_of(app: Celery) -> SagaLog:

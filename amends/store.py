@@ -27,12 +27,6 @@ _TAKES_NO_WRITES: Final = re.compile(
     r"\b(BUSY|OOM|READONLY|MISCONF|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN)\b"
 )
 
-_WANTED: Final = {
-    "appendonly": "set it to yes, or a restart loses every saga",
-    "appendfsync": "set it to always, or a crash loses acknowledged steps and undos",
-    "maxmemory-policy": "set it to noeviction, or live sagas are evicted when it is full",
-}
-
 
 Tell = Callable[[str, list[Any], list[str]], None]
 """What is told of each transition that wrote to a history: the saga's id, what ``moves.lua`` says of it, its events as JSON."""
@@ -153,21 +147,6 @@ class Store:
             for shard in range(self.shards):
                 pipeline.zcard(self.due_key(shard))
             return sum(pipeline.execute())
-
-    def weaknesses(self) -> list[str]:
-        """Tell how this Redis is configured to lose what it acknowledged; nothing where it does not say."""
-        told: dict[str, str] = {}
-        try:
-            with _reaching():
-                for name in _WANTED:  # one by one: Redis 6.2 takes one name at a time
-                    told |= self.client.config_get(name)
-        except exceptions.ResponseError:  # a hosted Redis keeps CONFIG to itself
-            return []
-        return [
-            f"the saga log's Redis has {name} {value}: {_WANTED[name]}"
-            for name, value in told.items()
-            if not _WANTED[name].startswith(f"set it to {value},")
-        ]
 
     def prepare(self) -> None:
         """At first use: load the scripts, and hold the number of shards to what the log has.

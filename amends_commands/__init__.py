@@ -48,6 +48,10 @@ _COMMANDS: Final = {
         "Show a circuit breaker and its last transitions, or take it over.",
     ),
     "metrics": ("amends.cli.metrics:serve_metrics", "Serve metrics to Prometheus, until Ctrl-C."),
+    "doctor": (
+        "amends.cli.doctor:examine_app",
+        "Look for what would break sagas, in settings, Redis, broker and workers.",
+    ),
 }
 
 

@@ -81,7 +81,7 @@ class Diary:
                 pipe.hincrby(self._saga, name, -milliseconds)
         for key in (self._due, *self._indexes.values()):
             pipe.zadd(key, {SAGA_ID: -milliseconds}, xx=True, incr=True)
-        for key in self._client.keys("amends:worker:*"):
+        for key in self._client.keys("amends:{workers}:*"):
             pipe.hincrby(key, "at", -milliseconds)
         pipe.execute()
 

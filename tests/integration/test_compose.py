@@ -96,6 +96,7 @@ def containers(redis_url: str, owner: Owner) -> Iterator[Containers]:
         "8080": str(free_port()),
         "5555": str(free_port()),
         "/data/": f"{owner.directory}/",
+        "/tmp/": f"{owner.directory}/",  # noqa: S108 - what is replaced
     }
     containers = Containers(app=app, replacements=replacements)
     programs = {service: containers.command(service) for service in PYTHON_SERVICES}
@@ -190,6 +191,7 @@ def test_a_health_check_fails_where_nothing_runs(
     replacements = {
         "redis://redis:6379/0": f"{redis_url}/10",
         **dict.fromkeys(("8080", "5555"), str(free_port())),
+        "/tmp/": f"{tmp_path}/",  # noqa: S108 - what is replaced
     }
     assert not Containers(app=tmp_path, replacements=replacements).is_healthy(service)
 

@@ -86,16 +86,3 @@ def test_a_redis_that_is_full_is_as_good_as_away(redis_url):
                 log.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}")
         finally:
             client.config_set("maxmemory", 0)
-
-
-def test_a_redis_that_may_lose_what_it_acknowledged_is_told_of(redis_url):
-    right = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
-    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
-        assert SagaLog(client).weaknesses() == []
-        for name, value in {"appendfsync": "everysec", "maxmemory-policy": "allkeys-lru"}.items():
-            client.config_set(name, value)
-            (told,) = SagaLog(client).weaknesses()
-            client.config_set(name, right[name])
-            assert told.startswith(
-                f"the saga log's Redis has {name} {value}: set it to {right[name]}, or "
-            )

@@ -1,0 +1,141 @@
+"""Workers that are not as sagas need them, and what nobody does for them; all are real."""
+
+import json
+
+import pytest
+from redis import Redis
+from ward import Doctor, Worker
+
+from amends.config import client_of
+from amends.itinerary import Itinerary
+from amends.log import SagaLog
+
+# A part of what is said of each.
+AILING = {
+    "workers.silent": "ghost@nowhere lives, by the saga log, and does not answer",
+    "workers.version": "ghost@nowhere runs amends 0.0.1, and this process ",
+    "workers.other_log": "astray@",
+    "workers.pool": "astray@",
+    "tasks.late_acks": "acks_late is False on amends.advance, clinic.undo_work, clinic.work",
+    "workers.without_amends": "plain@",
+    "queues.unconsumed": "no worker consumes ",
+    "tasks.unregistered": "clinic_new.admit goes to clinic, and no worker that consumes it knows the task",
+    "tasks.partly_registered": "clinic_extra.operate goes to clinic",
+    "sagas.unknown_task": "no worker knows clinic.taken_away, which live sagas may need: order-1",
+}
+
+
+@pytest.fixture(scope="module")
+def ailing_settings(settings, redis_url):
+    """Give the settings of an app that is apart from the sound one: its broker is another."""
+    with Redis.from_url(broker := f"{redis_url}/14") as client:
+        client.flushdb()
+    return {**settings, "broker_url": broker, "amends_backend": f"{redis_url}/15"}
+
+
+@pytest.fixture(scope="module")
+def ailing_crew(owner, ailing_settings, settings, ailing_log):
+    """Run workers that consume the clinic's queue alone, each with something else that is wrong."""
+    elsewhere = {
+        **ailing_settings,
+        "amends_backend": settings["amends_backend"].removesuffix("/0") + "/1",
+        "task_annotations": {"*": {"acks_late": False}},
+    }
+    crew = [
+        Worker("astray", owner=owner, settings=elsewhere, queues="clinic", pool="solo"),
+        Worker(
+            "learned",
+            owner=owner,
+            application="clinic_extra",
+            settings=ailing_settings,
+            queues="clinic",
+        ),
+        Worker(
+            "plain",
+            owner=owner,
+            application="plain",
+            environment={"BROKER": ailing_settings["broker_url"]},
+        ),
+    ]
+    for worker in crew:
+        worker.start()
+    for worker in crew:
+        worker.await_ready()
+    yield crew
+    for worker in crew:
+        worker.kill()
+
+
+@pytest.fixture(scope="module")
+def ailing_log(ailing_settings):
+    client = client_of(ailing_settings["amends_backend"])
+    client.flushdb()
+    return SagaLog(client)
+
+
+@pytest.fixture(scope="module")
+def findings(ailing_crew, ailing_log, ailing_settings):
+    """Give what is found: also a worker that beats and does not answer, and a saga whose task was taken away."""
+    ailing_log.note_heartbeat("b00b00", [1], node="ghost@nowhere", version="0.0.1")
+    ailing_log.start_saga("order-1", itinerary_of("clinic.taken_away"), "{}")
+    doctor = Doctor({**ailing_settings, "imports": ["clinic_extra", "clinic_new"]}, first_call=1.5)
+    yield doctor.examine()
+    doctor.leave()
+
+
+def itinerary_of(task):
+    call = {
+        "task": task,
+        "queue": "clinic",
+        "priority": None,
+        "start_to_close_timeout": 10.0,
+        "max_attempts": 3,
+        "initial_interval": 1.0,
+        "max_interval": 1.0,
+        "backoff_coefficient": 1.0,
+        "jitter": 0.0,
+        "inputs": {},
+    }
+    step = {
+        "name": "only",
+        "activity": call,
+        "fallback": None,
+        "compensation": None,
+        "on_failure": "compensate",
+        "outcome": {},
+    }
+    return Itinerary.from_json(
+        json.dumps({"saga": "old", "timeout": None, "stages": [[step]], "output": {}})
+    )
+
+
+def wrong_in(findings):
+    return [finding for finding in findings if finding["severity"] != "ok"]
+
+
+def test_nothing_else_is_found(findings):
+    assert {finding["code"] for finding in wrong_in(findings)} == AILING.keys()
+
+
+@pytest.mark.parametrize("code", AILING)
+def test_what_is_wrong_with_a_crew_is_found_and_said(findings, code):
+    said = [finding["what"] for finding in wrong_in(findings) if finding["code"] == code]
+    assert said
+    assert all(AILING[code] in each for each in said)
+
+
+def test_each_queue_that_nobody_consumes_is_named_with_its_tasks(findings):
+    said = {each["where"]: each["what"] for each in findings if each["code"] == "queues.unconsumed"}
+    assert said.keys() == {"undo", "nobody"}
+    assert said["undo"].endswith("undo, which amends.advance, clinic.undo_work goes to")
+
+
+def test_a_system_without_workers_is_found(doctor, redis_url, log_url):
+    empty = f"{redis_url}/12"
+    assert doctor.finds(broker_url=empty, amends_backend=empty).keys() == {"workers.none"}
+
+
+def test_workers_that_beat_where_nobody_answers_are_not_called_missing(
+    doctor, redis_url, sound_worker
+):
+    assert doctor.finds(broker_url=f"{redis_url}/12").keys() == {"workers.silent"}

@@ -1,0 +1,102 @@
+"""The health file of real workers, and the line of shell that looks at it."""
+
+import re
+import subprocess
+import time
+
+import pytest
+from celery import Celery
+from celery.contrib.testing.worker import start_worker
+from celery.worker.control import inspect_command
+from redis import Redis
+from ward import Worker, eventually
+
+from amends import health, heartbeat
+from local.supervision import ROOT
+
+
+def documented():
+    """Read the line from the page for operators."""
+    page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    return re.search(r"^find (\S+) -newermt '-15 seconds' \| grep -q \.$", page, re.MULTILINE)
+
+
+def is_alive(path, *, seconds=15):
+    line = documented()[0].replace(documented()[1], str(path)).replace("15", str(seconds))
+    return (
+        subprocess.run(["/bin/sh", "-c", line], stderr=subprocess.DEVNULL, check=False).returncode
+        == 0
+    )
+
+
+@pytest.fixture
+def path(owner, sound_worker):
+    return owner.directory / "sound.health"
+
+
+def test_a_worker_that_lives_and_reaches_its_log_is_alive_and_ready(path):
+    assert is_alive(path)
+    eventually(lambda: path.read_text() == health.READY)
+
+
+def test_where_no_worker_is_there_is_none_alive(path):
+    assert not is_alive(path.with_name("nobody.health"))
+
+
+def test_a_worker_that_hangs_is_not_alive(path, sound_worker):
+    sound_worker.freeze()
+    try:
+        eventually(lambda: not is_alive(path, seconds=3))
+    finally:
+        sound_worker.thaw()
+    eventually(lambda: is_alive(path, seconds=3))
+
+
+def test_a_worker_whose_log_hangs_is_alive_and_not_ready(path, log_url):
+    with Redis.from_url(log_url) as client:
+        client.execute_command("CLIENT", "PAUSE", 8000)
+        eventually(lambda: path.read_text() == health.AWAY)
+        eventually(lambda: is_alive(path, seconds=3))
+        assert path.read_text() == health.AWAY
+        client.execute_command("CLIENT", "UNPAUSE")
+    eventually(lambda: path.read_text() == health.READY)
+
+
+def test_a_worker_that_ends_takes_its_file_with_it(owner, settings):
+    path = owner.directory / "passing.health"
+    own = {**settings, "amends_health_file": str(owner.directory / "%n.health")}
+    worker = Worker("passing", owner=owner, settings=own, queues="none")
+    worker.start(wait=True)
+    assert path.exists()
+    worker.ask_to_stop()
+    eventually(lambda: not worker.runs)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(("pool", "counts"), [("threads", True), ("solo", False)])
+def test_a_main_loop_that_stands_counts_but_where_tasks_run_in_it(
+    redis_url, tmp_path, monkeypatch, pool, counts
+):
+    monkeypatch.setattr(health, "STANDS_AFTER", 1.0)
+    monkeypatch.setattr(health, "INTERVAL", 0.1)
+    monkeypatch.setattr(heartbeat, "INTERVAL", 0.1)
+    app = Celery("hanging", broker=f"{redis_url}/11", set_as_current=False)
+    app.conf.update(amends_backend=f"{redis_url}/10", amends_health_file=str(tmp_path / "worker"))
+    path, hung = tmp_path / "worker", []
+
+    @inspect_command()
+    def hang_for_a_while(state):
+        until = time.monotonic() + 4.0
+        while time.monotonic() < until:
+            hung.append(time.time() - path.stat().st_mtime)
+            time.sleep(0.1)
+
+    with start_worker(app, pool=pool, loglevel="CRITICAL", perform_ping_check=False):
+        eventually(lambda: path.exists() and path.read_text() == health.READY)
+        eventually(lambda: app.control.ping(timeout=0.5))
+        app.control.broadcast("hang_for_a_while")
+        eventually(lambda: len(hung) > 30)
+        assert (max(hung) > 1.5) is counts
+        if counts:
+            eventually(lambda: time.time() - path.stat().st_mtime < 1.0)
+    eventually(lambda: not path.exists())

@@ -1,0 +1,98 @@
+"""A doctor, workers of the small app, and servers of a test's own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from chaos.program import Program
+from local import redis
+from local.ports import free_port
+from local.supervision import Owner
+
+HERE = Path(__file__).parent
+PATHS = os.pathsep.join([str(HERE), *sys.path])
+
+Findings = list[dict[str, str]]
+
+
+class Doctor:
+    """Examines the clinic in a process of its own, where nothing else defines tasks."""
+
+    def __init__(self, settings: Mapping[str, Any], *, first_call: float = 0.2) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(HERE / "surgery.py"), str(first_call)],
+            env={**os.environ, "PYTHONPATH": PATHS, "CLINIC": json.dumps(settings)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def examine(self, **settings: Any) -> Findings:
+        """Return the findings where these settings are other than in the clinic."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(settings) + "\n")
+        self._process.stdin.flush()
+        findings: Findings = json.loads(self._process.stdout.readline())
+        return findings
+
+    def finds(self, **settings: Any) -> dict[str, str]:
+        """Return what is wrong, by its code."""
+        found = self.examine(**settings)
+        return {each["code"]: each["what"] for each in found if each["severity"] != "ok"}
+
+    def sees(self, **settings: Any) -> set[str]:
+        """Return the codes of what was looked at, and is fine."""
+        return {each["code"] for each in self.examine(**settings) if each["severity"] == "ok"}
+
+    def leave(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+class Worker(Program):
+    """A worker of an app beside this file."""
+
+    def __init__(self, node: str, *, owner: Owner, application: str = "clinic", **how: Any) -> None:
+        settings, environment = how.pop("settings", {}), how.pop("environment", {})
+        command = [sys.executable, "-m", "celery", "-A", application, "worker"]
+        command += ["--hostname", f"{node}@%h", "--concurrency", "1", "--loglevel", "INFO"]
+        for option, value in how.items():
+            command += [f"--{option}", value]
+        known = {"PYTHONPATH": PATHS, "CLINIC": json.dumps(settings), **environment}
+        super().__init__(node, command, owner=owner, environment=known)
+
+    def answers(self) -> bool:
+        return " ready." in self.logged()
+
+
+@contextmanager
+def server(directory: Path, **settings: str) -> Iterator[str]:
+    """Run a Redis of the test's own, as the system's but for these settings."""
+    directory.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    changes = [
+        part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", value)
+    ]
+    process = subprocess.Popen(
+        [*redis.server_command(port, directory), *changes], stdout=subprocess.DEVNULL
+    )
+    try:
+        eventually(lambda: redis.answers(f"redis://127.0.0.1:{port}"))
+        yield f"redis://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def eventually(holds: Callable[[], object], *, timeout: float = 30.0) -> None:
+    until = time.monotonic() + timeout
+    while not holds():
+        assert time.monotonic() < until, "did not come true in time"
+        time.sleep(0.05)
