@@ -122,6 +122,9 @@ SWEEP_LAG: Final = _metric(
     "amends_sweep_lag_seconds",
     tells="How long the first of them has waited; it grows while nobody sweeps.",
 )
+WORKERS: Final = _metric(
+    "gauge", "amends_workers", tells="Workers whose last heartbeat is not older than 10 s."
+)
 LOG_UP: Final = _metric(
     "gauge", "amends_log_up", tells="1 where the saga log answered; without it little else is told."
 )

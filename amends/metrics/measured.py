@@ -8,6 +8,7 @@ from amends.activities.task import ActivityTask
 from amends.breaker.definition import breakers
 from amends.breaker.states import CircuitState
 from amends.broker import queue_lengths
+from amends.heartbeat import DEAD_AFTER
 from amends.log import SagaLog
 from amends.messages import compensation_queue
 from amends.metrics import catalogue
@@ -15,12 +16,14 @@ from amends.metrics.families import Families
 
 
 def add_readings(families: Families, log: SagaLog) -> None:
-    """Add how many sagas wait, for how long, and how the log's Redis does. Raises `LogUnavailable`."""
+    """Add how many sagas wait, for how long, who lives, and how the log's Redis does. Raises `LogUnavailable`."""
     readings = log.read_gauges()
     families.add(catalogue.DUE, readings.due)
     families.add(catalogue.SWEEP_LAG, readings.sweep_lag)
     for status, seconds in readings.oldest.items():
         families.add(catalogue.OLDEST, seconds, status)
+    beats = log.read_heartbeats()
+    families.add(catalogue.WORKERS, sum(beat.age <= DEAD_AFTER for beat in beats))
     if readings.memory is not None:
         families.add(catalogue.MEMORY_USED, readings.memory.used)
         families.add(catalogue.MEMORY_LIMIT, readings.memory.limit)

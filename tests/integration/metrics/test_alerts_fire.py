@@ -55,6 +55,7 @@ CASES = {
         {'amends_step_unregistered_total{saga="order",step="pay",channel="primary"}': "0x118 1x2"},
         {'amends_step_unregistered_total{saga="order",step="pay",channel="primary"}': "5x120"},
     ],
+    "NoWorker": [{"amends_workers": "2x100 0x20"}, {"amends_workers": "1x120"}],
     "NobodySweeps": [
         {"amends_sweep_lag_seconds": "0x100 0+60x20"},
         {"amends_sweep_lag_seconds": "0 5 0 8x118"},

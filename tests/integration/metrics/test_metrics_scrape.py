@@ -100,6 +100,14 @@ def test_a_saga_that_no_sweep_takes_is_due_and_the_lag_grows(scraped, log, clien
     assert 90 <= after.value("amends_sweep_lag_seconds") < 120
 
 
+def test_a_worker_counts_while_its_heartbeat_is_fresh(scraped, log, client, ids):
+    log.note_heartbeat("silent", [1])
+    both = scraped().value("amends_workers")
+    [key] = client.keys("*workers*:silent")
+    client.hincrby(key, "at", -11_000)
+    assert scraped().value("amends_workers") == both - 1
+
+
 def test_the_state_of_a_circuit_is_one_of_all(scrape):
     assert scrape.value("amends_breaker_state", breaker="courier", state="closed") == 1
     assert scrape.value("amends_breaker_state", breaker="courier") == 1
