@@ -120,6 +120,12 @@ class Itinerary(_Plan):
         """All records by path."""
         return {record.path: record for step in self.steps for record in _records_of(step)}
 
+    def code_of(self, path: str) -> str:
+        """Tell what the scripts call a record: its step's number, f for a fallback, u for an undo."""
+        record = self.records[path]
+        number = self.steps.index(record.step) + 1
+        return f"{number}{'f' * (FALLBACK in path)}{'u' * bool(record.undoes)}"
+
     @cached_property
     def json_text(self) -> str:
         """The itinerary as canonical JSON."""

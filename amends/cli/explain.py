@@ -13,6 +13,7 @@ from amends.cli.output import Output
 from amends.cli.sentences import (
     effects_of_a_cancel,
     headline,
+    is_long_overdue,
     prospects,
     reasons,
     remedy_sentence,
@@ -50,7 +51,11 @@ def _tell(output: Output, found: Explanation) -> None:
     output.line(f"  {headline(found)}", bold=True)
     _section(output, "Why", reasons(found))
     _section(output, "What happens next", prospects(found))
-    _section(output, "What you can do", [*_remedies(output, found), *_others(output, found)])
+    _section(
+        output,
+        "What you can do",
+        [*_remedies(output, found), *_others(output, found), *_checkup(output, found)],
+    )
     _section(output, "What a cancel would do", effects_of_a_cancel(found))
 
 
@@ -95,6 +100,13 @@ def _others(output: Output, found: Explanation) -> Iterator[str]:
         more = " or more" if page.after else ""
         yield f"Stuck at {record} too: {count}{more}. To try all of them again:"
         yield f"    {output.command_line('retry', '--saga', found.saga, '--step', record)}"
+
+
+def _checkup(output: Output, found: Explanation) -> Iterator[str]:
+    """Say how to see whether workers run at all, where nobody takes it up."""
+    if found.situation is Situation.QUEUED or is_long_overdue(found):
+        yield "See whether workers run, and consume its queue:"
+        yield f"    {output.command_line('doctor')}"
 
 
 def _document(output: Output, found: Explanation) -> Any:

@@ -37,8 +37,7 @@ def record_of(standing: Standing, path: str) -> Record:
     """Read one record of a saga by its path."""
     entry = standing.entry
     plan = entry.itinerary.records[path]
-    code = str(entry.itinerary.steps.index(plan.step) + 1)
-    code += ("f" if ":fallback" in path else "") + ("u" if path.endswith(":undo") else "")
+    code = entry.itinerary.code_of(path)
 
     def field(name: str) -> str | None:
         return entry.fields.get(f"{code}.{name}")

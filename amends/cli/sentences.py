@@ -61,9 +61,14 @@ def reasons(of: Explanation) -> Iterator[str]:
         yield "It is paused: what runs may end, and nothing begins after it."
 
 
+def is_long_overdue(of: Explanation) -> bool:
+    """Tell whether no worker has looked at it for so long that none may be running."""
+    return of.overdue > _LONG_OVERDUE
+
+
 def prospects(of: Explanation) -> Iterator[str]:
     """Say what happens next by itself, and when."""
-    if of.overdue > _LONG_OVERDUE:
+    if is_long_overdue(of):
         yield f"No worker has looked at it for {duration(of.overdue)}, though it is due: is any worker running?"
     if of.situation is Situation.STUCK:
         yield "Nothing, until a person acts."
@@ -179,7 +184,7 @@ def _next(of: Explanation) -> Iterator[str]:
         yield f"A worker's sweep takes it over {_when(of, looked_at)}, and it is tried again."
     elif wait:
         by = "" if wait.by == "message" else ", by a worker's sweep, for no message waits so long"
-        yield f"It is tried again {_when(of, wait.until)}{by}.{after}"
+        yield f"It is tried again {_when(of, of.next_at or wait.until)}{by}.{after}"
     elif of.message and of.message.broker_error:
         yield "It is published again when the broker is back."
     elif of.next_at:

@@ -157,9 +157,9 @@ def _next_at(
     """Tell when something happens by itself, at the latest."""
     if situation is Situation.RUNNING and claim:
         return claim.given_up_at
-    if wait and situation is not Situation.PAUSED:
-        return wait.until
     looked_at = view.standing.looked_at
+    if wait and situation is not Situation.PAUSED:
+        return max(wait.until, looked_at or 0.0) if wait.by == "log" else wait.until
     if looked_at and message and message.lost_at:
         return max(message.lost_at, looked_at)
     return None if situation is Situation.QUEUED else looked_at

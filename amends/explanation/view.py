@@ -30,7 +30,7 @@ class View:
 
     def field(self, path: str, name: str) -> str | None:
         """Read a field of a record."""
-        return self.fields.get(f"{self._code(path)}.{name}")
+        return self.fields.get(f"{self.itinerary.code_of(path)}.{name}")
 
     def state(self, path: str) -> str:
         """Read a record's state."""
@@ -76,11 +76,6 @@ class View:
     def _counts(self, path: str) -> tuple[int, int, int]:
         attempts, deaths, unregistered = (int(self.field(path, name) or 0) for name in "apk")
         return attempts, deaths, unregistered
-
-    def _code(self, path: str) -> str:
-        plan = self.plan(path)
-        number = self.itinerary.steps.index(plan.step) + 1
-        return f"{number}{'f' * (FALLBACK in path)}{'u' * bool(plan.undoes)}"
 
 
 def _output_fields(plan: RecordPlan, activity: Any) -> tuple[str, ...] | None:

@@ -156,7 +156,9 @@ def test_a_wait_that_is_too_long_for_a_message_is_the_logs(work, app, why, saga_
     work.script(f"{saga_id}:a", without_effect(LATER))
     handle = start(saga_id)
     work.wait_until(lambda: handle.history()[-1].name == "step.retrying")
-    assert why(handle).wait.by == "log"
+    found = why(handle)
+    assert (found.wait.by, found.next_at) == ("log", found.looked_at)
+    assert found.next_at > found.wait.until
     handle.cancel()
 
 

@@ -68,6 +68,12 @@ def test_a_plan_numbers_the_sources_that_each_activity_reads_once():
     )
 
 
+def test_a_record_has_the_code_by_which_the_scripts_call_it():
+    paths = [f"process_payment{each}" for each in ("", ":fallback", ":undo", ":fallback:undo")]
+    codes = [order_saga.itinerary.code_of(path) for path in ["validate_order", *paths]]
+    assert codes == ["1", "3", "3f", "3u", "3fu"]
+
+
 def test_a_source_is_called_by_its_steps_number_or_i_for_the_input():
     assert ORDER.source_name("i") == "input"
     assert ORDER.source_name("4") == "create_shipment"

@@ -124,3 +124,12 @@ def test_others_that_are_stuck_at_the_same_can_be_tried_again_all_at_once(run, s
     assert run(*shlex.split(line)[1:], "--yes", "--why", "x").exit_code == 0
     assert {handle.status for handle in handles} == {"compensating"}
     assert "Stuck at" not in run("explain", "e-1").stdout
+
+
+def test_what_nobody_takes_up_leads_to_the_doctor(run, waiting, log, called):
+    waiting("e-1")
+    due = log._store.keys_of("e-1")[2]
+    log._store.client.zadd(due, {"e-1": (log._store.client.time()[0] - 120) * 1000})
+    shown = run("explain", "e-1").stdout
+    assert "No worker has looked at it for 2m" in shown
+    assert "celery -A shop saga doctor\n" in shown
