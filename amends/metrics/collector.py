@@ -49,10 +49,13 @@ class SagaCollector(Collector):
         try:
             add_counted(families, log.read_counters())
             add_readings(families, log)
-            add_breakers(families)
         except LogUnavailable as error:
             _logger.warning("a scrape without the saga log: %s", error)
             return False
+        try:
+            add_breakers(families)
+        except LogUnavailable as error:  # they leave it alone for a while after an outage
+            _logger.warning("a scrape without the circuit breakers: %s", error)
         return True
 
     def _add_broker(self, families: Families) -> bool:

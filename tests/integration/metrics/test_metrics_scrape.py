@@ -6,6 +6,7 @@ import pytest
 from celery import Celery
 from trouble import run, start
 
+from amends.errors import LogUnavailable
 from amends.events import Event
 from amends.metrics import SagaCollector, exposition
 from amends.metrics.catalogue import METRICS
@@ -159,6 +160,18 @@ def test_a_scrape_without_the_log_says_so_and_shows_the_queues(app):
     assert found["amends_broker_up"] == 1
     assert "amends_queue_messages" in found
     assert "amends_sagas" not in found
+
+
+def test_a_scrape_while_the_breakers_still_leave_redis_alone_shows_the_log(
+    scraped, monkeypatch, ids
+):
+    def away(_):
+        raise LogUnavailable("left alone after an error")
+
+    monkeypatch.setattr("amends.metrics.collector.add_breakers", away)
+    shown = scraped()
+    assert shown.value("amends_log_up") == 1
+    assert "amends_sagas" in {sample.name for sample in shown.samples}
 
 
 def test_a_scrape_without_the_broker_says_so_and_shows_the_sagas(app, ids):
