@@ -1,9 +1,10 @@
-"""Activities behind a circuit breaker: what an open circuit means for a step, an undo, and a call alone."""
+"""Activities behind a circuit breaker: what an open circuit means for a step, and for an undo."""
 
 import uuid
 
 import pytest
 from bench import Job, Part, after_effect, bench, do_a, do_c, undo_a, without_effect
+from celery.exceptions import SoftTimeLimitExceeded
 
 from amends import (
     CircuitBreaker,
@@ -15,6 +16,8 @@ from amends import (
     Step,
     activity,
 )
+from amends.breaker.permit import Permit
+from amends.config import Settings
 
 QUICK = RetryPolicy(max_attempts=6, initial_interval=0.01, max_interval=0.01, jitter=0.0)
 CUT = (NotDone, OSError)
@@ -152,8 +155,11 @@ def test_an_undo_is_deferred_by_its_own_breaker(work, saga_id):
 
 
 def test_an_undo_is_not_kept_from_what_it_undoes_by_the_breaker_of_that(work, saga_id):
-    work.script(f"{saga_id}:c", without_effect(Refused("no")))
-    work.script(f"{saga_id}:pay:undo", lambda key: (switching.force_open(), bench.world.undo(key)))
+    def open_and_refuse(_):
+        switching.force_open()
+        raise Refused("no")
+
+    work.script(f"{saga_id}:c", open_and_refuse)
     handle = run(paying, saga_id)
     switching.clear_override()
     assert handle.status == "compensated"
@@ -172,20 +178,31 @@ def test_a_success_between_failures_begins_the_count_anew(work, saga_id):
     assert failing.state == "closed"
 
 
-def test_a_call_alone_fails_at_once_with_the_circuit_that_is_open(app, work):
-    failing.force_open()
-    result = call.task.apply(args=[{"job_id": "alone"}])
-    failing.clear_override()
-    assert type(result.result).__name__ == "CircuitOpenError"
+def test_an_attempt_past_its_time_is_a_failure_of_its_breaker(work, saga_id):
+    work.script(f"{saga_id}:call", *[without_effect(SoftTimeLimitExceeded())] * 2)
+    assert run(calling, saga_id).outcome == "not_called"
+    assert failing.state == "open"
 
 
-def test_a_call_alone_is_deferred_under_its_id_and_spends_no_attempt(app, work):
-    key = uuid.uuid4().hex
-    work.script(key, *[without_effect(NotDone("away"))] * 2)
-    ship.task.apply_async(args=[{"job_id": "alone"}], task_id=key)
-    work.wait_until(lambda: len([c for c in work.calls if c.context.idempotency_key == key]) == 3)
-    attempts = [c.context.attempt for c in work.calls if c.context.idempotency_key == key]
-    assert attempts == [1, 2, 3]
+def test_a_probe_has_its_place_for_longer_than_an_attempt_may_take(work, saga_id):
+    leases = []
+    work.script(f"{saga_id}:ship", lambda _: leases.extend(waiting.snapshot().probes.values()))
+    for _ in range(2):
+        waiting.acquire().failure()
+    run(shipping, saga_id)
+    claimed_for = ship.start_to_close_timeout + Settings.give_up_after
+    assert claimed_for < leases[0] < claimed_for + 10
+
+
+def test_a_soft_limit_that_comes_while_a_result_is_recorded_changes_nothing(
+    work, saga_id, monkeypatch
+):
+    def be_late(*_):
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(Permit, "record", be_late)
+    handle = run(calling, saga_id)
+    assert (handle.outcome, handle.snapshot().steps["call"].attempts) == ("completed", 1)
 
 
 @pytest.mark.parametrize(

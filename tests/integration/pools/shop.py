@@ -67,6 +67,15 @@ def grind(job: Job) -> None:
     ignore_the_soft_limit()
 
 
+crawling = CircuitBreaker("crawling", failure_threshold=1, failure_on=(TimeoutError,))
+
+
+@activity(start_to_close_timeout=LIMIT, retry=RetryPolicy(max_attempts=1), breaker=crawling)
+def crawl(job: Job) -> None:
+    """Never end by itself, and wait where the circuit is open."""
+    ignore_the_soft_limit()
+
+
 @activity(start_to_close_timeout=LIMIT, retry=QUICK)
 def undo_work(job: Job, nothing: None) -> None:
     """Take it back."""
@@ -81,6 +90,9 @@ def approve(job: Job) -> None:
 
 grind_saga = Saga(
     "grind", input=Job, output=Result, steps=[Step(grind, compensation=None, outcome="ground")]
+)
+crawl_saga = Saga(
+    "crawl", input=Job, output=Result, steps=[Step(crawl, compensation=None, outcome="crawled")]
 )
 shop_saga = Saga(
     "shop",

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from amends import NotDone
+
 POOLS = ["prefork", "threads", "solo", "gevent"]
 HERE = Path(__file__).parent
 
@@ -110,3 +112,16 @@ def test_a_call_whose_process_is_killed_at_its_hard_limit_is_a_failure_of_its_br
     assert shop.breaker.state == "open"
     opened = shop.breaker.history()[-1]
     assert (opened.name, opened.why) == ("breaker.opened", "killed after 1.5 s")
+
+
+@pytest.mark.parametrize("pool", ["prefork"], indirect=True)
+def test_a_probe_that_was_deferred_and_is_killed_then_opens_the_circuit_again(shop, pool):
+    run(shop, "quick")  # by now the worker has started
+    shop.crawling.reset()
+    shop.crawling.acquire().failure(NotDone("away", retry_after=3.0))
+    job_id = uuid.uuid4().hex
+    handle = shop.crawl_saga.start(shop.Job(job_id=job_id, manner=""), saga_id=job_id)
+    assert handle.wait(timeout=60).outcome == "crawled"
+    assert retried_after(handle) == ["CircuitOpenError"]
+    events = [(event.name, event.why) for event in shop.crawling.history()][-2:]
+    assert events == [("breaker.half_opened", ""), ("breaker.opened", "killed after 1.5 s")]

@@ -49,6 +49,13 @@ def test_any_other_is_refused_before_any_connection(service, allow, monkeypatch,
         gateway.post_outside(url, {})
 
 
+@pytest.mark.parametrize("scheme", ["ftp", "file", "ws", "unix"])
+def test_a_host_on_the_list_is_called_by_http_alone(allow, scheme):
+    allow("127.0.0.1")
+    with pytest.raises(HostNotAllowed):
+        gateway.post_outside(f"{scheme}://127.0.0.1/echo", {})
+
+
 def test_without_a_list_nobody_is_called(service, allow):  # noqa: F811
     allow()
     with pytest.raises(HostNotAllowed, match="names no host"):
