@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from amends import SagaError
+from amends.breaker.snapshot import CircuitEvent
 from amends.events import Event
 from local.demo import place, record_of
 from local.errors import LocalError
@@ -45,7 +46,6 @@ class Second:
     is_down: bool
     circuit: str
     charges: Mapping[str, int]
-    voids: int
 
 
 def main(environment: Mapping[str, str], console: Console) -> int:
@@ -61,16 +61,19 @@ def main(environment: Mapping[str, str], console: Console) -> int:
         await_rest(handles, timeout=PATIENCE, console=console)
         ledger = read_ledger(services)
     histories = [event for handle in handles.values() for event in handle.history()]
-    console.print(_timeline(seconds, histories, began))
-    for event in primary.history():
-        console.print(f"{event.at - began:5.1f} s  {event.name}  {event.why}", soft_wrap=True)
+    moves = [event for event in primary.history() if event.at >= began]
+    console.print(_timeline(seconds, histories, moves, began))
+    for move in moves:
+        console.print(f"{move.at - began:5.1f} s  {move.name}  {move.why}", soft_wrap=True)
     records = [record_of(order, handles[order.order_id].snapshot(), ledger) for order in orders]
     is_consistent = print_report(records, elapsed=time.time() - began, console=console)
-    return 0 if is_consistent and _has_opened_and_closed() else 1
+    return 0 if is_consistent and _has_opened_and_closed(moves) else 1
 
 
 def _orders() -> list[PlannedOrder]:
-    wanted = int(ENDS_AFTER * ORDERS_PER_SECOND)
+    wanted = (
+        int(ENDS_AFTER - 1) * ORDERS_PER_SECOND
+    )  # in its last second the others come to their end
     planned = plan_orders(wanted * 2, series=secrets.token_hex(2))
     return [order for order in planned if order.expected == "completed"][:wanted]
 
@@ -81,7 +84,7 @@ def _through_the_outage(
     """Place the orders, take the primary down and up again, and yield each second."""
     began, placed, is_down, before = time.monotonic(), iter(orders), False, _calls(services)
     console.print(
-        f"{len(orders)} orders in {ENDS_AFTER:.0f} s; the primary payment is down from"
+        f"{len(orders)} orders, {ORDERS_PER_SECOND} a second; the primary payment is down from"
         f" {DOWN_AFTER:.0f} s to {UP_AGAIN_AFTER:.0f} s"
     )
     for second in range(1, int(ENDS_AFTER) + 1):
@@ -91,7 +94,8 @@ def _through_the_outage(
             faults = {"down": is_down}
             services.put("/faults/payments.primary", json=faults).raise_for_status()
         for part in range(1, ORDERS_PER_SECOND + 1):
-            place(next(placed))
+            if order := next(placed, None):
+                place(order)
             pause = began + second - 1 + part / ORDERS_PER_SECOND - time.monotonic()
             time.sleep(max(0.0, pause))
         now = _calls(services)
@@ -103,7 +107,6 @@ def _through_the_outage(
                 channel: now[channel]["POST"] - before[channel]["POST"]
                 for channel in ("payments.primary", "payments.fallback")
             },
-            voids=now["payments.primary"]["DELETE"] - before["payments.primary"]["DELETE"],
         )
         before = now
 
@@ -113,31 +116,51 @@ def _calls(services: httpx.Client) -> dict[str, Counter[str]]:
     return {service: Counter(counts) for service, counts in answer.json().items()}
 
 
-def _timeline(seconds: Sequence[Second], history: Sequence[Event], began: float) -> Table:
-    """Draw a line for each second: calls are the charges that reached a channel, voids took one back."""
-    # As narrow as a terminal of 80 columns.
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("s", "primary", "circuit", "calls", "voids", "rejected", "fallback calls"):
-        table.add_column(heading, justify="right")
-    for heading in ("paid by primary", "paid by fallback"):
-        table.add_column(heading, justify="right")
-    since = began
-    for number, second in enumerate(seconds, 1):
+def _timeline(
+    seconds: Sequence[Second],
+    history: Sequence[Event],
+    moves: Sequence[CircuitEvent],
+    began: float,
+) -> Table:
+    """Draw a line for each second, and one that adds them up."""
+    lines, since = [], began
+    for second in seconds:
         here = [event for event in history if since <= event.at < second.at]
         paid = Counter(event.record for event in here if event.name == "step.completed")
-        table.add_row(
-            str(number),
-            "down" if second.is_down else "up",
-            second.circuit,
-            str(second.charges["payments.primary"]),
-            str(second.voids),
-            str(sum(map(_is_rejected, here))),
-            str(second.charges["payments.fallback"]),
-            str(paid["process_payment"]),
-            str(paid["process_payment:fallback"]),
+        counts = (
+            second.charges["payments.primary"],
+            sum(map(_is_rejected, here)),
+            second.charges["payments.fallback"],
+            paid["process_payment"],
+            paid["process_payment:fallback"],
         )
+        circuit = circuit_in(second, [move.name for move in moves if since <= move.at < second.at])
+        lines.append(("down" if second.is_down else "up", circuit, counts))
         since = second.at
+    totals = map(sum, zip(*(counts for _, _, counts in lines), strict=True))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_footer=True, caption=_CAPTION)
+    for heading in ("s", "primary", "its circuit"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading, total in zip(_COUNTED, totals, strict=True):
+        table.add_column(heading, footer=str(total), justify="right")
+    for number, (state, circuit, counts) in enumerate(lines, 1):
+        table.add_row(str(number), state, circuit, *map(str, counts))
     return table
+
+
+# As narrow as a terminal of 80 columns.
+_COUNTED = ("calls", "kept\naway", "fallback\ncalls", "paid by\nprimary", "paid by\nfallback")
+_CAPTION = (
+    "calls: charges that reached the primary; kept away: those that its circuit let not through, for the"
+    " fallback; probed: one call was let through to see whether the primary is back"
+)
+_MOVES = {"half_opened": "probed"}
+
+
+def circuit_in(second: Second, moves: Sequence[str]) -> str:
+    """Tell what became of the circuit in a second: its moves in their order, or how it was where it had none."""
+    names = [move.removeprefix("breaker.") for move in moves]
+    return ", ".join(_MOVES.get(name, name) for name in names) or second.circuit
 
 
 def _is_rejected(event: Event) -> bool:
@@ -145,8 +168,8 @@ def _is_rejected(event: Event) -> bool:
     return event.name == "step.failed" and error.get("type") == "CircuitOpenError"
 
 
-def _has_opened_and_closed() -> bool:
-    names = [event.name for event in primary.history()]
+def _has_opened_and_closed(moves: Sequence[CircuitEvent]) -> bool:
+    names = [move.name for move in moves]
     return "breaker.opened" in names and names[-1] == "breaker.closed"
 
 

@@ -41,7 +41,8 @@ def print_report(records: Sequence[OrderRecord], *, elapsed: float, console: Con
     rows = {name: (outcomes[name], planned[name]) for name in sorted({*planned, *outcomes})}
     console.print(_table(("outcome", "orders", "planned"), rows))
     undone = Counter(step for record in records for step in record.undone)
-    console.print(_table(("step undone", "orders"), {name: (undone[name],) for name in undone}))
+    if undone:
+        console.print(_table(("step undone", "orders"), {name: (undone[name],) for name in undone}))
     channels = Counter(record.channel for record in records if record.channel is not None)
     console.print(
         _table(("paid through", "orders"), {name: (channels[name],) for name in channels})
