@@ -4,17 +4,16 @@ Side by side in one run, on one Redis, call by call in an order drawn at random:
 with ours, with pybreaker and with purgatory, both with their Redis storage. Each begins after the same pause, so that
 none finds the processor warmer than the others. Then the same without call and pause, which is what is left where
 a worker is never idle; and last what ours adds while Redis is away.
+
+Each figure is the median of the rounds, in parentheses the smallest and the largest. A difference to ours is taken
+round by round.
 """
 
 import random
-import signal
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import purgatory
@@ -26,37 +25,26 @@ from rich.console import Console
 from rich.table import Table
 
 from amends import CircuitBreaker
-from local.ports import free_port
-from local.redis import answers, server_command
+from benchmarks.breaker_away import Call, measure_away, redis_server, seconds_of, spread
 
-ROUNDS: Final = 7
+ROUNDS: Final = 11
 CALLS: Final = 40
 QUICK_CALLS: Final = 400
 CALL: Final = 0.020  # seconds
 PAUSE: Final = 0.005
 
-Call = Callable[[Callable[[], object]], object]
-
 
 def main() -> int:
     """Measure, and print tables."""
-    with tempfile.TemporaryDirectory() as directory:
-        port = free_port()
-        server = subprocess.Popen(  # noqa: S603 - our own command
-            server_command(port, Path(directory)), stdout=subprocess.DEVNULL
-        )
-        try:
-            _measure(f"redis://127.0.0.1:{port}", server)
-        finally:
-            server.send_signal(signal.SIGCONT)
-            server.kill()
-            server.wait()
+    console = Console(width=112)
+    with redis_server() as server:
+        for table in _closed(server.url):
+            console.print(table)
+    console.print(measure_away(_amends))
     return 0
 
 
-def _measure(url: str, server: subprocess.Popen[bytes]) -> None:
-    while not answers(url):
-        time.sleep(0.05)
+def _closed(url: str) -> Iterator[Table]:
     ways = {
         "no breaker": lambda call: call(),
         "amends": _amends(url),
@@ -64,31 +52,40 @@ def _measure(url: str, server: subprocess.Popen[bytes]) -> None:
         "purgatory": _purgatory(url),
     }
     slow = _rounds(ways, lambda: time.sleep(CALL), CALLS, pause=PAUSE)
+    told = f"A closed breaker, added to a call of 20 ms ({ROUNDS} rounds of {CALLS}); ms"
+    yield _table(told, slow, {"": _shares(slow)})
     quick = _rounds(ways, lambda: None, QUICK_CALLS, pause=0)
-    table = Table(
-        "",
-        "20 ms call, ms",
-        "added, ms",
-        "added, %",
-        "added to no call, ms",
-        "commands",
-        "round trips",
-    )
-    for name, way in ways.items():
-        added = [
-            (mine - bare) * 1000 for mine, bare in zip(slow[name], slow["no breaker"], strict=True)
-        ]
-        bare = statistics.median(slow["no breaker"]) * 1000
-        table.add_row(
-            name,
-            _spread([seconds * 1000 for seconds in slow[name]]),
-            _spread(added),
-            f"{statistics.median(added) / bare:.2%}",
-            _spread([seconds * 1000 for seconds in quick[name]]),
-            *_cost(url, way),
-        )
-    Console(width=140).print(table)
-    _measure_away(ways["amends"], server)
+    costs = {name: _cost(url, way) for name, way in ways.items()}
+    told = f"... and without a call, one after the other ({ROUNDS} rounds of {QUICK_CALLS}); ms"
+    commands = {name: cost[0] for name, cost in costs.items()}
+    trips = {name: cost[1] for name, cost in costs.items()}
+    yield _table(told, quick, {"commands": commands, "round trips": trips})
+
+
+def _table(
+    title: str, medians: Mapping[str, list[float]], columns: Mapping[str, Mapping[str, str]]
+) -> Table:
+    table = Table(title=title)
+    for heading in ("", "added", "more than amends"):
+        table.add_column(heading, justify="right")
+    for heading in columns:
+        table.add_column(heading)
+    for name, mine in medians.items():
+        added = spread(_differences(mine, medians["no breaker"]))
+        more = spread(_differences(mine, medians["amends"]))
+        table.add_row(name, added, more, *(cells[name] for cells in columns.values()))
+    return table
+
+
+def _shares(medians: Mapping[str, list[float]]) -> dict[str, str]:
+    """Tell how much longer a call takes, for each way."""
+    bare = statistics.median(medians["no breaker"])
+    return {name: f"{statistics.median(mine) / bare - 1:.1%}" for name, mine in medians.items()}
+
+
+def _differences(seconds: list[float], others: list[float]) -> list[float]:
+    """Tell by how many milliseconds each round differs from another way's."""
+    return [(mine - other) * 1000 for mine, other in zip(seconds, others, strict=True)]
 
 
 def _rounds(
@@ -101,20 +98,10 @@ def _rounds(
         for _ in range(calls):
             for name in random.sample(list(ways), len(ways)):
                 time.sleep(pause)
-                seconds[name].append(_seconds(ways[name], call))
+                seconds[name].append(seconds_of(ways[name], call))
         for name, each in seconds.items():
             medians[name].append(statistics.median(each))
     return medians
-
-
-def _seconds(way: Call, call: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    way(call)
-    return time.perf_counter() - began
-
-
-def _spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
 def _cost(url: str, way: Call) -> tuple[str, str]:
@@ -131,24 +118,10 @@ def _cost(url: str, way: Call) -> tuple[str, str]:
     (_, (before, reads_before), (after, reads_after)) = looks
     made = {name: count - before.get(name, 0) for name, count in after.items()}
     made["info"] -= 2
-    told = ", ".join(f"{name} {count}" for name, count in sorted(made.items()) if count)
-    return told or "none", str(reads_after - reads_before - 2)
-
-
-def _measure_away(way: Call, server: subprocess.Popen[bytes]) -> None:
-    """Print what a call costs while Redis is frozen, and then dead."""
-    table = Table("Redis", "first call, ms", "the next 1,000, ms", "slowest of them, ms")
-    for number, told in ((signal.SIGSTOP, "frozen"), (signal.SIGKILL, "killed")):
-        way(lambda: None)
-        server.send_signal(number)
-        first = _seconds(way, lambda: None) * 1000
-        following = [_seconds(way, lambda: None) * 1000 for _ in range(1000)]
-        table.add_row(
-            told, f"{first:.1f}", f"{statistics.median(following):.4f}", f"{max(following):.3f}"
-        )
-        server.send_signal(signal.SIGCONT)
-        time.sleep(1.1)  # its rest
-    Console().print(table)
+    told = [
+        f"{count} {name}" if count > 1 else name for name, count in sorted(made.items()) if count
+    ]
+    return ", ".join(told).upper() or "none", str(reads_after - reads_before - 2)
 
 
 def _amends(url: str) -> Call:
