@@ -110,12 +110,13 @@ def find_sagas(app: Celery, query: Query, *, limit: int = 50, after: str | None 
             found.append(place)
         if len(found) == limit or looked_at == MOST_LOOKED_AT:
             break
-    is_over = len(found) < limit and looked_at < MOST_LOOKED_AT
+    stopped = len(found) == limit or looked_at == MOST_LOOKED_AT
+    goes_on = stopped and _has_more(store, query, cursor)
     return Page(
         places=found,
-        after=None if is_over or not _has_more(store, query, cursor) else cursor.text,
+        after=cursor.text if goes_on else None,
         looked_at=looked_at,
-        is_cut=len(found) < limit and not is_over,
+        is_cut=goes_on and len(found) < limit,
     )
 
 
@@ -163,10 +164,9 @@ def _look(
         found = dict(zip(wanted, places.place_sagas(wanted), strict=True))
         for each in batch:
             place = found.get(each.id)
-            is_there = (
-                place is not None and place.status is each.status
-            )  # it has not moved meanwhile
-            yield each, place if place and is_there and query.fits(place) else None
+            if place is not None and place.status is not each.status:
+                place = None  # it has moved since the index was read
+            yield each, place if place and query.fits(place) else None
         size *= 2
 
 

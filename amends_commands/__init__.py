@@ -11,11 +11,11 @@ import click
 from click_didyoumean import DYMGroup
 
 _COMMANDS: Final = {
-    "list": ("amends.cli.lists:list_sagas", "List sagas, those first that moved last."),
     "stuck": (
         "amends.cli.lists:list_stuck",
         "List what needs a person, the oldest first; exit code 1 if there is any.",
     ),
+    "list": ("amends.cli.lists:list_sagas", "List sagas, those first that moved last."),
     "show": ("amends.cli.story:show_saga", "Show one saga: its steps with do and undo."),
     "explain": (
         "amends.cli.explain:explain_saga",
@@ -39,6 +39,10 @@ _COMMANDS: Final = {
         "Let sagas begin nothing more until they are resumed; what runs may still finish.",
     ),
     "resume": ("amends.cli.acts:resume_sagas", "Let paused sagas go on."),
+    "stats": (
+        "amends.cli.stats:show_stats",
+        "Count sagas by status and by the step they stand at, and show who works on them.",
+    ),
     "breakers": (
         "amends.cli.circuits:list_breakers",
         "List the circuit breakers of the app, and how they stand.",

@@ -21,6 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from amends.log import SagaLog
+from amends.states import ENDED as ENDS
+from amends.states import SagaStatus
 from local.redis import running
 from sagas.order import order_saga
 
@@ -60,7 +62,12 @@ class Filler:
             whole = ids[: len(ids) // 10]
             for path in _PATHS:
                 self._do(whole, path)
-            self._call("cancel_saga", ids[len(whole) :], "token", "", _ERROR)
+            self._call("cancel_saga", ids[len(whole) :], "token", "", "", _ERROR)
+
+    def count(self, *statuses: SagaStatus) -> int:
+        """Count the sagas in these statuses."""
+        counts = self._log.read_counters().items()
+        return sum(count for words, count in counts if words[0] == "sagas" and words[2] in statuses)
 
     def leave_running(self, count: int) -> None:
         """Start sagas that stand at some step, running or waiting for its next attempt."""
@@ -121,6 +128,8 @@ def main() -> int:
         columns: list[dict[str, str]] = []
         for before, ended in zip((0, *ENDED), ENDED, strict=False):
             filler.end(ended - before)
+            if filler.count(*ENDS) != ended or filler.count(SagaStatus.STUCK) != STUCK:
+                raise RuntimeError("the scripts no longer do what this script asks of them")
             columns.append(_measure(url))
         print(f"filled and measured in {time.perf_counter() - began:.0f} s")  # noqa: T201
     table = Table("ms beyond Celery's start", *(f"{ended:,} ended" for ended in ENDED))

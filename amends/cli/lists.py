@@ -50,7 +50,7 @@ def list_sagas(
             Column("for", right=True),
             Column("step", may_shrink=True),
             Column("attempts", right=True),
-            Column("outcome or error", may_shrink=True),
+            Column("outcome or error", may_drop=True),
         ],
         [_row(place) for place in page.places],
     )
@@ -82,7 +82,7 @@ def list_stuck(output: Output, **filters: Any) -> Exit:
         columns += [
             Column("step", may_shrink=True),
             Column("attempts", right=True),
-            Column("last error", may_shrink=True),
+            Column("last error", may_drop=True),
         ]
         output.table(columns, [_stuck_row(place) for place in page.places])
         _print_rest(output, page)

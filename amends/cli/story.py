@@ -61,7 +61,7 @@ def show_history(output: Output, *, saga_id: str) -> None:
         for event in events:
             output.json(event_json(event))
         return
-    columns = [Column("at"), Column("event"), Column("record"), Column("details", may_shrink=True)]
+    columns = [Column("at"), Column("event"), Column("record"), Column("details", may_drop=True)]
     output.table(columns, [*_dated(events)])
 
 

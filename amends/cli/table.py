@@ -21,11 +21,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: figures stand to the `right`, and text that `may_shrink` is cut where the room ends."""
+    """A column: figures stand to the `right`, and text that `may_shrink` is cut where the room ends.
+
+    Of the last one, a text that has no room `may_drop` to a line of its own.
+    """
 
     heading: str
     right: bool = False
     may_shrink: bool = False
+    may_drop: bool = False
 
 
 def table_lines(
@@ -42,19 +46,37 @@ def table_lines(
         max(len(cell.text) for cell in cells)
         for cells in zip_longest(*[heading, *body], fillvalue=Cell(""))
     ]
-    if width is not None:
+    if width is None:
+        return [_line(known, widths, row) for row in [heading, *body]]
+    if known[-1].may_drop:
+        *others, _ = widths
+        fitted = _fitted(known, others, width - len(_GAP) - len(heading[-1].text))
+        widths = [*fitted, max(0, width - sum(fitted) - len(_GAP) * len(fitted))]
+    else:
         widths = _fitted(known, widths, width)
-    return [_line(known, widths, row) for row in [heading, *body]]
+    lines = [_lines(known, widths, row, width=width) for row in [heading, *body]]
+    return [line for one in lines for line in one]
 
 
 def _fitted(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
     fitted = list(widths)
     while sum(fitted) + len(_GAP) * (len(fitted) - 1) > width:
-        able = [k for k, each in enumerate(columns) if each.may_shrink and fitted[k] > _LEAST]
+        able = [k for k in range(len(fitted)) if columns[k].may_shrink and fitted[k] > _LEAST]
         if not able:
             break
         fitted[max(able, key=lambda k: fitted[k])] -= 1
     return fitted
+
+
+def _lines(
+    columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell], *, width: int
+) -> list[str]:
+    """Lay out a row, whose last text has a line of its own where it must."""
+    *first, last = row
+    if len(row) < len(columns) or not columns[-1].may_drop or len(last.text) <= widths[-1]:
+        return [_line(columns, widths, row)]
+    below = cut(last.text, max(width - len(_GAP), _LEAST))
+    return [_line(columns, widths, first), _GAP + _styled(below, last)]
 
 
 def _line(columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell]) -> str:
@@ -62,10 +84,14 @@ def _line(columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell])
     for k, (column, width, cell) in enumerate(zip(columns, widths, row, strict=False)):
         text = cut(cell.text, width)
         space = " " * (width - len(text))
-        styled = click.style(text, **cell.style) if cell.style else text
+        styled = _styled(text, cell)
         is_last = k == len(row) - 1 and not column.right
         pieces.append(space + styled if column.right else styled + ("" if is_last else space))
     return _GAP.join(pieces)
+
+
+def _styled(text: str, cell: Cell) -> str:
+    return click.style(text, **cell.style) if text and cell.style else text
 
 
 def cut(text: str, width: int) -> str:

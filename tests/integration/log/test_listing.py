@@ -9,11 +9,12 @@ from celery import Celery
 from journey import ERROR
 from trip import trip_saga
 
-from amends import listing
+from amends import indexes, listing
 from amends.config import client_of
 from amends.errors import UnknownSaga
 from amends.listing import Query, find_sagas, place_of
 from amends.log import SagaLog, log_of
+from amends.places import Places
 from amends.states import SagaStatus
 from amends.testing.clock import Clock, keep_time
 
@@ -109,6 +110,16 @@ def test_pages_have_each_saga_once_where_all_moved_in_one_millisecond(newest_fir
     ids = start(log_of(app), 60)
     listed = [each for page in pages(app, Query(newest_first=newest_first), limit) for each in page]
     assert listed == sorted(ids, reverse=newest_first)
+
+
+def test_more_sagas_of_one_millisecond_than_are_read_at_once_are_all_listed(monkeypatch):
+    monkeypatch.setattr(indexes, "_LARGEST_CHUNK", 4)
+    app = Celery("trips", broker="memory://", set_as_current=False)
+    app.conf.amends_backend = f"memory://{secrets.token_hex(8)}"
+    app.conf.amends_shards = 1
+    keep_time(client_of(app.conf.amends_backend), Clock())
+    ids = start(log_of(app), 20)
+    assert [each for page in pages(app, Query(), 7) for each in page] == sorted(ids)
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
@@ -210,6 +221,25 @@ def test_a_page_looks_at_so_many_and_says_where_it_stopped(app, log, monkeypatch
     first = find_sagas(app, query)
     assert (list(first.places), first.looked_at, first.is_cut) == ([], 10, True)
     assert [each for page in pages(app, query, 5) for each in page] == ["s-24"]
+
+
+def test_a_saga_that_moves_while_the_page_is_read_is_left_out(app, log, monkeypatch):
+    start(log, 3)
+    place_sagas = Places.place_sagas
+
+    def late(self, saga_ids):
+        claim(log, "s-1")
+        return place_sagas(self, saga_ids)
+
+    monkeypatch.setattr(Places, "place_sagas", late)
+    assert sorted(ids_of(app, Query())) == ["s-0", "s-2"]
+
+
+def test_a_page_that_looked_at_the_last_saga_is_not_cut(app, log, monkeypatch):
+    monkeypatch.setattr(listing, "MOST_LOOKED_AT", 10)
+    start(log, 10)
+    page = find_sagas(app, Query(outcome="nowhere"))
+    assert (page.after, page.is_cut) == (None, False)
 
 
 def test_a_member_of_an_index_without_a_saga_is_passed_over(app, log, client):

@@ -90,6 +90,15 @@ def test_on_the_way_back_it_is_the_undo_that_comes_next_with_the_error_that_turn
     assert found.error == "Problem: it did not work"
 
 
+def test_a_saga_that_is_cancelled_stands_at_what_still_runs(journey, place):
+    journey.do("check_traveller", "travel")
+    journey.claim("postcard")
+    journey.log.acts.cancel_saga(journey.id, error=ERROR, actor={})
+    found = place()
+    assert found.is_backward
+    assert (found.record, found.state) == ("postcard", RecordState.RUNNING)
+
+
 def test_a_stuck_saga_stands_at_the_undo_that_failed(journey, place):
     journey.do("check_traveller", "travel", "postcard")
     journey.lose("hotel", unknown=True)

@@ -40,3 +40,32 @@ def test_a_row_may_end_early():
 def test_a_style_does_not_count():
     line = table_lines(["id", "status"], [[Cell("o", {"fg": "red"}), "x"]], width=None)[-1]
     assert line == "\x1b[31mo\x1b[0m   x"
+
+
+DROPPING = [*COLUMNS[:2], Column("error", may_drop=True)]
+
+
+def test_what_may_drop_has_a_line_of_its_own_where_it_has_no_room():
+    lines = [click.unstyle(line) for line in table_lines(DROPPING, ROWS, width=42)]
+    assert lines == [
+        "id       attempts  error",
+        "order-1         7  process_payment",
+        "o-2            12",
+        "  a very long error of which nobody wants…",
+    ]
+
+
+def test_what_may_drop_stays_where_it_has_room():
+    wide = table_lines(DROPPING, ROWS, width=200)
+    assert wide == table_lines(DROPPING, ROWS, width=None)
+    assert len(wide) == 3
+
+
+def test_a_narrow_terminal_drops_what_it_has_no_room_for():
+    lines = [click.unstyle(line) for line in table_lines(DROPPING, ROWS, width=18)]
+    assert lines[2:4] == ["order-1         7", "  process_payment"]
+    assert lines[5] == "  a very long err…"
+
+
+def test_an_empty_cell_has_no_style():
+    assert table_lines(["id"], [[Cell("", {"dim": True})]], width=None)[-1] == ""
