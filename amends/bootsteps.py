@@ -25,6 +25,7 @@ from amends.monitor_switch import MonitorSwitch
 from amends.observers.monitors import enter_worker, leave_worker
 from amends.reconnection import Reconnection
 from amends.recovery import BATCH, Sweep
+from amends.revocation import Revocations
 
 _MOST_TOLD: Final = 1_000  # ids of messages in a heartbeat, which comes every 2 s
 
@@ -100,9 +101,10 @@ class Recovery(bootsteps.StartStopStep):
             self._health.end()
 
     def _loop(self, app: Celery, heartbeat: Heartbeat, interval: float) -> None:
-        removes_at = 0.0
+        removes_at, revocations = 0.0, Revocations()
         while not self._ends.wait(_jittered(interval)):
             try:
+                revocations.cancel_sagas(app)
                 _sweep(app, heartbeat.may_judge, self._ends)
                 if time.monotonic() >= removes_at:
                     removes_at = time.monotonic() + _jittered(retention.INTERVAL)

@@ -21,6 +21,12 @@ from local.supervision import Owner, owned
 # Importing the application, with everything else starting at the same time, takes seconds on a small machine.
 TIMEOUT = 60.0
 COMPENSATION_CONCURRENCY = 2
+# As the README recommends: 20,000 rows, of steps and sagas, are about 100 MB of Flower's memory.
+FLOWER_OPTIONS = (
+    "--tasks-columns=name,uuid,state,result,exception,received,runtime",
+    "--max-tasks=20000",
+    "--purge-offline-workers=300",
+)
 
 
 Broker = Literal["redis", "rabbitmq"]
@@ -137,8 +143,8 @@ def _programs(options: StackOptions, urls: Mapping[str, str]) -> dict[str, list[
         ],
     }
     if "FLOWER_URL" in urls:
-        flower = [*celery, "flower", f"--address={LOOPBACK}", f"--port={options.flower_port}"]
-        programs["flower"] = flower
+        address = (f"--address={LOOPBACK}", f"--port={options.flower_port}")
+        programs["flower"] = [*celery, "flower", *FLOWER_OPTIONS, *address]
     return programs
 
 

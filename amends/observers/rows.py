@@ -78,7 +78,7 @@ def _fields(type_: str, transition: Transition) -> dict[str, Any]:
 
 def _exception(kind: str, text: str, transition: Transition) -> dict[str, str]:
     errors = [
-        f"{event.record}: {error['type']}: {error['message']}"
+        f"{event.record}: {error['type']}"  # its message may tell what no monitor should
         for event in transition.events
         if (error := event.details.get("error"))
     ]

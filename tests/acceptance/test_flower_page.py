@@ -34,7 +34,7 @@ def browser():
 @pytest.fixture
 def page(browser, system):
     page = browser.new_page(
-        base_url=system.urls["FLOWER_URL"], viewport={"width": 1280, "height": 720}
+        base_url=system.urls["FLOWER_URL"], viewport={"width": 1280, "height": 980}
     )
     page.set_default_timeout(PATIENCE)
     yield page
@@ -57,6 +57,15 @@ def wait_for(handle, holds):
     while not holds(snapshot := handle.snapshot()):
         assert time.monotonic() < until, snapshot
         time.sleep(0.02)
+
+
+def expect_after_reloads(page, locator):
+    """Load a page, which does not follow what happens, until it shows something."""
+    until = time.monotonic() + 30
+    while not locator.is_visible():
+        assert time.monotonic() < until, page.inner_text("body")
+        time.sleep(0.2)
+        page.reload()
 
 
 def stuck_order(system, retrying, order_id):
@@ -88,8 +97,8 @@ def test_each_order_is_a_row_in_its_state_and_its_steps_are_its_children(
             row = page.locator(f"tr#{order_id}")
             expect(row).to_contain_text("saga.order", timeout=PATIENCE)
             expect(row).to_contain_text(state)
-        page.goto("/tasks")
-        expect(page.locator("tr#order-1047")).to_be_visible()
+        page.get_by_role("searchbox").fill("order-10")
+        expect(page.locator("tr[id^='order-1049.']").first).to_be_visible()
         shoot(page, "flower-tasks")
     assert back.wait(60).outcome == "shipment_failed"
     stuck.retry(by="ada", why="the bank is back")
@@ -97,3 +106,42 @@ def test_each_order_is_a_row_in_its_state_and_its_steps_are_its_children(
     page.goto("/tasks?name=saga.order")
     for order_id in ("order-1048", "order-1049"):
         expect(page.locator(f"tr#{order_id}")).to_contain_text("COMPENSATED", timeout=PATIENCE)
+
+
+def test_the_page_of_a_saga_leads_to_its_steps_and_theirs_back_to_it(system, page, shoot):
+    handle, _ = system.run(order_id="order-1050")
+    page.goto("/task/order-1050")
+    step = page.get_by_title("order-1050.3.process_payment")
+    expect_after_reloads(page, step)
+    shoot(page, "flower-saga")
+    step.click()
+    expect(page.locator(".task-name-value")).to_have_text("tasks.payment.process_payment")
+    page.get_by_title("order-1050", exact=True).first.click()
+    expect(page.locator(".task-name-value")).to_have_text("saga.order")
+    assert handle.status == "completed"
+
+
+def test_the_button_on_a_step_that_runs_costs_the_order_nothing(system, page):
+    system.fault("payments.primary", latency=20.0)
+    handle = system.start(order_id="order-1051")
+    wait_for(handle, lambda seen: seen.steps["process_payment"].state == "running")
+    page.goto("/task/order-1051.3.process_payment")
+    button = page.get_by_role("button", name="Terminate")
+    expect_after_reloads(page, button)
+    button.click()
+    expect(page.get_by_text("Revoked 'order-1051.3.process_payment'")).to_be_visible()
+    system.fault("payments.primary")
+    assert handle.wait(60).outcome == "completed"
+    system.assert_in_force(handle.id)
+
+
+def test_the_button_on_a_saga_cancels_it(system, page):
+    with system.unconsumed("shipping"):
+        handle = system.start(order_id="order-1052")
+        wait_for(handle, lambda seen: seen.steps["process_payment"].state == "done")
+        page.goto("/task/order-1052")
+        button = page.get_by_role("button", name="Terminate")
+        expect_after_reloads(page, button)
+        button.click()
+        assert handle.wait(60).outcome == "cancelled"
+    system.assert_nothing_in_force(handle.id)

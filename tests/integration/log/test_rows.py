@@ -104,7 +104,7 @@ def test_a_stuck_saga_failed_and_says_why(journey, monitor, state_of):
     row = monitor.row(journey.id)
     assert state_of() == "FAILURE"
     assert row.exception == "SagaStuck('travel:undo failed for good')"
-    assert "travel:undo: Problem: it did not work" in row.traceback
+    assert "travel:undo: Problem" in row.traceback.splitlines()
     assert f"saga history {journey.id}" in row.traceback
 
 
