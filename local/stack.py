@@ -23,7 +23,7 @@ TIMEOUT = 60.0
 COMPENSATION_CONCURRENCY = 2
 # As the README recommends: 20,000 rows, of steps and sagas, are about 100 MB of Flower's memory.
 FLOWER_OPTIONS = (
-    "--tasks-columns=name,uuid,state,result,exception,received,runtime",
+    "--tasks-columns=name,uuid,state,result,received,runtime",
     "--max-tasks=20000",
     "--purge-offline-workers=300",
 )

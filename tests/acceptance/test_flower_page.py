@@ -6,10 +6,11 @@
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Error, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
@@ -34,7 +35,7 @@ def browser():
 @pytest.fixture
 def page(browser, system):
     page = browser.new_page(
-        base_url=system.urls["FLOWER_URL"], viewport={"width": 1280, "height": 980}
+        base_url=system.urls["FLOWER_URL"], viewport={"width": 1400, "height": 900}
     )
     page.set_default_timeout(PATIENCE)
     yield page
@@ -47,7 +48,7 @@ def shoot():
 
     def take(page, name):
         if SCREENSHOTS:
-            page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png")
+            page.locator("section").first.screenshot(path=Path(SCREENSHOTS) / f"{name}.png")
 
     return take
 
@@ -64,8 +65,13 @@ def expect_after_reloads(page, locator):
     until = time.monotonic() + 30
     while not locator.is_visible():
         assert time.monotonic() < until, page.inner_text("body")
-        time.sleep(0.2)
         page.reload()
+        with suppress(Error):
+            locator.wait_for(timeout=500)
+
+
+def row_of(page, order_id, state):
+    return page.locator(f"tr#{order_id}").filter(has_text="saga.order").filter(has_text=state)
 
 
 def stuck_order(system, retrying, order_id):
@@ -94,18 +100,16 @@ def test_each_order_is_a_row_in_its_state_and_its_steps_are_its_children(
             ("order-1048", "FAILURE"),
             ("order-1049", "COMPENSATING"),
         ]:
-            row = page.locator(f"tr#{order_id}")
-            expect(row).to_contain_text("saga.order", timeout=PATIENCE)
-            expect(row).to_contain_text(state)
-        page.get_by_role("searchbox").fill("order-10")
-        expect(page.locator("tr[id^='order-1049.']").first).to_be_visible()
+            expect_after_reloads(page, row_of(page, order_id, state))
+        page.get_by_role("searchbox").fill("order-1048 OR name:saga.order")
+        expect(page.locator("tr[id^='order-1048.']").first).to_be_visible()
         shoot(page, "flower-tasks")
     assert back.wait(60).outcome == "shipment_failed"
     stuck.retry(by="ada", why="the bank is back")
     assert stuck.wait(60).outcome == "shipment_failed"
     page.goto("/tasks?name=saga.order")
     for order_id in ("order-1048", "order-1049"):
-        expect(page.locator(f"tr#{order_id}")).to_contain_text("COMPENSATED", timeout=PATIENCE)
+        expect_after_reloads(page, row_of(page, order_id, "COMPENSATED"))
 
 
 def test_the_page_of_a_saga_leads_to_its_steps_and_theirs_back_to_it(system, page, shoot):

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from ruamel.yaml import YAML
 
 import tasks
-from local import redis
+from local import redis, stack
 from local.ports import LOOPBACK, free_port
 from local.supervision import ROOT, Owner, owned
 
@@ -151,6 +151,14 @@ def test_the_python_services_share_the_image_that_one_of_them_builds() -> None:
 def test_nothing_is_reachable_from_another_machine() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published == {"services": ["127.0.0.1:8080:8080"], "flower": ["127.0.0.1:5555:5555"]}
+
+
+def test_flower_starts_everywhere_as_the_readme_recommends() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    (line,) = [line for line in lines if line.startswith("celery -A tasks flower")]
+    recommended = line.split()
+    assert recommended[4:] == list(stack.FLOWER_OPTIONS)
+    assert SERVICES["flower"]["command"] == [*recommended, "--port=5555"]
 
 
 def test_every_service_comes_back_and_every_image_is_pinned() -> None:
