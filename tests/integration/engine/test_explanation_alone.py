@@ -1,6 +1,7 @@
 """What an explanation says of a saga that no worker is at: its message, and owners that are gone."""
 
 import os
+import uuid
 
 import pytest
 from bench import bench, job_saga
@@ -9,6 +10,7 @@ from celery import Celery
 from amends.explanation.reading import explain
 from amends.heartbeat import Heartbeat
 from amends.messages import worker_name
+from amends.operations import Operation, Target, Verdict, perform
 from amends.payload import canonical_json
 from amends.recovery import Sweep
 from local.ports import free_port
@@ -141,3 +143,93 @@ def test_explaining_writes_nothing_and_publishes_nothing(why, log, alone, broker
     why()
     assert keys() == before
     assert broker.llen("work") == 0
+
+
+ERROR = '{"type":"Problem","message":"it did not work"}'
+
+
+class Scene:
+    """Sagas in the log that are moved by hand."""
+
+    def __init__(self, log):
+        self.log = log
+        self.id = uuid.uuid4().hex
+        text = canonical_json({"job_id": self.id, "amount": 1})
+        log.start_saga(self.id, job_saga.itinerary, text)
+        self.handle = job_saga.get(self.id)
+
+    def claim(self, path, retries=0):
+        self.log.claim_step(self.id, path, token=path, owner="", retries=retries)
+
+    def do(self, path):
+        self.claim(path)
+        self.log.complete_step(self.id, path, token=path, output='{"part":"p"}', link="")
+
+    def fail(self, path, *, unknown=False):
+        self.claim(path)
+        how = {"unknown": unknown, "refused": False, "outcome": "no", "link": ""}
+        self.log.fail_step(self.id, path, token=path, error=ERROR, **how)
+
+    def doubt(self, path):
+        self.fail(path, unknown=True)
+
+    def wait(self, path):
+        self.claim(path)
+        how = {"wait": 200.0, "unknown": True, "cost": "attempt"}
+        self.log.retry_step(self.id, path, token=path, error=ERROR, **how)
+
+    def park(self, path):
+        self.log.note_unregistered(self.id, path, task="unheard of", most=1)
+
+    def pause(self, _):
+        self.handle.pause()
+
+    def cancel(self, _):
+        self.handle.cancel()
+
+
+BACK = [("do", "a"), ("fail", "b"), ("fail", "b:fallback")]
+SCENES = {
+    "queued": [],
+    "running": [("claim", "a")],
+    "running and paused": [("claim", "a"), ("pause", "")],
+    "waiting": [("wait", "a")],
+    "waiting and paused": [("wait", "a"), ("pause", "")],
+    "before the fallback": [("do", "a"), ("fail", "b")],
+    "before the void": [("do", "a"), ("doubt", "b")],
+    "waiting for the void": [("do", "a"), ("doubt", "b"), ("wait", "b:undo")],
+    "a void that failed": [("do", "a"), ("doubt", "b"), ("fail", "b:undo"), ("do", "a:undo")],
+    "going back": BACK,
+    "waiting for an undo": [*BACK, ("wait", "a:undo")],
+    "an undo that failed": [*BACK, ("fail", "a:undo")],
+    "an undo that failed, and paused": [*BACK, ("fail", "a:undo"), ("pause", "")],
+    "cancelled while it ran": [("claim", "a"), ("cancel", "")],
+    "parked": [("park", "a")],
+    "parked on its way back": [*BACK, ("park", "a:undo")],
+    "ended": [("do", "a"), ("do", "b"), ("do", "c")],
+}
+
+
+def enact(log, name):
+    scene = Scene(log)
+    for move, path in SCENES[name]:
+        getattr(scene, move)(path)
+    return scene
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_each_act_that_is_offered_is_taken_and_each_that_matters_is_offered(app, log, name):
+    remedies = explain(app, enact(log, name).id).remedies
+    for remedy in remedies:
+        scene = enact(log, name)
+        seen = explain(app, scene.id).events
+        output = {"part": "by hand"} if remedy.output_fields else None
+        operation = Operation(
+            act=remedy.act, by="ada", why="x", step=remedy.step or "", output=output
+        )
+        (result,) = perform(operation, [Target(id=scene.id, seen=seen)])
+        assert result.verdict is Verdict.DONE, (remedy, result)
+    situation = explain(app, enact(log, name).id).situation
+    assert bool(remedies) is (situation != "ended")
+    for shard in range(log._store.shards):
+        log._store.client.delete(log._store.due_key(shard))
