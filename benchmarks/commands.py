@@ -30,7 +30,7 @@ SEED: Final = 1047
 ENDED: Final = (10_000, 100_000)
 LIVE: Final = 5_000
 STUCK: Final = 200
-ROUNDS: Final = 7
+ROUNDS: Final = 5
 BATCH: Final = 2_000
 EMPTY: Final = ("--help",)
 COMMANDS: Final = {
@@ -74,7 +74,8 @@ class Filler:
         for ids in self._start(count):
             left = ids
             for path in _PATHS:
-                here = self._random.randrange(len(left) // 2 + 1)
+                is_last = path == _PATHS[-1]
+                here = len(left) if is_last else self._random.randrange(len(left) // 2 + 1)
                 self._claim(left[:here], path)
                 self._call(
                     "retry_step", left[: here // 2], path, "t", _ERROR, 600_000, 1, "attempt"

@@ -46,7 +46,12 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
         else:
             for event in news:
                 output.line("  ".join(cell.text for cell in _event_row(event, dated=True)).rstrip())
-    return Exit.ATTENTION if standing.entry.status is SagaStatus.STUCK else Exit.OK
+    if standing.entry.status is not SagaStatus.STUCK:
+        return Exit.OK
+    if not output.as_json:
+        again = output.command_line("explain", saga_id)
+        output.line(f"\nWhy it is stuck, and what you can do: {again}", dim=True)
+    return Exit.ATTENTION
 
 
 @command("history")

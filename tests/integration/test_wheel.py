@@ -196,9 +196,20 @@ def test_the_saga_of_the_readme_runs_as_it_is_printed(
             check=False,
         )
         log = (tmp_path / "run" / "worker.log").read_text(encoding="utf-8")
+    listed = subprocess.run(
+        [environment.python, "-m", "celery", "-A", "trips", "saga", "list", "--json"],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert asked.returncode == 0, asked.stdout + asked.stderr + log
     assert "booking a room under the key" in log
     assert "cancelling what was booked under the key" in log
+    assert listed.returncode == 0, listed.stdout + listed.stderr
+    ended = {saga["status"] for saga in json.loads(listed.stdout)["sagas"]}
+    assert ended == {"completed", "compensated"}
 
 
 def first_saga(source: Path) -> tuple[str, str, list[str]]:

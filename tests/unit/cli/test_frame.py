@@ -31,6 +31,13 @@ before = set(sys.modules)
 EntryPoint(name="saga", group="celery.commands", value="amends_commands:saga").load()
 print(*sorted(set(sys.modules) - before))
 """
+LOAD = """
+import sys, click, redis, amends_commands
+before = set(sys.modules)  # redis-py looks for opentelemetry itself
+for name in amends_commands._COMMANDS:
+    amends_commands.saga.get_command(click.Context(amends_commands.saga), name)
+print(*set(sys.modules) - before)
+"""
 
 
 def ended(function, *arguments: str, app: Celery | None = None, **options):
@@ -44,6 +51,13 @@ def ended(function, *arguments: str, app: Celery | None = None, **options):
 def test_the_entry_point_imports_its_own_module_and_nothing_more():
     found = subprocess.run([sys.executable, "-c", LOOK], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["amends_commands"]
+
+
+def test_no_command_needs_more_than_the_engine_does_before_it_is_run():
+    found = subprocess.run([sys.executable, "-c", LOAD], capture_output=True, text=True, check=True)
+    loaded = set(found.stdout.split())
+    assert "amends.cli.lists" in loaded
+    assert not loaded & {"prometheus_client", "starlette", "opentelemetry", "rich", "fakeredis"}
 
 
 def test_celery_names_the_sub_command_saga():

@@ -47,6 +47,7 @@ def test_a_stuck_saga_is_shown_with_do_and_undo_side_by_side(run, moves):
         ["tell", "failed, 1 attempt", "has none"],
     ]
     assert "  pay:fallback:undo: Away: nobody answers at the bank\n" in shown.output
+    assert shown.output.endswith("saga explain v-1\n")
 
 
 def test_what_waits_says_when_it_goes_on(run, moves):
