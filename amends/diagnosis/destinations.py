@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery
-from celery.exceptions import QueueNotFound
 
 from amends.activities.definition import Compensation
 from amends.activities.task import ActivityTask
@@ -73,7 +72,7 @@ def _destination(
 ) -> Destination:
     try:
         routed = app.amqp.router.route({"queue": queue} if queue else {}, task).get("queue")
-    except QueueNotFound as error:
-        return Destination(task=task, queue=queue, error=str(error), limit=limit, sagas=sagas)
+    except Exception as error:  # noqa: BLE001 - Celery's QueueNotFound, or whatever a route of the app raises
+        return Destination(task=task, queue=queue, error=repr(error), limit=limit, sagas=sagas)
     name = getattr(routed, "name", None)
     return Destination(task=task, queue=name, limit=limit, sagas=sagas)

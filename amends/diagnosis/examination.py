@@ -90,8 +90,9 @@ def _examine_surroundings(app: Celery, settings: Settings) -> Iterator[Finding]:
         *destinations_in_use(app, log.in_use if log else ()),
     ]
     yield from _apply(options.RULES, options.options_of(app, crew or ()))
-    yield from _apply(broker.RULES, broker.use_of(app, settings, destinations))
     yield from broker.away.apply(look_at_broker.error)
+    if use := _Look(lambda: broker.use_of(app, settings, destinations)).result:
+        yield from _apply(broker.RULES, use)
     if server:
         yield from _apply(broker.SERVER_RULES, server)
     if crew is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,7 +20,7 @@ from amends.messages import ADVANCE
 FIRST_CALL: Final = 1.0
 """Seconds in which any worker may answer."""
 SECOND_CALL: Final = 1.5
-"""Seconds more for those that beat and did not answer."""
+"""Seconds in which one that is known to live has to answer."""
 ASKED_OF_TASKS: Final = (
     *("acks_late", "reject_on_worker_lost", "acks_on_failure_or_timeout"),
     "max_retries",
@@ -73,20 +75,13 @@ class Crew:
 def ask_workers(app: Celery, connection: Connection, beating: Sequence[str]) -> list[Worker]:
     """Ask every worker what it consumes and knows; `beating` are nodes that are waited for a bit longer."""
 
-    def ask(**how: Any) -> Any:
-        return app.control.inspect(connection=connection, **how)
+    def ask(nodes: Iterable[str], command: Callable[[Any], Any]) -> dict[str, Any]:
+        return _answers(app, connection, list(nodes), command)
 
-    queues = dict(ask(timeout=FIRST_CALL).active_queues() or {})
-    late = sorted(set(beating) - queues.keys())
-    if late:
-        more = ask(timeout=SECOND_CALL, destination=late, limit=len(late)).active_queues()
-        queues |= more or {}
-    if not queues:
-        return []
-    nodes = sorted(queues)
-    to_all = ask(timeout=SECOND_CALL, destination=nodes, limit=len(nodes))
-    tasks = to_all.registered(*ASKED_OF_TASKS) or {}
-    stats = to_all.stats() or {}
+    queues = app.control.inspect(connection=connection, timeout=FIRST_CALL).active_queues() or {}
+    queues |= ask(set(beating) - queues.keys(), lambda workers: workers.active_queues())
+    tasks = ask(queues, lambda workers: workers.registered(*ASKED_OF_TASKS))
+    stats = ask(tasks, lambda workers: workers.stats())
     return [
         Worker(
             node=node,
@@ -94,9 +89,33 @@ def ask_workers(app: Celery, connection: Connection, beating: Sequence[str]) -> 
             tasks=dict(map(_effective, tasks[node])),
             pool=_pool(stats[node]),
         )
-        for node in nodes
-        if isinstance(tasks.get(node), list) and node in stats
+        for node in sorted(stats)
     ]
+
+
+class _Complete(Exception):  # noqa: N818 - no error: all have answered
+    pass
+
+
+def _answers(
+    app: Celery, connection: Connection, nodes: Sequence[str], command: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """Ask these workers, until all have answered or none does for a while.
+
+    Celery's own limit would count the late answers to an earlier question, too (``Mailbox._collect`` in kombu/pidbox.py).
+    """
+    heard: dict[str, Any] = {}
+
+    def hear(answer: Mapping[str, Any]) -> None:
+        heard.update(answer)
+        if heard.keys() >= set(nodes):
+            raise _Complete
+
+    if nodes:
+        how: dict[str, Any] = {"destination": nodes, "limit": sys.maxsize, "callback": hear}
+        with suppress(_Complete):
+            command(app.control.inspect(connection=connection, timeout=SECOND_CALL, **how))
+    return {node: answer for node, answer in heard.items() if "error" not in answer}
 
 
 def _effective(told: str) -> tuple[str, Effective]:

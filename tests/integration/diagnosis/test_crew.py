@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from celery import Celery
 from redis import Redis
 from ward import Doctor, Worker
 
 from amends.config import client_of
+from amends.diagnosis import workers
 from amends.itinerary import Itinerary
 from amends.log import SagaLog
 
@@ -139,3 +141,16 @@ def test_workers_that_beat_where_nobody_answers_are_not_called_missing(
     doctor, redis_url, sound_worker
 ):
     assert doctor.finds(broker_url=f"{redis_url}/12").keys() == {"workers.silent"}
+
+
+def test_a_late_answer_to_an_earlier_question_is_not_taken_for_that_to_this_one(
+    settings, sound_worker, monkeypatch
+):
+    monkeypatch.setattr(workers, "FIRST_CALL", 0.0001)
+    app = Celery("clinic", broker=settings["broker_url"], set_as_current=False)
+    (node,) = app.control.inspect(timeout=1.0).ping()
+    for _ in range(12):  # about each second answer is late enough, and not too late
+        with app.connection_for_write() as connection:
+            (found,) = workers.ask_workers(app, connection, [node])
+        assert found.queues == {"clinic", "undo"}
+        assert "clinic.work" in found.tasks

@@ -3,13 +3,15 @@
 import re
 import subprocess
 import time
+from contextlib import suppress
 
 import pytest
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
 from celery.worker.control import inspect_command
 from redis import Redis
-from ward import Worker, eventually
+from redis.exceptions import RedisError
+from ward import Worker, eventually, server
 
 from amends import health, heartbeat
 from local.supervision import ROOT
@@ -73,16 +75,20 @@ def test_a_worker_that_ends_takes_its_file_with_it(owner, settings):
     assert not path.exists()
 
 
-@pytest.mark.parametrize(("pool", "counts"), [("threads", True), ("solo", False)])
-def test_a_main_loop_that_stands_counts_but_where_tasks_run_in_it(
-    redis_url, tmp_path, monkeypatch, pool, counts
-):
+@pytest.fixture
+def hasty(redis_url, tmp_path, monkeypatch):
+    """Give an app whose workers judge their main loops after a second, and its health file."""
     monkeypatch.setattr(health, "STANDS_AFTER", 1.0)
     monkeypatch.setattr(health, "INTERVAL", 0.1)
     monkeypatch.setattr(heartbeat, "INTERVAL", 0.1)
-    app = Celery("hanging", broker=f"{redis_url}/11", set_as_current=False)
+    app = Celery("hasty", broker=f"{redis_url}/11", set_as_current=False)
     app.conf.update(amends_backend=f"{redis_url}/10", amends_health_file=str(tmp_path / "worker"))
-    path, hung = tmp_path / "worker", []
+    return app, tmp_path / "worker"
+
+
+@pytest.mark.parametrize(("pool", "counts"), [("threads", True), ("solo", False)])
+def test_a_main_loop_that_stands_counts_but_where_tasks_run_in_it(hasty, pool, counts):
+    (app, path), hung = hasty, []
 
     @inspect_command()
     def hang_for_a_while(state):
@@ -100,3 +106,21 @@ def test_a_main_loop_that_stands_counts_but_where_tasks_run_in_it(
         if counts:
             eventually(lambda: time.time() - path.stat().st_mtime < 1.0)
     eventually(lambda: not path.exists())
+
+
+def test_a_worker_whose_broker_is_away_lives(hasty, tmp_path):
+    (app, path), ages = hasty, []
+    with server(tmp_path / "broker") as url:
+        app.conf.broker_url = url
+        worker = start_worker(app, pool="threads", loglevel="CRITICAL", perform_ping_check=False)
+        with worker:
+            eventually(lambda: app.control.ping(timeout=0.5))
+            with Redis.from_url(url) as client, suppress(RedisError):
+                client.shutdown(nosave=True)
+
+            def watch():
+                ages.append(time.time() - path.stat().st_mtime)
+                return len(ages) > 80
+
+            eventually(watch)  # each 0.05 s
+            assert max(ages) < 1.0

@@ -14,6 +14,7 @@ SETTINGS = {
     "tasks.failure_acks": {"task_annotations": {"*": {"acks_on_failure_or_timeout": False}}},
     "tasks.max_retries": {"task_annotations": {"*": {"max_retries": 3}}},
     "broker.socket_timeout": {"broker_transport_options": {}},
+    "broker.away": {"broker_url": "nonsense://there"},
     "broker.queues": {"task_create_missing_queues": False, "amends_compensation_queue": "other"},
 }
 
@@ -21,6 +22,12 @@ SETTINGS = {
 @pytest.mark.parametrize("code", SETTINGS)
 def test_a_setting_that_breaks_sagas_is_found(doctor, sound_worker, code):
     assert doctor.finds(**SETTINGS[code]).keys() == {code}
+
+
+def test_a_route_that_leads_nowhere_is_found(doctor, sound_worker):
+    found = doctor.finds(task_routes="no_such_module.route")
+    assert found.keys() == {"broker.queues"}
+    assert "No module named 'no_such_module'" in found["broker.queues"]
 
 
 def test_an_option_that_was_changed_is_named_with_its_tasks(doctor, sound_worker):

@@ -1,5 +1,7 @@
 """A system in which nothing is wrong, and what is said of it."""
 
+from ward import Doctor
+
 from amends.diagnosis.examination import CODES
 
 ELSEWHERE = {"broker.consumer_timeout"}  # RabbitMQ's
@@ -23,3 +25,11 @@ def test_settings_of_the_whole_app_are_no_finding_where_the_engine_has_its_own(
         "task_annotations": {"another.task": {"acks_late": False}},
     }
     assert doctor.finds(**everywhere) == {}
+
+
+def test_a_worker_that_beats_is_given_the_time_to_answer(settings, sound_worker):
+    hasty = Doctor(settings, first_call=0.0001)
+    try:
+        assert hasty.finds() == {}
+    finally:
+        hasty.leave()
