@@ -4,7 +4,6 @@ import os
 import signal
 import threading
 
-import psutil
 import pytest
 from bench import bench
 from celery import Celery
@@ -19,16 +18,11 @@ from local.supervision import owned
 
 @pytest.fixture
 def server(tmp_path):
-    """Run a Redis of its own; give its URL and its process."""
+    """Run a Redis of its own; give its URL and its pid."""
     with owned(tmp_path) as owner, redis.started(owner, echo=False) as url:
-        port = url.rpartition(":")[2]
-        (process,) = [
-            each
-            for each in psutil.process_iter(["name", "cmdline"])
-            if each.info["name"].startswith("redis-server")
-            and any(port in word for word in each.info["cmdline"])
-        ]
-        yield url, process
+        with Redis.from_url(url) as client:
+            pid = client.info("server")["process_id"]
+        yield url, pid
 
 
 @pytest.fixture
@@ -61,7 +55,7 @@ def test_nobody_waits_for_a_broker_that_hangs_and_it_hears_all_when_it_goes_on(a
     courier = Courier(app)
     courier.take([event(0)], sender="orders@here")
     bench.wait_until(lambda: heard() == [0])
-    os.kill(server[1].pid, signal.SIGSTOP)
+    os.kill(server[1], signal.SIGSTOP)
     try:
         taking = threading.Thread(
             target=lambda: [courier.take([event(n)], sender="orders@here") for n in range(1, 50)]
@@ -71,7 +65,7 @@ def test_nobody_waits_for_a_broker_that_hangs_and_it_hears_all_when_it_goes_on(a
         assert not taking.is_alive()
         assert heard() == [0]
     finally:
-        os.kill(server[1].pid, signal.SIGCONT)
+        os.kill(server[1], signal.SIGCONT)
     bench.wait_until(lambda: len(heard()) == 50)
     assert heard() == list(range(50))
 
