@@ -1,24 +1,52 @@
 """How a worker's main process sees the message of an activity."""
 
 import time
-from typing import Any
+from typing import Any, Final
 
+from billiard.einfo import ExceptionWithTraceback  # type: ignore[attr-defined]  # not in its stubs
+from billiard.exceptions import Terminated, WorkerLostError
 from celery.worker.request import Request
 
 from amends.activities.guard import Guard, permit_token
 
+# What Celery raises in place of a process that is gone, but for its hard time limit (celery/worker/request.py).
+_GONE: Final = (WorkerLostError, Terminated, SystemExit, KeyboardInterrupt)
+
 
 class ActivityRequest(Request):
-    """Speaks for a process that was killed at its hard time limit: it cannot report itself."""
+    """Speaks for a process that was killed: it cannot report itself."""
+
+    def on_failure(
+        self,
+        exc_info: Any,
+        send_failed_event: bool = True,  # noqa: FBT001, FBT002 - Celery's
+        return_ok: bool = False,  # noqa: FBT001, FBT002
+    ) -> None:
+        """Give the place of a probe back where its process is gone: that says nothing about the service."""
+        error, guard = exc_info.exception, self._guard
+        if isinstance(error, ExceptionWithTraceback):
+            error = error.exc
+        if guard and isinstance(error, _GONE):
+            guard.breaker.release_killed(self._permit_token)
+        super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 - Celery's
         """Tell the activity's breaker that its call failed."""
         super().on_timeout(soft, timeout)
-        task: Any = self.task
-        guard: Guard | None = task.activity.guard
+        guard = self._guard
         if soft or guard is None:
             return
-        token = permit_token(self.id, self.request_dict.get("retries") or 0)
         began: float | None = self.time_start
         ran_for = timeout if began is None else time.time() - began
-        guard.breaker.report_killed(token, ran_for=ran_for, why=f"killed after {timeout:g} s")
+        why = f"killed after {timeout:g} s"
+        guard.breaker.report_killed(self._permit_token, ran_for=ran_for, why=why)
+
+    @property
+    def _guard(self) -> Guard | None:
+        task: Any = self.task
+        guard: Guard | None = task.activity.guard
+        return guard
+
+    @property
+    def _permit_token(self) -> str:
+        return permit_token(self.id, self.request_dict.get("retries") or 0)

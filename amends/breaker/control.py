@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from amends.breaker.answers import Admitted, Failure
 from amends.breaker.gate import Gate
@@ -14,7 +14,7 @@ from amends.errors import LogUnavailable
 
 
 class Control(ABC):
-    """The part of `CircuitBreaker` that makes no call. All but `report_killed` raise `LogUnavailable`."""
+    """The part of `CircuitBreaker` that makes no call. All but what speaks for the killed raise `LogUnavailable`."""
 
     name: str
     options: Options
@@ -76,6 +76,14 @@ class Control(ABC):
         except Away:
             return
         gate.note_move(recorded, failure, is_shared=True)
+
+    def release_killed(self, token: str) -> None:
+        """Give the place of a probe back whose process died of something that says nothing about the service.
+
+        `token` is its permit's; one that holds no place changes nothing. With Redis away it is lost, as above.
+        """
+        with suppress(Away):
+            self._gate().shared.release_probe(Admitted(token=token))
 
     def _override(self, override: CircuitState | None, by: str | None, why: str | None) -> None:
         gate = self._gate()

@@ -17,6 +17,7 @@ app.conf.update(
     amends_hard_limit_after=1.0,
     amends_give_up_after=2.0,
     worker_prefetch_multiplier=1,
+    worker_lost_wait=1.0,
 )
 
 LIMIT = 0.5
@@ -76,6 +77,17 @@ def crawl(job: Job) -> None:
     ignore_the_soft_limit()
 
 
+reopening = CircuitBreaker(
+    "reopening", failure_threshold=1, reset_timeout=0.1, failure_on=(TimeoutError,)
+)
+
+
+@activity(start_to_close_timeout=300.0, breaker=reopening)
+def linger(job: Job) -> None:
+    """Take long enough for its process to be found and killed."""
+    time.sleep(LONGER)
+
+
 @activity(start_to_close_timeout=LIMIT, retry=QUICK)
 def undo_work(job: Job, nothing: None) -> None:
     """Take it back."""
@@ -94,6 +106,7 @@ grind_saga = Saga(
 crawl_saga = Saga(
     "crawl", input=Job, output=Result, steps=[Step(crawl, compensation=None, outcome="crawled")]
 )
+linger_saga = Saga("linger", input=Job, output=Result, steps=[Step(linger, compensation=None)])
 shop_saga = Saga(
     "shop",
     input=Job,

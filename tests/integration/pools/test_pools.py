@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -125,3 +126,28 @@ def test_a_probe_that_was_deferred_and_is_killed_then_opens_the_circuit_again(sh
     assert retried_after(handle) == ["CircuitOpenError"]
     events = [(event.name, event.why) for event in shop.crawling.history()][-2:]
     assert events == [("breaker.half_opened", ""), ("breaker.opened", "killed after 1.5 s")]
+
+
+@pytest.mark.parametrize("how", ["killed", "terminated"])
+@pytest.mark.parametrize("pool", ["prefork"], indirect=True)
+def test_the_place_of_a_probe_whose_process_is_killed_is_given_to_the_next_caller(shop, pool, how):
+    """Its lease of five minutes would outlast the test."""
+    shop.app.set_current()
+    shop.app.set_default()
+    shop.reopening.reset()
+    shop.reopening.acquire().failure(TimeoutError())
+    job_id = uuid.uuid4().hex
+    handle = shop.linger_saga.start(shop.Job(job_id=job_id, manner=""), saga_id=job_id)
+    until = time.monotonic() + 30
+    while not (probes := shop.reopening.snapshot().probes):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    if how == "killed":
+        os.kill(int(shop.reopening.history()[-1].by.rpartition(":")[2]), signal.SIGKILL)
+    else:
+        task_id = next(iter(probes)).rpartition(":")[0]
+        shop.app.control.revoke(task_id, terminate=True, signal="SIGKILL")
+    assert handle.wait(timeout=90).outcome == "completed"
+    closed = shop.reopening.history()[-1]
+    assert closed.name == "breaker.closed"
+    assert closed.details["token"] not in probes

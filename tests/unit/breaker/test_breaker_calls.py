@@ -192,6 +192,18 @@ def test_a_killed_call_fails_by_its_token(define, fail, clock):
     assert payments.history()[-1].why == "hard time limit"
 
 
+def test_the_place_of_a_probe_whose_process_died_is_given_back_by_its_token(define, fail, clock):
+    payments = define(failure_threshold=1)
+    fail(payments)
+    clock.advance(60)
+    payments.acquire(token="task.0", lease=300.0)
+    payments.release_killed("task.1")
+    assert list(payments.snapshot().probes) == ["task.0"]
+    payments.release_killed("task.0")
+    payments.acquire(token="task.2").success()
+    assert (payments.state, payments.snapshot().late) == ("closed", 0)
+
+
 def test_a_killed_call_counts_where_it_began_in_this_epoch(define, clock):
     payments = define(failure_threshold=2)
     payments.report_killed("task.0", ran_for=10.0, why="killed")
