@@ -5,9 +5,9 @@ In an outage every call fails, so the table of states allows, over all workers:
 * each attempt that was under way when the outage began: it may have its permit already;
 * while the circuit is closed, ``failure_threshold - 1`` failures, as far as there were any, and those under way when
   it opens. A call that the service served before the outage may report its success in it, and they begin anew;
-* one probe for each time that the circuit is half-open, and another one for each lease that ran out meanwhile,
-  for a probe that was killed never reports; where it was half-open before the outage, also the one after a
-  charge that was refused, which gives the place back;
+* one probe for each time that the circuit is half-open, and another one for each that was lost with its process,
+  or whose lease ran out meanwhile: its place is given back; where it was half-open before the outage, also the
+  one after a charge that was refused, which gives the place back too;
 * what a process lets through that found Redis away, and counts alone until that answers again.
 
 An attempt is under way from its claim to what the saga's history says of its end. The process of one that was
@@ -118,7 +118,7 @@ def allowed(outage: Outage, attempts: Sequence[Attempt], limits: Limits) -> Allo
     """Count what may reach the service in an outage."""
     meanwhile = [event for event in outage.transitions if outage.began < event.at <= outage.ended]
     closed = list(_closed(outage, meanwhile))
-    resets = under_way = failed = outside = 0
+    resets = under_way = failed = outside = lost = 0
     for attempt in attempts:
         spanned = [(since, until) for since, until in closed if attempt.spans(since, until)]
         resets += len(spanned) if attempt.succeeded else 0
@@ -127,13 +127,14 @@ def allowed(outage: Outage, attempts: Sequence[Attempt], limits: Limits) -> Allo
             under_way += 1
         elif spanned:
             failed += 1
-        elif outage.began < attempt.began <= outage.ended and not attempt.lost:
-            outside += 1
+        elif outage.began < attempt.began <= outage.ended:
+            lost += attempt.lost
+            outside += not attempt.lost
     most = (limits.failure_threshold - 1) * (len(closed) + resets)
     return Allowed(
         counted=min(most, failed),
         under_way=under_way,
-        probes=sum(_probes(outage, meanwhile, limits.lease)),
+        probes=sum(_probes(outage, meanwhile, limits.lease)) + lost,
         alone=outage.left_alone * (limits.failure_threshold - 1 + limits.calls_at_once),
         outside=outside,
         openings=_count(meanwhile, "breaker.opened"),

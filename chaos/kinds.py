@@ -20,8 +20,7 @@ PRIMARY_DOWN = "primary down"
 PRIMARY_DOWN_EVERY = 30.0
 PRIMARY_DOWN_AFTER = (3.0, 8.0)
 PROBE_KILLED = "probe killed"
-# Its place is given to another caller after a lease of 80 s: a shorter run would see no further probe.
-PROBE_KILLED_EVERY = 240.0
+PROBE_KILLED_EVERY = 120.0
 
 FAULTY: Sequence[Mapping[str, object]] = (
     {"down": True},
@@ -142,5 +141,6 @@ KINDS: Mapping[str, Kind] = {
     PRIMARY_DOWN: Kind(
         weight=0, lasts=(14.0, 18.0), targets=(PRIMARY,), holds=_itself, details=AWAY
     ),
-    PROBE_KILLED: Kind(weight=0, lasts=(10.0, 10.0)),
+    # One that is killed with its whole worker keeps its place for 80 s, and later outages would show nothing.
+    PROBE_KILLED: Kind(weight=0, lasts=(18.0, 18.0), prefork_only=True),
 }

@@ -49,21 +49,12 @@ def _kill_probe(scene: Scene, fault: Fault) -> str | None:
     until = time.monotonic() + fault.lasts
     while time.monotonic() < until and not scene.ending.is_set():
         if primary.snapshot().probes:
-            return _kill_caller(scene, primary.history(1)[-1])
+            pid = int(primary.history(1)[-1].by.rpartition(":")[2])
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                return f"pid {pid}"
         scene.pause(POLL)
     return None
-
-
-def _kill_caller(scene: Scene, probe: CircuitEvent) -> str:
-    pid = int(probe.by.rpartition(":")[2])
-    worker = next((each for each in scene.system.workers.values() if each.pid == pid), None)
-    if worker is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    else:
-        worker.kill()
-        worker.start()
-    return f"pid {pid}"
 
 
 def limits(pool: str) -> Limits:

@@ -73,7 +73,7 @@ def draw_schedule(
     )
     first = [
         *_draw_all_killed(rng, span, all_killed),
-        *(_draw_outages(rng, span) if outages else ()),
+        *(_draw_outages(rng, span, pool) if outages else ()),
     ]
     faults = _draw_faults(rng, kinds, span, first)
     return Schedule(orders=tuple(placed), faults=tuple(faults), lasts=span)
@@ -93,12 +93,13 @@ def _draw_all_killed(rng: random.Random, span: float, parts: int) -> Iterator[Fa
         yield _draw_fault(rng, ALL_KILLED, at, span)
 
 
-def _draw_outages(rng: random.Random, span: float) -> Iterator[Fault]:
-    """Draw an outage in each half minute, and in every fourth minute a probe that is killed in one."""
+def _draw_outages(rng: random.Random, span: float, pool: str) -> Iterator[Fault]:
+    """Draw an outage in each half minute, and in each two minutes a probe that is killed in one."""
+    kills = pool == "prefork" and span >= PROBE_KILLED_EVERY
     for part in range(max(1, int(span // PRIMARY_DOWN_EVERY))):
         at = part * PRIMARY_DOWN_EVERY + rng.uniform(*PRIMARY_DOWN_AFTER)
         outage = _draw_fault(rng, PRIMARY_DOWN, at, span)
-        if part % int(PROBE_KILLED_EVERY // PRIMARY_DOWN_EVERY) == 1 and span >= PROBE_KILLED_EVERY:
+        if kills and part % int(PROBE_KILLED_EVERY // PRIMARY_DOWN_EVERY) == 1:
             # A call that is answered at once is hard to hit.
             outage = replace(outage, details=REPLIES_LOST)
             yield _draw_fault(rng, PROBE_KILLED, at + 1.0, span)

@@ -103,6 +103,13 @@ def test_the_place_of_a_killed_probe_is_given_again_after_its_lease(until, probe
     assert allowed(outage(*moves, ended=until), [], LIMITS).probes == probes
 
 
+def test_the_place_of_a_probe_that_was_lost_with_its_process_is_given_again():
+    moves = [(99.0, "opened"), (104.0, "half_opened")]
+    lost = attempt(104.0, 104.0 + THAWED_WITHIN, lost=True)
+    may = allowed(outage(*moves), [lost, attempt(112.0, 113.0)], LIMITS)
+    assert (may.probes, may.outside, may.charges) == (2, 1, 2)
+
+
 def test_a_circuit_that_was_half_open_before_may_give_the_place_of_a_refused_charge_again():
     moves = [(96.0, "opened"), (99.0, "half_opened")]
     assert allowed(outage(*moves), [], LIMITS).probes == 1
