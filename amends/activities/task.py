@@ -218,7 +218,9 @@ class ActivityTask(CeleryTask):
             yield
             return
         try:
-            permit = guard.acquire(self._permit_token, longest=self.activity.start_to_close_timeout)
+            # Until its hard limit: a call that still runs must not lose its slot to another probe.
+            longest = self.time_limit or self.activity.start_to_close_timeout
+            permit = guard.acquire(self._permit_token, longest=longest)
         except CircuitOpenError as error:
             if guard.on_open == "defer":
                 self._defer(error)

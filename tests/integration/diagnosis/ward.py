@@ -15,6 +15,7 @@ from local import redis
 from local.ports import free_port
 from local.supervision import Owner
 
+MOST = 2**16 - 10_000  # a cluster's Redis listens on the port that is so much higher, too
 HERE = Path(__file__).parent
 PATHS = os.pathsep.join([str(HERE), *sys.path])
 
@@ -76,7 +77,7 @@ class Worker(Program):
 def server(directory: Path, **settings: str) -> Iterator[str]:
     """Run a Redis of the test's own, as the system's but for these settings."""
     directory.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    port = next(port for port in iter(free_port, None) if port < MOST)
     changes = [
         part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", value)
     ]

@@ -7,7 +7,7 @@ import pytest
 from celery import Celery, current_app
 from pydantic import BaseModel
 
-from amends import NotDone, Refused, RetryPolicy, activity, context
+from amends import CircuitBreaker, NotDone, Refused, RetryPolicy, activity, context
 
 QUICK = RetryPolicy(max_attempts=3, initial_interval=0.0, jitter=0.0, non_retryable=(KeyError,))
 
@@ -41,6 +41,14 @@ def ask(request: Ask) -> Answer:
 @activity(retry=QUICK)
 def forget(request: Ask, answer: Answer | None) -> None:
     calls[context().idempotency_key].append((request, answer))
+
+
+people = CircuitBreaker("people", failure_on=(OSError,))
+
+
+@activity(start_to_close_timeout=20.0, breaker=people)
+def ask_with_care(request: Ask) -> Answer:
+    return Answer(text=f"hello {request.who}")
 
 
 @activity
@@ -178,3 +186,16 @@ def test_a_call_on_its_own_is_nobodys_child(sent):
     ((*_, options),) = sent
     assert not options.get("root_id")
     assert not options.get("parent_id")
+
+
+def test_a_circuit_breaker_waits_for_a_call_until_it_would_be_killed(app, monkeypatch):
+    app.conf.amends_backend = "memory://people"
+    acquire, leases = CircuitBreaker.acquire, []
+
+    def note(self, *, token, lease):
+        leases.append(lease)
+        return acquire(self, token=token, lease=lease)
+
+    monkeypatch.setattr(CircuitBreaker, "acquire", note)
+    ask_with_care.task.apply(args=[{"who": "ada"}], throw=True)
+    assert leases[0] > app.tasks[ask_with_care.name].time_limit == 30.0
