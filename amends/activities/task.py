@@ -233,10 +233,13 @@ class ActivityTask(CeleryTask):
         permit.success()
 
     def _defer(self, error: CircuitOpenError) -> None:
-        """Publish the message again for when the circuit may let it through; it spends no attempt."""
+        """Publish the message again for when the circuit may let it through; it spends no attempt.
+
+        A wait that is too long for a message is taken in parts: the next part is a deferral like any other.
+        """
         deferrals = int((self.request.headers or {}).get(DEFERRALS_HEADER, 0))
         headers = {**(self.request.headers or {}), DEFERRALS_HEADER: deferrals + 1}
-        wait = wait_for_circuit(error, deferrals)
+        wait = min(wait_for_circuit(error, deferrals), settings_of(self.app).max_countdown)
         message = self.signature_from_request(self.request, countdown=wait, headers=headers)
         message.apply_async()
         raise Retry(f"circuit {error.name} is open", exc=error, sig=message)

@@ -1,9 +1,13 @@
 """Activities behind a circuit breaker that are called alone, outside of any saga."""
 
+import time
 import uuid
+from contextlib import contextmanager
+from datetime import datetime
 
 import pytest
 from bench import Job, bench, succeed, without_effect
+from celery import signals
 from celery.exceptions import SoftTimeLimitExceeded
 
 from amends import CircuitBreaker, NotDone, RetryPolicy, activity
@@ -82,3 +86,28 @@ def test_it_is_deferred_under_its_id_and_spends_no_attempt(work, key):
     ship_alone.task.apply_async(args=[{"job_id": "alone"}], task_id=key)
     work.wait_until(lambda: len(attempts(key)) == 3)
     assert attempts(key) == [1, 2, 3]
+
+
+def test_it_is_not_put_off_for_longer_than_a_message_may_be(app, work, key, monkeypatch):
+    waits = []
+
+    def note(headers, **_):
+        if headers["id"] == key and headers["eta"]:
+            waits.append(datetime.fromisoformat(headers["eta"]).timestamp() - time.time())
+
+    monkeypatch.setitem(app.conf, "amends_max_countdown", 0.2)
+    for _ in range(2):
+        waiting.acquire().failure(NotDone("away", retry_after=7200.0))
+    with listening(note):
+        ship_alone.task.apply_async(args=[{"job_id": "alone"}], task_id=key)
+        work.wait_until(lambda: len(waits) >= 3)
+        waiting.reset()
+        work.wait_until(lambda: attempts(key) == [1])
+    assert all(wait <= 0.2 for wait in waits)
+
+
+@contextmanager
+def listening(note):
+    signals.after_task_publish.connect(note)
+    yield
+    signals.after_task_publish.disconnect(note)
