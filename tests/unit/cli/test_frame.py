@@ -1,8 +1,10 @@
 """What all commands share: how they are loaded, how they end, and what they print."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from celery import Celery
@@ -163,3 +165,20 @@ def test_colours_are_turned_off_by_the_option_and_by_the_environment(monkeypatch
     assert ended(say, "--no-color", color=True).output == "stuck\n"
     monkeypatch.setenv("NO_COLOR", "1")
     assert ended(say, color=True).output == "stuck\n"
+
+
+def test_the_guide_has_every_exit_code():
+    guide = (Path(amends_commands.__file__).parents[1] / "docs" / "operating.md").read_text()
+    _, _, table = guide.partition("| exit code | means |\n")
+    told = re.findall(r"^\| (\d+) \|", table.partition("\n\n")[0], flags=re.MULTILINE)
+    assert set(map(int, told)) == {*Exit, 2}
+
+
+def test_the_guide_has_every_command():
+    guide = (Path(amends_commands.__file__).parents[1] / "docs" / "operating.md").read_text()
+    _, _, table = guide.partition("| command | shows, or does |\n")
+    told = re.findall(
+        r"`([a-z]+)[^`]*`",
+        "".join(re.findall(r"^\| ([^|]*)\|", table.partition("\n\n")[0], flags=re.MULTILINE)),
+    )
+    assert set(told) == set(amends_commands._COMMANDS)
