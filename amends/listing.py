@@ -93,13 +93,8 @@ def find_sagas(app: Celery, query: Query, *, limit: int = 50, after: str | None 
     """
     store = store_of(app)
     if query.id is not None and not query.id.endswith("*"):
-        places = Places(store).place_sagas([query.id])
-        fit = [place for place in places if place and query.fits(place)]
-        return Page(places=fit, after=None, looked_at=1, is_cut=False)
-    if after is None:
-        cursor = Cursor.first(store, newest_first=query.newest_first, ago=query.older_than)
-    else:
-        cursor = Cursor.read(after, newest_first=query.newest_first)
+        return _page_of_one(store, query, query.id)
+    cursor = _cursor(store, query, after)
     walk = IndexWalk(store, query.statuses, cursor)
     found: list[Place] = []
     looked_at = 0
@@ -118,6 +113,18 @@ def find_sagas(app: Celery, query: Query, *, limit: int = 50, after: str | None 
         looked_at=looked_at,
         is_cut=goes_on and len(found) < limit,
     )
+
+
+def _page_of_one(store: Store, query: Query, saga_id: str) -> Page:
+    places = Places(store).place_sagas([saga_id])
+    fit = [place for place in places if place and query.fits(place)]
+    return Page(places=fit, after=None, looked_at=1, is_cut=False)
+
+
+def _cursor(store: Store, query: Query, after: str | None) -> Cursor:
+    if after is None:
+        return Cursor.first(store, newest_first=query.newest_first, ago=query.older_than)
+    return Cursor.read(after, newest_first=query.newest_first)
 
 
 def place_of(app: Celery, saga_id: str) -> Place:

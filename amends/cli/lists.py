@@ -20,6 +20,12 @@ _WHERE: Final = options(
     at_most(50),
     click.option("--after", metavar="PLACE", help="Go on where the page before says."),
 )
+_WHO: Final = (Column("id", may_shrink=True), Column("saga", may_shrink=True))
+_WHERE_IT_STANDS: Final = (
+    Column("for", right=True),
+    Column("step", may_shrink=True),
+    Column("attempts", right=True),
+)
 _STUCK: Final = Query(statuses=frozenset({SagaStatus.STUCK}))
 
 
@@ -42,18 +48,13 @@ def list_sagas(
         output.line("No saga fits.")
         _print_rest(output, page)
         return None
-    output.table(
-        [
-            Column("id", may_shrink=True),
-            Column("saga", may_shrink=True),
-            "status",
-            Column("for", right=True),
-            Column("step", may_shrink=True),
-            Column("attempts", right=True),
-            Column("outcome or error", may_drop=True),
-        ],
-        [_row(place) for place in page.places],
-    )
+    columns = [
+        *_WHO,
+        Column("status"),
+        *_WHERE_IT_STANDS,
+        Column("outcome or error", may_drop=True),
+    ]
+    output.table(columns, [_row(place) for place in page.places])
     _print_rest(output, page)
     return None
 
@@ -74,16 +75,7 @@ def list_stuck(output: Output, **filters: Any) -> Exit:
         output.line(f"No saga {'that fits ' if any_stuck else ''}is stuck.", fg="green")
         _print_rest(output, page)
     else:
-        columns = [
-            Column("id", may_shrink=True),
-            Column("saga", may_shrink=True),
-            Column("for", right=True),
-        ]
-        columns += [
-            Column("step", may_shrink=True),
-            Column("attempts", right=True),
-            Column("last error", may_drop=True),
-        ]
+        columns = [*_WHO, *_WHERE_IT_STANDS, Column("last error", may_drop=True)]
         output.table(columns, [_stuck_row(place) for place in page.places])
         _print_rest(output, page)
         again = output.command_line("explain", page.places[0].id)
