@@ -1,7 +1,7 @@
 """One saga: where it is, and what happened to it."""
 
-import time
 from collections.abc import Iterator
+from time import sleep
 from typing import Any, Final
 
 import click
@@ -77,7 +77,7 @@ def _looks(output: Output, saga_id: str, *, follow: bool) -> Iterator[Standing]:
         yield standing
         if not follow or standing.entry.status in {*ENDED, SagaStatus.STUCK}:
             return
-        time.sleep(_LOOK_EVERY)
+        sleep(_LOOK_EVERY)
 
 
 def _dated(events: list[Event]) -> Iterator[list[Cell]]:

@@ -187,7 +187,7 @@ def go_on(moves, monkeypatch):
     def step_on(seconds: float) -> None:
         moves.do("v-1", todo.pop(0))
 
-    monkeypatch.setattr(story.time, "sleep", step_on)
+    monkeypatch.setattr(story, "sleep", step_on)
     return todo
 
 
@@ -224,6 +224,6 @@ def test_follow_ends_at_an_interrupt_without_a_traceback(run, moves, monkeypatch
         raise KeyboardInterrupt
 
     moves.start("v-1")
-    monkeypatch.setattr(story.time, "sleep", interrupt)
+    monkeypatch.setattr(story, "sleep", interrupt)
     shown = run("show", "v-1", "--follow")
     assert (shown.exit_code, shown.stderr) == (130, "")
