@@ -11,10 +11,11 @@ from celery import Celery
 
 from amends.broker import connected
 from amends.config import Settings, settings_of
-from amends.diagnosis import broker, options, saga_log, workers
+from amends.diagnosis import broker, crew, options, saga_log
 from amends.diagnosis.destinations import Destination, destinations_here, destinations_in_use
 from amends.diagnosis.findings import Diagnosis, Facts, Finding, Problem, Rule, Severity, error
 from amends.diagnosis.redis_server import RedisServer
+from amends.diagnosis.workers import Worker, ask_workers
 from amends.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -46,7 +47,7 @@ CODES: Final[dict[str, Severity]] = {
     for rules in (
         *(_OUTSIDE, (saga_log.in_process,), saga_log.RULES, saga_log.SERVER_RULES),
         options.RULES,
-        *(broker.RULES, broker.SERVER_RULES, workers.PRESENCE, workers.RULES),
+        *(broker.RULES, broker.SERVER_RULES, crew.PRESENCE, crew.RULES),
     )
     for rule in rules
 }
@@ -79,7 +80,7 @@ def _examine(app: Celery) -> Iterator[Finding]:
 def _examine_surroundings(app: Celery, settings: Settings) -> Iterator[Finding]:
     look_at_log = _Look(lambda: _look_at_log(settings))
     look_at_broker = _Look(lambda: _look_at_broker(app, look_at_log))
-    log, (server, crew) = look_at_log.result, look_at_broker.result or (None, None)
+    log, (server, answered) = look_at_log.result, look_at_broker.result or (None, None)
     if not saga_log.is_in_process(settings):
         yield from saga_log.away.apply(look_at_log.error)
     if log:
@@ -89,18 +90,18 @@ def _examine_surroundings(app: Celery, settings: Settings) -> Iterator[Finding]:
         *destinations_here(app),
         *destinations_in_use(app, log.in_use if log else ()),
     ]
-    yield from _apply(options.RULES, options.options_of(app, crew or ()))
+    yield from _apply(options.RULES, options.options_of(app, answered or ()))
     yield from broker.away.apply(look_at_broker.error)
     if use := _Look(lambda: broker.use_of(app, settings, destinations)).result:
         yield from _apply(broker.RULES, use)
     if server:
         yield from _apply(broker.SERVER_RULES, server)
-    if crew is not None:
+    if answered is not None:
         heartbeats = log.heartbeats if log else None
-        found = workers.Crew(workers=crew, heartbeats=heartbeats, destinations=destinations)
-        yield from _apply(workers.PRESENCE, found)
-        if crew:
-            yield from _apply(workers.RULES, found)
+        found = crew.Crew(workers=answered, heartbeats=heartbeats, destinations=destinations)
+        yield from _apply(crew.PRESENCE, found)
+        if answered:
+            yield from _apply(crew.RULES, found)
 
 
 def _look_at_log(settings: Settings) -> saga_log.LogState | None:
@@ -109,15 +110,15 @@ def _look_at_log(settings: Settings) -> saga_log.LogState | None:
 
 def _look_at_broker(
     app: Celery, log: _Look[saga_log.LogState | None]
-) -> tuple[RedisServer | None, list[workers.Worker]]:
+) -> tuple[RedisServer | None, list[Worker]]:
     # Kombu ends a connection to Redis when its last BRPOP has ended, by default of 1 s.
     options = {"polling_interval": 0.1}
     with connected(app.connection_for_write(transport_options=options)) as connection:
         server = broker.read_broker_server(connection)
         heartbeats = log.result.heartbeats if log.result else None
-        beating = workers.Crew(workers=(), heartbeats=heartbeats, destinations=()).alive
+        beating = crew.Crew(workers=(), heartbeats=heartbeats, destinations=()).alive
         nodes = [each.node for each in beating if each.node]
-        return server, workers.ask_workers(app, connection, nodes)
+        return server, ask_workers(app, connection, nodes)
 
 
 def _apply(rules: Iterable[Rule[Facts]], facts: Facts) -> Iterator[Finding]:
