@@ -20,6 +20,7 @@ from amends.bootsteps import Recovery
 from amends.coordinator import advance
 from amends.heartbeat import Heartbeat, lost_owner
 from amends.messages import worker_name
+from amends.observers.monitors import leave_worker
 from amends.payload import canonical_json
 from amends.recovery import Sweep
 from local.ports import free_port
@@ -455,9 +456,10 @@ def test_a_worker_that_is_ended_leaves_neither_sweep_nor_heartbeat(quiet_app):
 
 def test_workers_of_one_parent_process_have_names_of_their_own():
     names = []
-    for _ in range(2):
-        Recovery(None)
+    for node in ("a@here", "b@here"):
+        Recovery(SimpleNamespace(hostname=node, task_events=False))
         names.append(worker_name())
+    leave_worker()
     assert len(set(names)) == 2
 
 
