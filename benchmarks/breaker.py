@@ -53,7 +53,7 @@ def _closed(url: str) -> Iterator[Table]:
     }
     slow = _rounds(ways, lambda: time.sleep(CALL), CALLS, pause=PAUSE)
     told = f"A closed breaker, added to a call of 20 ms ({ROUNDS} rounds of {CALLS}); ms"
-    yield _table(told, slow, {"": _shares(slow)})
+    yield _table(told, slow, {"share": _shares(slow)})
     quick = _rounds(ways, lambda: None, QUICK_CALLS, pause=0)
     costs = {name: _cost(url, way) for name, way in ways.items()}
     told = f"... and without a call, one after the other ({ROUNDS} rounds of {QUICK_CALLS}); ms"
