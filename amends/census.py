@@ -59,5 +59,5 @@ def take_census(app: Celery, *, most: int = 500) -> Census:
         most=most,
         is_cut=is_cut,
         readings=log.read_gauges(),
-        workers=[beat for beat in log.read_heartbeats() if beat.age <= DEAD_AFTER],
+        workers=[beat for beat in log.workers.read_heartbeats() if beat.age <= DEAD_AFTER],
     )

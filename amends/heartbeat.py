@@ -61,7 +61,7 @@ class Heartbeat:
     def beat(self) -> None:
         """Beat once. Raises `LogUnavailable`."""
         pids = {os.getpid(), *self._pids()}
-        self._log.note_heartbeat(
+        self._log.workers.note_heartbeat(
             worker_name(), pids, self._messages(), node=self._node, version=VERSION
         )
         now = time.monotonic()
@@ -98,7 +98,7 @@ def lost_owner(log: SagaLog, running: Running) -> Cost | None:
     result, could not be written. What runs without a worker has no owner, and only its time ends it.
     """
     worker = running.owner.partition(":")[0]
-    return judged(running, log.read_heartbeat(worker)) if worker else None
+    return judged(running, log.workers.read_heartbeat(worker)) if worker else None
 
 
 def judged(running: Running, heartbeat: Beat | None) -> Cost | None:

@@ -12,7 +12,6 @@ from amends.acts import Acts
 from amends.answers import (
     Done,
     Entry,
-    Heartbeat,
     Next,
     Publish,
     Run,
@@ -30,12 +29,12 @@ from amends.observers import tell_observers
 from amends.payload import canonical_json
 from amends.states import ENDED, SagaStatus
 from amends.store import Store, Tell
+from amends.workers import Workers
 
 Cost = Literal["attempt", "death", "nothing"]
 
 LOOK_AGAIN: Final = 10
 """Seconds between two looks at what runs."""
-_HEARTBEAT_KEPT: Final = 60.0
 
 
 _FOUND: Final[Mapping[str, type[Publish | Running | Waiting]]] = {
@@ -58,6 +57,7 @@ class SagaLog:
     ) -> None:
         self._store = Store(client, shards=shards, tell=tell)
         self.acts = Acts(self._store)
+        self.workers = Workers(self._store)
         self._give_up_after = give_up_after
         self._itineraries: dict[str, Itinerary] = {}
         self._defined: set[tuple[int, str]] = set()
@@ -231,46 +231,6 @@ class SagaLog:
         ]
         return sum(self._store.call_many("remove_saga", calls))
 
-    # Workers
-
-    def note_heartbeat(
-        self,
-        worker: str,
-        pids: Iterable[int],
-        messages: Iterable[str] | None = None,
-        *,
-        node: str = "",
-        version: str = "",
-    ) -> None:
-        """Note that a worker lives, and with it these processes of its pool and messages in its hands.
-
-        `node` is what Celery calls it, `version` that of the amends it runs.
-        """
-        arguments = [",".join(map(str, pids)), round(_HEARTBEAT_KEPT * 1000), node, version]
-        if messages is not None:
-            arguments.append(",".join(messages))
-        self._store.call_many("note_heartbeat", [([_worker_key(worker), _WORKERS], arguments)])
-
-    def read_heartbeat(self, worker: str) -> Heartbeat | None:
-        """Read what a worker last said, None where that is long ago."""
-        return next(iter(self._read_heartbeats([_worker_key(worker)])), None)
-
-    def read_heartbeats(self) -> list[Heartbeat]:
-        """Read what every worker last said, but for what is long ago."""
-        keys = self._store.read(lambda client: client.zrange(_WORKERS, 0, -1))
-        return self._read_heartbeats(keys)
-
-    def _read_heartbeats(self, keys: Sequence[str]) -> list[Heartbeat]:
-        def command(client: Any) -> Any:
-            pipeline = client.pipeline(transaction=False).time()
-            for key in keys:
-                pipeline.hgetall(key)
-            return pipeline.execute()
-
-        (seconds, micros), *found = self._store.read(command)
-        now = seconds + micros / 1_000_000
-        return [Heartbeat.read(fields, now=now) for fields in found if fields]
-
     # Reading
 
     def read_saga(self, saga_id: str) -> Entry:
@@ -330,13 +290,6 @@ def _started(saga_id: str, said: str, value: str) -> int | SagaStatus | SagaAlre
     if said == "conflict":
         return SagaAlreadyStarted(saga_id, value)
     return int(value) if said == "started" else SagaStatus(value)
-
-
-_WORKERS: Final = "amends:{workers}"
-
-
-def _worker_key(worker: str) -> str:
-    return f"{_WORKERS}:{worker}"
 
 
 def log_of(app: Celery) -> SagaLog:

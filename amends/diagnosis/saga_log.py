@@ -71,7 +71,7 @@ def read_log(settings: Settings) -> LogState:
         settings=settings,
         server=server,
         shards=int(stored) if stored else None,
-        heartbeats=SagaLog(client, shards=settings.shards).read_heartbeats(),
+        heartbeats=SagaLog(client, shards=settings.shards).workers.read_heartbeats(),
         in_use=_read_in_use(store),
     )
 

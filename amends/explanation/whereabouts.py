@@ -39,7 +39,7 @@ def claim_of(view: View, log: SagaLog, path: str) -> Claim:
         limit_left=limit - view.now,
         time_left=given_up_at - view.now,
     )
-    heartbeat = log.read_heartbeat(boot) if boot else None
+    heartbeat = log.workers.read_heartbeat(boot) if boot else None
     lost = judged(running, heartbeat) if boot else None
     return Claim(
         worker=heartbeat.node if heartbeat else "",

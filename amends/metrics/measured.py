@@ -22,7 +22,7 @@ def add_readings(families: Families, log: SagaLog) -> None:
     families.add(catalogue.SWEEP_LAG, readings.sweep_lag)
     for status, seconds in readings.oldest.items():
         families.add(catalogue.OLDEST, seconds, status)
-    beats = log.read_heartbeats()
+    beats = log.workers.read_heartbeats()
     families.add(catalogue.WORKERS, sum(beat.age <= DEAD_AFTER for beat in beats))
     if readings.memory is not None:
         families.add(catalogue.MEMORY_USED, readings.memory.used)

@@ -111,7 +111,9 @@ class World:
     def sweep(self) -> None:
         """Let a worker sweep whose own heartbeat is fine."""
         with outside():
-            log_of(self._app).note_heartbeat(worker_name(), self._pool.pids - self.striker.silent)
+            log_of(self._app).workers.note_heartbeat(
+                worker_name(), self._pool.pids - self.striker.silent
+            )
 
         def sweep() -> None:
             with suppress(amends.LogUnavailable, OperationalError):

@@ -306,7 +306,7 @@ def test_a_worker_is_dead_that_has_not_beaten_for_long(log, alone, monkeypatch, 
     monkeypatch.setattr(heartbeat, "DEAD_AFTER", dead_after)
     tick(log)
     assert (lost_owner(log, log.dispatch_saga(alone.id, longest_wait=300.0)) == "death") is dead
-    log.note_heartbeat("gone", [os.getpid()])
+    log.workers.note_heartbeat("gone", [os.getpid()])
     tick(log)
     assert (lost_owner(log, log.dispatch_saga(alone.id, longest_wait=300.0)) == "death") is dead
 
@@ -337,7 +337,7 @@ def test_a_worker_with_too_many_messages_to_tell_says_nothing_of_them(log, monke
     assert {"0", "1", "2"} <= bootsteps._messages_in_hand()
     for messages in (["0"], None):
         Heartbeat(log, list, lambda told=messages: told).beat()
-        assert log.read_heartbeat(worker_name()).messages == (messages and {"0"})
+        assert log.workers.read_heartbeat(worker_name()).messages == (messages and {"0"})
 
 
 def test_a_worker_says_which_messages_are_in_its_hands(app, log, saga_id):
@@ -354,7 +354,9 @@ def test_a_worker_says_which_messages_are_in_its_hands(app, log, saga_id):
         owner = log.read_saga(saga_id).fields["1.o"]
         assert owner.split(":")[2] == f"{saga_id}.1.a"
         bench.wait_until(
-            lambda: owner.split(":")[2] in (log.read_heartbeat(worker_name()).messages or ())
+            lambda: (
+                owner.split(":")[2] in (log.workers.read_heartbeat(worker_name()).messages or ())
+            )
         )
         goes_on.set()
         handle.wait(timeout=20)

@@ -72,7 +72,7 @@ def scraped(app: Celery) -> Callable[[], Scrape]:
 def every_kind(log: SagaLog, scraped: Callable[[], Scrape]) -> tuple[list[str], Scrape]:
     """Run a saga of every kind in an empty log, and scrape at once: other tests add to it."""
     log._store.client.flushdb()
-    log.note_heartbeat("worker-1", [1])
+    log.workers.note_heartbeat("worker-1", [1])
     return run_every_kind(log), scraped()
 
 

@@ -7,6 +7,14 @@ from redis.connection import AbstractConnection
 from trouble import errand_saga
 
 from amends.metrics import SagaCollector
+from local import redis
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory):
+    """Give a Redis that nobody else speaks to, for what it counts is all that it was asked."""
+    with redis.running(tmp_path_factory.mktemp("redis")) as url:
+        yield url
 
 
 @pytest.fixture

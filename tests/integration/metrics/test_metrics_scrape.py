@@ -102,7 +102,7 @@ def test_a_saga_that_no_sweep_takes_is_due_and_the_lag_grows(scraped, log, clien
 
 
 def test_a_worker_counts_while_its_heartbeat_is_fresh(scraped, log, client, ids):
-    log.note_heartbeat("silent", [1])
+    log.workers.note_heartbeat("silent", [1])
     both = scraped().value("amends_workers")
     [key] = client.keys("*workers*:silent")
     client.hincrby(key, "at", -11_000)

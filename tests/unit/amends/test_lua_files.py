@@ -14,6 +14,7 @@ from amends.acts import Acts
 from amends.breaker.shared import SharedCircuit
 from amends.lua import SCRIPTS, TRANSITIONS
 from amends.places import Places
+from amends.workers import Workers
 
 ROOT = Path(log.__file__).parent.parent
 TEXTS = {
@@ -91,7 +92,7 @@ def test_a_method_of_the_shared_circuit_runs_the_script_of_its_name():
 
 
 def test_every_script_is_run_and_every_one_that_is_run_is_there():
-    calling = (log.SagaLog, Acts, SharedCircuit, Places)
+    calling = (log.SagaLog, Acts, SharedCircuit, Places, Workers)
     called = set().union(*(names for cls in calling for names in calls_of_scripts(cls).values()))
     assert called == SCRIPTS.keys()
 

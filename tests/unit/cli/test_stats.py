@@ -6,7 +6,7 @@ from visit import ERROR
 
 
 def beat(moves, *, node: str) -> None:
-    moves.log.note_heartbeat(f"boot-of-{node}", [1, 2, 3], node=node)
+    moves.log.workers.note_heartbeat(f"boot-of-{node}", [1, 2, 3], node=node)
 
 
 def told(run, *options: str) -> dict:
