@@ -139,8 +139,8 @@ def _timeline(
         since = second.at
     totals = map(sum, zip(*(counts for _, _, counts in lines), strict=True))
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_footer=True, caption=_CAPTION)
-    for heading in ("s", "primary", "its circuit"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    for heading, footer in (("s", ""), ("primary", ""), ("its circuit", "in all")):
+        table.add_column(heading, footer=footer, justify="right", no_wrap=True)
     for heading, total in zip(_COUNTED, totals, strict=True):
         table.add_column(heading, footer=str(total), justify="right")
     for number, (state, circuit, counts) in enumerate(lines, 1):
