@@ -90,12 +90,12 @@ class Post:
         self.published[headers["id"]] += 1
 
     def again(self, whose):
-        """Count the messages that took the place of one under the same id."""
+        """Count the messages under an id that there was before; a sweep's, for one it took for lost, has another."""
         return len(self.waits[whose]) - len(self.ids[whose])
 
     def is_put_off(self, key):
         """Tell whether the message of this key was published again."""
-        return len(self.waits[key.partition(":")[0]]) > 1
+        return self.again(key.partition(":")[0]) >= 1
 
     def is_read(self):
         """Tell whether the worker is through with all of them."""
