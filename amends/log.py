@@ -53,12 +53,14 @@ class SagaLog:
         *,
         shards: int = 64,
         give_up_after: float = 15.0,
+        max_countdown: float = 300.0,
         tell: Tell | None = None,
     ) -> None:
         self._store = Store(client, shards=shards, tell=tell)
         self.acts = Acts(self._store)
         self.workers = Workers(self._store)
         self._give_up_after = give_up_after
+        self._max_countdown = max_countdown
         self._itineraries: dict[str, Itinerary] = {}
         self._defined: set[tuple[int, str]] = set()
 
@@ -140,7 +142,8 @@ class SagaLog:
 
         `cost` says what the claim cost: an attempt, or its owner's death, or nothing.
         """
-        arguments = [path, token, error, round(wait * 1000), int(unknown), cost]
+        longest = round(self._max_countdown * 1000)
+        arguments = [path, token, error, round(wait * 1000), int(unknown), cost, longest]
         return Next.read(self._store.call("retry_step", saga_id, *arguments))
 
     def fail_step(
@@ -306,5 +309,6 @@ def _log(app: Celery, settings: Settings, pid: int) -> SagaLog:  # noqa: ARG001 
         client_of(settings.backend),
         shards=settings.shards,
         give_up_after=settings.give_up_after,
+        max_countdown=settings.max_countdown,
         tell=partial(tell_observers, app),
     )

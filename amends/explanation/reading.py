@@ -96,7 +96,7 @@ def _situation(
         return Situation.PAUSED
     if wait:
         return Situation.DEFERRED if circuit else Situation.RETRYING
-    return Situation.UNREGISTERED if view.fields["dispatches"] == "0" else Situation.QUEUED
+    return Situation.UNREGISTERED if view.is_unregistered else Situation.QUEUED
 
 
 def _deeds(view: View) -> Iterator[Deed]:

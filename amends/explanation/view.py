@@ -23,6 +23,16 @@ class View:
         self.now = standing.now
         self.is_forward = self.fields["direction"] == "forward"
 
+    @property
+    def is_unsent(self) -> bool:
+        """Whether no message is under way, and a sweep's look publishes."""
+        return self.fields["dispatches"] == "0"
+
+    @property
+    def is_unregistered(self) -> bool:
+        """Whether that is because no worker knew the task of the one before."""
+        return self.is_unsent and self.standing.history[-1].name == "step.unregistered"
+
     def moment(self, name: str) -> float | None:
         """Read a time of the saga."""
         value = self.fields.get(name)

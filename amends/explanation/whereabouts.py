@@ -57,15 +57,10 @@ def claim_of(view: View, log: SagaLog, path: str) -> Claim:
 def wait_of(view: View, path: str) -> Wait | None:
     """Tell until when a record waits for its next attempt, if it does."""
     until = int(view.field(path, "w") or 0) / 1000
-    if until <= view.now:
+    is_unsent = view.is_unsent and not view.is_unregistered
+    if until <= view.now and not (until and is_unsent):
         return None
-    announced = [
-        event.details["wait"] / 1000
-        for event in view.standing.history
-        if event.name == "step.retrying" and event.record == path
-    ]
-    is_long = bool(announced) and announced[-1] > view.settings.max_countdown
-    return Wait(until=until, by="log" if is_long else "message")
+    return Wait(until=until, by="log" if is_unsent else "message")
 
 
 def circuit_of(error: str | None) -> Circuit | None:

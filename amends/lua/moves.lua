@@ -75,6 +75,12 @@ local function note_sent(at)
   set_due(at + LEASE)
 end
 
+-- Note that no message is under way: the look at that time publishes.
+local function note_unsent(at)
+  redis.call('HSET', SAGA, 'sent', 0, 'dispatches', 0)
+  set_due(at)
+end
+
 local function turn_back(outcome, error)
   direction = 'backward'
   redis.call('HSET', SAGA, 'direction', direction, 'outcome', outcome, 'error', error)

@@ -19,6 +19,5 @@ if unregistered >= most then
 end
 local wait = LEASE * 2 ^ (unregistered - 1)
 add_event('step.unregistered', path, '"task":"' .. task .. '","wait":' .. wait)
-redis.call('HSET', SAGA, 'sent', 0, 'dispatches', 0) -- none is under way: the look at its due time publishes
-set_due(NOW + wait)
+note_unsent(NOW + wait)
 return {'again', wait}

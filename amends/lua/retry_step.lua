@@ -3,6 +3,7 @@
 --! include moves
 -- ARGV[2] record's path   ARGV[3] token   ARGV[4] error, JSON   ARGV[5] wait in ms
 -- ARGV[6] 1 where nobody knows the effect   ARGV[7] what it cost: attempt, death (of its owner) or nothing
+-- ARGV[8] the longest wait for a message, ms; a longer one is left to its due entry
 -- Answers {"retry", tries} | {"late"}: the claim was lost, nothing is recorded
 --       | {"advance", message's number} | {"end", status}: the saga has turned, no attempt follows
 local path, token, error, wait = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
@@ -29,5 +30,5 @@ end
 set_state(code, 'pending')
 redis.call('HSET', SAGA, code .. '.w', NOW + wait)
 add_event('step.retrying', path, '"wait":' .. wait .. ',"error":' .. error)
-note_sent(NOW + wait)
+if wait > tonumber(ARGV[8]) then note_unsent(NOW + wait) else note_sent(NOW + wait) end
 return {'retry', tries}

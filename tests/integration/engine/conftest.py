@@ -44,6 +44,14 @@ def worker(app: Celery) -> Iterator[TestWorkController]:
         yield worker
 
 
+@pytest.fixture(scope="module")
+def swept(redis_url: str) -> Iterator[None]:
+    """Leave no message behind: a worker that ends gives back those with a countdown."""
+    yield
+    with redis.Redis.from_url(f"{redis_url}/2") as client:
+        client.flushdb()
+
+
 @pytest.fixture
 def work(app: Celery, worker: TestWorkController) -> Bench:
     """Give the bench, with a worker that consumes."""

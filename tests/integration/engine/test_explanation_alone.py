@@ -15,6 +15,8 @@ from amends.payload import canonical_json
 from amends.recovery import Sweep
 from local.ports import free_port
 
+pytestmark = pytest.mark.usefixtures("swept")
+
 
 @pytest.fixture
 def alone(app, log, broker, saga_id):
@@ -127,6 +129,19 @@ def test_a_message_whose_task_no_worker_knows_is_told_to_come_again(why, log, al
     assert (found.situation, found.record.unregistered) == ("unregistered", 1)
     assert found.next_at == found.looked_at
     assert 8 < found.next_at - found.now <= 10
+
+
+def test_a_wait_that_was_the_logs_is_told_until_a_sweep_has_published_it(why, log, alone):
+    log.claim_step(alone.id, "a", token="t", owner="", retries=0)
+    how = {"error": ERROR, "wait": 400.0, "unknown": False, "cost": "attempt"}
+    log.retry_step(alone.id, "a", token="t", **how)
+    assert (why().situation, why().wait.by) == ("retrying", "log")
+    log._store.client.hincrby(log._store.keys_of(alone.id)[0], "1.w", -401_000)
+    found = why()
+    assert (found.situation, found.wait.by) == ("retrying", "log")
+    assert found.wait.until < found.now
+    log.dispatch_saga(alone.id, longest_wait=300.0)
+    assert why().situation == "queued"
 
 
 def test_a_saga_that_no_sweep_looked_at_in_time_is_overdue(why, log, alone):

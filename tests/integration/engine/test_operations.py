@@ -15,6 +15,8 @@ from amends.recovery import Sweep
 from amends.states import SagaStatus
 from local.ports import free_port
 
+pytestmark = pytest.mark.usefixtures("swept")
+
 ERROR = '{"type":"Problem","message":"it did not work"}'
 
 

@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 from amends import bootsteps, heartbeat, recovery
 from amends.answers import Waiting
 from amends.bootsteps import Recovery
+from amends.config import settings_of
 from amends.coordinator import advance
 from amends.heartbeat import Heartbeat, lost_owner
 from amends.messages import worker_name
@@ -144,6 +145,31 @@ def test_a_long_queue_with_a_message_for_every_saga_is_hardly_made_longer(
     is_published, long_queue, times, age, lost
 ):
     assert is_published(age=age, times=times) is lost
+
+
+def let_pass(log, saga_id, seconds):
+    """Let it be so many seconds later for a saga that waits."""
+    saga, _, due, *_ = log._store.keys_of(saga_id)
+    client, ms = log._store.client, int(seconds * 1000)
+    for name in ("1.w", "sent"):
+        if int(client.hget(saga, name)):
+            client.hincrby(saga, name, -ms)
+    client.zincrby(due, -ms, saga_id)
+
+
+@pytest.mark.parametrize("wait", [290.0, 400.0])
+def test_a_wait_that_was_left_to_the_log_is_over_in_time_however_long_the_queue_is(
+    quiet_app, broker, log, alone, long_queue, wait
+):
+    claim(log, alone.id, owner="")
+    error = '{"type":"NotDone","message":"later"}'
+    how = {"error": error, "wait": wait, "unknown": False, "cost": "attempt"}
+    log.retry_step(alone.id, "a", token="t", **how)
+    let_pass(log, alone.id, wait + 1)
+    before = broker.llen("work")
+    Sweep(quiet_app, may_judge=never).run_once()
+    longest = settings_of(quiet_app).max_countdown
+    assert (broker.llen("work") > before) is (wait > longest)
 
 
 def test_a_long_queue_with_fewer_messages_than_sagas_has_lost_some(
