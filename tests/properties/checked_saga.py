@@ -185,7 +185,10 @@ class CheckedSaga:
 
     def pass_the_deadline(self) -> None:
         """Let the saga's deadline be over; it does not ask whether the saga is."""
-        self.client.hset(self.log._store.keys_of(self.id)[0], "deadline", 1)
+        saga, _, due, *_ = self.log._store.keys_of(self.id)
+        self.client.hset(saga, "deadline", 1)
+        if "paused" in self.before.fields and self.before.fields["direction"] == "forward":
+            self.client.zadd(due, {self.id: 1}, xx=True)  # which is what it is due for
         self.before.fields["deadline"] = "1"
         self.model.deadline_passed = True
 
