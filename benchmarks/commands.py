@@ -46,10 +46,11 @@ _PATHS: Final = [step.name for step in order_saga.itinerary.steps]
 
 
 class Cost(NamedTuple):
-    """Seconds of one process: by the clock, and of its own processor time."""
+    """Seconds of one process: by the clock, of its own processor time, and of Redis's."""
 
     wall: float
-    cpu: float
+    own: float
+    redis: float
 
 
 class Filler:
@@ -138,7 +139,7 @@ def main() -> int:
                 raise RuntimeError("the scripts no longer do what this script asks of them")
             columns.append(_measure(url))
         print(f"filled and measured in {time.perf_counter() - began:.0f} s")  # noqa: T201
-    heading = "ms beyond Celery's start: median (from to), own processor time"
+    heading = "ms beyond Celery's start: median (from to), own processor time, Redis's"
     table = Table(heading, *(f"{ended:,} ended" for ended in ENDED))
     for name in columns[0]:
         table.add_row(name, *(column[name] for column in columns))
@@ -154,7 +155,7 @@ def _measure(url: str) -> dict[str, str]:
         starts.append(start)
         for name in COMMANDS:
             cost = _cost(url, name.split())
-            beyond[name].append(Cost(cost.wall - start.wall, cost.cpu - start.cpu))
+            beyond[name].append(Cost(cost.wall - start.wall, cost.own - start.own, cost.redis))
     return {"Celery's start itself": _told(starts)} | {
         name: _told(costs) for name, costs in beyond.items()
     }
@@ -163,6 +164,7 @@ def _measure(url: str) -> dict[str, str]:
 def _cost(url: str, arguments: Sequence[str]) -> Cost:
     command = [sys.executable, "-m", "celery", "-A", "tasks", "saga", *arguments]
     environment = {**os.environ, "CELERY_BROKER_URL": f"{url}/0", "AMENDS_BACKEND": f"{url}/1"}
+    before = _redis_time(url)
     with tempfile.TemporaryFile() as told:
         began = time.perf_counter()
         process = subprocess.Popen(command, env=environment, stdout=told, stderr=told)  # noqa: S603
@@ -172,12 +174,19 @@ def _cost(url: str, arguments: Sequence[str]) -> Cost:
         if process.returncode not in (0, 1):
             told.seek(0)
             raise RuntimeError(f"{' '.join(arguments)}: {told.read().decode()}")
-    return Cost(wall, used.ru_utime + used.ru_stime)
+    return Cost(wall, used.ru_utime + used.ru_stime, _redis_time(url) - before)
+
+
+def _redis_time(url: str) -> float:
+    with redis.Redis.from_url(url) as client:
+        used: Any = client.info("cpu")
+    return float(used["used_cpu_user"] + used["used_cpu_sys"])
 
 
 def _told(costs: Sequence[Cost]) -> str:
-    wall, cpu = ([cost[k] * 1000 for cost in costs] for k in (0, 1))
-    return f"{statistics.median(wall):.0f} ({min(wall):.0f} to {max(wall):.0f}), {statistics.median(cpu):.0f}"
+    wall, own, log = ([cost[k] * 1000 for cost in costs] for k in range(3))
+    spread = f"{statistics.median(wall):.0f} ({min(wall):.0f} to {max(wall):.0f})"
+    return f"{spread}, {statistics.median(own):.0f}, {statistics.median(log):.0f}"
 
 
 if __name__ == "__main__":
