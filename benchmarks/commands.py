@@ -20,9 +20,11 @@ import redis
 from rich.console import Console
 from rich.table import Table
 
+from amends.acts import Acts
 from amends.log import SagaLog
 from amends.states import ENDED as ENDS
 from amends.states import SagaStatus
+from amends.store import Store
 from local.redis import running
 from sagas.order import order_saga
 
@@ -53,22 +55,44 @@ class Cost(NamedTuple):
     redis: float
 
 
+class LaterStore(Store):
+    """Keeps what the log asks of one saga until it can be sent for many in one round trip."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        super().__init__(client, shards=64)
+        self._kept: dict[str, list[tuple[list[str], list[Any]]]] = {}
+
+    def call(self, name: str, saga_id: str, *arguments: Any) -> Any:
+        """Keep a call; the answer means nothing."""
+        self._kept.setdefault(name, []).append((self.keys_of(saga_id), [saga_id, *arguments]))
+        return ["stop", "it is sent later"]
+
+    def send(self) -> None:
+        """Send what is kept: the calls of one script, whose order does not matter."""
+        for name, calls in self._kept.items():
+            self.call_many(name, calls)
+        self._kept = {}
+
+
 class Filler:
     """Fills a log with sagas, many in one round trip, each moved by the scripts that move it in life."""
 
     def __init__(self, url: str) -> None:
-        client = redis.Redis.from_url(url, decode_responses=True)
-        self._log = SagaLog(client)
+        self._log = SagaLog(redis.Redis.from_url(url, decode_responses=True))
+        self._store = self._log._store = LaterStore(self._log._store.client)  # noqa: SLF001
+        self._log.acts = Acts(self._store)
         self._random = random.Random(SEED)  # noqa: S311
         self._count = 0
 
     def end(self, count: int) -> None:
         """Start sagas that end: one in ten runs to its end, the others are cancelled before they begin."""
         for ids in self._start(count):
-            whole = ids[: len(ids) // 10]
+            whole = len(ids) // 10
             for path in _PATHS:
-                self._do(whole, path)
-            self._call("cancel_saga", ids[len(whole) :], "token", "", "", _ERROR)
+                self._do(ids[:whole], path)
+            for each in ids[whole:]:
+                self._log.acts.cancel_saga(each, error=_ERROR, actor={})
+            self._store.send()
 
     def count(self, *statuses: SagaStatus) -> int:
         """Count the sagas in these statuses."""
@@ -83,9 +107,10 @@ class Filler:
                 is_last = path == _PATHS[-1]
                 here = len(left) if is_last else self._random.randrange(len(left) // 2 + 1)
                 self._claim(left[:here], path)
-                self._call(
-                    "retry_step", left[: here // 2], path, "t", _ERROR, 600_000, 1, "attempt"
-                )
+                how: Any = {"token": "t", "error": _ERROR, "wait": 600.0, "cost": "attempt"}
+                for each in left[: here // 2]:
+                    self._log.retry_step(each, path, unknown=True, **how)
+                self._store.send()
                 left = left[here:]
                 self._do(left, path)
 
@@ -94,8 +119,8 @@ class Filler:
         for ids in self._start(count):
             for path in _PATHS[:3]:
                 self._do(ids, path)
-            self._fail(ids, "create_shipment", "shipment_failed", refused=1)
-            self._fail(ids, "process_payment:undo", "", refused=0)
+            self._fail(ids, "create_shipment")
+            self._fail(ids, "process_payment:undo")
             self._do(ids, "reserve_inventory:undo")
 
     def _start(self, count: int) -> Iterator[list[str]]:
@@ -106,22 +131,23 @@ class Filler:
             self._log.start_sagas(order_saga.itinerary, [(each, "{}") for each in ids])
             yield ids
 
+    def _claim(self, ids: Sequence[str], path: str) -> None:
+        for each in ids:
+            self._log.claim_step(each, path, token="t", owner="worker:1", retries=0)  # noqa: S106
+        self._store.send()
+
     def _do(self, ids: Sequence[str], path: str) -> None:
         self._claim(ids, path)
-        self._call("complete_step", ids, path, "t", "{}", "")
+        for each in ids:
+            self._log.complete_step(each, path, token="t", output="{}", link="")  # noqa: S106
+        self._store.send()
 
-    def _fail(self, ids: Sequence[str], path: str, outcome: str, *, refused: int) -> None:
+    def _fail(self, ids: Sequence[str], path: str) -> None:
         self._claim(ids, path)
-        self._call("fail_step", ids, path, "t", _ERROR, 0, refused, outcome, "", "attempt")
-
-    def _claim(self, ids: Sequence[str], path: str) -> None:
-        known = order_saga.itinerary.digest
-        self._call("claim_step", ids, path, "t", "worker:1", 0, "", known, 15_000)
-
-    def _call(self, name: str, ids: Sequence[str], *arguments: Any) -> None:
-        store = self._log._store  # noqa: SLF001 - the log moves one saga at a time
-        if ids:
-            store.call_many(name, [(store.keys_of(each), [each, *arguments]) for each in ids])
+        how: Any = {"token": "t", "error": _ERROR, "outcome": "shipment_failed", "link": ""}
+        for each in ids:
+            self._log.fail_step(each, path, unknown=False, refused=True, **how)
+        self._store.send()
 
 
 def main() -> int:
