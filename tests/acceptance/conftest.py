@@ -1,5 +1,6 @@
 """The whole system on this machine: real Redis, services, workers and Flower; and again with RabbitMQ as broker."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import pytest
 import tasks
 from amends import Handle
 from amends.breaker.definition import breakers
+from amends.breaker.gate import REMEMBERED
 from amends.itinerary import Itinerary, StepPlan
 from local import rabbitmq, stack
 from sagas.order import OrderResult, order_saga
@@ -172,6 +174,16 @@ def without_faults(request: pytest.FixtureRequest) -> Iterator[OrderSystem]:
 def system(request: pytest.FixtureRequest) -> Iterator[OrderSystem]:
     """Give the system with each broker."""
     yield from without_faults(request)
+
+
+@pytest.fixture
+def guarded(system: OrderSystem) -> OrderSystem:
+    """Give the system with its breakers in force and closed, and no call counted."""
+    for breaker in breakers():
+        breaker.reset(by="the tests")
+    time.sleep(REMEMBERED)  # a worker does not ask anew sooner, and no event tells that it will
+    system.services.delete("/calls").raise_for_status()
+    return system
 
 
 @pytest.fixture(params=["redis", "rabbitmq", "threads"])

@@ -2,23 +2,12 @@
 
 import time
 
-import pytest
-
 from sagas.external_call import external_call_saga
 from tasks.external import ExternalCall, external
 from tasks.payment import primary
 
 THREADS_AT_ONCE = 4
 ORDERS = 16
-
-
-@pytest.fixture
-def guarded(system):
-    """Give the system with its breakers in force, and closed."""
-    for breaker in (primary, external):
-        breaker.reset(by="the tests")
-    system.services.delete("/calls").raise_for_status()
-    return system
 
 
 def calls(system, service):

@@ -2,19 +2,9 @@
 
 import time
 
-import pytest
-
 from amends import NotDone
 from tasks.payment import primary
 from tasks.shipping import shipping
-
-
-@pytest.fixture
-def guarded(system):
-    """Give the system with the breakers of its orders in force, and closed."""
-    for breaker in (primary, shipping):
-        breaker.reset(by="the tests")
-    return system
 
 
 def story(handle, step):
@@ -50,7 +40,6 @@ def test_an_order_that_was_left_to_the_fallback_at_once_says_so(guarded):
 
 
 def test_an_order_whose_charge_was_under_way_when_it_opened_says_that_it_was_voided_first(guarded):
-    guarded.services.delete("/calls").raise_for_status()
     guarded.fault("payments.primary", latency=2.0, lost_reply_rate=1.0)
     handle = guarded.start()
     eventually(lambda: guarded.services.get("/calls").json().get("payments.primary"))
