@@ -169,7 +169,8 @@ def test_every_service_comes_back_and_every_image_is_pinned() -> None:
 
 def test_a_worker_that_is_stopped_has_the_time_to_end_any_attempt() -> None:
     tasks.app.loader.import_default_modules()
-    longest = max(task.time_limit or 0 for task in tasks.app.tasks.values())
+    ours = [task for name, task in tasks.app.tasks.items() if name.startswith("tasks.")]
+    longest = max(task.time_limit or 0 for task in ours)
     assert longest > 0
     for worker in ("worker", "compensations"):
         assert int(SERVICES[worker]["stop_grace_period"].removesuffix("s")) >= longest

@@ -6,6 +6,7 @@ import pytest
 from redis.connection import AbstractConnection
 from trouble import errand_saga
 
+from amends.breaker.definition import breakers
 from amends.metrics import SagaCollector
 from local import redis
 
@@ -61,7 +62,7 @@ def add_many(log, prefix, count):
 def test_a_scrape_costs_the_same_with_few_and_with_many_sagas(cost, log, ids):
     add_many(log, "few", 50)
     trips, commands, answered = cost()
-    assert 0 < trips <= 8
+    assert 0 < trips <= 8 + 2 * len(breakers())  # of other tests in this process, too
     add_many(log, "many", 200)
     trips_of_many, commands_of_many, answered_of_many = cost()
     assert (trips_of_many, commands_of_many) == (trips, commands)

@@ -1,5 +1,6 @@
 """The health file: when it is touched, and what it says."""
 
+import logging
 import os
 from types import SimpleNamespace
 
@@ -35,6 +36,13 @@ def is_touched(health):
     return health.path.stat().st_mtime > 0
 
 
+@pytest.fixture
+def told(caplog):
+    """Give what is logged, also where a worker in this process has quieted the loggers."""
+    caplog.set_level(logging.WARNING, logger="amends.health")
+    return caplog
+
+
 def test_a_worker_that_lives_touches_its_file_with_every_heartbeat(health):
     assert is_touched(health)
     assert is_touched(health)
@@ -50,14 +58,14 @@ def test_a_worker_that_does_not_reach_the_log_lives_and_is_not_ready(health):
     assert health.path.read_text() == AWAY
 
 
-def test_a_worker_whose_main_loop_stands_does_not_touch_it(health, clock, caplog):
+def test_a_worker_whose_main_loop_stands_does_not_touch_it(health, clock, told):
     health.note_loop()
     clock.now += STANDS_AFTER - 1
     assert is_touched(health)
     clock.now += 2
     assert not is_touched(health)
     assert not is_touched(health)
-    assert [record.message for record in caplog.records] == [
+    assert [record.message for record in told.records] == [
         f"the worker's main loop stands: {health.path} is left as it is"
     ]
     health.note_loop()
@@ -90,10 +98,10 @@ def test_a_file_that_cannot_be_made_keeps_the_worker_from_starting(tmp_path):
         Health(tmp_path / "missing" / "worker").begin()
 
 
-def test_a_disk_that_is_full_later_is_told_of_and_ends_no_heartbeat(health, caplog):
+def test_a_disk_that_is_full_later_is_told_of_and_ends_no_heartbeat(health, told):
     health.path.parent.rename(health.path.parent.with_name("elsewhere"))
     health.tell(is_ready=True)
-    assert caplog.records[0].message.startswith("the health file cannot be written: ")
+    assert told.records[0].message.startswith("the health file cannot be written: ")
 
 
 def test_two_workers_of_a_machine_have_a_file_each(tmp_path):
