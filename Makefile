@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker up chaos chaos-breaker test long explore bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker up chaos chaos-breaker test acceptance long explore bench-breaker lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,8 +40,11 @@ chaos: install ## Kill at random for MINUTES (2) under ORDERS (200), and check: 
 chaos-breaker: install ## The same, with the primary payment down again and again: what gets through its circuit?
 	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.05} $(BIN)/python -m chaos --outages
 
-test: install ## Run all tests but the long proofs
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -m 'not long' tests
+test: install ## Run all tests but the long proofs and those on the whole system
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m 'not long' --ignore tests/acceptance tests
+
+acceptance: install ## Run the tests on the whole system: workers killed, both brokers, Flower in a browser
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not long' tests/acceptance
 
 long: install ## Run the proofs that take minutes, but for those of `make explore`
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m long --timeout 900 --ignore tests/explorer tests
