@@ -7,9 +7,21 @@ from collections.abc import Iterator
 os.environ.setdefault("AMENDS_TIME_SCALE", "0.01")
 
 import pytest
+from celery.signals import worker_init
+from kombu.asynchronous import set_event_loop
 
 from local import rabbitmq, redis
 from local.supervision import owned
+
+
+@worker_init.connect
+def _have_a_loop_of_its_own(**_: object) -> None:
+    """Keep a worker in this process from the event loop of the one before, whose timers are not its own.
+
+    That stays where something fails as it is closed (``Hub._close`` in kombu), and messages with a countdown
+    would never be due.
+    """
+    set_event_loop(None)
 
 
 @pytest.fixture(scope="session")
