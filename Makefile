@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker up chaos chaos-breaker test acceptance long explore bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker up chaos chaos-breaker test acceptance long explore bench bench-breaker lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ long: install ## Run the proofs that take minutes, but for those of `make explor
 
 explore: install ## Kill, freeze, cut off or cancel at every boundary, one point a run (EVERY=2: every other)
 	$(BIN)/python -m pytest -n 2 -k 'not sample' tests/explorer
+
+bench: install ## Compare sagas with plain chains and other libraries: ROUNDS (5), SAGAS (1000), ONLY, SYNC, PROFILE
+	@$(BIN)/python -m benchmarks
 
 bench-breaker: install ## Compare what a closed circuit breaker costs with two other libraries
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench

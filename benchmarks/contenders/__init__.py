@@ -1,0 +1,84 @@
+"""Who takes part in ``make bench``: each a module that can start a saga, and what runs its worker."""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from amends import Saga
+
+
+class Contending(Protocol):
+    """What a contender's module has; `start_many` where the contender has such a thing."""
+
+    def start(self, number: int) -> None:
+        """Start the saga of this number."""
+
+    start_many: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """One who takes part. `package` is what it needs beyond ours."""
+
+    name: str
+    title: str
+    module: str
+    package: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def worker_command(self, *, pool: str, concurrency: int) -> list[str]:
+        """Return what runs its worker."""
+        celery = [sys.executable, "-m", "celery", "-A", self.module, "worker"]
+        return [*celery, "--loglevel", "WARNING", "--pool", pool, "--concurrency", str(concurrency)]
+
+    def missing(self) -> str | None:
+        """Say what it lacks to take part, if anything."""
+        if self.package and importlib.util.find_spec(self.package) is None:
+            return f"the package {self.package} is not installed"
+        dispatch = self.environment.get("BENCH_DISPATCH")
+        if dispatch and "dispatch" not in inspect.signature(Saga.__init__).parameters:
+            return f"Saga takes no dispatch={dispatch!r} yet"
+        return None
+
+
+CONTENDERS: Final[Sequence[Contender]] = (
+    Contender(
+        name="plain",
+        title="Celery chain, with results",
+        module="benchmarks.contenders.plain",
+        environment={"BENCH_RESULTS": "1"},
+    ),
+    Contender(
+        name="plain_no_results",
+        title="Celery chain, without results",
+        module="benchmarks.contenders.plain",
+    ),
+    Contender(name="amends", title="amends", module="benchmarks.contenders.ours"),
+    Contender(
+        name="amends_inline",
+        title="amends, inline",
+        module="benchmarks.contenders.ours",
+        environment={"BENCH_DISPATCH": "inline"},
+    ),
+)
+BASE: Final = "plain"
+"""Whom the others are compared with."""
+
+
+def chosen(only: Sequence[str]) -> list[Contender]:
+    """Return the contenders of these names, all for none. Raises ``ValueError`` for one that is unknown."""
+    known = {contender.name: contender for contender in CONTENDERS}
+    for name in only:
+        if name not in known:
+            raise ValueError(f"no contender is called {name!r}; there are {', '.join(known)}")
+    return [known[name] for name in only or known]
+
+
+def load(contender: Contender) -> Contending:
+    """Import a contender's module, in a process of its own: each makes its app the current one."""
+    module: Any = importlib.import_module(contender.module)
+    return module  # type: ignore[no-any-return]
