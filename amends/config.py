@@ -4,7 +4,7 @@ import difflib
 import os
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from celery import Celery
@@ -46,12 +46,39 @@ class Settings:
     health_file: str | None = None
 
 
+class _Reading(NamedTuple):
+    """Settings as they were read, and what they were read from."""
+
+    settings: Settings
+    conf: Any
+    changes: dict[str, Any]
+    maps: list[Any]
+
+    def is_of(self, conf: Any) -> bool:
+        """Tell whether this configuration says the same still: changes are made in the first of its maps."""
+        return self.conf is conf and self.changes == conf.changes and self.maps == conf.maps
+
+
+_readings: dict[Celery, _Reading] = {}
+
+
 def settings_of(app: Celery) -> Settings:
     """Read the settings of a Celery app.
 
+    They are asked for several times a message, and read anew only where something in ``app.conf`` was set since.
     Raises `ConfigurationError` for a setting that is unknown or no number where one is needed, and
     where `amends_backend` is missing.
     """
+    reading = _readings.get(app)
+    if reading and reading.is_of(app.conf):
+        return reading.settings
+    settings = _read(app)
+    conf: Any = app.conf
+    _readings[app] = _Reading(settings, conf, dict(conf.changes), list(conf.maps))
+    return settings
+
+
+def _read(app: Celery) -> Settings:
     known = {field.name for field in fields(Settings)}
     given = _given(app)
     for name in given.keys() - known:

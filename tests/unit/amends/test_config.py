@@ -50,6 +50,37 @@ def test_settings_are_found_under_a_namespace_as_in_django(app):
     assert settings_of(app) == Settings(backend=URL, shards=8)
 
 
+def test_settings_are_read_once_while_nothing_is_set(app):
+    app.conf.amends_backend = URL
+    assert settings_of(app) is settings_of(app)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda app: setattr(app.conf, "amends_shards", 8),
+        lambda app: app.conf.__setitem__("amends_shards", 8),
+        lambda app: app.conf.update(amends_shards=8),
+        lambda app: app.config_from_object({"amends_backend": URL, "amends_shards": 8}),
+        lambda app: app.conf.add_defaults({"amends_shards": 8}),
+        lambda app: app.add_defaults({"amends_shards": 8}),
+    ],
+)
+def test_a_setting_that_changes_is_seen(app, change):
+    app.conf.amends_backend = URL
+    assert settings_of(app).shards == 64
+    change(app)
+    assert settings_of(app).shards == 8
+
+
+def test_a_setting_that_is_taken_back_has_its_default_again(app, monkeypatch):
+    app.conf.amends_backend = URL
+    with monkeypatch.context() as patch:
+        patch.setitem(app.conf, "amends_shards", 8)
+        assert settings_of(app).shards == 8
+    assert settings_of(app).shards == 64
+
+
 @pytest.mark.parametrize("given", [{}, {"amends_backend": ""}, {"amends_backend": None}])
 def test_a_missing_backend_is_named_with_its_app(app, given):
     app.conf.update(given)
