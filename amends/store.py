@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final
 from zlib import crc32
 
@@ -40,6 +41,7 @@ class Store:
         self.shards = shards
         self._tell = tell
         self._loaded = False
+        self._shared = cache(self._shared_keys)
 
     def shard_of(self, saga_id: str) -> int:
         """Tell which shard a saga is in."""
@@ -55,11 +57,15 @@ class Store:
 
     def keys_of(self, saga_id: str) -> list[str]:
         """Name the keys of a saga, in the order that ``lua/saga.lua`` gives."""
-        shard = self.shard_of(saga_id)
+        tag, shared = self._shared(self.shard_of(saga_id))
+        return [f"{tag}saga:{saga_id}", f"{tag}history:{saga_id}", *shared]
+
+    def _shared_keys(self, shard: int) -> tuple[str, Sequence[str]]:
+        """Name what all keys of a shard begin with, and those that its sagas share."""
         tag = _tag(shard)
         indexes = [self.index_key(shard, status) for status in SagaStatus]
-        own = [f"{tag}saga:{saga_id}", f"{tag}history:{saga_id}"]
-        return [*own, self.due_key(shard), f"{tag}definitions", *indexes, _counters_key(shard)]
+        keys = [self.due_key(shard), f"{tag}definitions", *indexes, _counters_key(shard)]
+        return tag, keys
 
     def call(self, name: str, saga_id: str, *arguments: Any) -> Any:
         """Run a script on a saga."""
@@ -173,11 +179,24 @@ class Store:
 
     def _send(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         self.prepare()
+        with _reaching():
+            return (
+                [self._send_one(name, *calls[0])]
+                if len(calls) == 1
+                else self._send_all(name, calls)
+            )
+
+    def _send_one(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
+        try:
+            return self.client.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
+        except exceptions.ResponseError as error:  # as in a pipeline, the script's own
+            return error
+
+    def _send_all(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)
         for keys, arguments in calls:
             pipeline.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
-        with _reaching():
-            answers: list[Any] = pipeline.execute(raise_on_error=False)
+        answers: list[Any] = pipeline.execute(raise_on_error=False)
         return answers
 
 
