@@ -25,6 +25,9 @@ _logger = get_task_logger("amends.sagas")
 def write_lines(_: Celery, transition: Transition) -> None:
     """Write a line an event, with ``saga``, ``saga_id``, ``event``, ``step`` and ``attempt`` as fields."""
     for event in transition.events:
+        level = _LEVELS.get(event.name, logging.INFO)
+        if not _logger.isEnabledFor(level):
+            continue
         fields = {
             "saga": transition.saga,
             "saga_id": transition.saga_id,
@@ -33,7 +36,6 @@ def write_lines(_: Celery, transition: Transition) -> None:
             "attempt": event.details.get("attempt"),
         }
         about = "".join(f" {name}={_value(value)}" for name, value in _members(event))
-        level = _LEVELS.get(event.name, logging.INFO)
         _logger.log(level, "saga %s: %s%s", transition.saga_id, event.name, about, extra=fields)
 
 

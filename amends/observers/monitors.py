@@ -49,6 +49,8 @@ def draw_row(app: Celery, transition: Transition) -> None:
     ``task-sent`` events (``task_send_sent_event``), and of what a person does there in any case: a row
     that failed stays so unless a monitor hears that it is tried again.
     """
+    if _Worker.events[0] == _OFF:
+        return
     events = row_events(transition)
     if events and _is_wanted(app, transition):
         courier_of(app).take(events, sender=_sender())
@@ -59,7 +61,7 @@ def _is_wanted(app: Celery, transition: Transition) -> bool:
         return False
     if _Worker.events[0] == _NOT_A_WORKER:
         return transition.was is not None or bool(app.conf.task_send_sent_event)
-    return _Worker.events[0] == _ON
+    return True
 
 
 def _sender() -> str:
