@@ -63,13 +63,14 @@ class Stop:
 class Next:
     """What follows a record that ended.
 
-    `action` is ``go`` (the chain goes on), ``advance`` (something else remains; `number` is its
-    message's), ``retry`` (it waits; `number` is its tries), ``end``, or ``late`` (the claim was lost:
-    nothing was recorded).
+    `action` is ``go`` (the chain goes on), ``run`` (so it does, and `run` is the claim of its next link),
+    ``advance`` (something else remains; `number` is its message's), ``retry`` (it waits; `number` is its
+    tries), ``end``, or ``late`` (the claim was lost: nothing was recorded).
     """
 
     action: str
     number: int = 0
+    run: Run | None = None
 
     @classmethod
     def read(cls, answer: Sequence[Any]) -> Self:

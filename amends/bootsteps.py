@@ -13,6 +13,7 @@ from celery.worker import state
 from kombu.exceptions import OperationalError
 
 from amends import retention
+from amends.activities import inline
 from amends.config import Settings, is_configured, settings_of
 from amends.diagnosis.saga_log import weaknesses_of
 from amends.errors import LogUnavailable
@@ -43,6 +44,7 @@ class Recovery(bootsteps.StartStopStep):
         # Before the pool forks, and anew where a parent process made several workers.
         name_worker()
         enter_worker(worker.hostname, sends_events=worker.task_events)
+        inline.enter_worker()
         self._ends = threading.Event()
         self._heartbeat: Heartbeat | None = None
         self._health: Health | None = None
@@ -76,6 +78,7 @@ class Recovery(bootsteps.StartStopStep):
         """
         if self._heartbeat is None:
             return
+        inline.leave_to_others()
         try:
             hand_back(worker)
         except Exception:

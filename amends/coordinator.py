@@ -3,7 +3,7 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from celery import Celery, Task, chain, shared_task
@@ -12,12 +12,12 @@ from celery.canvas import Signature
 from amends.answers import Publish
 from amends.config import settings_of
 from amends.errors import LogUnavailable
-from amends.itinerary import RecordPlan
+from amends.itinerary import Itinerary, RecordPlan
 from amends.log import log_of
 from amends.messages import (
     ADVANCE,
     advance_message,
-    compensation_queue,
+    own_queue,
     publishing,
     task_id,
 )
@@ -45,9 +45,11 @@ def publish(app: Celery, saga_id: str, what: Publish) -> None:
     if app.conf.task_always_eager:
         run_here(app, saga_id)
         return
+    records = [what.itinerary.records[path] for path, _ in what.records]
+    limits = _limits(app, what.itinerary, records)
     links = [
-        _link(app, saga_id, what.itinerary.records[path], number, tries)
-        for number, (path, tries) in enumerate(what.records, what.number)
+        _link(app, saga_id, record, what.number + n, tries, limits[n])
+        for n, (record, (_, tries)) in enumerate(zip(records, what.records, strict=True))
     ]
     canvas = chain(*links)
     options: dict[str, Any] = {"countdown": what.wait} if what.wait else {}
@@ -71,28 +73,34 @@ def run_here(
         task.perform_here(saga_id, path, retries=tries, **how)
 
 
-def queue_of(app: Celery, record: RecordPlan) -> str | None:
-    """Name the queue that a record's message goes to; None where a route names no queue."""
-    if queue := _own_queue(app, record):
-        return queue
-    routed = app.amqp.router.route({}, record.call.task).get("queue")
-    return getattr(routed, "name", None)
+def _limits(
+    app: Celery, itinerary: Itinerary, records: Sequence[RecordPlan]
+) -> list[tuple[float, float]]:
+    """Return the soft and the hard limit of each link: of its step, and inline of all that may follow with it."""
+    soft = [record.call.start_to_close_timeout for record in records]
+    hard = [limit + settings_of(app).hard_limit_after for limit in soft]
+    if itinerary.dispatch == "inline":
+        soft, hard = ([sum(limits[n:]) for n in range(len(limits))] for limits in (soft, hard))
+    return list(zip(soft, hard, strict=True))
 
 
-def _own_queue(app: Celery, record: RecordPlan) -> str | None:
-    return record.call.queue or (compensation_queue(app) if record.undoes else None)
-
-
-def _link(app: Celery, saga_id: str, record: RecordPlan, number: int, tries: int) -> Signature[Any]:
+def _link(
+    app: Celery,
+    saga_id: str,
+    record: RecordPlan,
+    number: int,
+    tries: int,
+    limits: tuple[float, float],
+) -> Signature[Any]:
     call = record.call
     options = {
         "task_id": task_id(saga_id, number, record.path),
         "root_id": saga_id,
         "parent_id": saga_id,
         "retries": tries,
-        "soft_time_limit": call.start_to_close_timeout,
-        "time_limit": call.start_to_close_timeout + settings_of(app).hard_limit_after,
-        "queue": _own_queue(app, record),
+        "soft_time_limit": limits[0],
+        "time_limit": limits[1],
+        "queue": own_queue(app, record),
         "priority": call.priority,
     }
     return app.signature(

@@ -102,11 +102,16 @@ class RecordPlan(_Plan):
         return (self.undoes or self.call).inputs
 
 
+Dispatch = Literal["chain", "inline"]
+"""How the next step is reached: by a message of its own, or by the worker that did the one before."""
+
+
 class Itinerary(_Plan):
     """A saga's stages, each holding one step today."""
 
     saga: str
     timeout: float | None
+    dispatch: Dispatch = "chain"
     stages: tuple[tuple[StepPlan], ...]
     output: dict[str, str]
 

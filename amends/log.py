@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final, Literal
 
@@ -42,6 +43,15 @@ _FOUND: Final[Mapping[str, type[Publish | Running | Waiting]]] = {
     "running": Running,
     "waiting": Waiting,
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """Who claims a record: its owner, under a token, for a message that was tried so often."""
+
+    token: str
+    owner: str
+    retries: int
 
 
 class SagaLog:
@@ -112,20 +122,31 @@ class SagaLog:
         self, saga_id: str, path: str, *, token: str, owner: str, retries: int, brought: str = ""
     ) -> Run | Done | Stop:
         """Claim a record for one task, by the claim table of the design."""
-        grace = round(self._give_up_after * 1000)
-        arguments = [path, token, owner, retries, brought, self._known(), grace]
-        answer = self._store.call("claim_step", saga_id, *arguments)
+        *who, known, grace = self._claim(Claim(token=token, owner=owner, retries=retries))
+        answer = self._store.call("claim_step", saga_id, path, *who, brought, known, grace)
         if answer[0] == "stop":
             return Stop(reason=answer[1])
-        if answer[0] == "done":
-            return Done()
-        _, digest, text, *rest = answer
-        return Run.read(self._itinerary(digest, text), rest)
+        return Done() if answer[0] == "done" else self._run(answer)
 
-    def complete_step(self, saga_id: str, path: str, *, token: str, output: str, link: str) -> Next:
-        """Record that a record took effect. `link` is the path of the chain's next link, or ''."""
-        answer = self._store.call("complete_step", saga_id, path, token, output, link)
-        return Next.read(answer)
+    def complete_step(
+        self,
+        saga_id: str,
+        path: str,
+        *,
+        token: str,
+        output: str,
+        link: str,
+        claim: Claim | None = None,
+    ) -> Next:
+        """Record that a record took effect. `link` is the path of the chain's next link, or ''.
+
+        With `claim` that link is claimed too, where it may run.
+        """
+        claimed = ["", "", 0, "", 0] if claim is None else self._claim(claim)
+        answer = self._store.call("complete_step", saga_id, path, token, output, link, *claimed)
+        return (
+            Next(action="run", run=self._run(answer)) if answer[0] == "run" else Next.read(answer)
+        )
 
     def retry_step(
         self,
@@ -277,6 +298,17 @@ class SagaLog:
     def read_counters(self) -> dict[tuple[str, ...], int]:
         """Read what the transitions of all sagas counted, by the words of ``lua/moves.lua``."""
         return self._store.read_counters()
+
+    # Claims
+
+    def _claim(self, claim: Claim) -> list[Any]:
+        """Write a claim as the scripts take it."""
+        grace = round(self._give_up_after * 1000)
+        return [claim.token, claim.owner, claim.retries, self._known(), grace]
+
+    def _run(self, answer: Sequence[Any]) -> Run:
+        _, digest, text, *rest = answer
+        return Run.read(self._itinerary(digest, text), rest)
 
     # The definitions that this process knows
 

@@ -14,6 +14,7 @@ from celery.canvas import Signature
 from kombu.exceptions import OperationalError
 
 from amends.config import settings_of
+from amends.itinerary import RecordPlan
 
 ADVANCE: Final = "amends.advance"
 """The Celery task that publishes what remains of a saga. Its code is the coordinator's."""
@@ -92,15 +93,22 @@ def compensation_queue(app: Celery) -> str:
     return settings_of(app).compensation_queue or app.conf.task_default_queue
 
 
+def own_queue(app: Celery, record: RecordPlan) -> str | None:
+    """Name the queue that a record's message is sent to; None where Celery's routes decide."""
+    return record.call.queue or (compensation_queue(app) if record.undoes else None)
+
+
+def queue_of(app: Celery, record: RecordPlan) -> str | None:
+    """Name the queue that a record's message goes to; None where a route names no queue."""
+    if queue := own_queue(app, record):
+        return queue
+    routed = app.amqp.router.route({}, record.call.task).get("queue")
+    return getattr(routed, "name", None)
+
+
 def stop_chain(task: Task[Any, Any]) -> None:
     """Let a task end without its chain's next link.
 
     `Ignore` would leave the task STARTED in Flower for ever.
     """
     task.request.chain = None
-
-
-def next_path(task: Task[Any, Any]) -> str:
-    """Tell the path of the chain's next link, or '' (Celery keeps the rest of a chain reversed)."""
-    rest: Any = task.request.chain
-    return rest[-1]["kwargs"].get("step", "") if rest else ""

@@ -13,10 +13,11 @@ from kombu.exceptions import OperationalError
 from amends.answers import Publish, Run, Running, Waiting
 from amends.broker import queue_length
 from amends.config import settings_of
-from amends.coordinator import advance, queue_of
+from amends.coordinator import advance
 from amends.errors import LogUnavailable
 from amends.heartbeat import lost_owner
 from amends.log import LOOK_AGAIN, Cost, SagaLog, log_of
+from amends.messages import queue_of
 from amends.payload import error_json
 
 _TAKEN_FOR: Final = 10.0

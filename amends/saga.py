@@ -5,7 +5,7 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar, get_args
 
 from celery import current_app
 from kombu.exceptions import OperationalError
@@ -15,7 +15,7 @@ from amends.answers import Publish
 from amends.coordinator import advance, publish
 from amends.errors import DefinitionError, SagaAlreadyStarted
 from amends.handle import Handle
-from amends.itinerary import Itinerary, StepPlan
+from amends.itinerary import Dispatch, Itinerary, StepPlan
 from amends.log import log_of
 from amends.payload import canonical_json, dumped, held_to_size, validated
 from amends.states import SagaStatus
@@ -43,7 +43,9 @@ class Saga(Generic[Input, Output]):
     ``saga_id``, ``outcome``, ``error`` and ``degraded`` (a list with a sentence for each step that went to its
     fallback or was passed over: which, and for what error); `outputs` says where a field comes from that several have,
     as ``input.<field>``, ``<step>.<field>`` or ``saga.<field>``. A field that comes from a step must
-    allow None. `timeout` is in seconds. Raises `DefinitionError`.
+    allow None. `timeout` is in seconds. With `dispatch` ``"inline"`` the worker that did a step goes on with
+    the next one itself, where it consumes that one's queue, for 30 s at most and the step at hand; with
+    ``"chain"`` each step is a message. Raises `DefinitionError`.
     """
 
     def __init__(
@@ -55,11 +57,14 @@ class Saga(Generic[Input, Output]):
         steps: Sequence[AnyStep],
         timeout: float | None = None,
         outputs: Mapping[str, str] | None = None,
+        dispatch: Dispatch = "chain",
     ) -> None:
         self.name = name
         self.input = input
         self.output = output
-        self.itinerary = _itinerary(name, input, output, steps, timeout, outputs or {})
+        self.itinerary = _itinerary(
+            name, input, output, steps, timeout=timeout, outputs=outputs or {}, dispatch=dispatch
+        )
 
     def __repr__(self) -> str:
         return f"<Saga {self.name}>"
@@ -145,8 +150,10 @@ def _itinerary(
     saga_input: type[BaseModel],
     output: type[BaseModel],
     steps: Sequence[AnyStep],
+    *,
     timeout: float | None,
     outputs: Mapping[str, str],
+    dispatch: Dispatch,
 ) -> Itinerary:
     where = f"saga {name!r}"
     if not NAME.fullmatch(name):
@@ -155,6 +162,8 @@ def _itinerary(
         raise DefinitionError(f"{where} has no steps")
     if timeout is not None and not 0 < timeout < inf:
         raise DefinitionError(f"{where}: timeout is {timeout}, not a time in seconds")
+    if dispatch not in get_args(Dispatch):
+        raise DefinitionError(f"{where}: dispatch is {dispatch!r}, not 'chain' or 'inline'")
     models: dict[str, type[BaseModel]] = {"input": saga_input}
     plans: list[StepPlan] = []
     for step in steps:
@@ -171,6 +180,7 @@ def _itinerary(
     return Itinerary(
         saga=name,
         timeout=timeout,
+        dispatch=dispatch,
         stages=tuple((plan,) for plan in plans),
         output=wire(
             output,

@@ -13,8 +13,7 @@ from pathlib import Path
 import httpx
 
 import tasks
-from amends.coordinator import queue_of
-from amends.messages import compensation_queue
+from amends.messages import compensation_queue, queue_of
 from chaos import system as systems
 from chaos.event_log import EventLog
 from chaos.faults import carry_out

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, get_args
 
@@ -12,12 +12,13 @@ from celery.utils.log import get_task_logger
 from pydantic import BaseModel
 
 from amends.activities.guard import Guard, wait_for_circuit
+from amends.activities.limits import soft_limit
 from amends.answers import Next, Run
 from amends.breaker.permit import Permit
 from amends.errors import CircuitOpenError, LogUnavailable, NotDone, Refused
 from amends.invocation import Context, Undoes, entered
 from amends.itinerary import RecordPlan, fill
-from amends.log import Cost, SagaLog
+from amends.log import Claim, Cost, SagaLog
 from amends.payload import error_json, output_text, validated
 from amends.policy import RetryPolicy
 
@@ -54,17 +55,29 @@ class Ended:
     """How an attempt ended: what follows by the log, its error, and the wait for the next one.
 
     `fails` tells that a step failed for good, which is Celery's to know; an undo's failure is not,
-    for the undos after it go on.
+    for the undos after it go on. `claim` is the one of the chain's next link that was asked for.
     """
 
     follows: Next
+    claim: Claim | None = None
     error: Exception | None = None
     wait: float = 0.0
     fails: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Onward:
+    """Where a chain goes on: the path of its next link's record, or ''.
+
+    `claim` is asked, once the attempt has taken effect, who claims that record at once; None if nobody.
+    """
+
+    path: str = ""
+    claim: Callable[[], Claim | None] = lambda: None
+
+
 class Attempt:
-    """One attempt that has its claim. `link` is the path of its chain's next link, or ''."""
+    """One attempt that has its claim."""
 
     def __init__(
         self,
@@ -75,7 +88,7 @@ class Attempt:
         saga_id: str,
         path: str,
         token: str,
-        link: str = "",
+        onward: Onward = Onward(),
         permit_token: str | None = None,
         call: Call = call_directly,
     ) -> None:
@@ -85,7 +98,7 @@ class Attempt:
         self._saga_id = saga_id
         self._path = path
         self._token = token
-        self._link = link
+        self._onward = onward
         self._permit_token = permit_token or token
         self._call = call
         self._record: RecordPlan = claim.itinerary.records[path]
@@ -121,8 +134,11 @@ class Attempt:
     def _try(self, arguments: list[Any]) -> tuple[str, Exception | None]:
         """Call the function; answers its output as JSON, or its error."""
         activity = self._activity
+        # Celery has the limit of a message's only step.
+        is_one_of_many = self._claim.itinerary.dispatch == "inline"
+        limited = soft_limit(self._limit) if is_one_of_many else nullcontext()
         try:
-            with entered(self._context()):
+            with entered(self._context()), limited:
                 result = self._call(self._path, activity.function, arguments)
                 return output_text(activity.output, result, activity=activity.name), None
         except Exception as error:  # noqa: BLE001 - whatever it raises has an outcome
@@ -151,12 +167,18 @@ class Attempt:
         )
 
     def _complete(self, output: str) -> Ended:
+        claim = self._onward.claim()
         follows = self._land(
             lambda: self._log.complete_step(
-                self._saga_id, self._path, token=self._token, output=output, link=self._link
+                self._saga_id,
+                self._path,
+                token=self._token,
+                output=output,
+                link=self._onward.path,
+                claim=claim,
             )
         )
-        return Ended(follows=follows)
+        return Ended(follows=follows, claim=claim)
 
     def _meet_open_circuit(self, error: CircuitOpenError) -> Ended:
         """Do what the activity wants of an open circuit. No call was made, and so no attempt is spent."""
@@ -208,7 +230,7 @@ class Attempt:
                 unknown=cost == "attempt" and is_unknown(error),
                 refused=isinstance(error, Refused),
                 outcome=self._record.step.outcome_of(type(error)),
-                link=self._link,
+                link=self._onward.path,
                 cost=cost,
             )
         )

@@ -27,6 +27,7 @@ from amends.activities.attempt import (
     wait_after,
 )
 from amends.activities.guard import permit_token, wait_for_circuit
+from amends.activities.inline import Link, Steps
 from amends.answers import Done, Run, Stop
 from amends.config import settings_of
 from amends.errors import CircuitOpenError, LogUnavailable, Refused
@@ -36,7 +37,6 @@ from amends.messages import (
     DEFERRALS_HEADER,
     TOKEN_HEADER,
     claimer,
-    next_path,
     publishing,
     send_advance,
     stop_chain,
@@ -88,18 +88,9 @@ class ActivityTask(CeleryTask):
         log = log_of(self.app)
         claim = self._claim(log, saga_id, path, token)
         if isinstance(claim, Run):
-            link = next_path(self)
-            attempt = Attempt(
-                self.activity,
-                log,
-                claim,
-                saga_id=saga_id,
-                path=path,
-                token=token,
-                link=link,
-                permit_token=self._permit_token,
-            )
-            self._follow(attempt.carry_out(), saga_id)
+            steps = Steps(self, log, saga_id)
+            ended = steps.carry_out(claim, path, token=token, permit_token=self._permit_token)
+            self._follow(ended, saga_id, steps.link)
         elif isinstance(claim, Stop):
             _logger.info("saga %s: %s stops here: %s", saga_id, path, claim.reason)
             stop_chain(self)
@@ -160,21 +151,27 @@ class ActivityTask(CeleryTask):
         _logger.warning("%s waits %.0f s: %s", self.request.id, countdown, error)
         raise Retry("the saga log is away", exc=error, sig=message)
 
-    def _follow(self, ended: Ended, saga_id: str) -> None:
-        """Let Celery do what the log says follows. A step that failed for good fails as a task too."""
-        if ended.fails and ended.error:
+    def _follow(self, ended: Ended, saga_id: str, link: Link | None) -> None:
+        """Let Celery do what the log says follows. A step that failed for good fails as a task too.
+
+        But not one of a `link` that ran inline: the task is that of the message's own step, and done.
+        """
+        if ended.fails and ended.error and link is None:
             raise ended.error
         if ended.follows.action == "go":
             return
         if ended.follows.action == "retry":
-            self._publish_retry(ended)
+            self._publish_retry(ended, link)
             return
         stop_chain(self)
         if ended.follows.action == "advance":
             send_advance(self.app, saga_id, ended.follows.number)
 
-    def _publish_retry(self, ended: Ended) -> None:
+    def _publish_retry(self, ended: Ended, link: Link | None) -> None:
         if ended.wait <= settings_of(self.app).max_countdown:
+            if link is not None:
+                self._publish_link(link, tries=ended.follows.number, wait=ended.wait)
+                return
             self.request.retries = ended.follows.number - 1
             try:
                 raise self.retry(exc=ended.error, countdown=ended.wait)
@@ -182,6 +179,16 @@ class ActivityTask(CeleryTask):
                 # Celery's answer to an unreachable broker. Raised, it would run the error callback.
                 _logger.warning("%s is tried again when it is due", self.request.id)
         stop_chain(self)  # its due entry publishes it
+
+    def _publish_link(self, link: Link, *, tries: int, wait: float) -> None:
+        """Give a step that ran inline, and the rest of the chain, a message of their own."""
+        message = self.app.signature(link.message)
+        try:
+            with publishing():
+                message.apply_async(chain=self.request.chain, retries=tries, countdown=wait)
+        except OperationalError as error:
+            _logger.warning("%s is tried again when it is due: %s", link.task_id, error)
+        stop_chain(self)
 
     def _perform_alone(self, args: tuple[Any, ...]) -> Any:
         activity = self.activity

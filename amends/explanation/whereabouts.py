@@ -8,12 +8,12 @@ from kombu.exceptions import OperationalError
 from amends.answers import Running
 from amends.breaker.definition import breakers
 from amends.broker import queue_length
-from amends.coordinator import queue_of
 from amends.errors import LogUnavailable
 from amends.explanation.facts import Circuit, Claim, Message, Wait
 from amends.explanation.view import View
 from amends.heartbeat import judged
 from amends.log import SagaLog
+from amends.messages import queue_of
 from amends.recovery import lost_after
 
 _CIRCUIT: Final = re.compile(r"CircuitOpenError: circuit '([^']+)' is ")

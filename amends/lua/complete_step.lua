@@ -1,15 +1,27 @@
--- Record that a claimed record took effect, or that an undo took it back.
+-- Record that a claimed record took effect, or that an undo took it back; and claim what comes next.
 --
---! include moves
+--! include claims
 -- ARGV[2] record's path   ARGV[3] token   ARGV[4] output, JSON
 -- ARGV[5] path of the chain's next link, or ''
+-- ARGV[6] token of a claim of that link, or '' where its task is to claim it   ARGV[7] owner
+-- ARGV[8] the link's retries   ARGV[9] digests the caller knows, joined by ,
+-- ARGV[10] ms from the attempt's limit to when it is given up
 -- Answers {"go"}: the chain goes on | {"advance", message's number}: something else remains
 --       | {"end", status} | {"late"}: the claim was lost, nothing is recorded
+--       | {"run", ...} as `claims` says: the link is claimed
 local path, token, output, link = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+
+local function go_on()
+  local follows = continuation(link)
+  if follows[1] ~= 'go' or ARGV[6] == '' then return follows end
+  local claimed = claim_record({path = link, token = ARGV[6], owner = ARGV[7], retries = tonumber(ARGV[8]),
+    brought = '', known = ARGV[9], grace = tonumber(ARGV[10])})
+  return claimed[1] == 'run' and claimed or follows
+end
 
 local code = open_saga() and record_of(path)
 if not code then return {'late'} end
-if state[code] == 'done' and get(code, 't') == token then return continuation(link) end
+if state[code] == 'done' and get(code, 't') == token then return go_on() end
 if not holds(code, token) then return too_late(path, '"result":"done"') end
 
 set_state(code, 'done')
@@ -21,4 +33,4 @@ else
   add_event('step.completed', path)
 end
 settle()
-return continuation(link)
+return go_on()

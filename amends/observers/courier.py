@@ -15,6 +15,8 @@ from celery import Celery
 
 from amends.observers.rows import RowEvent
 
+HELD: Final = 0.5
+"""Seconds that events are held at most for others to go with them."""
 PATIENCE: Final = 0.1
 """Seconds that one waits for the broker to take an event, so that the next process's comes after it."""
 _PAUSE: Final = 1.0
@@ -32,14 +34,24 @@ class Courier:
         self._waiting: deque[RowEvent] = deque(maxlen=_KEPT)
         self._sender = ""
         self._given = self._taken = 0
-        self._is_late = False
+        self._is_late = self._is_asked = False
         threading.Thread(target=self._run, name="amends-monitors", daemon=True).start()
 
-    def take(self, events: Sequence[RowEvent], *, sender: str) -> None:
-        """Take events to the broker; returns when it has them, or soon where it is away or slow."""
+    def hold(self, events: Sequence[RowEvent], *, sender: str) -> None:
+        """Take events to the broker with the next ones, or after a while."""
         with self._changed:
             self._waiting.extend(events)
             self._sender = sender
+            self._changed.notify_all()
+
+    def take(self, events: Sequence[RowEvent], *, sender: str) -> None:
+        """Take events to the broker, and those that are held; returns when it has them, or soon where it is away or slow."""
+        with self._changed:
+            self._waiting.extend(events)
+            if not self._waiting:
+                return
+            self._sender = sender
+            self._is_asked = True
             self._given += 1
             number = self._given
             self._changed.notify_all()
@@ -52,6 +64,8 @@ class Courier:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting)
+                self._changed.wait_for(lambda: self._is_asked, timeout=HELD)
+                self._is_asked = False
                 events, sender, number = list(self._waiting), self._sender, self._given
                 self._waiting.clear()
             try:

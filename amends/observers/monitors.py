@@ -2,6 +2,9 @@
 
 import mmap
 import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 from celery import Celery
@@ -9,11 +12,13 @@ from celery import Celery
 from amends.config import settings_of
 from amends.events import Transition
 from amends.observers.courier import courier_of
-from amends.observers.rows import row_events
+from amends.observers.rows import RowEvent, row_events
 
 _NOT_A_WORKER: Final = 0
 _OFF: Final = 1
 _ON: Final = 2
+
+_together: ContextVar[bool] = ContextVar("amends_events_together", default=False)
 
 
 class _Worker:
@@ -42,6 +47,29 @@ def leave_worker() -> None:
     _Worker.events[0] = _NOT_A_WORKER
 
 
+@contextmanager
+def in_one_message(app: Celery) -> Iterator[None]:
+    """Tell monitors of all that happens inside in one message, at the end or where that is slow to come."""
+    token = _together.set(True)
+    try:
+        yield
+    finally:
+        _together.reset(token)
+        if sends_events():
+            draw(app, ())
+
+
+def draw(app: Celery, events: Sequence[RowEvent]) -> None:
+    """Take events to the broker, or hold them `in_one_message`."""
+    courier = courier_of(app)
+    (courier.hold if _together.get() else courier.take)(events, sender=_sender())
+
+
+def sends_events() -> bool:
+    """Tell whether this is a worker that sends the events of tasks."""
+    return _Worker.events[0] == _ON
+
+
 def draw_row(app: Celery, transition: Transition) -> None:
     """Tell monitors what a transition changes in its saga's row, in one message, and mostly nothing.
 
@@ -53,7 +81,7 @@ def draw_row(app: Celery, transition: Transition) -> None:
         return
     events = row_events(transition)
     if events and _is_wanted(app, transition):
-        courier_of(app).take(events, sender=_sender())
+        draw(app, events)
 
 
 def _is_wanted(app: Celery, transition: Transition) -> bool:

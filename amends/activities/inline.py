@@ -1,0 +1,143 @@
+"""Going on with a saga's next step under the message of the one before, without a trip through the broker."""
+
+from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
+
+import mmap
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from celery import Task
+
+from amends.activities.attempt import Attempt, Definition, Ended, Onward
+from amends.activities.guard import permit_token
+from amends.answers import Run
+from amends.itinerary import Itinerary
+from amends.log import Claim, SagaLog
+from amends.messages import claimer, queue_of
+from amends.observers.monitors import in_one_message
+from amends.observers.steps import StepRow
+
+INLINE_FOR: Final = 30.0
+"""Seconds that a message goes on with further steps; it ends with the step at hand."""
+
+
+class _Worker:
+    """A byte that tells all processes of this worker's pool whether it is about to end."""
+
+    ends = mmap.mmap(-1, 1)
+
+
+def enter_worker() -> None:
+    """Note before the pool forks that a worker begins."""
+    _Worker.ends[0] = 0
+
+
+def leave_to_others() -> None:
+    """Let each message end with the step at hand: the worker is about to."""
+    _Worker.ends[0] = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A link of a message's chain: the record that it is for, and how Celery keeps it."""
+
+    path: str
+    task_id: str
+    retries: int
+    message: dict[str, Any]
+
+
+def next_link(task: Task[Any, Any]) -> Link | None:
+    """Return the next link of a task's chain (Celery keeps what is left of a chain reversed)."""
+    rest: Any = task.request.chain
+    if not rest:
+        return None
+    options = rest[-1]["options"]
+    return Link(
+        path=rest[-1]["kwargs"].get("step", ""),
+        task_id=options["task_id"],
+        retries=options.get("retries", 0),
+        message=rest[-1],
+    )
+
+
+class Steps:
+    """The steps of a saga that one message runs: its own, and those after it that may run here.
+
+    `link` is the one that ran last, None for the message's own.
+    """
+
+    def __init__(self, task: Task[Any, Any], log: SagaLog, saga_id: str) -> None:
+        self._task: Any = task
+        self._log = log
+        self._saga_id = saga_id
+        self._until = time.monotonic() + INLINE_FOR
+        self.link: Link | None = None
+
+    def carry_out(self, run: Run, path: str, *, token: str, permit_token: str) -> Ended:
+        """Carry out the message's own step, and what follows; answers how the last one ended.
+
+        Raises `LogUnavailable` if that is in vain.
+        """
+        activity = self._task.activity
+        if run.itinerary.dispatch == "chain":
+            return self._attempt(activity, run, path, token, permit_token)
+        with in_one_message(self._task.app):
+            ended = self._attempt(activity, run, path, token, permit_token)
+            while ended.follows.run and ended.claim:
+                ended = self._go_on(ended.follows.run, ended.claim.token)
+        return ended
+
+    def _go_on(self, run: Run, token: str) -> Ended:
+        """Carry out the chain's next link, whose claim this is."""
+        self.link = link = next_link(self._task)
+        assert link is not None  # noqa: S101 - it was claimed
+        self._task.request.chain.pop()
+        call = run.itinerary.records[link.path].call
+        activity = self._task.app.tasks[call.task].activity
+        row = StepRow(self._task.app, link.task_id, call.task, link.message["kwargs"])
+        permit = permit_token(link.task_id, link.retries)
+        ended = self._attempt(activity, run, link.path, token, permit)
+        row.end(ended.error, retried=ended.follows.action == "retry", fails=ended.fails)
+        return ended
+
+    def _attempt(
+        self, activity: Definition, run: Run, path: str, token: str, permit_token: str
+    ) -> Ended:
+        return Attempt(
+            activity,
+            self._log,
+            run,
+            saga_id=self._saga_id,
+            path=path,
+            token=token,
+            onward=self._onward(run.itinerary),
+            permit_token=permit_token,
+        ).carry_out()
+
+    def _onward(self, itinerary: Itinerary) -> Onward:
+        link = next_link(self._task)
+        if link is None:
+            return Onward()
+        return Onward(path=link.path, claim=lambda: self._claim(itinerary, link))
+
+    def _claim(self, itinerary: Itinerary, link: Link) -> Claim | None:
+        if not self._may_go_on(itinerary, link):
+            return None
+        owner = claimer(self._task.request.id or "")
+        return Claim(token=secrets.token_hex(8), owner=owner, retries=link.retries)
+
+    def _may_go_on(self, itinerary: Itinerary, link: Link) -> bool:
+        """Tell whether this worker would run that link too, and has the time for it now.
+
+        A rate limit is kept where messages arrive, and so what has one needs a message.
+        """
+        if itinerary.dispatch == "chain" or _Worker.ends[0] or time.monotonic() >= self._until:
+            return False
+        app, record = self._task.app, itinerary.records[link.path]
+        task = app.tasks.get(record.call.task)
+        if task is None or task.rate_limit:
+            return False
+        return queue_of(app, record) in app.amqp.queues.consume_from

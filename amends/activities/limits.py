@@ -1,0 +1,81 @@
+"""The soft time limit of each step that runs under one message: Celery's are one a message."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from math import inf
+
+from billiard.pool import SIG_SOFT_TIMEOUT, soft_timeout_sighandler
+from celery.exceptions import SoftTimeLimitExceeded
+
+
+@contextmanager
+def soft_limit(seconds: float) -> Iterator[None]:
+    """Raise ``SoftTimeLimitExceeded`` inside after so many seconds, where Celery could: under prefork."""
+    if not _is_in_pool():
+        yield
+        return
+    alarm = _alarm(os.getpid())
+    alarm.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _clear(alarm)
+
+
+def _is_in_pool() -> bool:
+    """Tell whether this is where the pool's processes run tasks, with its handler of the signal."""
+    return (
+        SIG_SOFT_TIMEOUT is not None
+        and threading.current_thread() is threading.main_thread()
+        and signal.getsignal(SIG_SOFT_TIMEOUT) is soft_timeout_sighandler
+    )
+
+
+def _clear(alarm: "_Alarm") -> None:
+    try:
+        alarm.clear()
+    except SoftTimeLimitExceeded:  # it went off meanwhile, and the call is over
+        _clear(alarm)
+
+
+class _Alarm:
+    """A thread that sends the pool's signal to the main thread; one that is put later costs it no waking."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._at: float | None = None
+        self._wakes_at = inf
+        threading.Thread(target=self._run, name="amends-limits", daemon=True).start()
+
+    def set(self, at: float) -> None:
+        """Go off at this time, as of ``time.monotonic()``."""
+        with self._changed:
+            self._at = at
+            if at < self._wakes_at:
+                self._changed.notify()
+
+    def clear(self) -> None:
+        """Do not go off any more."""
+        with self._changed:
+            self._at = None
+
+    def _run(self) -> None:
+        main = threading.main_thread().ident
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                if self._at is not None and now >= self._at and main is not None:
+                    self._at = None
+                    signal.pthread_kill(main, SIG_SOFT_TIMEOUT)
+                self._wakes_at = inf if self._at is None else self._at
+                self._changed.wait(None if self._at is None else self._at - now)
+
+
+@cache
+def _alarm(pid: int) -> _Alarm:  # noqa: ARG001 - a forked child gets its own
+    return _Alarm()
