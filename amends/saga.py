@@ -5,9 +5,9 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf
-from typing import Final, Generic, TypeVar, get_args
+from typing import Any, Final, Generic, TypeVar, get_args
 
-from celery import current_app
+from celery import Celery, current_app
 from kombu.exceptions import OperationalError
 from pydantic import BaseModel
 
@@ -102,7 +102,7 @@ class Saga(Generic[Input, Output]):
             )
             for saga_id, value in zip(ids, values, strict=True)
         ]
-        answers = log_of(current_app).start_sagas(self.itinerary, starts)
+        answers = log_of(_app()).start_sagas(self.itinerary, starts)
         self._publish(dict(zip(ids, answers, strict=True)))
         for answer in answers:
             if isinstance(answer, SagaAlreadyStarted):
@@ -122,19 +122,25 @@ class Saga(Generic[Input, Output]):
         try:
             for saga_id, answer in answers.items():
                 if answer is SagaStatus.PENDING:  # perhaps it was never published
-                    advance(current_app, saga_id)
+                    advance(_app(), saga_id)
                 elif isinstance(answer, int):
                     records = [(step.name, 0) for step in self.itinerary.steps]
                     what = Publish(
                         itinerary=self.itinerary, number=answer, wait=0.0, records=records
                     )
-                    publish(current_app, saga_id, what)
+                    publish(_app(), saga_id, what)
         except OperationalError as error:
             _logger.warning(
                 "saga %s is in the log and runs once the broker is back, as do those started with it: %s",
                 saga_id,
                 error,
             )
+
+
+def _app() -> Celery:
+    proxy: Any = current_app  # which is another app's a moment later
+    app: Celery = proxy._get_current_object()  # noqa: SLF001 - the app is a key of what is kept for it
+    return app
 
 
 def _checked(saga_id: str) -> str:

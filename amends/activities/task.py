@@ -74,11 +74,16 @@ class ActivityTask(CeleryTask):
         self, args: Any = None, kwargs: Any = None, **options: Any
     ) -> AsyncResult[Any]:
         """Publish; in a saga, as its child (a chain would make it a child of the step before)."""
-        own = {"queue": self.activity.queue, "priority": self.activity.priority}
-        options = {**{name: value for name, value in own.items() if value is not None}, **options}
+        options = {**self.own_options, **options}
         if is_in_saga(args, kwargs):
             options["root_id"] = options["parent_id"] = kwargs["saga_id"]
         return super().apply_async(args, kwargs, **options)
+
+    @property
+    def own_options(self) -> dict[str, Any]:
+        """Celery's options that its activity gives."""
+        own = {"queue": self.activity.queue, "priority": self.activity.priority}
+        return {name: value for name, value in own.items() if value is not None}
 
     def perform(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do what a message asks for."""
