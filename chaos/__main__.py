@@ -18,6 +18,7 @@ from chaos.run import Options, run
 from chaos.schedule import draw_schedule
 from chaos.verdict import print_verdict, write_histories
 from local.errors import LocalError
+from sagas.order import DISPATCH
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -39,7 +40,7 @@ def main(arguments: argparse.Namespace, console: Console) -> int:
     directory = arguments.directory / f"{arguments.seed}-{arguments.pool}-{when}"
     console.print(
         f"SEED={arguments.seed} ORDERS={arguments.orders} MINUTES={arguments.minutes:g}"
-        f" POOL={arguments.pool} BROKER={arguments.broker}: {len(schedule.faults)} faults; logs in {directory}",
+        f" POOL={arguments.pool} BROKER={arguments.broker} ORDER_DISPATCH={DISPATCH}: {len(schedule.faults)} faults; logs in {directory}",
         soft_wrap=True,
     )
     options = Options(

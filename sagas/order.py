@@ -1,5 +1,8 @@
 """An order from validation to the customer's notification."""
 
+import os
+from typing import Any, Final
+
 from pydantic import BaseModel
 
 from amends import Saga, Step
@@ -25,11 +28,14 @@ class OrderResult(BaseModel):
     degraded: list[str] = []
 
 
+DISPATCH: Final[Any] = os.environ.get("ORDER_DISPATCH") or "chain"
+
 order_saga = Saga(
     "order",
     input=Order,
     output=OrderResult,
     timeout=900.0,
+    dispatch=DISPATCH,
     steps=[
         Step(validate_order, compensation=None, outcome="validation_failed"),
         Step(

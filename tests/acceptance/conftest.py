@@ -124,11 +124,30 @@ def retrying(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         before = order_saga.itinerary
         stages = tuple((changed(step),) for (step,) in before.stages)
         after = Itinerary(
-            saga=before.saga, timeout=before.timeout, stages=stages, output=before.output
+            saga=before.saga,
+            timeout=before.timeout,
+            stages=stages,
+            output=before.output,
+            dispatch=before.dispatch,
         )
         monkeypatch.setattr(order_saga, "itinerary", after)
 
     return change
+
+
+@pytest.fixture
+def dispatch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let orders be dispatched as the parameter says."""
+    before = order_saga.itinerary
+    after = Itinerary(
+        saga=before.saga,
+        timeout=before.timeout,
+        stages=before.stages,
+        output=before.output,
+        dispatch=request.param,
+    )
+    monkeypatch.setattr(order_saga, "itinerary", after)
+    return after.dispatch
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ import time
 import httpx
 import pytest
 
+either_way = pytest.mark.parametrize("dispatch", ["chain", "inline"], indirect=True)
+
 
 @pytest.fixture
 def shown(system):
@@ -26,7 +28,8 @@ def shown(system):
     return ask
 
 
-def test_each_task_shows_under_its_own_name_with_a_readable_id(system, shown):
+@either_way
+def test_each_task_shows_under_its_own_name_with_a_readable_id(system, shown, dispatch):
     handle, _ = system.run()
     assert {
         id_.removeprefix(handle.id): task["name"] for id_, task in shown(handle.id, 5).items()
@@ -39,7 +42,8 @@ def test_each_task_shows_under_its_own_name_with_a_readable_id(system, shown):
     }
 
 
-def test_undos_and_failures_show_as_what_they_are(system, shown):
+@either_way
+def test_undos_and_failures_show_as_what_they_are(system, shown, dispatch):
     handle, _ = system.run(shipping_address="1 Nowhere Road")
     found = shown(handle.id, 7)
     states = {id_.split(".", 2)[2]: task["state"] for id_, task in found.items()}
@@ -54,7 +58,8 @@ def test_undos_and_failures_show_as_what_they_are(system, shown):
     }
 
 
-def test_every_task_is_a_child_of_its_saga(system, shown):
+@either_way
+def test_every_task_is_a_child_of_its_saga(system, shown, dispatch):
     handle, _ = system.run(shipping_address="1 Nowhere Road")
     found = shown(handle.id, 7)
     steps = {id_: task for id_, task in found.items() if not id_.endswith(".advance")}

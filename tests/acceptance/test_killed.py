@@ -27,11 +27,15 @@ def owner_of(saga_id, record):
 
 
 @pytest.mark.parametrize(
-    ("system", "step"),
-    [*product(["redis"], STEPS), ("rabbitmq", "process_payment")],
-    indirect=["system"],
+    ("system", "step", "dispatch"),
+    [
+        *product(["redis"], STEPS, ["chain", "inline"]),
+        ("rabbitmq", "process_payment", "chain"),
+        ("rabbitmq", "process_payment", "inline"),
+    ],
+    indirect=["system", "dispatch"],
 )
-def test_a_child_that_is_killed_in_its_step_costs_the_order_nothing(system, step):
+def test_a_child_that_is_killed_in_its_step_costs_the_order_nothing(system, step, dispatch):
     service, record = STEPS[step]
     system.fault(service, latency=1.0)
     handle = system.start()

@@ -89,6 +89,16 @@ def linger(job: Job) -> None:
 
 
 @activity(start_to_close_timeout=LIMIT, retry=QUICK)
+def heed_the_limit(job: Job) -> None:
+    """Take too long, and say so where one is stopped."""
+    if job.manner == "slow":
+        try:
+            time.sleep(LONGER)
+        except SoftTimeLimitExceeded:
+            raise Refused("stopped") from None
+
+
+@activity(start_to_close_timeout=LIMIT, retry=QUICK)
 def undo_work(job: Job, nothing: None) -> None:
     """Take it back."""
 
@@ -112,4 +122,16 @@ shop_saga = Saga(
     input=Job,
     output=Result,
     steps=[Step(work, compensation=undo_work), Step(approve, compensation=None, outcome="refused")],
+)
+inline_saga = Saga(
+    "inline_shop",
+    input=Job,
+    output=Result,
+    dispatch="inline",
+    steps=[
+        Step(approve, compensation=None, outcome="refused"),
+        Step(heed_the_limit, compensation=None, outcome="stopped"),
+        Step(work, compensation=undo_work),
+        Step(approve, name="approve_again", compensation=None),
+    ],
 )

@@ -54,11 +54,11 @@ def pool(request, shop, tmp_path_factory):
             worker.wait()
 
 
-def run(shop, manner):
+def run(shop, manner, saga=None):
     shop.app.set_current()
     shop.app.set_default()
     job_id = f"{manner}-{uuid.uuid4().hex[:8]}"
-    handle = shop.shop_saga.start(shop.Job(job_id=job_id, manner=manner), saga_id=job_id)
+    handle = (saga or shop.shop_saga).start(shop.Job(job_id=job_id, manner=manner), saga_id=job_id)
     return handle, handle.wait(timeout=60).outcome
 
 
@@ -100,6 +100,26 @@ def test_an_attempt_that_takes_no_notice_of_its_limit_is_given_up_and_fenced(sho
         assert time.monotonic() < until
         time.sleep(0.05)
     assert handle.snapshot().steps["work"].attempts == 2
+
+
+def test_steps_run_inline(shop, pool):
+    handle, outcome = run(shop, "quick", shop.inline_saga)
+    assert outcome == "completed"
+    ids = {handle.snapshot().steps[name].attempts for name in ("approve", "work", "approve_again")}
+    assert ids == {1}
+
+
+@pytest.mark.parametrize("pool", ["prefork"], indirect=True)
+def test_a_step_that_runs_inline_is_stopped_at_its_own_limit(shop, pool):
+    """That of its message is the sum of all limits."""
+    _, outcome = run(shop, "slow", shop.inline_saga)
+    assert outcome == "stopped"
+
+
+def test_an_inline_step_that_takes_no_notice_of_its_limit_is_given_up_and_fenced(shop, pool):
+    handle, outcome = run(shop, "obstinate", shop.inline_saga)
+    assert outcome == "completed"
+    assert retried_after(handle) == ["TimeoutError"]
 
 
 @pytest.mark.parametrize("pool", ["prefork"], indirect=True)
