@@ -16,7 +16,6 @@ from amends.answers import Run
 from amends.itinerary import Itinerary
 from amends.log import Claim, SagaLog
 from amends.messages import claimer, queue_of
-from amends.observers.monitors import in_one_message
 from amends.observers.steps import StepRow
 
 INLINE_FOR: Final = 30.0
@@ -81,13 +80,9 @@ class Steps:
 
         Raises `LogUnavailable` if that is in vain.
         """
-        activity = self._task.activity
-        if run.itinerary.dispatch == "chain":
-            return self._attempt(activity, run, path, token, permit_token)
-        with in_one_message(self._task.app):
-            ended = self._attempt(activity, run, path, token, permit_token)
-            while ended.follows.run and ended.claim:
-                ended = self._go_on(ended.follows.run, ended.claim.token)
+        ended = self._attempt(self._task.activity, run, path, token, permit_token)
+        while ended.follows.run and ended.claim:
+            ended = self._go_on(ended.follows.run, ended.claim.token)
         return ended
 
     def _go_on(self, run: Run, token: str) -> Ended:

@@ -41,6 +41,7 @@ from amends.messages import (
     send_advance,
     stop_chain,
 )
+from amends.observers.monitors import in_one_message
 from amends.payload import output_json, validated
 
 CLAIM_PATIENCE: Final = 5.0
@@ -89,8 +90,12 @@ class ActivityTask(CeleryTask):
         """Do what a message asks for."""
         if not is_in_saga(args, kwargs):
             return self._perform_alone(args)
-        saga_id, path, token = kwargs["saga_id"], kwargs["step"], secrets.token_hex(8)
-        log = log_of(self.app)
+        with in_one_message(self.app):
+            self._perform_in_saga(kwargs["saga_id"], kwargs["step"])
+        return None
+
+    def _perform_in_saga(self, saga_id: str, path: str) -> None:
+        log, token = log_of(self.app), secrets.token_hex(8)
         claim = self._claim(log, saga_id, path, token)
         if isinstance(claim, Run):
             steps = Steps(self, log, saga_id)
@@ -99,7 +104,6 @@ class ActivityTask(CeleryTask):
         elif isinstance(claim, Stop):
             _logger.info("saga %s: %s stops here: %s", saga_id, path, claim.reason)
             stop_chain(self)
-        return None
 
     def perform_here(
         self, saga_id: str, path: str, *, retries: int, call: Call = call_directly

@@ -22,6 +22,7 @@ PATIENCE: Final = 0.1
 _PAUSE: Final = 1.0
 _KEPT: Final = 1_000  # events, while the broker is away
 
+_making: Final = threading.Lock()
 _logger = logging.getLogger(__name__)
 
 
@@ -105,7 +106,8 @@ def _publish(app: Celery, events: Sequence[RowEvent], sender: str) -> None:
 
 def courier_of(app: Celery) -> Courier:
     """Return this process's courier for an app."""
-    return _courier(app, os.getpid())
+    with _making:
+        return _courier(app, os.getpid())
 
 
 @cache

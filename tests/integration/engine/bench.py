@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 import amends
 from amends import Context, Refused, RetryPolicy, Saga, Step, activity
+from amends.itinerary import Dispatch
 from amends.log import SagaLog
 
 QUICK = RetryPolicy(max_attempts=3, initial_interval=0.01, max_interval=0.05, jitter=0.0)
@@ -191,14 +192,22 @@ def do_c(job: Job) -> None:
     bench.play(job)
 
 
-job_saga = Saga(
-    "job",
-    input=Job,
-    output=JobResult,
-    outputs={"part": "b.part"},
-    steps=[
-        Step(do_a, name="a", compensation=undo_a, outcome="no_a"),
-        Step(do_b, name="b", fallback=do_b_otherwise, compensation=undo_b, outcome="no_b"),
-        Step(do_c, name="c", compensation=None, outcome="no_c"),
-    ],
-)
+def saga_of(name: str, *more: Step[Any, Any], dispatch: Dispatch = "chain") -> Saga[Job, JobResult]:
+    """Define the saga of three steps, or with more before the last."""
+    return Saga(
+        name,
+        input=Job,
+        output=JobResult,
+        outputs={"part": "b.part"},
+        dispatch=dispatch,
+        steps=[
+            Step(do_a, name="a", compensation=undo_a, outcome="no_a"),
+            Step(do_b, name="b", fallback=do_b_otherwise, compensation=undo_b, outcome="no_b"),
+            *more,
+            Step(do_c, name="c", compensation=None, outcome="no_c"),
+        ],
+    )
+
+
+job_saga = saga_of("job")
+inline_saga = saga_of("inline", dispatch="inline")

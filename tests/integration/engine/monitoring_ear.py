@@ -11,8 +11,8 @@ import redis
 
 
 @contextmanager
-def hearing(client: redis.Redis, about: str) -> Iterator[list[list[dict[str, Any]]]]:
-    """Listen for events of this id; yield what is heard, a list of events for each message."""
+def hearing(client: redis.Redis, *about: str) -> Iterator[list[list[dict[str, Any]]]]:
+    """Listen for events of these ids; yield what is heard, a list of their events for each message."""
     heard: list[list[dict[str, Any]]] = []
     ends = threading.Event()
     channel = client.pubsub()
@@ -26,8 +26,9 @@ def hearing(client: redis.Redis, about: str) -> Iterator[list[list[dict[str, Any
                 continue
             body = json.loads(b64decode(json.loads(message["data"])["body"]))
             events = body if isinstance(body, list) else [body]
-            if any(event.get("uuid") == about for event in events):
-                heard.append(events)
+            # One message may bring those of other sagas too.
+            if own := [event for event in events if event.get("uuid") in about]:
+                heard.append(own)
 
     listener = threading.Thread(target=listen)
     listener.start()

@@ -3,23 +3,11 @@
 from collections import Counter
 
 import pytest
-from bench import (
-    Job,
-    JobResult,
-    after_effect,
-    bench,
-    do_a,
-    do_b,
-    do_b_otherwise,
-    do_c,
-    undo_a,
-    undo_b,
-    without_effect,
-)
+from bench import Job, JobResult, after_effect, bench, inline_saga, saga_of, without_effect
 from celery import signals
 from test_round_trips import monitor, wait_for_the_end  # noqa: F401 - a fixture
 
-from amends import LogUnavailable, NotDone, Refused, RetryPolicy, Saga, Step, activity
+from amends import LogUnavailable, NotDone, Refused, RetryPolicy, Step, activity
 from amends.activities import inline
 from amends.log import SagaLog
 
@@ -36,27 +24,12 @@ def do_slowly(job: Job) -> None:
     bench.play(job)
 
 
-def saga_of(name, *more):
-    return Saga(
-        name,
-        input=Job,
-        output=JobResult,
-        outputs={"part": "b.part"},
-        dispatch="inline",
-        steps=[
-            Step(do_a, name="a", compensation=undo_a, outcome="no_a"),
-            Step(do_b, name="b", fallback=do_b_otherwise, compensation=undo_b, outcome="no_b"),
-            *more,
-            Step(do_c, name="c", compensation=None, outcome="no_c"),
-        ],
-    )
-
-
-inline_saga = saga_of("inline")
 mentioning = saga_of(
-    "mentioning", Step(mention, name="m", compensation=None, on_failure="continue")
+    "mentioning",
+    Step(mention, name="m", compensation=None, on_failure="continue"),
+    dispatch="inline",
 )
-limited = saga_of("limited", Step(do_slowly, name="slow", compensation=None))
+limited = saga_of("limited", Step(do_slowly, name="slow", compensation=None), dispatch="inline")
 
 
 @pytest.fixture

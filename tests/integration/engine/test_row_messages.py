@@ -1,13 +1,16 @@
 """What a worker publishes for monitors: little, only where it is wanted, and never at a saga's cost."""
 
+import threading
+
 import pytest
-from bench import Job, bench, job_saga, without_effect
+from bench import Job, bench, inline_saga, job_saga, without_effect
 from celery.contrib.testing.worker import start_worker
 from monitoring_ear import hearing
 
 from amends import Refused
 from amends.observers import courier
 from amends.observers.monitors import _OFF, _ON, _Worker
+from amends.observers.rows import RUNNING
 
 COMPLETED = [["task-sent"], ["task-received", "task-started"], ["task-succeeded"]]
 
@@ -67,7 +70,7 @@ def test_no_transition_costs_more_than_a_message_where_several_things_happen_in_
     work.script(f"{saga_id}:b", without_effect(Refused("no")))
     work.script(f"{saga_id}:a:undo", *[without_effect(OSError("away"))] * 3)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    work.wait_until(lambda: handle.status == "stuck")
+    work.wait_until(lambda: ["task-failed"] in heard())
     handle.skip("a", by="ada")
     work.wait_until(lambda: ["task-retried", "task-compensated"] in heard())
     assert heard() == [
@@ -76,6 +79,35 @@ def test_no_transition_costs_more_than_a_message_where_several_things_happen_in_
         ["task-failed"],
         ["task-retried", "task-compensated"],
     ]
+
+
+@pytest.mark.usefixtures("sends_events")
+def test_steps_that_run_inline_are_told_of_in_one_message_with_the_end(work, broker, saga_id):
+    with hearing(broker, saga_id, f"{saga_id}.2.b", f"{saga_id}.3.c") as messages:
+        inline_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(timeout=20)
+        work.wait_until(lambda: len(messages) > 1)
+    assert [
+        [(event["uuid"].removeprefix(saga_id), event["type"]) for event in events]
+        for events in messages
+    ] == [
+        [("", "task-sent")],
+        [
+            *[("", type_) for type_ in RUNNING],
+            *[(".2.b", type_) for type_ in (*RUNNING, "task-succeeded")],
+            *[(".3.c", type_) for type_ in RUNNING],
+            ("", "task-succeeded"),
+            (".3.c", "task-succeeded"),
+        ],
+    ]
+
+
+@pytest.mark.usefixtures("sends_events")
+def test_a_step_that_takes_long_is_told_of_while_it_runs(work, saga_id, heard):
+    goes_on = threading.Event()
+    work.script(f"{saga_id}:b", lambda key: goes_on.wait(20) and bench.world.make(key))
+    inline_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    work.wait_until(lambda: heard()[1:] == [["task-received", "task-started"]])
+    goes_on.set()
 
 
 def test_a_worker_that_sends_no_task_events_draws_no_rows(work, saga_id, heard):
@@ -106,7 +138,7 @@ def test_a_broker_that_takes_no_events_holds_up_no_saga_and_hears_of_it_later(
     job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(20)
     assert heard() == []
     is_away = False
-    work.wait_until(heard)
+    work.wait_until(lambda: heard() and heard()[-1][-1] == "task-succeeded")
     assert [type_ for types in heard() for type_ in types] == [
         type_ for types in COMPLETED for type_ in types
     ]
