@@ -42,6 +42,13 @@ class Driver:
         job = self._pool.submit(_latencies, self._contender, numbers, stamps, longest)
         return job.result()
 
+    def check_completed(self, count: int) -> None:
+        """Hold the contender's own records to so many completed sagas, once they are written.
+
+        Raises ``TimeoutError``.
+        """
+        self._pool.submit(_check_completed, self._contender, count).result()
+
 
 @contextlib.contextmanager
 def driver(contender: Contender, environment: Mapping[str, str]) -> Iterator[Driver]:
@@ -66,12 +73,12 @@ def _start(contender: Contender, numbers: range) -> tuple[float, float]:
 
 
 def _start_many(contender: Contender, numbers: range) -> float | None:
-    module = load(contender)
-    if not hasattr(module, "start_many"):
+    start_many = getattr(load(contender), "start_many", None)
+    if start_many is None:
         return None
     began = time.perf_counter()
     for batch in _batches(numbers):
-        module.start_many(batch)
+        start_many(batch)
     return time.perf_counter() - began
 
 
@@ -81,7 +88,8 @@ def _batches(numbers: range) -> Iterator[Sequence[int]]:
 
 
 def _latencies(contender: Contender, numbers: range, path: Path, longest: float) -> list[float]:
-    start, stamps = load(contender).start, StampFile(path)
+    module, stamps = load(contender), StampFile(path)
+    start = getattr(module, "start_here", module.start)
     seen, until = stamps.count(), time.monotonic() + longest
     began: dict[int, float] = {}
     for number in numbers:
@@ -92,3 +100,12 @@ def _latencies(contender: Contender, numbers: range, path: Path, longest: float)
         start(number)
         stamps.wait_for(seen + len(began), timeout=PATIENCE, look=0.001)
     return [each.at - began[each.number] for each in stamps.read(seen)]
+
+
+def _check_completed(contender: Contender, count: int) -> None:
+    count_completed = getattr(load(contender), "count_completed", None)
+    until = time.monotonic() + PATIENCE
+    while count_completed and (found := count_completed()) != count:
+        if time.monotonic() > until:
+            raise TimeoutError(f"{contender.name}: {found} of {count} sagas completed")
+        time.sleep(0.2)

@@ -33,8 +33,10 @@ class Bed:
         return self.owner.directory
 
     def clear(self) -> None:
-        """Empty all databases."""
+        """Empty all databases, and remove those in files."""
         self.client.flushall()
+        for file in self.directory.glob("*.sqlite*"):
+            file.unlink()
 
     def sync(self, when: str) -> None:
         """Let Redis sync what it writes: ``always`` or ``everysec``."""

@@ -66,6 +66,7 @@ def run(place: Bed, contender: Contender, plan: Plan) -> Figures:
         times = warm.driver.latencies(numbers, warm.stamps.path, longest=LONGEST_LATENCIES)
         warm.settle()
         seconds, cpu, cpu_redis = _drain(warm, range(numbers.stop, numbers.stop + plan.sagas))
+        warm.driver.check_completed(plan.warm + len(times) + plan.sagas)
     return Figures(
         throughput=plan.sagas / seconds,
         **starts,
@@ -107,14 +108,13 @@ def environment_of(place: Bed, contender: Contender, plan: Plan) -> Mapping[str,
 
 def _starts(place: Bed, contender: Contender, plan: Plan) -> dict[str, Any]:
     """Measure starts, one by one and in batches, with no worker running."""
-    numbers = range(plan.warm, plan.warm + plan.sagas)
+    place.clear()
+    one_by_one = range(plan.warm, plan.warm + plan.sagas)
+    in_batches = range(one_by_one.stop, one_by_one.stop + plan.sagas)
     with driver(contender, environment_of(place, contender, plan)) as starter:
-        place.clear()
         starter.start(range(plan.warm))
-        seconds, cpu = starter.start(numbers)
-        place.clear()
-        starter.start(range(plan.warm))
-        many = starter.start_many(numbers)
+        seconds, cpu = starter.start(one_by_one)
+        many = starter.start_many(in_batches)
     return {
         "starts": plan.sagas / seconds,
         "cpu_start": cpu / plan.sagas,

@@ -12,12 +12,14 @@ from amends import Saga
 
 
 class Contending(Protocol):
-    """What a contender's module has; `start_many` where the contender has such a thing."""
+    """What a contender's module has.
+
+    Where the contender has such a thing, also ``start_many(numbers)``; ``start_here(number)``, for one that runs in the
+    process that starts it; ``count_completed()``, which tells how many its records say completed.
+    """
 
     def start(self, number: int) -> None:
         """Start the saga of this number."""
-
-    start_many: Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +31,12 @@ class Contender:
     module: str
     package: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    is_celery: bool = True
 
     def worker_command(self, *, pool: str, concurrency: int) -> list[str]:
         """Return what runs its worker."""
+        if not self.is_celery:
+            return [sys.executable, "-m", self.module]
         celery = [sys.executable, "-m", "celery", "-A", self.module, "worker"]
         return [*celery, "--loglevel", "WARNING", "--pool", pool, "--concurrency", str(concurrency)]
 
@@ -63,6 +68,19 @@ CONTENDERS: Final[Sequence[Contender]] = (
         title="amends, inline",
         module="benchmarks.contenders.ours",
         environment={"BENCH_DISPATCH": "inline"},
+    ),
+    Contender(
+        name="dbos",
+        title="DBOS on SQLite",
+        module="benchmarks.contenders.dbos_workflow",
+        package="dbos",
+        is_celery=False,
+    ),
+    Contender(
+        name="celery_saga",
+        title="celery-saga",
+        module="benchmarks.contenders.celery_saga_chain",
+        package="celery_saga",
     ),
 )
 BASE: Final = "plain"

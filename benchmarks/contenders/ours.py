@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from amends import Saga, Step, activity
+from amends.log import log_of
 from benchmarks.contenders.application import LOG, application, redis_url
 from benchmarks.orders import order_of
 from benchmarks.stamps import stamp
@@ -115,3 +116,8 @@ def start_many(numbers: Sequence[int]) -> None:
     """Start these at once."""
     orders = [Order.model_validate(order_of(number)) for number in numbers]
     saga.start_many(orders, saga_ids=[order.order_id for order in orders])
+
+
+def count_completed() -> int:
+    """Count those that completed."""
+    return log_of(app).read_counters().get(("sagas", "order", "completed"), 0)

@@ -1,0 +1,104 @@
+"""What a saga costs whatever the machine: commands to Redis, and the bytes that a finished one keeps."""
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import redis
+
+from benchmarks.contenders import Contender
+from benchmarks.contenders.application import BROKER, LOG, RESULTS
+from benchmarks.monitor import Command, Monitor, of_sagas
+from benchmarks.plan import Plan
+from benchmarks.processes import Bed
+from benchmarks.running import PATIENCE, Course, course
+
+MOST: Final = 200
+"""So many sagas are counted at most."""
+# What does not grow with the sagas: definitions are kept once per shard, and workers say that they live.
+_NOT_OF_A_SAGA: Final = re.compile(r"amends:(shards|\{workers\}.*|\{\d+\}:(definitions|counters))")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commands:
+    """How many commands clients send for one saga, by what the database is for."""
+
+    broker: float
+    results: float
+    log: float
+
+    @property
+    def all(self) -> float:
+        """All of them."""
+        return self.broker + self.results + self.log
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What one saga costs: to start it, to run it, and once it ended."""
+
+    start: Commands
+    run: Commands
+    bytes_kept: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return asdict(self)
+
+
+def count(place: Bed, contender: Contender, plan: Plan) -> Counts:
+    """Run some sagas of a contender, and count."""
+    # As in a log with many sagas: a small index is stored in a tenth of the space that its entries take later.
+    place.client.config_set("zset-max-ziplist-entries", 0)
+    numbers = range(plan.warm, plan.warm + min(plan.sagas, MOST))
+    with course(place, contender, plan) as warm, Monitor(place.client) as monitor:
+        monitor.take()
+        size = _file_size(place)
+        warm.worker.hold()
+        warm.driver.start(numbers)
+        starts = monitor.take()
+        _finish(warm, numbers)
+        runs = monitor.take()
+        kept = (
+            _file_size(place) - size
+            if size
+            else memory_of_sagas(place.url) * len(numbers) / numbers.stop
+        )
+    return Counts(
+        start=_commands(starts, len(numbers)),
+        run=_commands(runs, len(numbers)),
+        bytes_kept=kept / len(numbers),
+    )
+
+
+def _finish(warm: Course, numbers: range) -> None:
+    seen = warm.stamps.count()
+    warm.worker.release()
+    warm.stamps.wait_for(seen + len(numbers), timeout=PATIENCE)
+    warm.settle()
+    warm.driver.check_completed(numbers.stop)
+
+
+def _commands(commands: list[Command], sagas: int) -> Commands:
+    broker, results = (
+        sum(each.database == database for each in commands) for database in (BROKER, RESULTS)
+    )
+    log = len(of_sagas(commands, LOG))
+    return Commands(broker=broker / sagas, results=results / sagas, log=log / sagas)
+
+
+def memory_of_sagas(url: str, databases: tuple[int, ...] = (RESULTS, LOG)) -> int:
+    """Add up the memory of all keys of sagas in these databases: their own ones, and the indexes."""
+    used = 0
+    for database in databases:
+        with redis.Redis.from_url(f"{url}/{database}", decode_responses=True) as client:
+            keys = [key for key in client.scan_iter(count=1000) if not _NOT_OF_A_SAGA.fullmatch(key)]
+            pipeline: Any = client.pipeline(transaction=False)
+            for key in keys:
+                pipeline.memory_usage(key, samples=0)
+            used += sum(pipeline.execute())
+    return used
+
+
+def _file_size(place: Bed) -> int:
+    return sum(file.stat().st_size for file in place.directory.glob("*.sqlite*"))

@@ -1,0 +1,101 @@
+"""The commands that clients send to a Redis, by its ``MONITOR``; what scripts do inside is left out."""
+
+import threading
+import time
+import uuid
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self
+
+import redis
+
+from amends.lua import DIGESTS
+
+CONNECTING: Final = frozenset({"CLIENT", "SELECT", "HELLO", "AUTH", "PING", "SCRIPT"})
+# A worker looks now and then for sagas that ended long ago, for what is due, and says that it lives.
+_HOUSEKEEPING: Final = frozenset({"TIME", "ZRANGEBYSCORE"})
+_HOUSEKEEPING_SCRIPTS: Final = frozenset(
+    DIGESTS[name] for name in ("take_due", "note_heartbeat", "remove_saga")
+)
+_PATIENCE: Final = 10.0
+
+
+class Command(NamedTuple):
+    """One command as a client sent it."""
+
+    database: int
+    text: str
+
+    @property
+    def words(self) -> list[str]:
+        """Its words, as far as they have no spaces in them."""
+        return self.text.split()
+
+    @property
+    def is_of_connecting(self) -> bool:
+        """Whether it is about the connection, not about data."""
+        return self.words[0].upper() in CONNECTING
+
+    @property
+    def is_of_housekeeping(self) -> bool:
+        """Whether it is what a worker of ours sends to its log now and then, whatever sagas there are."""
+        words = self.words
+        return words[0].upper() in _HOUSEKEEPING or not _HOUSEKEEPING_SCRIPTS.isdisjoint(words[1:2])
+
+
+class Monitor:
+    """Listens while its context is open. It slows Redis down: nothing is timed beside it."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client: Any = client
+        self._listening = threading.Event()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._end = uuid.uuid4().hex
+        self._marks: list[str] = []
+        self.commands: list[Command] = []
+
+    def __enter__(self) -> Self:
+        """Begin to listen."""
+        self._thread.start()
+        if not self._listening.wait(_PATIENCE):
+            raise TimeoutError("MONITOR was not answered")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Hear what was sent until now, and no more."""
+        self._client.echo(self._end)
+        self._thread.join(_PATIENCE)
+
+    def take(self) -> list[Command]:
+        """Return what was sent since the last time."""
+        mark = uuid.uuid4().hex
+        self._client.echo(mark)
+        until = time.monotonic() + _PATIENCE
+        while mark not in self._marks:
+            if time.monotonic() > until:
+                raise TimeoutError("MONITOR lags behind")
+            time.sleep(0.01)
+        taken, self.commands = self.commands, []
+        return taken
+
+    def _listen(self) -> None:
+        with self._client.monitor() as monitor:
+            self._listening.set()
+            for line in monitor.listen():
+                if line["client_type"] == "lua":
+                    continue
+                command = Command(int(line["db"]), line["command"])
+                if command.words[0].upper() == "ECHO":
+                    self._marks.append(command.words[1])
+                    if self._marks[-1] == self._end:
+                        return
+                elif not command.is_of_connecting:
+                    self.commands.append(command)
+
+
+def of_sagas(commands: list[Command], database: int) -> list[Command]:
+    """Return what clients of ours sent to the log in this database, but for the housekeeping."""
+    return [
+        each for each in commands if each.database == database and not each.is_of_housekeeping
+    ]
