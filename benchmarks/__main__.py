@@ -20,7 +20,9 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.contenders import BASE, Contender
+from benchmarks.contenders import Contender
+from benchmarks.counting import count
+from benchmarks.order_bytes import measure_order
 from benchmarks.plan import Plan
 from benchmarks.processes import Bed, bed
 from benchmarks.results import Results, describe_machine
@@ -30,7 +32,7 @@ from benchmarks.tables import tables
 
 def main() -> int:
     """Measure, print tables, and write the figures where ``RESULTS`` says."""
-    plan, console = Plan.read(), Console(width=150)
+    plan, console = Plan.read(), Console(width=170)
     left_out = {each.name: told for each in plan.contenders() if (told := each.missing())}
     taking_part = [each for each in plan.contenders() if each.name not in left_out]
     for name, told in left_out.items():
@@ -39,18 +41,21 @@ def main() -> int:
         info: Any = place.client.info("server")
         machine = describe_machine(info["redis_version"])
         rounds = {sync: _rounds(place, sync, taking_part, plan, console) for sync in plan.syncs}
+        counts = {each.name: count(place, each, plan) for each in taking_part}
+        of_an_order = measure_order(Path(directory) / "system") if plan.order else None
     results = Results(
         machine=machine,
         asked={k: str(v) if isinstance(v, Path) else v for k, v in asdict(plan).items()},
         rounds=rounds,
         titles={each.name: each.title for each in taking_part},
+        counts=counts,
+        order_bytes=of_an_order,
         left_out=left_out,
     )
     if plan.results:
         results.write(plan.results)
-    if BASE in results.titles:
-        for table in tables(results):
-            console.print(table)
+    for table in tables(results):
+        console.print(table)
     return 0
 
 

@@ -1,8 +1,8 @@
 """What a saga costs whatever the machine: commands to Redis, and the bytes that a finished one keeps."""
 
 import re
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 import redis
 
@@ -11,10 +11,11 @@ from benchmarks.contenders.application import BROKER, LOG, RESULTS
 from benchmarks.monitor import Command, Monitor, of_sagas
 from benchmarks.plan import Plan
 from benchmarks.processes import Bed
-from benchmarks.running import PATIENCE, Course, course
+from benchmarks.running import PATIENCE, course
 
 MOST: Final = 200
 """So many sagas are counted at most."""
+_OF_LOOKING: Final = frozenset({"LLEN", "HLEN"})  # whether all messages are acknowledged
 # What does not grow with the sagas: definitions are kept once per shard, and workers say that they live.
 _NOT_OF_A_SAGA: Final = re.compile(r"amends:(shards|\{workers\}.*|\{\d+\}:(definitions|counters))")
 
@@ -41,9 +42,11 @@ class Counts:
     run: Commands
     bytes_kept: float
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return asdict(self)
+    @classmethod
+    def read(cls, fields: dict[str, Any]) -> Self:
+        """Read it from JSON."""
+        start, run = (Commands(**fields[name]) for name in ("start", "run"))
+        return cls(start=start, run=run, bytes_kept=fields["bytes_kept"])
 
 
 def count(place: Bed, contender: Contender, plan: Plan) -> Counts:
@@ -52,34 +55,28 @@ def count(place: Bed, contender: Contender, plan: Plan) -> Counts:
     place.client.config_set("zset-max-ziplist-entries", 0)
     numbers = range(plan.warm, plan.warm + min(plan.sagas, MOST))
     with course(place, contender, plan) as warm, Monitor(place.client) as monitor:
+        file_before = _file_size(place)
+        seen = warm.stamps.count()
+        warm.hold()
         monitor.take()
-        size = _file_size(place)
-        warm.worker.hold()
         warm.driver.start(numbers)
         starts = monitor.take()
-        _finish(warm, numbers)
+        warm.worker.release()
+        warm.stamps.wait_for(seen + len(numbers), timeout=PATIENCE)
+        warm.settle()
         runs = monitor.take()
-        kept = (
-            _file_size(place) - size
-            if size
-            else memory_of_sagas(place.url) * len(numbers) / numbers.stop
-        )
+        warm.driver.check_completed(numbers.stop)
+        grown = (_file_size(place) - file_before) / len(numbers)
+        kept = grown + memory_of_sagas(place.url) / numbers.stop
     return Counts(
         start=_commands(starts, len(numbers)),
         run=_commands(runs, len(numbers)),
-        bytes_kept=kept / len(numbers),
+        bytes_kept=kept,
     )
 
 
-def _finish(warm: Course, numbers: range) -> None:
-    seen = warm.stamps.count()
-    warm.worker.release()
-    warm.stamps.wait_for(seen + len(numbers), timeout=PATIENCE)
-    warm.settle()
-    warm.driver.check_completed(numbers.stop)
-
-
 def _commands(commands: list[Command], sagas: int) -> Commands:
+    commands = [each for each in commands if each.words[0].upper() not in _OF_LOOKING]
     broker, results = (
         sum(each.database == database for each in commands) for database in (BROKER, RESULTS)
     )
@@ -92,7 +89,9 @@ def memory_of_sagas(url: str, databases: tuple[int, ...] = (RESULTS, LOG)) -> in
     used = 0
     for database in databases:
         with redis.Redis.from_url(f"{url}/{database}", decode_responses=True) as client:
-            keys = [key for key in client.scan_iter(count=1000) if not _NOT_OF_A_SAGA.fullmatch(key)]
+            keys = [
+                key for key in client.scan_iter(count=1000) if not _NOT_OF_A_SAGA.fullmatch(key)
+            ]
             pipeline: Any = client.pipeline(transaction=False)
             for key in keys:
                 pipeline.memory_usage(key, samples=0)

@@ -61,7 +61,10 @@ class Monitor:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Hear what was sent until now, and no more."""
         self._client.echo(self._end)
@@ -96,6 +99,4 @@ class Monitor:
 
 def of_sagas(commands: list[Command], database: int) -> list[Command]:
     """Return what clients of ours sent to the log in this database, but for the housekeeping."""
-    return [
-        each for each in commands if each.database == database and not each.is_of_housekeeping
-    ]
+    return [each for each in commands if each.database == database and not each.is_of_housekeeping]

@@ -15,7 +15,8 @@ class Plan:
 
     ``ROUNDS``, ``SAGAS`` (a run's), ``LATENCIES`` (at most so many a run), ``WARM`` (sagas before each run),
     ``CONCURRENCY``, ``POOL``, ``SYNC`` (``everysec,always``), ``ONLY`` (contenders, joined by commas), ``PROFILE``
-    (a directory for what cProfile says of the processes of the pools), ``RESULTS`` (a file for the figures).
+    (a directory for what cProfile says of the processes of the pools), ``RESULTS`` (a file for the figures), ``ORDER=0``
+    (leave out the bytes of an order, for which the whole reference system is started).
     """
 
     rounds: int = 5
@@ -26,6 +27,7 @@ class Plan:
     pool: str = "prefork"
     syncs: tuple[str, ...] = ("everysec", "always")
     only: tuple[str, ...] = ()
+    order: bool = True
     profile: Path | None = None
     results: Path | None = None
 
@@ -48,7 +50,7 @@ class Plan:
             if environment.get(name.upper())
         }
         pool = environment.get("POOL") or cls.pool
-        return cls(**numbers, **words, **paths, pool=pool)  # type: ignore[arg-type]
+        return cls(**numbers, **words, **paths, pool=pool, order=environment.get("ORDER") != "0")  # type: ignore[arg-type]
 
     def contenders(self) -> list[Contender]:
         """Return who takes part, if nothing is missing. Raises ``ValueError`` for a name that is unknown."""

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from benchmarks.counting import Counts
 from benchmarks.figures import ratios
 from benchmarks.running import Figures
 
@@ -24,6 +25,9 @@ class Results:
     asked: Mapping[str, Any]
     rounds: Mapping[str, Rounds]
     titles: Mapping[str, str]
+    counts: Mapping[str, Counts]
+    order_bytes: float | None = None
+    """What a finished order of the reference system keeps."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Why a contender is missing, by its name."""
 
@@ -40,7 +44,8 @@ class Results:
             sync: {name: [Figures(**each) for each in figures] for name, figures in runs.items()}
             for sync, runs in fields.pop("rounds").items()
         }
-        return cls(**fields, rounds=rounds)
+        counts = {name: Counts.read(each) for name, each in fields.pop("counts").items()}
+        return cls(**fields, rounds=rounds, counts=counts)
 
 
 def column(rounds: Rounds, name: str, figure: str) -> list[float] | None:

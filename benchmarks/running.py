@@ -1,6 +1,7 @@
 """One run of one contender: how fast it starts sagas, how soon one ends, how many a second, at what cost."""
 
 import contextlib
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -47,6 +48,17 @@ class Course:
     stamps: StampFile
     started: int
 
+    def hold(self) -> None:
+        """Hold the worker, at a moment at which it has no file locked that who starts sagas writes too."""
+        self.worker.hold()
+        until = time.monotonic() + PATIENCE
+        while any(map(_is_locked, self.place.directory.glob("*.sqlite"))):
+            if time.monotonic() > until:
+                raise TimeoutError("the worker never lets go of its database")
+            self.worker.release()
+            time.sleep(0.05)
+            self.worker.hold()
+
     def settle(self) -> None:
         """Wait until the last message is acknowledged."""
         with redis.Redis.from_url(f"{self.place.url}/{BROKER}") as client:
@@ -56,6 +68,16 @@ class Course:
                 if time.monotonic() > until:
                     raise TimeoutError(f"messages are left: {self.worker.tail()}")
                 time.sleep(0.02)
+
+
+def _is_locked(database: Path) -> bool:
+    with contextlib.closing(sqlite3.connect(database, timeout=0.0, isolation_level=None)) as file:
+        try:
+            file.execute("BEGIN IMMEDIATE")
+            file.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            return True
+    return False
 
 
 def run(place: Bed, contender: Contender, plan: Plan) -> Figures:
@@ -96,6 +118,7 @@ def course(place: Bed, contender: Contender, plan: Plan) -> Iterator[Course]:
             raise TimeoutError(f"{contender.name}: {error}; {running.tail()}") from error
         warm = Course(place=place, worker=running, driver=starter, stamps=stamps, started=plan.warm)
         warm.settle()
+        starter.check_completed(plan.warm)
         yield warm
 
 
@@ -125,7 +148,7 @@ def _starts(place: Bed, contender: Contender, plan: Plan) -> dict[str, Any]:
 def _drain(warm: Course, numbers: range) -> tuple[float, float, float]:
     """Fill the queue while the worker is held; return the seconds until the last end, and processor times."""
     seen = warm.stamps.count()
-    warm.worker.hold()
+    warm.hold()
     warm.driver.start(numbers)
     cpu, cpu_redis = warm.worker.cpu_seconds(), warm.place.cpu_seconds()
     began = time.monotonic()

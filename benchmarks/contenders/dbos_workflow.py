@@ -85,9 +85,8 @@ def count_completed() -> int:
 
 @cache
 def _client() -> DBOSClient:
-    if not DATABASE.exists():  # only a launch makes its tables
-        _launch("maker")
-        DBOS.destroy()
+    _launch("maker")  # what makes the tables, where there are none
+    DBOS.destroy()
     return DBOSClient(system_database_url=URL)
 
 

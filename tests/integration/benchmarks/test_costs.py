@@ -1,0 +1,35 @@
+"""What a saga costs, as `make bench` counts it: commands of ours to its log, and the bytes of one that ended."""
+
+import pytest
+
+from benchmarks.contenders import CONTENDERS
+from benchmarks.counting import count
+from benchmarks.order_bytes import measure_order
+from benchmarks.orders import STEPS
+from benchmarks.plan import Plan
+from benchmarks.processes import bed
+
+PLAN = Plan(sagas=20, warm=6)
+CONTENDER = {contender.name: contender for contender in CONTENDERS}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    with bed(tmp_path_factory.mktemp("bench")) as place:
+        yield place
+
+
+def test_a_saga_costs_one_command_to_start_and_two_a_step(place):
+    counts = count(place, CONTENDER["amends"], PLAN)
+    assert (counts.start.log, counts.run.log) == (1, 2 * STEPS)
+
+
+def test_a_saga_that_goes_on_inline_costs_one_a_step_and_one(place):
+    if missing := CONTENDER["amends_inline"].missing():
+        pytest.skip(missing)
+    counts = count(place, CONTENDER["amends_inline"], PLAN)
+    assert (counts.start.log, counts.run.log) == (1, STEPS + 1)
+
+
+def test_a_finished_order_keeps_4000_bytes_at_most(tmp_path):
+    assert measure_order(tmp_path) <= 4_000
