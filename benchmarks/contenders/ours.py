@@ -1,11 +1,10 @@
 """Our saga: five activities, three of them with what undoes them, as an order has.
 
-``BENCH_DISPATCH`` says how a step follows another.
+With ``BENCH_INLINE`` a worker goes on with the next step itself.
 """
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -87,9 +86,6 @@ def undo(order: Order, receipt: Receipt | None) -> None:
     """Do nothing; no saga of the benchmark comes to it."""
 
 
-_dispatch: dict[str, Any] = (
-    {"dispatch": os.environ["BENCH_DISPATCH"]} if os.environ.get("BENCH_DISPATCH") else {}
-)
 saga = Saga(
     "order",
     input=Order,
@@ -102,7 +98,7 @@ saga = Saga(
         Step(ship, compensation=undo, outcome="not_shipped"),
         Step(notify, compensation=None, on_failure="continue"),
     ],
-    **_dispatch,
+    dispatch="inline" if os.environ.get("BENCH_INLINE") else "chain",
 )
 
 
