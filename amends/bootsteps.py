@@ -111,7 +111,8 @@ class Recovery(bootsteps.StartStopStep):
                 _sweep(app, heartbeat.may_judge, self._ends)
                 if time.monotonic() >= removes_at:
                     removes_at = time.monotonic() + _jittered(retention.INTERVAL)
-                    retention.remove_ended(app)
+                    rest = retention.rest_after(app, retention.remove_ended(app))
+                    removes_at = time.monotonic() + _jittered(rest)
             except (LogUnavailable, OperationalError) as error:
                 _logger.warning("no sweep: %s", error)
             except Exception:

@@ -8,9 +8,9 @@ from amends.config import settings_of
 from amends.log import log_of
 
 INTERVAL: Final = 60.0
-"""Seconds between two looks of a worker for sagas to be removed."""
+"""Seconds between two looks of a worker for sagas to be removed, where one look removes them all."""
 BATCH: Final = 200
-"""Sagas of a shard and of an end that one look removes: 25,600 in all, more than a worker ends meanwhile."""
+"""Sagas of a shard and of an end that one look removes."""
 
 
 def remove_ended(app: Celery) -> int:
@@ -20,3 +20,8 @@ def remove_ended(app: Celery) -> int:
     """
     log, kept_for = log_of(app), settings_of(app).retention
     return log.remove_sagas(log.read_ended(ago=kept_for, limit=BATCH), kept_for=kept_for)
+
+
+def rest_after(app: Celery, removed: int) -> float:
+    """Tell how long to rest after a look: until the next sweep only, where every shard has more most probably."""
+    return 0.0 if removed >= BATCH * settings_of(app).shards else INTERVAL

@@ -5,6 +5,7 @@ from bench import Job, bench, job_saga, without_effect
 from celery.contrib.testing.worker import start_worker
 
 from amends import Refused, SagaStuck, UnknownSaga, retention
+from benchmarks.growth.crowd import Crowd
 
 
 def finished(saga_id):
@@ -48,3 +49,16 @@ def test_a_worker_looks_now_and_then_for_what_to_remove(app, saga_id, monkeypatc
     with start_worker(app, pool="threads", loglevel="CRITICAL", perform_ping_check=False):
         handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
         bench.wait_until(is_gone)
+
+
+def test_a_worker_with_more_to_remove_than_one_look_takes_looks_at_each_sweep(
+    app, log, monkeypatch
+):
+    monkeypatch.setattr(retention, "INTERVAL", 3600.0)
+    monkeypatch.setattr(retention, "BATCH", 1)  # of each shard
+    monkeypatch.setitem(app.conf, "amends_retention", 0.001)
+    crowd = Crowd(log, "ended")
+    crowd.grow(500)
+    with start_worker(app, pool="threads", loglevel="CRITICAL", perform_ping_check=False):
+        bench.wait_until(lambda: len(log.read_ended(ago=0.0, limit=500)) < 500 - 2 * 64)
+    log.remove_sagas(log.read_ended(ago=0.0, limit=500), kept_for=0.0)
