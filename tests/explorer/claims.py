@@ -10,12 +10,14 @@ _SLACK = 0.1  # seconds
 class Claims:
     """Watches the answers of the scripts that claim a record and end a claim. `wrongs` are its finds.
 
-    `now` tells the seconds since some moment. `taken_over` are the records that sweeps took over.
+    `now` tells the seconds since some moment. `taken_over` are the records that sweeps took over,
+    `timed_out` those of attempts that were given up because their time was over.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.wrongs: list[str] = []
         self.taken_over: list[str] = []
+        self.timed_out: list[str] = []
         self._now = now
         self._holder: tuple[str, str] | None = None  # its record and token
         self._ended: set[str] = set()
@@ -24,14 +26,18 @@ class Claims:
     def note(self, script: str, arguments: list[Any], answer: list[Any]) -> None:
         """Look at one answer."""
         if script == "claim_step":
-            self._claimed(arguments, answer[0])
+            _, path, token, _, retries, brought, *_ = arguments
+            self._claimed(path, token, answer[0], retries=retries, brought=brought)
         elif script in _ENDS:
             self._ended_by(script, arguments, answer[0])
+            if script == "complete_step" and answer[0] != "late":
+                _, _, _, _, link, token, _, retries, *_ = arguments
+                said = "run" if answer[0] == "run" else "stop"
+                self._claimed(link, token, said, retries=retries, brought="")
         elif script == "retry_saga":
             self._not_before.clear()
 
-    def _claimed(self, arguments: list[Any], said: str) -> None:
-        _, path, token, _, retries, brought, *_ = arguments
+    def _claimed(self, path: str, token: str, said: str, *, retries: int, brought: str) -> None:
         if said == "stop" and self._holder == (path, token):
             self.wrongs.append(f"{path} was claimed, and claimed again in vain")
         if said != "run":
@@ -58,3 +64,5 @@ class Claims:
             self._holder = None
             if said == "retry":
                 self._not_before[path] = self._now() + rest[1] / 1000
+            if "TimeoutError" in rest[0]:
+                self.timed_out.append(path)

@@ -91,7 +91,8 @@ class Explorer:
     def _own_points(self, plot: Plot, kind: Kind) -> list[tuple[int, Point]]:
         """List the points of a plot, numbered, but those to which an earlier plot comes too."""
         points = self.points(plot, kind)
-        earlier = [] if plot.is_whole else PLOTS[: PLOTS.index(plot)]
+        earlier = () if plot.is_whole else PLOTS[: PLOTS.index(plot)]
+        earlier = [each for each in earlier if each.dispatch == plot.dispatch]
         shared = max((_shared(points, self.points(each, kind)) for each in earlier), default=0)
         return list(enumerate(points, 1))[shared:]
 

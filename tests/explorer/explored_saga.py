@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 import amends
 from amends import RetryPolicy, Saga, Step, activity
+from amends.itinerary import Dispatch
 
 SAGA_ID: Final = "s"
 TWICE: Final = RetryPolicy(max_attempts=2, initial_interval=3.0, max_interval=3.0, jitter=0.0)
@@ -103,8 +104,8 @@ STEPS: Final = [
 ]
 
 
-def saga_of(timeout: float | None) -> Saga[Job, Result]:
-    """Define the saga, with this timeout."""
+def saga_of(timeout: float | None, dispatch: Dispatch) -> Saga[Job, Result]:
+    """Define the saga, with this timeout and this way from step to step."""
     return Saga(
         "explored",
         input=Job,
@@ -112,4 +113,5 @@ def saga_of(timeout: float | None) -> Saga[Job, Result]:
         outputs={"part": "b.part"},
         steps=STEPS,
         timeout=timeout,
+        dispatch=dispatch,
     )

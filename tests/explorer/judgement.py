@@ -28,6 +28,7 @@ def wrongs_of(plot: Plot, evidence: Evidence, end: Moment, last: Moment) -> list
         *_wrong_direction(plot, evidence, end),
         *_wrong_effects(evidence.ledger, end),
         *_wrong_order(end),
+        *_wrong_pause(end),
         *(_wrong_remains(last) if plot.is_removed else _wrong_after(end, last)),
     ]
 
@@ -95,6 +96,16 @@ def _wrong_order(end: Moment) -> list[str]:
         (began == wanted, f"undone in the order {began}, not {wanted}"),
         ("step.started" not in names[turn:], "a step started after the saga had turned"),
     )
+
+
+def _wrong_pause(end: Moment) -> list[str]:
+    wrongs, is_paused = [], False
+    for event in end.history:
+        if event["name"] in ("saga.paused", "saga.resumed"):
+            is_paused = event["name"] == "saga.paused"
+        if is_paused and event["name"] in ("step.started", "step.compensating"):
+            wrongs.append(f"{event['record']} was claimed while the saga was paused")
+    return wrongs
 
 
 def _wrong_remains(last: Moment) -> list[str]:

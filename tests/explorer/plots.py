@@ -1,7 +1,7 @@
 """What may happen to a saga when nobody is struck: the ways forward, back and between channels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from acts import (
@@ -21,6 +21,8 @@ from acts import (
     undo_by_hand,
 )
 
+from amends.itinerary import Dispatch
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
@@ -29,10 +31,11 @@ class Plot:
     Where the saga stands still, stuck or paused, the `person` does something about it. The first messages
     for b meet workers that do not know its task, as many as are `unregistered`. One that `is_removed`
     leaves the log before the latecomers come. One that `is_whole` is struck also where it goes the same
-    way as an earlier plot.
+    way as an earlier plot. The saga goes from step to step as its `dispatch` says.
     """
 
     name: str
+    dispatch: Dispatch = "chain"
     acts: Mapping[str, Sequence[Act]] = field(default_factory=dict)
     person: PersonsAct | None = None
     ends: str
@@ -42,7 +45,7 @@ class Plot:
     is_whole: bool = False
 
 
-PLOTS: Final = (
+_BY_MESSAGES: Final = (
     Plot(name="forward", ends="completed"),
     Plot(name="last step refused", acts={"c": [refuse]}, ends="compensated", is_whole=True),
     Plot(
@@ -129,3 +132,7 @@ PLOTS: Final = (
     ),
     Plot(name="removed", acts={"c": [refuse]}, ends="compensated", is_removed=True, is_whole=True),
 )
+_INLINE: Final = tuple(
+    replace(plot, name=f"{plot.name}, inline", dispatch="inline") for plot in _BY_MESSAGES
+)
+PLOTS: Final = (*_BY_MESSAGES, *_INLINE)

@@ -95,6 +95,11 @@ class Striker:
             return self._strike.kind.lasts and "claim_step" not in self.struck_at.moments[0]
         return True
 
+    @property
+    def stops_somebody(self) -> bool:
+        """Whether who was struck lives, and does no more."""
+        return self._strike is not None and self._strike.kind.does == "freeze"
+
     def cross(self, boundary: Boundary, moment: str) -> None:
         """Strike the process that crosses here, if it is the one."""
         process = current()

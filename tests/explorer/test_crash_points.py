@@ -12,7 +12,7 @@ from strikes import KINDS
 from amends.lua import TRANSITIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Exception raised outside body")
-SAMPLE = 53
+SAMPLE = 97
 together = pytest.mark.xdist_group("explorer")  # they tell every plot once
 
 

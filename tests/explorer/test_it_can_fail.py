@@ -1,102 +1,136 @@
 """With one countermeasure taken out, the explorer finds what it is for."""
 
 from dataclasses import replace
+from itertools import count
 
 import pytest
 from plots import PLOTS
 from receiver import Ledger
 from strikes import KINDS
 
+from amends.activities import inline
 from amends.activities.attempt import Attempt
 from amends.activities.task import ActivityTask
+from amends.log import SagaLog
 from amends.lua import DIGESTS, SCRIPTS
+from amends.messages import claimer
 
 PLOT = {plot.name: plot for plot in PLOTS}
 KIND = {kind.name: kind for kind in KINDS}
+# What is taken out of the scripts, in which ways from step to step, in which plot, kind; what is found.
 SCRIPTED = {
     "the token check": (
-        "state[code] == 'running' and get(code, 't') == token",
-        "state[code] == 'running'",
+        {"state[code] == 'running' and get(code, 't') == token": "state[code] == 'running'"},
+        ["chain", "inline"],
         "forward",
         "frozen until overtaken",
         "had no claim, and landed",
     ),
     "the due entry": (
-        "redis.call('ZADD', DUE, ",
-        "redis.call('EXISTS', DUE, ",
+        {"redis.call('ZADD', DUE, ": "redis.call('EXISTS', DUE, "},
+        ["chain", "inline"],
         "forward",
         "killed",
         "not at rest",
     ),
     "the due entry of a start": (
-        "set_due(NOW + LEASE)\nreturn {'started'",
-        "return {'started'",
+        {"set_due(NOW + LEASE)\nreturn {'started'": "return {'started'"},
+        ["chain", "inline"],
         "forward",
         "killed",
         "pending and not at rest",
     ),
     "the due entry of what is swept": (
-        "redis.call('ZADD', KEYS[1], now + ARGV[1], id)",
-        "redis.call('ZREM', KEYS[1], id)",
+        {"redis.call('ZADD', KEYS[1], now + ARGV[1], id)": "redis.call('ZREM', KEYS[1], id)"},
+        ["chain", "inline"],
         "died before the effect",
         "killed",
         "not at rest",
     ),
     "the record per channel": (
-        "if step.has_fallback then codes[1] = i .. 'fu' end",
-        "",
+        {"if step.has_fallback then codes[1] = i .. 'fu' end": ""},
+        ["chain", "inline"],
         "back over a switch",
         "killed",
         "compensated, and ['b:fallback'] is in force",
     ),
     "the void": (
-        "if state[code] == 'unknown' then set_state(code .. 'u', 'pending') end",
-        "",
+        {"if state[code] == 'unknown' then set_state(code .. 'u', 'pending') end": ""},
+        ["chain", "inline"],
         "switch after a void",
         "killed",
         "s:b:fallback took effect while s:b was in force",
     ),
     "the unknown outcome": (
-        "if unknown then redis.call('HSET', SAGA, code .. '.u', 1) end",
-        "",
+        {"if unknown then redis.call('HSET', SAGA, code .. '.u', 1) end": ""},
+        ["chain", "inline"],
         "refused at the second try",
         "killed",
         "compensated, and ['b'] is in force",
     ),
     "the wait for what still runs": (
-        "if running_record() or #remaining() > 0 then",
-        "if #remaining() > 0 then",
+        {"if running_record() or #remaining() > 0 then": "if #remaining() > 0 then"},
+        ["chain", "inline"],
         "forward",
         "cancelled",
         "compensated, and ['a'] is in force",
     ),
     "the order of the claims": (
-        "if first ~= code then return",
-        "if not first then return",
+        {"if first ~= code then return": "if not first then return"},
+        ["chain"],
         "last step refused",
         "cancelled",
         "a step started after the saga had turned",
     ),
     "the check of retries": (
-        "if retries < tonumber(get(code, 'r') or 0) then return",
-        "if false then return",
+        {"if claim.retries < tonumber(get(code, 'r') or 0) then return": "if false then return"},
+        ["chain", "inline"],
         "retries on both ways",
         "killed, message returns",
         "was claimed before its wait was over",
     ),
     "the claim repeated under its token": (
-        "if current == token then return run(code) end",
-        "",
+        {"if current == claim.token then return run(code, claim.known) end": ""},
+        ["chain", "inline"],
         "forward",
         "one call fails",
         "was claimed, and claimed again in vain",
     ),
     "the finish repeated under its token": (
-        "if state[code] == 'done' and get(code, 't') == token then return continuation(link) end",
-        "",
+        {"if state[code] == 'done' and get(code, 't') == token then return go_on() end": ""},
+        ["chain", "inline"],
         "forward",
         "one call fails",
         "had the claim, and was late",
+    ),
+    "the finish repeated under its token claiming what it claimed": (
+        {
+            "'t') == token then return go_on() end": "'t') == token then return continuation(link) end",
+        },
+        ["inline"],
+        "forward",
+        "one call fails",
+        "was claimed, and claimed again in vain",
+    ),
+    "the stop of a paused saga": (
+        {
+            "if paused then return {'end', 'paused'} end": "",
+            "if paused then return {'stop', 'the saga is paused'} end": "",
+        },
+        ["inline"],
+        "paused and resumed",
+        "killed",
+        "was claimed while the saga was paused",
+    ),
+    "the stop of one that has turned": (
+        {
+            "if first and first == record_of(link) then return {'go'} end": "if link ~= '' then return {'go'} end",
+            "if first ~= code then return": "if not first then return",
+        },
+        ["inline"],
+        "last step refused",
+        "cancelled",
+        "a step started after the saga had turned",
     ),
 }
 
@@ -117,17 +151,22 @@ def assert_found(explorer, story, what):
     assert any(what in found for found in explorer.explore(*story))
 
 
-@pytest.mark.parametrize("countermeasure", SCRIPTED)
+@pytest.mark.parametrize(
+    ("countermeasure", "dispatch"),
+    [(name, dispatch) for name, (_, dispatches, *_) in SCRIPTED.items() for dispatch in dispatches],
+)
 def test_without_a_line_of_the_scripts_a_saga_goes_wrong(
-    explorer, told, monkeypatch, countermeasure
+    explorer, told, monkeypatch, countermeasure, dispatch
 ):
-    line, instead, plot, kind, what = SCRIPTED[countermeasure]
-    having = {name: text for name, text in SCRIPTS.items() if line in text}
-    assert having, f"no script has {line!r} any more: take out what has come in its place"
-    story = told(plot, kind)
-    for name, text in having.items():
-        digest = explorer.client.script_load(text.replace(line, instead))
-        monkeypatch.setitem(DIGESTS, name, digest)
+    lines, _, plot, kind, what = SCRIPTED[countermeasure]
+    texts = dict(SCRIPTS)
+    for line, instead in lines.items():
+        having = [name for name, text in texts.items() if line in text]
+        assert having, f"no script has {line!r} any more: take out what has come in its place"
+        texts |= {name: texts[name].replace(line, instead) for name in having}
+    story = told(f"{plot}, inline" if dispatch == "inline" else plot, kind)
+    for name in [name for name, text in texts.items() if text != SCRIPTS[name]]:
+        monkeypatch.setitem(DIGESTS, name, explorer.client.script_load(texts[name]))
     assert_found(explorer, story, what)
 
 
@@ -159,3 +198,30 @@ def test_without_the_tokens_of_claims_not_answered_their_owners_seem_dead(
     story = told("forward", "cut off")
     monkeypatch.setattr(ActivityTask, "_brought", lambda _: "")
     assert_found(explorer, story, "was taken over from an owner who lived")
+
+
+def test_without_one_token_for_all_tries_to_finish_the_next_step_has_no_owner(
+    explorer, told, monkeypatch
+):
+    story, complete = told("forward, inline", "one call fails"), SagaLog.complete_step
+    tries = count()
+
+    def claim_anew(self, *names, claim, **options):
+        claim = claim and replace(claim, token=f"{claim.token}{next(tries)}")
+        return complete(self, *names, claim=claim, **options)
+
+    monkeypatch.setattr(SagaLog, "complete_step", claim_anew)
+    assert_found(explorer, story, "was taken over from an owner who lived")
+
+
+@pytest.mark.parametrize(
+    ("owner", "kind"),
+    [(lambda _: "", "killed"), (lambda _: claimer(""), "cut off")],
+    ids=["process", "message"],
+)
+def test_without_the_owner_of_a_claim_by_a_finish_only_its_time_ends_it(
+    explorer, told, monkeypatch, owner, kind
+):
+    story = told("forward, inline", kind)
+    monkeypatch.setattr(inline, "claimer", owner)
+    assert_found(explorer, story, "had lost its owner until its time was over")

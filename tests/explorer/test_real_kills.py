@@ -78,7 +78,7 @@ class Theatre:
             )
             for name in ("first", "second")
         ]
-        saga_of(plot.timeout).start(Job(job_id=SAGA_ID), saga_id=SAGA_ID)
+        saga_of(plot.timeout, plot.dispatch).start(Job(job_id=SAGA_ID), saga_id=SAGA_ID)
 
     def wait_until(self, holds):
         until = time.monotonic() + 60

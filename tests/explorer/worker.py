@@ -51,6 +51,11 @@ class Broker:
         qos = self._channel.qos
         return [tag for tag in qos._delivered if tag not in qos._dirty]
 
+    def ids_in_hand(self) -> list[str]:
+        """Name the same by their tasks' ids."""
+        delivered = self._channel.qos._delivered
+        return [delivered[tag].headers["id"] for tag in self.unanswered()]
+
     def give_back(self, tag: str) -> None:
         """Deliver an unanswered message again, as a broker does when its worker is gone."""
         self._channel.basic_reject(tag, requeue=True)

@@ -46,7 +46,7 @@ class World:
         self.calls: dict[str, list[tuple[BaseModel, BaseModel | None]]] = defaultdict(list)
         self.cancels: list[bool] = []
         self._app, self._broker, self._diary = app, broker, diary
-        self._saga = saga_of(plot.timeout)
+        self._saga = saga_of(plot.timeout, plot.dispatch)
         self._acts = {path: list(acts) for path, acts in plot.acts.items()}
         self._returns = strike is not None and strike.kind.message_returns
         self._is_cut = strike is not None and strike.kind.does == "cut"
@@ -55,8 +55,10 @@ class World:
         self._waiting: list[tuple[Message, float]] = []
         self._hanging: list[Strand] = []
         self._somebody_died = False
+        self._somebody_hung = False
         self._person = plot.person
         self._unregistered = plot.unregistered
+        self._unknown = app.tasks.pop(do_b.name) if plot.unregistered else None
 
     @property
     def evidence(self) -> Evidence:
@@ -76,7 +78,10 @@ class World:
         if self.striker.costs_an_owner or self._somebody_died:
             taken_over = []
         alive = [f"{path} was taken over from an owner who lived" for path in taken_over]
-        return [*self.striker.claims.wrongs, *differ, *alive]
+        is_timely = not self.striker.stops_somebody and not self._somebody_hung
+        timed_out = self.striker.claims.timed_out if is_timely else []
+        waited = [f"{path} had lost its owner until its time was over" for path in timed_out]
+        return [*self.striker.claims.wrongs, *differ, *alive, *waited]
 
     # What the processes do
 
@@ -112,7 +117,7 @@ class World:
         """Let a worker sweep whose own heartbeat is fine."""
         with outside():
             log_of(self._app).workers.note_heartbeat(
-                worker_name(), self._pool.pids - self.striker.silent
+                worker_name(), self._pool.pids - self.striker.silent, self._broker.ids_in_hand()
             )
 
         def sweep() -> None:
@@ -147,8 +152,14 @@ class World:
         if self._unregistered and message.headers["task"] == do_b.name:
             self._unregistered -= 1
             do_not_know(self._app, message)
+            if not self._unregistered:
+                self._register()
         else:
             work_on(self._app, message, self._pool)
+
+    def _register(self) -> None:
+        if self._unknown is not None:
+            self._app.tasks[do_b.name] = self._unknown
 
     def _next_message(self) -> Message | None:
         for waiting in self._waiting:
@@ -199,7 +210,8 @@ class World:
         self.sweep()
 
     def end(self) -> None:
-        """Let no thread be left behind, whatever went wrong."""
+        """Let no thread be left behind, and all tasks be known, whatever went wrong."""
+        self._register()
         self.striker.end()
         for strand in self._hanging:
             strand.process.is_alive = False
@@ -228,7 +240,7 @@ class World:
 
     def hang(self) -> None:
         """Stop, until the saga has ended."""
-        self._somebody_died = True
+        self._somebody_died = self._somebody_hung = True
         self._hanging.append(Strand.here())
         self._hanging[-1].stop_here()
 
