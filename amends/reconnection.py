@@ -6,6 +6,8 @@ from typing import Any
 from celery import bootsteps
 from redis.exceptions import ConnectionError as RedisAway
 
+from amends.channels import keep_client
+
 
 class Reconnection(bootsteps.StartStopStep):
     """The consumer's bootstep, which starts with every new connection.
@@ -18,8 +20,9 @@ class Reconnection(bootsteps.StartStopStep):
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, consumer: Any) -> None:
-        """Let the channel say that its connection is gone."""
+        """Let the channel say that its connection is gone, and keep its client while it is not."""
         channel = consumer.task_consumer.channel
+        keep_client(channel)
         if hasattr(channel, "_connparams"):  # kombu's Redis transport
             channel._connparams = _unless_gone(channel, channel._connparams)  # noqa: SLF001
 

@@ -1,0 +1,51 @@
+"""Channels that keep their client, on a real Redis."""
+
+import pytest
+from kombu import Connection
+
+from amends.channels import keep_client
+
+
+@pytest.fixture
+def channel(app):
+    with app.connection_for_write() as connection:
+        channel = connection.default_channel
+        keep_client(channel)
+        yield channel
+
+
+def clients_of(channel):
+    with channel.conn_or_acquire() as one, channel.conn_or_acquire() as another:
+        return one, another
+
+
+def test_a_channel_keeps_its_client(channel):
+    one, another = clients_of(channel)
+    assert one is another
+    keep_client(channel)
+    assert clients_of(channel)[0] is one
+
+
+def test_the_client_that_reads_is_another(channel):
+    assert channel.client is not clients_of(channel)[0]
+
+
+def test_new_connections_come_with_a_client_of_theirs(channel):
+    before, _ = clients_of(channel)
+    channel._disconnect_pools()
+    after, _ = clients_of(channel)
+    assert after is not before
+    assert after.connection_pool is channel.pool
+    after.ping()
+
+
+def test_a_channel_of_another_transport_stays_as_it_is():
+    with Connection("memory://") as connection:
+        before = dict(vars(connection.default_channel))
+        keep_client(connection.default_channel)
+        assert vars(connection.default_channel) == before
+
+
+def test_the_channel_that_a_worker_consumes_by_keeps_its_client(worker):
+    one, another = clients_of(worker.consumer.task_consumer.channel)
+    assert one is another
