@@ -73,7 +73,7 @@ def test_n_steps_cost_one_command_more_than_they_are(work, log, monitor, saga_id
     with monitor:
         start(saga_id)
         work.wait_until(lambda: work.ended[f"{saga_id}.1.a"])
-    assert len(monitor.commands) == 1 + 3 + 1, monitor.commands
+    assert len(monitor.sent) == 1 + 3 + 1, monitor.sent
 
 
 def test_a_refusal_is_undone_by_one_message(work, saga_id, published):
