@@ -8,6 +8,7 @@ from billiard.exceptions import Terminated, WorkerLostError
 from celery.worker.request import Request
 
 from amends.activities.guard import Guard, permit_token
+from amends.config import settings_of
 
 # What Celery raises in place of a process that is gone, but for its hard time limit (celery/worker/request.py).
 _GONE: Final = (WorkerLostError, Terminated, SystemExit, KeyboardInterrupt)
@@ -31,10 +32,13 @@ class ActivityRequest(Request):
         super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 - Celery's
-        """Tell the activity's breaker that its call failed."""
+        """Tell the activity's breaker that its call failed.
+
+        Where the message ran several steps, nobody knows whose call it was, and no breaker is told.
+        """
         super().on_timeout(soft, timeout)
         guard = self._guard
-        if soft or guard is None:
+        if soft or guard is None or timeout > self._longest:
             return
         began: float | None = self.time_start
         ran_for = timeout if began is None else time.time() - began
@@ -46,6 +50,13 @@ class ActivityRequest(Request):
         task: Any = self.task
         guard: Guard | None = task.activity.guard
         return guard
+
+    @property
+    def _longest(self) -> float:
+        """The hard limit of the activity alone, in seconds."""
+        task: Any = self.task
+        limit: float = task.activity.start_to_close_timeout
+        return limit + settings_of(task.app).hard_limit_after
 
     @property
     def _permit_token(self) -> str:

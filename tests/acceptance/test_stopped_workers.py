@@ -73,9 +73,11 @@ class Yard:
         worker.start()
         return worker
 
-    def start(self, **job):
+    def start(self, dispatch="chain", **job):
         job_id = uuid.uuid4().hex
-        return self._yard.yard_saga.start(self._yard.Job(job_id=job_id, **job), saga_id=job_id)
+        return self._yard.sagas[dispatch].start(
+            self._yard.Job(job_id=job_id, **job), saga_id=job_id
+        )
 
     def owner_of(self, handle):
         """Wait until a saga's work is claimed, and tell the pid of who has it."""
@@ -151,6 +153,20 @@ def test_what_a_stopping_worker_has_fetched_and_not_begun_goes_on_elsewhere_at_o
     for handle in (*fetched, waiting):
         assert handle.wait(timeout=60).outcome == "completed"
     assert long.snapshot().steps["work"].state == "running"
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_stopping_worker_leaves_to_others_what_it_would_go_on_with_inline(yard, pool):
+    stopping = yard.worker("stopping", pool=pool)
+    stopping.await_ready()
+    handle = yard.start(dispatch="inline", seconds=3.0)
+    yard.owner_of(handle)
+    stopping.ask_to_stop()
+    eventually(lambda: not stopping.runs)
+    assert handle.snapshot().steps["hand_over"].state == "pending"
+    yard.worker("another").await_ready()
+    assert handle.wait(timeout=60).outcome == "completed"
+    assert not events(handle, "step.retrying")
 
 
 def test_of_workers_that_end_slowly_nobody_is_declared_dead_and_of_one_that_ends_at_once_its_step_is(

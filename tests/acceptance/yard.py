@@ -7,6 +7,7 @@ from celery import Celery
 from pydantic import BaseModel
 
 from amends import NotDone, RetryPolicy, Saga, Step, activity, context
+from amends.itinerary import Dispatch
 
 app = Celery("yard", broker=os.environ["CELERY_BROKER_URL"], set_as_current=False)
 app.conf.update(
@@ -45,9 +46,10 @@ def hand_over(job: Job) -> None:
     """Do nothing more."""
 
 
-yard_saga = Saga(
-    "yard",
-    input=Job,
-    output=Result,
-    steps=[Step(work, compensation=None), Step(hand_over, compensation=None)],
-)
+def saga_of(name: str, dispatch: Dispatch) -> Saga[Job, Result]:
+    """Define the saga of work and its handing over."""
+    steps = [Step(work, compensation=None), Step(hand_over, compensation=None)]
+    return Saga(name, input=Job, output=Result, steps=steps, dispatch=dispatch)
+
+
+sagas = {"chain": saga_of("yard", "chain"), "inline": saga_of("inline_yard", "inline")}

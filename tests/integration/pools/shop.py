@@ -88,6 +88,14 @@ def linger(job: Job) -> None:
     time.sleep(LONGER)
 
 
+polite = CircuitBreaker("polite", failure_threshold=1, failure_on=(TimeoutError,))
+
+
+@activity(start_to_close_timeout=LIMIT, retry=QUICK, breaker=polite)
+def greet(job: Job) -> None:
+    """Take no time."""
+
+
 @activity(start_to_close_timeout=LIMIT, retry=QUICK)
 def heed_the_limit(job: Job) -> None:
     """Take too long, and say so where one is stopped."""
@@ -122,6 +130,13 @@ shop_saga = Saga(
     input=Job,
     output=Result,
     steps=[Step(work, compensation=undo_work), Step(approve, compensation=None, outcome="refused")],
+)
+polite_saga = Saga(
+    "polite",
+    input=Job,
+    output=Result,
+    dispatch="inline",
+    steps=[Step(greet, compensation=None), Step(work, compensation=undo_work)],
 )
 inline_saga = Saga(
     "inline_shop",

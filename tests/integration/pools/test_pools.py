@@ -136,6 +136,22 @@ def test_a_call_whose_process_is_killed_at_its_hard_limit_is_a_failure_of_its_br
 
 
 @pytest.mark.parametrize("pool", ["prefork"], indirect=True)
+def test_a_call_that_was_over_is_not_blamed_for_a_later_step_of_its_message(shop, pool):
+    def processes():
+        (stats,) = shop.app.control.inspect(timeout=5).stats().values()
+        return set(stats["pool"]["processes"])
+
+    run(shop, "quick")  # by now the worker has started
+    before = processes()
+    _, outcome = run(shop, "obstinate", shop.polite_saga)
+    assert outcome == "completed"
+    until = time.monotonic() + 30
+    while before <= processes():  # its process is killed at the message's limit
+        assert time.monotonic() < until
+    assert [event.name for event in shop.polite.history()] == []
+
+
+@pytest.mark.parametrize("pool", ["prefork"], indirect=True)
 def test_a_probe_that_was_deferred_and_is_killed_then_opens_the_circuit_again(shop, pool):
     run(shop, "quick")  # by now the worker has started
     shop.crawling.reset()
