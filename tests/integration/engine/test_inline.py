@@ -33,16 +33,26 @@ limited = saga_of("limited", Step(do_slowly, name="slow", compensation=None), di
 
 
 @pytest.fixture
-def published():
-    """Collect the ids of the messages that are published."""
-    ids = []
+def messages():
+    """Collect the headers of the messages that are published."""
+    collected = []
 
     def note(headers, **_):
-        ids.append(headers["id"])
+        collected.append(headers)
 
     signals.before_task_publish.connect(note)
-    yield lambda saga_id: [id_.removeprefix(saga_id) for id_ in ids if id_.startswith(saga_id)]
+    yield collected
     signals.before_task_publish.disconnect(note)
+
+
+@pytest.fixture
+def published(messages):
+    """Tell the ids of a saga's messages."""
+
+    def ids(saga_id):
+        return [each["id"].removeprefix(saga_id) for each in messages if each["root_id"] == saga_id]
+
+    return ids
 
 
 def start(saga_id, saga=inline_saga):
@@ -56,6 +66,14 @@ def test_one_message_runs_all_steps(work, saga_id, published):
     )
     assert work.records(saga_id) == ["a", "b", "c"]
     assert published(saga_id) == [".1.a"]
+
+
+def test_a_message_may_take_as_long_as_all_its_steps(work, saga_id, messages):
+    start(saga_id, limited).wait(timeout=20)
+    limits = {each["id"]: each["timelimit"] for each in messages}
+    # Four steps of 60 s, each killed 10 s later; then the two that are left.
+    assert limits[f"{saga_id}.1.a"] == [280.0, 240.0]
+    assert limits[f"{saga_id}.3.slow"] == [140.0, 120.0]
 
 
 def test_it_writes_what_a_saga_with_a_message_a_step_writes(work, saga_id):
