@@ -102,6 +102,18 @@ def test_a_refusal_is_undone_by_one_message(work, saga_id, published):
     assert published(saga_id) == [".1.a", ".4.advance", ".5.b.undo"]
 
 
+def test_undos_that_a_person_lets_be_tried_again_go_by_one_message(work, saga_id, published):
+    work.script(f"{saga_id}:c", without_effect(Refused("no")))
+    for path in ("b:undo", "a:undo"):
+        work.script(f"{saga_id}:{path}", *[without_effect(OSError("away"))] * 3)
+    handle = start(saga_id)
+    work.wait_until(lambda: handle.status == "stuck")
+    before = len(published(saga_id))
+    handle.retry()
+    assert handle.wait(timeout=20).outcome == "no_c"
+    assert [id_.split(".", 2)[2] for id_ in published(saga_id)[before:]] == ["advance", "b.undo"]
+
+
 def test_an_attempt_that_is_to_be_tried_again_has_a_message_and_the_rest_goes_with_it(
     work, saga_id, published
 ):
