@@ -45,18 +45,25 @@ def publish(app: Celery, saga_id: str, what: Publish) -> None:
     Under ``task_always_eager`` the saga runs to its end here instead: Celery's eager chain knows no
     error callback that goes on.
     """
+    publish_many(app, [saga_id], what)
+
+
+def publish_many(app: Celery, saga_ids: Sequence[str], what: Publish) -> None:
+    """`publish` for many sagas of one definition that come to the same."""
     if app.conf.task_always_eager:
-        run_here(app, saga_id)
+        for saga_id in saga_ids:
+            run_here(app, saga_id)
         return
     first = what.itinerary.records[what.records[0][0]]
     with publishing():
         # What waits is rare, and the broker may have its own way with it (Celery's native delayed delivery).
         if what.wait or not may_prepare(app, app.tasks.get(first.call.task)):
-            publish_canvas(app, saga_id, what)
+            for saga_id in saga_ids:
+                publish_canvas(app, saga_id, what)
             return
         prepared = _prepared(_chain_of(app, what))
         with app.producer_or_acquire() as producer:
-            prepared.send(saga_id, what.number, producer)
+            prepared.send(saga_ids, what.number, producer)
 
 
 def publish_canvas(app: Celery, saga_id: str, what: Publish) -> None:

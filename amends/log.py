@@ -106,15 +106,17 @@ class SagaLog:
         self, itinerary: Itinerary, starts: Sequence[tuple[str, str]]
     ) -> list[list[Any]]:
         timeout = "" if itinerary.timeout is None else int(itinerary.timeout * 1000)
-        calls = []
-        for saga_id, saga_input in starts:
-            mark = (self._store.shard_of(saga_id), itinerary.digest)
-            body = ("", "") if mark in self._defined else (itinerary.json_text, itinerary.plan)
-            arguments = [saga_id, itinerary.saga, itinerary.digest, saga_input, timeout, *body]
-            calls.append((self._store.keys_of(saga_id), arguments))
+        of_all = [itinerary.saga, itinerary.digest, timeout, len(itinerary.steps)]
+
+        def shared(shard: int) -> list[Any]:
+            mark = (shard, itinerary.digest)
+            if mark in self._defined:
+                return [*of_all, "", ""]
             self._defined.add(mark)
+            return [*of_all, itinerary.json_text, itinerary.plan]
+
         self._itineraries[itinerary.digest] = itinerary
-        return self._store.call_many("start_saga", calls)
+        return self._store.call_for_each("start_saga", starts, shared)
 
     # A task's two round trips
 

@@ -8,13 +8,17 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from celery import Celery, Task
 from celery.app.amqp import task_message
 from celery.app.task import extract_exec_options  # type: ignore[attr-defined]  # not in its stubs
 from celery.utils.nodenames import anon_nodename
+from kombu import exceptions
 from kombu.exceptions import OperationalError
+
+from amends.channels import keep_client
 
 SAGA: Final = "amends0stands0for0a0saga"
 """Stands for the saga's id, which like this needs no escape in JSON nor in a ``repr``."""
@@ -80,23 +84,51 @@ class PreparedChain:
         self._kwargs = _formatted(app, json.dumps(first.kwargs))
         self._message = _formatted(app, json.dumps(message))
 
-    def send(self, saga_id: str, number: int, producer: Any) -> None:
-        """Publish it for one saga. Raises kombu's ``OperationalError`` with the broker away."""
-        own = self._own(saga_id, number)
-        headers, properties, body, sent_event = json.loads(self._message % own)
-        app, name = self._app, self._task.name
-        options = app.amqp.router.route(
-            dict(self._options), name, (), json.loads(self._kwargs % own), self._task
-        )
-        message = task_message(headers, properties, tuple(body), sent_event)
+    def send(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
+        """Publish it for each of these sagas. Raises kombu's ``OperationalError`` with the broker away."""
         connection = producer.connection
         try:
-            app.amqp.send_task_message(producer, name, message, **options)
+            if len(saga_ids) == 1 or not hasattr(producer, "batch"):  # kombu before 5.7
+                self._send_each(saga_ids, number, producer)
+            else:
+                self._send_together(saga_ids, number, producer)
         except (
             *connection.recoverable_connection_errors,
             *connection.recoverable_channel_errors,
         ) as error:
             raise OperationalError(str(error)) from error
+
+    def _send_together(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
+        """Publish in one round trip where the broker takes it: Redis, unless its options have a retry of their own."""
+        try:
+            with producer.batch():
+                self._send_each(saga_ids, number, producer)
+        except exceptions.BatchPublishError:  # type: ignore[attr-defined]  # not in its stubs
+            # Nobody knows what arrived. One by one each is tried again, and of two messages the log admits one.
+            self._send_each(saga_ids, number, producer)
+
+    def _send_each(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
+        queues: dict[str, Any] = {}
+        for saga_id in saga_ids:
+            own = self._own(saga_id, number)
+            headers, properties, body, sent_event = json.loads(self._message % own)
+            options = self._route(json.loads(self._kwargs % own))
+            if queue := options.get("queue"):
+                options["queue"] = queues.get(queue.name, queue)
+            message = task_message(headers, properties, tuple(body), sent_event)
+            self._app.amqp.send_task_message(producer, self._task.name, message, **options)
+            # Not before the first was sent: it is what connects, as often as Celery is told to try.
+            if queue and queue.name not in queues and len(saga_ids) > 1:
+                queues[queue.name] = queue.bind(
+                    producer.channel
+                )  # else kombu does for each message
+        keep_client(producer.channel)
+
+    def _route(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        options: dict[str, Any] = self._app.amqp.router.route(
+            dict(self._options), self._task.name, (), kwargs, self._task
+        )
+        return options
 
     def _own(self, saga_id: str, number: int) -> dict[str, Any]:
         own = {f"n{k}": number + k for k in range(self._count)}

@@ -3,7 +3,8 @@
 import logging
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from math import inf
 from typing import Any, Final, Generic, TypeVar, get_args
 
@@ -12,7 +13,7 @@ from kombu.exceptions import OperationalError
 from pydantic import BaseModel
 
 from amends.answers import Publish
-from amends.coordinator import advance, publish
+from amends.coordinator import advance, publish_many
 from amends.errors import DefinitionError, SagaAlreadyStarted
 from amends.handle import Handle
 from amends.itinerary import Dispatch, Itinerary, StepPlan
@@ -26,6 +27,8 @@ Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel)
 
 _SAGA_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_MOST: Final = 1_000  # sagas, and
+_LARGEST: Final = 4_000_000  # characters of their inputs, that are started at once
 _logger = logging.getLogger(__name__)
 
 
@@ -82,32 +85,37 @@ class Saga(Generic[Input, Output]):
     def start_many(
         self, inputs: Iterable[Input], *, saga_ids: Iterable[str] | None = None
     ) -> list[Handle[Output]]:
-        """`start` for many inputs, each with its id, in one round trip to the log.
+        """`start` for many inputs, each with its id, up to a thousand in one round trip to the log.
 
-        Where one raises `SagaAlreadyStarted`, the others are started all the same.
+        Where one raises `SagaAlreadyStarted`, the others are started all the same. Of a list, none is started
+        where an input is of another shape. An iterator is read as far as the next start needs: such an input
+        ends it there, and those of earlier starts are started.
         """
-        # As a worker will: an input that it could not read is refused here.
-        values = [
-            validated(self.input, dumped(self.input.model_validate(value))) for value in inputs
-        ]
-        ids = [uuid.uuid4().hex for _ in values] if saga_ids is None else list(saga_ids)
-        if len(ids) != len(values):
-            raise ValueError(
-                f"{len(values)} inputs and {len(ids)} saga_ids: give each input its id"
-            )
-        starts = [
-            (
-                _checked(saga_id),
-                held_to_size(canonical_json(dumped(value)), f"the input of {saga_id}"),
-            )
-            for saga_id, value in zip(ids, values, strict=True)
-        ]
-        answers = log_of(_app()).start_sagas(self.itinerary, starts)
-        self._publish(dict(zip(ids, answers, strict=True)))
-        for answer in answers:
-            if isinstance(answer, SagaAlreadyStarted):
-                raise answer
+        starts: Iterable[tuple[str, str]] = self._starts(inputs, saga_ids)
+        if isinstance(inputs, Collection):
+            starts = list(starts)
+        app, ids, refusals, is_away = _app(), [], [], False
+        for chunk in _chunks(starts):
+            answers = log_of(app).start_sagas(self.itinerary, chunk)
+            found = {saga_id: answer for (saga_id, _), answer in zip(chunk, answers, strict=True)}
+            is_away = is_away or not self._publish(app, found)
+            refusals += [each for each in answers if isinstance(each, SagaAlreadyStarted)]
+            ids += [saga_id for saga_id, _ in chunk]
+        if refusals:
+            raise refusals[0]
         return [self._handle(saga_id) for saga_id in ids]
+
+    def _starts(
+        self, inputs: Iterable[Input], saga_ids: Iterable[str] | None
+    ) -> Iterator[tuple[str, str]]:
+        """Pair each id with its input as the log keeps it."""
+        for saga_id, value in _paired(inputs, saga_ids):
+            # As a worker will: an input that it could not read is refused here.
+            read = validated(self.input, dumped(self.input.model_validate(value)))
+            yield (
+                _checked(saga_id),
+                held_to_size(canonical_json(dumped(read)), f"the input of {saga_id}"),
+            )
 
     def get(self, saga_id: str) -> Handle[Output]:
         """Find a saga by its id. Raises `UnknownSaga`, and `LogUnavailable`."""
@@ -118,23 +126,53 @@ class Saga(Generic[Input, Output]):
     def _handle(self, saga_id: str) -> Handle[Output]:
         return Handle(saga_id, lambda fields: validated(self.output, fields))
 
-    def _publish(self, answers: Mapping[str, int | SagaStatus | SagaAlreadyStarted]) -> None:
+    def _publish(
+        self, app: Celery, answers: Mapping[str, int | SagaStatus | SagaAlreadyStarted]
+    ) -> bool:
+        """Publish what was started; answers whether the broker is there."""
+        records = [(step.name, 0) for step in self.itinerary.steps]
+        started = [saga_id for saga_id, answer in answers.items() if isinstance(answer, int)]
         try:
+            if started:
+                what = Publish(itinerary=self.itinerary, number=1, wait=0.0, records=records)
+                publish_many(app, started, what)
             for saga_id, answer in answers.items():
                 if answer is SagaStatus.PENDING:  # perhaps it was never published
-                    advance(_app(), saga_id)
-                elif isinstance(answer, int):
-                    records = [(step.name, 0) for step in self.itinerary.steps]
-                    what = Publish(
-                        itinerary=self.itinerary, number=answer, wait=0.0, records=records
-                    )
-                    publish(_app(), saga_id, what)
+                    advance(app, saga_id)
         except OperationalError as error:
             _logger.warning(
                 "saga %s is in the log and runs once the broker is back, as do those started with it: %s",
-                saga_id,
+                next(iter(answers)),
                 error,
             )
+            return False
+        return True
+
+
+def _paired(inputs: Iterable[Input], saga_ids: Iterable[str] | None) -> Iterator[tuple[str, Input]]:
+    if saga_ids is None:
+        yield from ((uuid.uuid4().hex, value) for value in inputs)
+        return
+    missing: Any = object()
+    for number, (saga_id, value) in enumerate(zip_longest(saga_ids, inputs, fillvalue=missing), 1):
+        if saga_id is missing or value is missing:
+            lacking = "saga_id" if saga_id is missing else "input"
+            raise ValueError(f"there is no {number}. {lacking}: give each input its id")
+        yield saga_id, value
+
+
+def _chunks(starts: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    """Part them, so that neither this process nor the log holds too much at a time."""
+    chunk: list[tuple[str, str]] = []
+    size = 0
+    for start in starts:
+        chunk.append(start)
+        size += len(start[1])
+        if len(chunk) == _MOST or size >= _LARGEST:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def _app() -> Celery:

@@ -5,10 +5,11 @@ transition is one script on one slot.
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain
 from typing import Any, Final
 from zlib import crc32
 
@@ -27,7 +28,8 @@ _AWAY: Final = (
 _TAKES_NO_WRITES: Final = re.compile(
     r"\b(BUSY|OOM|READONLY|MISCONF|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN)\b"
 )
-
+_AT_ONCE: Final = 50
+"""Sagas that one call of a script takes: all others wait for it, a few milliseconds."""
 
 Tell = Callable[[str, list[Any], list[str]], None]
 """What is told of each transition that wrote to a history: the saga's id, what ``moves.lua`` says of it, its events as JSON."""
@@ -73,14 +75,50 @@ class Store:
 
     def call_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         """Run a script for each of these keys and arguments, in one round trip."""
-        answers = self.try_many(name, calls)
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-        return answers
+        return _sound(self.try_many(name, calls))
 
     def try_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         """`call_many`, where one that fails answers its error."""
+        answers = self._run(name, calls)
+        if name in TRANSITIONS:
+            answers = [
+                self._open(call[0], answer)
+                for (_, call), answer in zip(calls, answers, strict=True)
+            ]
+        return [_told(answer) for answer in answers]
+
+    def call_for_each(
+        self, name: str, sagas: Sequence[Sequence[Any]], shared: Callable[[int], Sequence[Any]]
+    ) -> list[Any]:
+        """Run a script that is for each saga (see `lua`) for these, in one round trip; answers them in order.
+
+        Each brings its id and the arguments of its own; `shared` tells a shard's.
+        """
+        parts = list(self._parts(sagas))
+        calls = []
+        for shard, places in parts:
+            own = [sagas[k] for k in places]
+            tag, keys = self._shared(shard)
+            each = [f"{tag}{kind}:{saga_id}" for saga_id, *_ in own for kind in ("saga", "history")]
+            arguments = [len(own), len(own[0]), *chain.from_iterable(own), *shared(shard)]
+            calls.append(([*each, *keys], arguments))
+        answers: list[Any] = [None] * len(sagas)
+        for (_, places), told in zip(parts, map(_told, self._run(name, calls)), strict=True):
+            each_told = [told] * len(places) if isinstance(told, Exception) else told
+            for k, answer in zip(places, each_told, strict=True):
+                answers[k] = self._open(sagas[k][0], answer)
+        return _sound(answers)
+
+    def _parts(self, sagas: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[int]]]:
+        """Tell which sagas, by their places, go to a shard in one call."""
+        places = defaultdict(list)
+        for k, (saga_id, *_) in enumerate(sagas):
+            places[self.shard_of(saga_id)].append(k)
+        for shard, of_shard in places.items():
+            for begin in range(0, len(of_shard), _AT_ONCE):
+                yield shard, of_shard[begin : begin + _AT_ONCE]
+
+    def _run(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         answers = self._send(name, calls)
         forgotten = [k for k, answer in enumerate(answers) if _is_forgotten(answer)]
         if forgotten:  # Redis was restarted
@@ -88,12 +126,7 @@ class Store:
             again = self._send(name, [calls[k] for k in forgotten])
             for k, answer in zip(forgotten, again, strict=True):
                 answers[k] = answer
-        if name in TRANSITIONS:
-            answers = [
-                self._open(call[0], answer)
-                for (_, call), answer in zip(calls, answers, strict=True)
-            ]
-        return [_told(answer) for answer in answers]
+        return answers
 
     def _open(self, saga_id: str, answer: Any) -> Any:
         """Take a transition's answer from its envelope, and tell of the events that are in there."""
@@ -206,6 +239,13 @@ def _tag(shard: int) -> str:
 
 def _counters_key(shard: int) -> str:
     return f"{_tag(shard)}counters"
+
+
+def _sound(answers: list[Any]) -> list[Any]:
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
 
 
 def _is_forgotten(answer: Any) -> bool:

@@ -2,6 +2,9 @@
 
 A file that says ``--! include saga`` gets that file's text, and what it includes, put before its own.
 One that includes ``moves`` is a transition of a saga: it answers its events too, as ``moves.lua`` says.
+One that says ``--! for each saga`` is run for many sagas of a shard in one call, and reads as if for one.
+Its KEYS are the two of each saga, then the shard's; its ARGV is how many sagas, how many arguments are a
+saga's own, those of each, then those that all share. It answers a list.
 """
 
 import hashlib
@@ -15,6 +18,21 @@ local function transition()
 end
 local answer = transition()
 return {{answer, {{saga_name or '', was or '', status or '', created or 0}}, unpack(EVENTS)}}
+"""
+_FOR_EACH: Final = "--! for each saga"
+_EACH: Final = """
+local function for_one(KEYS, ARGV)
+{}
+end
+local answers, sagas, own = {{}}, tonumber(ARGV[1]), tonumber(ARGV[2])
+for k = 1, sagas do
+  local keys, arguments = {{KEYS[2 * k - 1], KEYS[2 * k]}}, {{}}
+  for n = 2 * sagas + 1, #KEYS do keys[#keys + 1] = KEYS[n] end
+  for n = 3 + own * (k - 1), 2 + own * k do arguments[#arguments + 1] = ARGV[n] end
+  for n = 3 + own * sagas, #ARGV do arguments[#arguments + 1] = ARGV[n] end
+  answers[k] = for_one(keys, arguments)
+end
+return answers
 """
 
 
@@ -36,7 +54,8 @@ def _load() -> tuple[dict[str, str], frozenset[str]]:
 
     def whole(name: str) -> str:
         body = _TRANSITION.format(texts[name]) if name in transitions else texts[name]
-        return "\n".join([*(texts[each] for each in included(name)), body])
+        text = "\n".join([*(texts[each] for each in included(name)), body])
+        return _EACH.format(text) if _FOR_EACH in texts[name].splitlines() else text
 
     return {name: whole(name) for name in texts if name not in parts}, transitions
 

@@ -1,5 +1,6 @@
 """A real worker in this process, on a real Redis, for the saga of `bench`."""
 
+import logging
 import uuid
 from collections.abc import Iterator
 
@@ -72,3 +73,13 @@ def broker(redis_url: str) -> Iterator[redis.Redis]:
 @pytest.fixture
 def saga_id() -> str:
     return uuid.uuid4().hex
+
+
+@pytest.fixture
+def warnings(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """Catch the engine's log lines also where the worker has set the root logger up."""
+    logger = logging.getLogger("amends")
+    logger.addHandler(caplog.handler)
+    with caplog.at_level(logging.WARNING, logger="amends"):
+        yield caplog
+    logger.removeHandler(caplog.handler)

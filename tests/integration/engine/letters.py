@@ -7,6 +7,7 @@ import pytest
 from bench import Job, JobResult, Part
 from celery import Celery, signals
 from celery.events import EventDispatcher
+from kombu import Queue
 
 from amends import Saga, Step, activity
 from amends.answers import Publish
@@ -65,7 +66,12 @@ def what_remains(records, *, wait=0.0):
 
 def plain(value):
     """Make what a message or a signal has comparable: a canvas has signatures, which are dicts, and tuples."""
-    return json.loads(json.dumps(value, default=repr))
+    return json.loads(json.dumps(value, default=described))
+
+
+def described(thing):
+    """Describe a queue by all that it is, whether or not it is bound to a channel yet."""
+    return thing.as_dict(recurse=True) if isinstance(thing, Queue) else repr(thing)
 
 
 @contextmanager
@@ -91,17 +97,26 @@ def heard():
 
 
 def taken(app):
-    """Take the one message that was published, from whichever queue; answers the whole of it."""
+    """Take the one message that was published; answers the whole of it."""
+    (message,) = all_taken(app)
+    return message
+
+
+def all_taken(app):
+    """Take every message that was published, from whichever queue, in order."""
     found = []
     with app.connection_for_read() as connection:
         for name in ("celery", "themed", "money", "for-pay", "fast", "100% sure", "undo"):
             queue = app.amqp.queues[name](connection.default_channel)
             queue.declare()
             while message := queue.get(no_ack=True, accept=["json", "pickle"]):
-                found.append((name, message))
-    ((name, message),) = found
+                found.append(as_dict(name, message))
+    return found
+
+
+def as_dict(queue, message):
     return {
-        "queue": name,
+        "queue": queue,
         "headers": plain(message.headers),
         "properties": plain(without_tag(message.properties)),
         "delivery": plain(without_tag(message.delivery_info)),
@@ -118,3 +133,11 @@ def published(way, app, saga_id, what):
     with heard() as told:
         way(app, saga_id, what)
     return taken(app), told
+
+
+def all_published(app, *publications):
+    """Publish in these ways; answers the messages and what is told of them."""
+    with heard() as told:
+        for way, *rest in publications:
+            way(app, *rest)
+    return all_taken(app), told

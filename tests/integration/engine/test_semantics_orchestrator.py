@@ -101,16 +101,6 @@ def without_broker(app):
     away.close()
 
 
-@pytest.fixture
-def warnings(caplog):
-    """Catch the engine's log lines also where the worker has set the root logger up."""
-    logger = logging.getLogger("amends")
-    logger.addHandler(caplog.handler)
-    with caplog.at_level(logging.WARNING, logger="amends"):
-        yield caplog
-    logger.removeHandler(caplog.handler)
-
-
 def test_o20_a_start_while_the_broker_is_away_returns_with_a_warning(
     without_broker, saga_id, warnings
 ):

@@ -32,13 +32,13 @@ def test_a_start_of_another_definition_under_the_same_id_is_refused(journey):
 
 def test_a_definition_is_sent_once_for_each_shard(log, client, monkeypatch):
     sent = []
-    call_many = log._store.call_many
+    send = log._store._send
 
     def listen(name, calls):
-        sent.extend(arguments[5] for _, arguments in calls)
-        return call_many(name, calls)
+        sent.extend(arguments[-1] for _, arguments in calls)
+        return send(name, calls)
 
-    monkeypatch.setattr(log._store, "call_many", listen)
+    monkeypatch.setattr(log._store, "_send", listen)
     ids = (uuid.uuid4().hex for _ in count())
     twins = islice((each for each in ids if log._store.shard_of(each) == 7), 2)
     for saga_id in twins:

@@ -287,9 +287,11 @@ def test_one_wrong_input_among_many_starts_none():
 
 
 @pytest.mark.usefixtures("nothing_happens")
-def test_each_input_needs_its_id():
-    with pytest.raises(ValueError, match="2 inputs and 1 saga_ids: give each input its id"):
-        BUY.start_many([ORDER, ORDER], saga_ids=["a"])
+@pytest.mark.parametrize("lacking", ["saga_id", "input"])
+def test_each_input_needs_its_id(lacking):
+    inputs, ids = ([ORDER, ORDER], ["a"]) if lacking == "saga_id" else ([ORDER], ["a", "b"])
+    with pytest.raises(ValueError, match=f"there is no 2. {lacking}: give each input its id"):
+        BUY.start_many(inputs, saga_ids=ids)
 
 
 # What would go wrong only while it runs

@@ -35,7 +35,7 @@ def calls_of_scripts(cls=log.SagaLog):
             if (
                 isinstance(call, ast.Call)
                 and isinstance(call.func, ast.Attribute)
-                and call.func.attr in ("call", "call_many", "_do")
+                and call.func.attr in ("call", "call_many", "call_for_each", "_do")
                 and isinstance(call.args[0], ast.Constant)
             ):
                 called.setdefault(method.name, set()).add(call.args[0].value)
