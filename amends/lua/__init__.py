@@ -5,13 +5,20 @@ One that includes ``moves`` is a transition of a saga: it answers its events too
 One that says ``--! for each saga`` is run for many sagas of a shard in one call, and reads as if for one.
 Its KEYS are the two of each saga, then the shard's; its ARGV is how many sagas, how many arguments are a
 saga's own, those of each, then those that all share. It answers a list.
+Functions of the parts that a script does not call are left out of it: Redis makes each anew whenever it runs.
 """
 
 import hashlib
+import re
 from importlib.resources import files
 from typing import Final
 
 _INCLUDE: Final = "--! include "
+_FUNCTION: Final = re.compile(
+    r"^local function (\w+)\((?:.*\bend$|.*\n(?:(?!end$).*\n)*end$)", re.MULTILINE
+)
+_COMMENT: Final = re.compile(r"--.*")
+_WORD: Final = re.compile(r"\w+")
 _TRANSITION: Final = """
 local function transition()
 {}
@@ -54,10 +61,26 @@ def _load() -> tuple[dict[str, str], frozenset[str]]:
 
     def whole(name: str) -> str:
         body = _TRANSITION.format(texts[name]) if name in transitions else texts[name]
-        text = "\n".join([*(texts[each] for each in included(name)), body])
+        text = _without_unused([texts[each] for each in included(name)], body)
         return _EACH.format(text) if _FOR_EACH in texts[name].splitlines() else text
 
     return {name: whole(name) for name in texts if name not in parts}, transitions
+
+
+def _without_unused(parts: list[str], body: str) -> str:
+    """Join parts and what they are put before, without the functions that nothing after them calls."""
+    text = "\n".join(parts)
+    called = _words(body + _FUNCTION.sub("", text))
+    for function in reversed(list(_FUNCTION.finditer(text))):
+        if function[1] in called:
+            called |= _words(function[0])
+        else:
+            text = text[: function.start()] + text[function.end() :]
+    return f"{text}\n{body}"
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(_COMMENT.sub("", text)))
 
 
 SCRIPTS, TRANSITIONS = _load()

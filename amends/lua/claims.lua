@@ -20,8 +20,10 @@ local function run(code, known)
   local left = direction == 'forward' and deadline and deadline - NOW or ''
   local output = ''
   if is_undo(code) then output = get(code:sub(1, -2), 'x') or '' end
-  local answer = {'run', digest, itinerary_for(known), get(code, 'a') or 0, (used(code)), get(code, 'r') or 0,
-    get(code, 'l') - NOW, left, output}
+  local spent, _, _, attempts = used(code)
+  local tries, given_up_at = unpack(redis.call('HMGET', SAGA, code .. '.r', code .. '.l'))
+  local answer = {'run', digest, itinerary_for(known), attempts, spent, tries or 0,
+    given_up_at - NOW, left, output}
   for source in sources[code]:gmatch('[^,]+') do
     answer[#answer + 1] = source
     answer[#answer + 1] = source == 'i' and redis.call('HGET', SAGA, 'input') or output_of(source)
@@ -75,7 +77,7 @@ local function claim_record(claim)
     return {'stop', 'it is finished: ' .. state[code]}
   end
   if paused then return {'stop', 'the saga is paused'} end
-  local first = remaining()[1]
+  local first = remaining(1)[1]
   if first ~= code then return {'stop', first and path_of(first) .. ' comes first' or 'nothing remains'} end
   if claim.retries < tonumber(get(code, 'r') or 0) then return {'stop', 'the message is older than the last attempt'} end
 

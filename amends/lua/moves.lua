@@ -22,19 +22,20 @@ local function add_event(name, path, members)
     .. (path and ',"record":"' .. path .. '"' or '') .. (members and ',' .. members or '') .. '}'
   redis.call('RPUSH', HISTORY, event)
   EVENTS[#EVENTS + 1] = event
-  count(1, 'event', name, saga_name, path or '')
+  count(1, 'event|' .. name .. '|' .. saga_name .. '|' .. (path or ''))
 end
 
 -- Counts a time in ms by the first bound, in seconds, that it is within.
-local SAGA_BOUNDS = {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400}
-local ATTEMPT_BOUNDS = {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}
-local function count_time(ms, bounds, ...)
-  local name, within = table.concat({...}, '|'), 'inf'
-  for k = #bounds, 1, -1 do
-    if ms <= bounds[k] * 1000 then within = bounds[k] end
+local function count_time(ms, bounds, words)
+  local within = 'inf'
+  for bound in bounds:gmatch('%S+') do
+    if ms <= bound * 1000 then
+      within = bound
+      break
+    end
   end
-  count(1, name, within)
-  count(ms, name, 'sum')
+  count(1, words .. '|' .. within)
+  count(ms, words .. '|sum')
 end
 
 local function index_of(wanted)
@@ -47,8 +48,8 @@ local function move_to(new)
   redis.call('ZREM', index_of(status), ID)
   redis.call('ZADD', index_of(new), NOW, ID)
   redis.call('HSET', SAGA, 'status', new)
-  count(-1, 'sagas', saga_name, status)
-  count(1, 'sagas', saga_name, new)
+  count(-1, 'sagas|' .. saga_name .. '|' .. status)
+  count(1, 'sagas|' .. saga_name .. '|' .. new)
   if status == 'stuck' then redis.call('HDEL', SAGA, 'reason') end
   status = new
 end
@@ -100,7 +101,7 @@ end
 
 -- Ends the saga where nothing remains and nothing runs; otherwise sets when it is looked at again.
 local function settle()
-  if running_record() or #remaining() > 0 then
+  if running_record() or #remaining(1) > 0 then
     note_sent(NOW)
     return
   end
@@ -119,8 +120,8 @@ local function settle()
   redis.call('ZREM', DUE, ID)
   local outcome = redis.call('HGET', SAGA, 'outcome')
   add_event('saga.finished', nil, '"status":"' .. new .. '","outcome":"' .. outcome .. '"')
-  count(1, 'ended', saga_name, new, outcome)
-  count_time(NOW - created, SAGA_BOUNDS, 'took', saga_name)
+  count(1, 'ended|' .. saga_name .. '|' .. new .. '|' .. outcome)
+  count_time(NOW - created, '0.1 0.25 0.5 1 2.5 5 10 30 60 300 900 3600 14400 86400', 'took|' .. saga_name)
 end
 
 -- Numbers messages; answers the first number.
@@ -130,7 +131,7 @@ local function number_messages(count) return redis.call('HINCRBY', SAGA, 'messag
 local function continuation(link)
   if is_over() then return {'end', status} end
   if paused then return {'end', 'paused'} end
-  local first = remaining()[1]
+  local first = remaining(1)[1]
   if first and first == record_of(link) then return {'go'} end
   return {'advance', number_messages(1)}
 end
@@ -146,7 +147,10 @@ end
 
 -- An attempt that ended: its claim is spent whatever it brought, an attempt only if it made one.
 local function end_claim(code, spent)
-  if spent then count_time(NOW - get(code, 'c'), ATTEMPT_BOUNDS, 'ran', saga_name, path_of(code)) end
+  if spent then
+    local bounds = '0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 30 60 300'
+    count_time(NOW - get(code, 'c'), bounds, 'ran|' .. saga_name .. '|' .. path_of(code))
+  end
   redis.call('HDEL', SAGA, code .. '.o', code .. '.c', code .. '.l', code .. '.w')
   if spent then redis.call('HINCRBY', SAGA, code .. '.a', 1) end
 end

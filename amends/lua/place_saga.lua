@@ -12,7 +12,7 @@ local function at_hand()
   for _, code in ipairs(status == 'stuck' and path_ahead() or {}) do
     if state[code] == 'stuck' then return code end
   end
-  return remaining()[1]
+  return remaining(1)[1]
 end
 
 if not open_saga() then return {} end

@@ -24,7 +24,7 @@ for code, value in pairs(state) do
     renew(code)
   end
 end
-renew(remaining()[1])
+renew(remaining(1)[1])
 if status == 'stuck' then set_going() end
 note_sent(NOW)
 return continuation('')

@@ -30,33 +30,40 @@ local clock = redis.call('TIME')
 local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 local saga_name, created, was, status, direction, deadline, digest, paused -- was: its status before
-local steps = {}   -- {name, may_continue, has_fallback, has_undo}, in their order
-local numbers = {} -- a step's number by its name
-local state = {}   -- a record's state, nil while it was never touched
-local limit = {}   -- a record's start-to-close timeout, ms
-local sources = {} -- the numbers of the steps a record's input comes from, and i for the saga's input
+-- A table or a closure more in here costs every script; a call of Redis costs as much as two of them.
+local steps = {}    -- their names, in their order
+local numbers = {}  -- a step's number by its name, as a text: the code of its own record
+local switches = {} -- by code, those that have a fallback
+local undone = {}   -- by code, those that have an undo
+local passed = {}   -- by code, those whose failure is passed over
+local state = {}    -- a record's state, nil while it was never touched
+local limit = {}    -- a record's start-to-close timeout, ms
+local sources = {}  -- the numbers of the steps a record's input comes from, and i for the saga's input
 
 local function read_plan()
-  local plan = redis.call('HGET', DEFINITIONS, digest .. ':plan')
-  local codes, fields = {}, {}
-  local function add(code, ms, from)
-    limit[code], sources[code] = tonumber(ms), from
-    codes[#codes + 1], fields[#fields + 1] = code, code .. '.s'
-  end
-  for name, flags, ms, from, other_ms, other_from, undo_ms in
-      plan:gmatch('([^|\n]+)|(%a*)|(%d+)|([^|\n]*)|(%d*)|([^|\n]*)|(%d*)\n') do
+  local codes, fields, n = {}, {}, 0
+  for name, flags, ms, from, other_ms, other_from, undo_ms in redis.call('HGET', DEFINITIONS, digest .. ':plan'):gmatch(
+      '([^|\n]+)|(%a*)|(%d+)|([^|\n]*)|(%d*)|([^|\n]*)|(%d*)\n') do
     local i = #steps + 1
-    steps[i] = {name = name, may_continue = flags == 'c', has_fallback = other_ms ~= '', has_undo = undo_ms ~= ''}
-    numbers[name] = i
-    add(i .. '', ms, from)
-    if undo_ms ~= '' then add(i .. 'u', undo_ms, from) end
+    local code = i .. ''
+    steps[i], numbers[name], limit[code], sources[code] = name, code, ms, from
+    n = n + 1
+    codes[n], fields[n] = code, code .. '.s'
+    if flags == 'c' then passed[code] = true end
+    if undo_ms ~= '' then
+      local undo = code .. 'u'
+      n = n + 1
+      codes[n], fields[n], undone[code], limit[undo], sources[undo] = undo, undo .. '.s', true, undo_ms, from
+    end
     if other_ms ~= '' then
-      add(i .. 'f', other_ms, other_from)
-      add(i .. 'fu', undo_ms, other_from)
+      local other, void = code .. 'f', code .. 'fu'
+      codes[n + 1], fields[n + 1], switches[code], limit[other], sources[other] = other, other .. '.s', true, other_ms, other_from
+      n = n + 2
+      codes[n], fields[n], limit[void], sources[void] = void, void .. '.s', undo_ms, other_from
     end
   end
   local values = redis.call('HMGET', SAGA, unpack(fields))
-  for k, code in ipairs(codes) do state[code] = values[k] or nil end
+  for k = 1, n do state[codes[k]] = values[k] or nil end
 end
 
 -- Reads the saga; answers whether there is one.
@@ -75,27 +82,32 @@ local function itinerary_for(known)
   return redis.call('HGET', DEFINITIONS, digest)
 end
 
--- Counts what is called by these words, joined by |; names have none in them.
-local function count(by, ...) redis.call('HINCRBY', COUNTERS, table.concat({...}, '|'), by) end
+-- Counts what is called by words joined by |; names have none in them.
+local function count(by, words) redis.call('HINCRBY', COUNTERS, words, by) end
 
 local function has_ended() return status == 'completed' or status == 'compensated' end
 local function is_over() return has_ended() or status == 'stuck' end
 
 -- The record that a message's path names: <step>, <step>:fallback, <step>:undo, <step>:fallback:undo.
-local SUFFIX = {[''] = '', [':fallback'] = 'f', [':undo'] = 'u', [':fallback:undo'] = 'fu'}
 local function record_of(path)
+  if numbers[path] then return numbers[path] end
   local name, rest = path:match('^([^:]+)(.*)$')
-  local code = numbers[name] and SUFFIX[rest] and numbers[name] .. SUFFIX[rest]
+  local suffix = rest == ':fallback' and 'f' or rest == ':undo' and 'u' or rest == ':fallback:undo' and 'fu'
+  local code = numbers[name] and suffix and numbers[name] .. suffix
   return code and limit[code] and code or nil
 end
+local function number_of(code) return tonumber(code:match('^%d+')) end
 local function path_of(code)
-  local i, rest = code:match('^(%d+)(%a*)$')
-  for suffix, short in pairs(SUFFIX) do
-    if short == rest then return steps[tonumber(i)].name .. suffix end
-  end
+  local name = steps[number_of(code)]
+  if numbers[name] == code then return name end
+  return name .. (code:find('f', 1, true) and ':fallback' or '') .. (code:sub(-1) == 'u' and ':undo' or '')
 end
 local function is_undo(code) return code:sub(-1) == 'u' end
-local function step_of(code) return steps[tonumber(code:match('^%d+'))] end
+local function step_of(code)
+  local number = number_of(code)
+  local own = number .. ''
+  return {name = steps[number], may_continue = passed[own], has_fallback = switches[own], has_undo = undone[own]}
+end
 
 local function get(code, field) return redis.call('HGET', SAGA, code .. '.' .. field) end
 local function set_state(code, value)
@@ -106,11 +118,12 @@ local function is_open(code) return not state[code] or state[code] == 'pending' 
 local function was_claimed(code)
   return state[code] ~= nil and (state[code] ~= 'pending' or get(code, 'r') ~= false)
 end
--- What a record has used since a person last renewed its budget: attempts, deaths, unregistered.
+-- What a record has used since a person last renewed its budget: attempts, deaths, unregistered; and all its attempts.
 local function used(code)
   local values = redis.call('HMGET', SAGA, code .. '.a', code .. '.p', code .. '.k', code .. '.b')
   local attempts, deaths, unregistered = (values[4] or '0,0,0'):match('(%d+),(%d+),(%d+)')
-  return (values[1] or 0) - attempts, (values[2] or 0) - deaths, (values[3] or 0) - unregistered
+  return (values[1] or 0) - attempts, (values[2] or 0) - deaths, (values[3] or 0) - unregistered,
+    values[1] or 0
 end
 
 local function running_record()
@@ -122,35 +135,35 @@ end
 -- Every record that the saga's direction could come to, in the order in which they run. Undo runs
 -- in reverse order of start; a step starts after the one before, a fallback after its primary.
 local function path_ahead()
-  local list = {}
+  local list, forward = {}, direction == 'forward'
   for k = 1, #steps do
-    local i = direction == 'forward' and k or #steps + 1 - k
-    local step = steps[i]
-    local codes = {}
-    if direction == 'forward' then
-      codes[1] = i .. ''
-      if step.has_fallback then codes[2], codes[3] = i .. 'u', i .. 'f' end
-    elseif step.has_undo then
-      if step.has_fallback then codes[1] = i .. 'fu' end
-      codes[#codes + 1] = i .. 'u'
+    local code = numbers[steps[forward and k or #steps + 1 - k]]
+    if forward then
+      list[#list + 1] = code
+      if switches[code] then list[#list + 1], list[#list + 2] = code .. 'u', code .. 'f' end
+    elseif undone[code] then
+      if switches[code] then list[#list + 1] = code .. 'fu' end
+      list[#list + 1] = code .. 'u'
     end
-    for _, code in ipairs(codes) do list[#list + 1] = code end
   end
   return list
 end
 
-local OWING = {done = true, unknown = true, skipped = true}
 local function is_due(code)
   if not is_open(code) then return false end
-  if direction == 'backward' then return OWING[state[code:sub(1, -2)]] or false end
+  if direction == 'backward' then
+    local owing = state[code:sub(1, -2)]
+    return owing == 'done' or owing == 'unknown' or owing == 'skipped'
+  end
   -- The void of a primary and its fallback remain only once the switch has made them pending.
-  return state[code] ~= nil or not code:match('%a')
+  return state[code] ~= nil or not code:find('%a')
 end
 
--- What remains to be done, in order: the one place that decides it.
-local function remaining()
+-- What remains to be done, in order: the one place that decides it. At most so many, all of it by default.
+local function remaining(most)
   local list = {}
   for _, code in ipairs(path_ahead()) do
+    if #list == most then break end
     if is_due(code) then list[#list + 1] = code end
   end
   return list

@@ -9,11 +9,11 @@ local path, output = ARGV[5], ARGV[6]
 
 -- The records that are meant, or nil and why there is none.
 local function meant()
-  local first, list = remaining()[1], {}
+  local first, list = remaining(1)[1], {}
   local exact = record_of(path)
   if not exact then return nil, 'it has no step ' .. path end
   for code, value in pairs(state) do
-    if value == 'stuck' and (code == exact or tonumber(code:match('^%d+')) == numbers[path]) then list[#list + 1] = code end
+    if value == 'stuck' and (code == exact or numbers[path] == code:match('^%d+')) then list[#list + 1] = code end
   end
   if #list > 0 then return list end
   if first and (first == exact or step_of(first).name == path) then

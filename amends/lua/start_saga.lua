@@ -30,6 +30,6 @@ end
 redis.call('HSET', SAGA, unpack(fields))
 add_event('saga.started')
 redis.call('ZADD', index_of(status), NOW, ID)
-count(1, 'sagas', saga_name, status)
+count(1, 'sagas|' .. saga_name .. '|' .. status)
 set_due(NOW + LEASE)
 return {'started', 1}

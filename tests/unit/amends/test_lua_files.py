@@ -99,13 +99,29 @@ def test_every_script_is_run_and_every_one_that_is_run_is_there():
 
 @pytest.mark.parametrize("name", sorted(SCRIPTS))
 def test_an_included_file_comes_before_the_text_that_asks_for_it(name):
-    def places(asking):
-        return [SCRIPTS[name].index(TEXTS[each]) for each in INCLUDE.findall(TEXTS[asking])]
+    sentences = {each: text.splitlines()[0] for each, text in TEXTS.items()}
 
-    asking = [name, *(part for part in PARTS if TEXTS[part] in SCRIPTS[name])]
+    def places(asking):
+        return [SCRIPTS[name].index(sentences[each]) for each in INCLUDE.findall(TEXTS[asking])]
+
+    asking = [name, *(part for part in PARTS if sentences[part] in SCRIPTS[name])]
     for each in asking:
-        assert all(place < SCRIPTS[name].index(TEXTS[each]) for place in places(each))
-    assert all(SCRIPTS[name].count(TEXTS[each]) == 1 for each in asking)
+        assert all(place < SCRIPTS[name].index(sentences[each]) for place in places(each))
+    assert all(SCRIPTS[name].count(sentences[each]) == 1 for each in asking)
+
+
+@pytest.mark.parametrize("name", sorted(SCRIPTS))
+def test_a_script_has_every_function_that_it_calls_and_no_other_of_its_parts(name):
+    code = re.sub(r"--.*", "", SCRIPTS[name])
+    has = re.findall(r"^local function (\w+)", code, flags=re.MULTILINE)
+    known = {
+        each
+        for text in TEXTS.values()
+        for each in re.findall(r"^local function (\w+)", text, re.MULTILINE)
+    }
+    called = set(re.findall(r"(?<!function )\b(\w+)\(", code))
+    assert len(has) == len(set(has))
+    assert (called | set(has)) & known == called & known == set(has) - {"transition", "for_one"}
 
 
 def test_a_transition_is_a_script_that_can_write_to_a_history():
