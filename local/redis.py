@@ -88,6 +88,7 @@ def server_command(port: int, data: Path) -> list[str]:
         "appendonly": "yes",
         "appendfsync": "always",
         "maxmemory-policy": "noeviction",
+        "hash-max-ziplist-value": "1024",  # a saga of an order's size stays compact: half the memory
         "save": "",
     }
     flags = [part for name, value in settings.items() for part in (f"--{name}", value)]

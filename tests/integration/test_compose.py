@@ -224,11 +224,19 @@ def test_redis_runs_with_its_flags_and_keeps_what_it_acknowledged(tmp_path: Path
         health_check_of_redis_says(port, healthy=True)
     health_check_of_redis_says(free_port(), healthy=False)
     assert {
-        name: settings[name] for name in ("appendonly", "appendfsync", "maxmemory-policy", "save")
+        name: settings[name]
+        for name in (
+            "appendonly",
+            "appendfsync",
+            "maxmemory-policy",
+            "hash-max-ziplist-value",
+            "save",
+        )
     } == {
         "appendonly": "yes",
         "appendfsync": "always",
         "maxmemory-policy": "noeviction",
+        "hash-max-ziplist-value": "1024",
         "save": "",
     }
 

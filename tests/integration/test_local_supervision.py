@@ -87,6 +87,7 @@ def test_a_redis_syncs_every_write_evicts_nothing_and_ends_with_its_context(tmp_
         assert settings["appendonly"] == "yes"
         assert settings["appendfsync"] == "always"
         assert settings["maxmemory-policy"] == "noeviction"
+        assert settings["hash-max-ziplist-value"] == "1024"
         assert settings["save"] == ""
         assert settings["bind"] == "127.0.0.1"
         server = psutil.Process(client.info("server")["process_id"])

@@ -29,6 +29,5 @@ def test_a_saga_that_goes_on_inline_costs_one_a_step_and_one(place):
     assert (counts.start.log, counts.run.log) == (1, STEPS + 1)
 
 
-@pytest.mark.xfail(reason="its history is not yet told briefly enough")
 def test_a_finished_order_keeps_4000_bytes_at_most(tmp_path):
     assert measure_order(tmp_path) <= 4_000
