@@ -12,6 +12,9 @@
 local path, token, output, link = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 local function go_on()
+  local following = ARGV[6] ~= '' and record_of(link)
+  -- This is a repeated one, and what the first one claimed goes on, whatever came since.
+  if following and holds(following, ARGV[6]) then return run(following, ARGV[9]) end
   local follows = continuation(link)
   if follows[1] ~= 'go' or ARGV[6] == '' then return follows end
   local claimed = claim_record({path = link, token = ARGV[6], owner = ARGV[7], retries = tonumber(ARGV[8]),

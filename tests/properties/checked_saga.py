@@ -12,7 +12,7 @@ from saga_shapes import SAGA_INPUT, SagaShape
 
 from amends.answers import Publish, Run, Running, Waiting
 from amends.errors import ActRefused
-from amends.log import SagaLog
+from amends.log import Claim, SagaLog
 
 _ERROR: Final = '{"message":"it did not work","type":"Problem"}'
 _KINDS: Final = {Publish: "publish", Running: "running", Waiting: "waiting", type(None): "nothing"}
@@ -63,23 +63,28 @@ class CheckedSaga:
             assert int(now.record(code, "p") or 0) == record.deaths, f"{path}: deaths"
             if record.is_open:
                 assert int(now.record(code, "r") or 0) == record.tries, f"{path}: tries"
+            if record.state == "running":
+                held = (now.record(code, "t"), now.record(code, "o"))
+                assert held == (record.token, record.owner), path
 
     # Transitions
 
-    def claim(self, path: str, token: str, *, retries: int, brought: str = "") -> Any:
+    def claim(self, path: str, claim: Claim, *, brought: str = "") -> Any:
         """Claim a record."""
-        answer = self.log.claim_step(
-            self.id, path, token=token, owner="boot:1", retries=retries, brought=brought
-        )
-        expected = self.model.claim(path, token, retries=retries, brought=brought)
+        answer = self.log.claim_step(self.id, path, **vars(claim), brought=brought)
+        expected = self.model.claim(path, claim, brought=brought)
         assert type(answer).__name__.lower() == expected, f"{path}: {answer}, not {expected}"
         if isinstance(answer, Run):
-            assert answer.spent == self.model.records[path].used[0], path
-            self._check_input(path, answer)
-            self._note_start(path)
-            if retries >= 0:  # it is no sweep, and so an attempt follows
-                self._check_start(path)
+            self._check_claimed(path, answer, begins=claim.retries >= 0)
         return answer
+
+    def _check_claimed(self, path: str, answer: Run, *, begins: bool) -> None:
+        """Check what who has a claim is told. A sweep's claim `begins` no attempt."""
+        assert answer.spent == self.model.records[path].used[0], path
+        self._check_input(path, answer)
+        self._note_start(path)
+        if begins:
+            self._check_start(path)
 
     def _check_input(self, path: str, answer: Run) -> None:
         """Every attempt, and the undo, gets the same input; the undo gets the output too."""
@@ -127,6 +132,8 @@ class CheckedSaga:
             self._numbered(answer.number)
         if answer.action == "retry":
             assert answer.number == self.model.records[path].tries
+        if answer.run:
+            self._check_claimed(arguments["link"], answer.run, begins=True)
         return answer.action
 
     def dispatch(self, *, longest_wait: float, only_look: bool = False) -> Any:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from saga_shapes import SagaShape, StepShape
 
+from amends.log import Claim
+
 FINISHED = frozenset({"done", "failed", "unknown", "stuck", "skipped"})
 MAY_HAVE_TAKEN_EFFECT = frozenset({"done", "unknown", "skipped"})
 ENDED = frozenset({"completed", "compensated"})
@@ -20,6 +22,7 @@ class Record:
 
     state: str = "pending"
     token: str = ""
+    owner: str = ""
     tries: int = 0
     attempts: int = 0
     deaths: int = 0
@@ -120,20 +123,23 @@ class Model:
 
     # The claim table
 
-    def claim(self, path: str, token: str, *, retries: int, brought: str) -> str:
+    def claim(self, path: str, claim: Claim, *, brought: str = "") -> str:
         if self.over or path not in self.records:
             return "stop"
         record, running = self.records[path], self.running
-        if running == path and record.token in (token, *brought.split(",")):
-            record.token = token
+        if running == path and record.token in (claim.token, *brought.split(",")):
+            record.token = claim.token
+            if claim.retries >= 0:  # it is no sweep, which ends the claim as it was
+                record.owner = claim.owner
             return "run"
         if running:
             return "stop"
         if not record.is_open:
             return "done" if self._is_passed(path) and self._nothing_claimed_after(path) else "stop"
-        if self.paused or self.remaining()[:1] != [path] or retries < record.tries:
+        if self.paused or self.remaining()[:1] != [path] or claim.retries < record.tries:
             return "stop"
-        record.state, record.token, record.claimed = "running", token, True
+        record.state, record.claimed = "running", True
+        record.token, record.owner = claim.token, claim.owner
         if self.status == "pending":
             self.status = "running"
         return "run"
@@ -152,16 +158,25 @@ class Model:
 
     # How a claim ends
 
-    def complete(self, path: str, token: str, *, link: str) -> str:
+    def complete(self, path: str, token: str, *, link: str, claim: Claim | None) -> str:
         record = self.records.get(path)
         if record is not None and (record.state, record.token) == ("done", token):
-            return self._what_follows(link)
+            if claim and self.holds(link, claim.token):
+                return "run"  # the first answer, whatever came since
+            return self._go_on(link, claim)
         if record is None or not self.holds(path, token):
             return "late"
         record.state = "done"
         record.end_claim(spent=True)
         self._settle()
-        return self._what_follows(link)
+        return self._go_on(link, claim)
+
+    def _go_on(self, link: str, claim: Claim | None) -> str:
+        """Claim what follows, if that is the chain's next link and it may run."""
+        follows = self._what_follows(link)
+        if follows == "go" and claim and self.claim(link, claim) == "run":
+            return "run"
+        return follows
 
     def retry(self, path: str, token: str, *, wait: float, unknown: bool, cost: str) -> str:
         record = self.records.get(path)

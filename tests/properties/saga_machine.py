@@ -9,9 +9,10 @@ import redis
 from checked_saga import CheckedSaga, Report
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from outside_world import Message
 from saga_shapes import SHAPES, SagaShape
 from verdict import check_end
-from workers import LONGEST, Workers
+from workers import LONGEST, Workers, claim_under
 
 from amends.answers import Running
 from amends.log import SagaLog
@@ -91,18 +92,18 @@ class SagaMachine(RuleBasedStateMachine):
     @happens(age=AGE)
     def deliver_and_lose_the_answer(self, age: int) -> None:
         """Let a claim land whose answer is lost: the message is put off, with its token."""
-        message, token = _nth(self.workers.messages, age), next(self.workers.tokens)
-        self.saga.claim(message.path, token, retries=message.retries, brought=message.brought)
-        brought = ",".join(each for each in (message.brought, token) if each)
+        message = _nth(self.workers.messages, age)
+        claim = self.workers.claim_of(message)
+        self.saga.claim(message.path, claim, brought=message.brought)
+        brought = ",".join(each for each in (message.brought, claim.token) if each)
         self.workers.messages.append(replace(message, brought=brought))
 
     @happens("attempts", age=AGE)
     def repeat_a_claim(self, age: int) -> None:
         attempt = _nth(self.world.attempts, age)
         message = attempt.message
-        self.saga.claim(
-            message.path, attempt.token, retries=message.retries, brought=message.brought
-        )
+        claim = claim_under(attempt.token, message)
+        self.saga.claim(message.path, claim, brought=message.brought)
 
     # Attempts take effect at once, late or never, and report the truth, late, twice or never
 
@@ -117,19 +118,35 @@ class SagaMachine(RuleBasedStateMachine):
         final=st.booleans(),
         wait=WAIT,
         killed=st.sampled_from([0, 0, 1]),
+        inline=st.booleans(),
     )
-    def report(self, age: int, answer: str, final: bool, wait: float, killed: int) -> None:  # noqa: FBT001
+    def report(
+        self,
+        age: int,
+        answer: str,
+        final: bool,  # noqa: FBT001
+        wait: float,
+        killed: int,
+        inline: bool,  # noqa: FBT001
+    ) -> None:
         self.workers.report(
-            _nth(self.world.attempts, age), answer, final=final, wait=wait, killed=killed
+            _nth(self.world.attempts, age),
+            answer,
+            final=final,
+            wait=wait,
+            killed=killed,
+            inline=inline,
         )
 
     @happens(
         record=RECORD,
         how=st.sampled_from(["complete", "retry", "fail"]),
+        link=RECORD,
     )
-    def report_under_a_wrong_token(self, record: str, how: str) -> None:
+    def report_under_a_wrong_token(self, record: str, how: str, link: str) -> None:
+        claim = self.workers.claim_of(Message(path=link))
         report: dict[str, Report] = {
-            "complete": ("complete", {"output": "null", "link": ""}),
+            "complete": ("complete", {"output": "null", "link": link, "claim": claim}),
             "retry": ("retry", {"wait": 0.0, "unknown": True, "cost": "attempt"}),
             "fail": (
                 "fail",
@@ -138,11 +155,11 @@ class SagaMachine(RuleBasedStateMachine):
         }
         assert self.saga.end(record, next(self.workers.tokens), report[how]) == "late"
 
-    @happens(answers=st.lists(ORDINARY, min_size=1, max_size=4))
-    def work(self, answers: list[tuple[str, bool]]) -> None:
+    @happens(answers=st.lists(ORDINARY, min_size=1, max_size=4), inline=st.booleans())
+    def work(self, answers: list[tuple[str, bool]], inline: bool) -> None:  # noqa: FBT001
         """Publish what remains, deliver it, do it: the way of most sagas."""
         for answer, final in answers:
-            self.workers.work(answer=answer, final=final, longest_wait=LONGEST)
+            self.workers.work(answer=answer, final=final, longest_wait=LONGEST, inline=inline)
             self.log_is_sound()
 
     # Sweeps

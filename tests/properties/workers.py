@@ -8,6 +8,7 @@ from checked_saga import CheckedSaga, Report
 from outside_world import Attempt, Message
 
 from amends.answers import Done, Publish, Run, Running
+from amends.log import Claim
 
 LONGEST: Final = 300.0
 """Seconds that a message waits at most; a longer wait is left to the log."""
@@ -32,30 +33,49 @@ class Workers:
 
     def deliver(self, message: Message) -> Attempt | None:
         """Hand a message to a worker; answers the attempt that begins, if one does."""
-        token = next(self.tokens)
-        answer = self.saga.claim(
-            message.path, token, retries=message.retries, brought=message.brought
-        )
+        claim = self.claim_of(message)
+        answer = self.saga.claim(message.path, claim, brought=message.brought)
         if isinstance(answer, Run):
-            attempt = Attempt(message=message, token=token)
-            self.saga.world.attempts.append(attempt)
-            return attempt
+            return self._begin(message, claim.token)
         if isinstance(answer, Done):
             self._go_on(message)
         return None
 
+    def claim_of(self, message: Message) -> Claim:
+        """Claim a message's record under a new token."""
+        return claim_under(next(self.tokens), message)
+
+    def _begin(self, message: Message, token: str) -> Attempt:
+        attempt = Attempt(message=message, token=token)
+        self.saga.world.attempts.append(attempt)
+        return attempt
+
     def report(
-        self, attempt: Attempt, wanted: str, *, final: bool, wait: float, killed: int = 0
+        self,
+        attempt: Attempt,
+        wanted: str,
+        *,
+        final: bool,
+        wait: float,
+        killed: int = 0,
+        inline: bool = False,
     ) -> None:
-        """Let an attempt report. It says the same each time; one that is `killed` then does no more."""
+        """Let an attempt report. It says the same each time; one that is `killed` then does no more.
+
+        What took effect claims its chain's next link where it goes on `inline`.
+        """
+        message = attempt.message
         if attempt.report is None:
             answer = self.saga.world.answer(attempt, wanted)
-            attempt.report = _report_of(attempt, answer, final=final, wait=wait)
+            following = message.next() if inline else None
+            claim = self.claim_of(following) if following else None
+            attempt.report = _report_of(attempt, answer, final=final, wait=wait, claim=claim)
         action = self.saga.end(attempt.path, attempt.token, attempt.report)
         if killed:
             return
-        message = attempt.message
-        if action == "go":
+        if action == "run":
+            self._go_on_inline(message, attempt.report[1]["claim"].token)
+        elif action == "go":
             self._go_on(message)
         elif action == "advance":
             self.advance()
@@ -67,6 +87,13 @@ class Workers:
         if following := message.next():
             self.messages.append(following)
 
+    def _go_on_inline(self, message: Message, token: str) -> None:
+        """Begin the attempt whose claim that is; one report begins one, however often it is answered."""
+        following = message.next()
+        assert following is not None
+        if all(each.token != token for each in self.saga.world.attempts):
+            self._begin(following, token)
+
     def advance(self, longest_wait: float = LONGEST) -> Any:
         """Publish what remains."""
         found = self.saga.dispatch(longest_wait=longest_wait)
@@ -74,7 +101,7 @@ class Workers:
             self.publish(list(found.records))
         return found
 
-    def work(self, *, answer: str, final: bool, longest_wait: float) -> None:
+    def work(self, *, answer: str, final: bool, longest_wait: float, inline: bool = False) -> None:
         """Publish what remains, deliver it, and let it answer."""
         found = self.advance(longest_wait)
         attempt = None
@@ -87,14 +114,14 @@ class Workers:
             attempt = self.deliver(self.messages[-1])
             assert attempt, f"nobody may do {found.records[0]}"
         if attempt:
-            self.report(attempt, answer, final=final, wait=0.0)
+            self.report(attempt, answer, final=final, wait=0.0, inline=inline)
 
     def take_over(self, path: str, token: str) -> bool:
         """Take a claim over, as a sweep does."""
-        mine = next(self.tokens)
-        if not isinstance(self.saga.claim(path, mine, retries=-1, brought=token), Run):
+        mine = Claim(token=next(self.tokens), owner="sweep", retries=-1)
+        if not isinstance(self.saga.claim(path, mine, brought=token), Run):
             return False
-        self.taken.append((path, mine))
+        self.taken.append((path, mine.token))
         return True
 
     def give_up(self, path: str, token: str, *, final: bool, cost: str, wait: float) -> None:
@@ -113,11 +140,19 @@ class Workers:
             self.advance()
 
 
-def _report_of(attempt: Attempt, answer: str, *, final: bool, wait: float) -> Report:
+def claim_under(token: str, message: Message) -> Claim:
+    """Claim a message's record under this token, the same each time."""
+    return Claim(token=token, owner=f"boot:{token}", retries=message.retries)
+
+
+def _report_of(
+    attempt: Attempt, answer: str, *, final: bool, wait: float, claim: Claim | None
+) -> Report:
     """Tell which script an attempt calls for its answer, with its arguments."""
     link, unknown = attempt.message.link, answer == "unknown"
     if answer == "done":
-        return "complete", {"output": json.dumps({"by": attempt.token}), "link": link}
+        output = json.dumps({"by": attempt.token})
+        return "complete", {"output": output, "link": link, "claim": claim}
     cost = "nothing" if answer == "deferred" else "attempt"  # an open circuit: no call was made
     if answer == "refused" or final:
         refused = answer == "refused"

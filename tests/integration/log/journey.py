@@ -8,7 +8,7 @@ import redis
 from trip import Trip, trip_saga
 
 from amends.answers import Done, Next, Run, Stop
-from amends.log import SagaLog
+from amends.log import Claim, SagaLog
 from amends.payload import canonical_json
 
 ERROR = json.dumps({"type": "Problem", "message": "it did not work"})
@@ -35,9 +35,17 @@ class Journey:
         )
 
     def complete(
-        self, path: str, token: str = "t", *, output: str = "null", link: str = ""
+        self,
+        path: str,
+        token: str = "t",
+        *,
+        output: str = "null",
+        link: str = "",
+        claim: Claim | None = None,
     ) -> Next:
-        return self.log.complete_step(self.id, path, token=token, output=output, link=link)
+        return self.log.complete_step(
+            self.id, path, token=token, output=output, link=link, claim=claim
+        )
 
     def retry(
         self,
