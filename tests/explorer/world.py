@@ -151,9 +151,9 @@ class World:
     def _work_on(self, message: Message) -> None:
         if self._unregistered and message.headers["task"] == do_b.name:
             self._unregistered -= 1
-            do_not_know(self._app, message)
             if not self._unregistered:
                 self._register()
+            do_not_know(self._app, message)
         else:
             work_on(self._app, message, self._pool)
 

@@ -11,7 +11,7 @@ CANCEL = {"error": '{"type":"Cancelled"}'}
 
 @pytest.fixture
 def begun(journey):
-    """A saga whose first step runs."""
+    """Let a saga's first step run."""
     journey.claim("check_traveller")
     return journey
 
