@@ -48,7 +48,7 @@ SCRIPTED = {
         "not at rest",
     ),
     "the record per channel": (
-        {"if step.has_fallback then codes[1] = i .. 'fu' end": ""},
+        {"if switches[code] then list[#list + 1] = code .. 'fu' end": ""},
         ["chain", "inline"],
         "back over a switch",
         "killed",
@@ -69,7 +69,7 @@ SCRIPTED = {
         "compensated, and ['b'] is in force",
     ),
     "the wait for what still runs": (
-        {"if running_record() or #remaining() > 0 then": "if #remaining() > 0 then"},
+        {"if running_record() or #remaining(1) > 0 then": "if #remaining(1) > 0 then"},
         ["chain", "inline"],
         "forward",
         "cancelled",
