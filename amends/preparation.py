@@ -9,6 +9,7 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from celery import Celery, Task
@@ -50,7 +51,7 @@ def may_prepare(app: Celery, task: Any) -> bool:
         and _is_celerys(Task.apply_async, "celery.app.task")
         and hasattr(task, "own_options")  # else nobody knows here how it is published
         and task.expires is None  # it is a time from now
-        and app.conf.task_protocol == 2  # noqa: PLR2004 - the one with headers
+        and app.amqp.create_task_message == app.amqp.as_task_v2  # the protocol with headers
     )
 
 
@@ -81,7 +82,6 @@ class PreparedChain:
             **named,
         )
         self._count = len(rest) + 1
-        self._kwargs = _formatted(app, json.dumps(first.kwargs))
         self._message = _formatted(app, json.dumps(message))
 
     def send(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
@@ -108,20 +108,15 @@ class PreparedChain:
             self._send_each(saga_ids, number, producer)
 
     def _send_each(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
-        queues: dict[str, Any] = {}
         for saga_id in saga_ids:
             own = self._own(saga_id, number)
             headers, properties, body, sent_event = json.loads(self._message % own)
-            options = self._route(json.loads(self._kwargs % own))
-            if queue := options.get("queue"):
-                options["queue"] = queues.get(queue.name, queue)
+            options = self._route(body[1])
+            # What is not connected is so by the publication, as often as Celery is told to try.
+            if "queue" in options and producer.connection.connected:
+                options["queue"] = _bound(options["queue"], producer.channel)
             message = task_message(headers, properties, tuple(body), sent_event)
             self._app.amqp.send_task_message(producer, self._task.name, message, **options)
-            # Not before the first was sent: it is what connects, as often as Celery is told to try.
-            if queue and queue.name not in queues and len(saga_ids) > 1:
-                queues[queue.name] = queue.bind(
-                    producer.channel
-                )  # else kombu does for each message
         keep_client(producer.channel)
 
     def _route(self, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -138,6 +133,12 @@ class PreparedChain:
             "reply_to": self._app.thread_oid,
             "origin": anon_nodename(),
         }
+
+
+@lru_cache(maxsize=100)
+def _bound(queue: Any, channel: Any) -> Any:
+    """Bind a queue, once: kombu binds a copy for each message to see that it is declared."""
+    return queue.bind(channel)
 
 
 def _formatted(app: Any, text: str) -> str:

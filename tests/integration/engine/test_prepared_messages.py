@@ -1,6 +1,8 @@
 """A prepared message is the very one that Celery makes of the canvas, but for its delivery tag."""
 
+import contextlib
 import functools
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -208,3 +210,46 @@ def test_a_start_goes_to_the_broker_of_the_app_that_is_current_then(redis_url, s
         apps[turn % 2].set_current()
         letter_saga.start(Job(job_id="1"), saga_id=f"{saga_id}-{turn}")
         assert taken(apps[turn % 2])["headers"]["root_id"] == f"{saga_id}-{turn}"
+
+
+def test_a_message_of_the_protocol_without_headers_is_made_by_celery(
+    redis_url, monkeypatch, saga_id
+):
+    made = []
+    monkeypatch.setattr(
+        coordinator, "publish_canvas", lambda app, saga_id, what: made.append(saga_id)
+    )
+    publish(app_with(f"{redis_url}/4", task_protocol=1), saga_id, what_remains(START))
+    assert made == [saga_id]
+
+
+@pytest.fixture
+def refusing():
+    """Give a broker's URL where each connection is closed at once, and their count."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        count = []
+
+        def refuse():
+            with contextlib.suppress(OSError):
+                while True:
+                    server.accept()[0].close()
+                    count.append(1)
+
+        pool.submit(refuse)
+        yield f"127.0.0.1:{server.getsockname()[1]}//", count
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_a_broker_that_is_away_is_tried_as_often_as_celery_is_told(refusing, saga_id, scheme):
+    address, count = refusing
+    tries = []
+    for way in (publish, publish_canvas):
+        policy = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+        app = app_with(f"{scheme}://{address}", task_publish_retry_policy=policy)
+        before = len(count)
+        with pytest.raises(OperationalError):
+            way(app, saga_id, what_remains(START))
+        tries.append(len(count) - before)
+        app.close()
+    assert tries[0] == tries[1] > 1
