@@ -24,10 +24,13 @@ from benchmarks.contenders import Contender
 from benchmarks.counting import count
 from benchmarks.order_bytes import measure_order
 from benchmarks.plan import Plan
+from benchmarks.plots import draw
 from benchmarks.processes import Bed, bed
+from benchmarks.readme import renew
 from benchmarks.results import Results, describe_machine
 from benchmarks.running import Figures, run
 from benchmarks.tables import tables
+from local.supervision import ROOT
 
 
 def main() -> int:
@@ -54,9 +57,18 @@ def main() -> int:
     )
     if plan.results:
         results.write(plan.results)
+    if plan.publish:
+        publish(results)
     for table in tables(results):
         console.print(table)
     return 0
+
+
+def publish(results: Results) -> None:
+    """Renew what the README shows."""
+    results.write(ROOT / "benchmarks/results/sagas.json")
+    draw(results, ROOT / "docs/bench-sagas.svg")
+    renew(ROOT / "README.md", results)
 
 
 def _rounds(

@@ -15,8 +15,9 @@ class Plan:
 
     ``ROUNDS``, ``SAGAS`` (a run's), ``LATENCIES`` (at most so many a run), ``WARM`` (sagas before each run),
     ``CONCURRENCY``, ``POOL``, ``SYNC`` (``everysec,always``), ``ONLY`` (contenders, joined by commas), ``PROFILE``
-    (a directory for what cProfile says of the processes of the pools), ``RESULTS`` (a file for the figures), ``ORDER=0``
-    (leave out the bytes of an order, for which the whole reference system is started).
+    (a directory for what cProfile says of the processes of the pools), ``ORDER=0``
+    (leave out the bytes of an order, for which the whole reference system is started), ``RESULTS`` (a file for the
+    figures), ``PUBLISH=1`` (renew the figures, the picture and the tables that the README shows).
     """
 
     rounds: int = 5
@@ -28,6 +29,7 @@ class Plan:
     syncs: tuple[str, ...] = ("everysec", "always")
     only: tuple[str, ...] = ()
     order: bool = True
+    publish: bool = False
     profile: Path | None = None
     results: Path | None = None
 
@@ -49,8 +51,12 @@ class Plan:
             for name in ("profile", "results")
             if environment.get(name.upper())
         }
+        switches = {
+            "order": environment.get("ORDER") != "0",
+            "publish": bool(environment.get("PUBLISH")),
+        }
         pool = environment.get("POOL") or cls.pool
-        return cls(**numbers, **words, **paths, pool=pool, order=environment.get("ORDER") != "0")  # type: ignore[arg-type]
+        return cls(**numbers, **words, **paths, pool=pool, **switches)  # type: ignore[arg-type]
 
     def contenders(self) -> list[Contender]:
         """Return who takes part, if nothing is missing. Raises ``ValueError`` for a name that is unknown."""
