@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import random
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -62,6 +63,15 @@ def driver(contender: Contender, environment: Mapping[str, str]) -> Iterator[Dri
 
 def _prepare(environment: dict[str, str]) -> None:
     os.environ.update(environment)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    """End where the parent was killed: a process of a pool waits for its next job for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _start(contender: Contender, numbers: range) -> tuple[float, float]:
