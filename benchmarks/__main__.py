@@ -43,9 +43,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory, bed(Path(directory)) as place:
         info: Any = place.client.info("server")
         machine = describe_machine(info["redis_version"])
-        rounds = {sync: _rounds(place, sync, taking_part, plan, console) for sync in plan.syncs}
         counts = {each.name: count(place, each, plan) for each in taking_part}
         of_an_order = measure_order(Path(directory) / "system") if plan.order else None
+        rounds = {sync: _rounds(place, sync, taking_part, plan, console) for sync in plan.syncs}
     results = Results(
         machine=machine,
         asked={k: str(v) if isinstance(v, Path) else v for k, v in asdict(plan).items()},

@@ -53,6 +53,13 @@ def count(place: Bed, contender: Contender, plan: Plan) -> Counts:
     """Run some sagas of a contender, and count."""
     # As in a log with many sagas: a small index is stored in a tenth of the space that its entries take later.
     place.client.config_set("zset-max-ziplist-entries", 0)
+    try:
+        return _count(place, contender, plan)
+    finally:
+        place.client.config_set("zset-max-ziplist-entries", 128)
+
+
+def _count(place: Bed, contender: Contender, plan: Plan) -> Counts:
     numbers = range(plan.warm, plan.warm + min(plan.sagas, MOST))
     with course(place, contender, plan) as warm, Monitor(place.client) as monitor:
         file_before = _file_size(place)

@@ -47,6 +47,9 @@ class Monitor:
 
     def __init__(self, client: "redis.Redis") -> None:
         self._client: Any = client
+        # One that may hear nothing for longer than an answer may take.
+        options = {**client.connection_pool.connection_kwargs, "socket_timeout": None}
+        self._listener: Any = redis.Redis(connection_pool=redis.ConnectionPool(**options))
         self._listening = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._end = uuid.uuid4().hex
@@ -83,7 +86,7 @@ class Monitor:
         return taken
 
     def _listen(self) -> None:
-        with self._client.monitor() as monitor:
+        with self._listener.monitor() as monitor:
             self._listening.set()
             for line in monitor.listen():
                 if line["client_type"] == "lua":
