@@ -7,6 +7,7 @@ from typing import Final
 
 from benchmarks.contenders import BASE
 from benchmarks.figures import spread
+from benchmarks.plan import Plan
 from benchmarks.results import Results, Rounds, column, compared
 
 BEGIN: Final = "<!-- The figures of `make bench` begin here. -->"
@@ -28,10 +29,12 @@ def told(results: Results) -> str:
     """Return the tables with their marks."""
     asked, machine = results.asked, results.machine
     heading = (
-        f"{asked['rounds']} rounds of {asked['sagas']:,} sagas on {machine['processors']} processors"
+        f"{asked['rounds']} round(s) of {asked['sagas']:,} sagas on {machine['processors']} processors"
         f" (load {machine['load_at_start']:.1f} before), Celery {machine['packages']['celery']}, Redis"
         f" {machine['redis_server']}; ratios to the chain with results: median (smallest to largest round)."
     )
+    if asked["rounds"] < Plan.rounds:
+        heading += " A short run, which shows no more than what takes part."
     timed = ("\n".join(_timed(results, *each)) for each in results.rounds.items())
     return "\n\n".join([BEGIN, heading, *timed, _counted(results), END])
 
