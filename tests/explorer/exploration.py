@@ -10,7 +10,7 @@ from boundaries import watched
 from celery import Celery
 from explored_saga import enter
 from judgement import wrongs_of
-from moments import Diary
+from moments import Diary, Moment
 from plots import PLOTS, Plot
 from processes import worlds_of_their_own
 from strikes import Kind, Point, Strike
@@ -28,7 +28,11 @@ class Run:
     points: list[Point]
     struck_at: Point | None
     wrongs: list[str]
-    status: str | None
+    end: Moment | None
+
+    @property
+    def status(self) -> str | None:
+        return self.end.status if self.end else None
 
 
 class Explorer:
@@ -76,7 +80,7 @@ class Explorer:
             points=world.striker.points,
             struck_at=world.striker.struck_at,
             wrongs=[*world.wrongs, *wrongs],
-            status=end.status if end else None,
+            end=end,
         )
 
     def explore(self, plot: Plot, kind: Kind, *, wanted: slice = slice(None)) -> Iterator[str]:
