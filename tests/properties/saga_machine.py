@@ -28,6 +28,7 @@ ORDINARY = st.sampled_from(
 )
 RECORD = st.sampled_from(["s1", "s1:undo", "s2", "s2:fallback", "s3", "s4:undo", "s9"])
 SELDOM = st.integers(0, 5).map(lambda n: n == 0)
+MEANWHILE = st.sampled_from(["", "", "", "sweep", "pause_saga", "resume_saga", "cancel_saga"])
 WAIT = st.sampled_from([0.0, 0.0, 100.0, 1000.0])
 COST = st.sampled_from(["attempt", "death"])
 # So many things happen to a saga that is over; then another one starts.
@@ -137,6 +138,19 @@ class SagaMachine(RuleBasedStateMachine):
             killed=killed,
             inline=inline,
         )
+
+    @happens(lost=st.booleans(), meanwhile=MEANWHILE)
+    def succeed_and_go_on_inline(self, lost: bool, meanwhile: str) -> None:  # noqa: FBT001
+        """Lose the answer, or not; let something happen; report, perhaps again."""
+        attempt = self.workers.begin()
+        if attempt and lost:
+            self.workers.report(attempt, "done", final=False, wait=0.0, killed=1, inline=True)
+        if meanwhile == "sweep":
+            self.workers.sweep(final=False, cost="death")
+        elif meanwhile:
+            self.saga.act(meanwhile)
+        if attempt:
+            self.workers.report(attempt, "done", final=False, wait=0.0, inline=True)
 
     @happens(
         record=RECORD,

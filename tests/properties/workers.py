@@ -36,7 +36,7 @@ class Workers:
         claim = self.claim_of(message)
         answer = self.saga.claim(message.path, claim, brought=message.brought)
         if isinstance(answer, Run):
-            return self._begin(message, claim.token)
+            return self._attempt(message, claim.token)
         if isinstance(answer, Done):
             self._go_on(message)
         return None
@@ -45,7 +45,7 @@ class Workers:
         """Claim a message's record under a new token."""
         return claim_under(next(self.tokens), message)
 
-    def _begin(self, message: Message, token: str) -> Attempt:
+    def _attempt(self, message: Message, token: str) -> Attempt:
         attempt = Attempt(message=message, token=token)
         self.saga.world.attempts.append(attempt)
         return attempt
@@ -92,7 +92,7 @@ class Workers:
         following = message.next()
         assert following is not None
         if all(each.token != token for each in self.saga.world.attempts):
-            self._begin(following, token)
+            self._attempt(following, token)
 
     def advance(self, longest_wait: float = LONGEST) -> Any:
         """Publish what remains."""
@@ -103,6 +103,11 @@ class Workers:
 
     def work(self, *, answer: str, final: bool, longest_wait: float, inline: bool = False) -> None:
         """Publish what remains, deliver it, and let it answer."""
+        if attempt := self.begin(longest_wait):
+            self.report(attempt, answer, final=final, wait=0.0, inline=inline)
+
+    def begin(self, longest_wait: float = LONGEST) -> Attempt | None:
+        """Publish what remains, and deliver it; answers the attempt that runs."""
         found = self.advance(longest_wait)
         attempt = None
         if isinstance(found, Running):
@@ -113,8 +118,7 @@ class Workers:
         elif isinstance(found, Publish):
             attempt = self.deliver(self.messages[-1])
             assert attempt, f"nobody may do {found.records[0]}"
-        if attempt:
-            self.report(attempt, answer, final=final, wait=0.0, inline=inline)
+        return attempt
 
     def take_over(self, path: str, token: str) -> bool:
         """Take a claim over, as a sweep does."""
