@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker up chaos chaos-breaker test acceptance long explore bench bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker up chaos chaos-breaker test acceptance long explore bench bench-growth bench-breaker lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ explore: install ## Kill, freeze, cut off or cancel at every boundary, one point
 bench: install ## Compare sagas with plain chains and other libraries: ROUNDS (5), SAGAS (1000), ONLY, SYNC, PROFILE
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
 	@$(BIN)/python -m benchmarks
+
+bench-growth: install ## Measure how a saga's cost grows, and write docs/performance.md: AXES, ROUNDS (5), SAGAS (200), OTHERS
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
+	@$(BIN)/python -m benchmarks.growth
 
 bench-breaker: install ## Compare what a closed circuit breaker costs with two other libraries
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench

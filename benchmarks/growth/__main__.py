@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.growth.axes import measure_payload, measure_steps, measure_workers
 from benchmarks.growth.others import measure_others
 from benchmarks.growth.page import write_page
-from benchmarks.growth.plan import Plan, Rows
+from benchmarks.growth.plan import AXES, Plan, Rows
 from benchmarks.growth.plots import draw
 from benchmarks.growth.results import Results
 from benchmarks.processes import bed
@@ -31,18 +31,19 @@ def main() -> int:
 
     rows: Rows = []
     with tempfile.TemporaryDirectory() as directory, bed(Path(directory)) as broker:
-        server = broker.client.info("server")
-        machine = describe_machine(server["redis_version"])
+        machine = describe_machine(broker.client.info("server")["redis_version"])
         for axis in plan.axes:
             say(axis)
             rows += [{"axis": axis, **row} for row in _MEASURES[axis](plan, broker, say)]
             broker.clear()
-    seconds = time.monotonic() - began
-    results = Results.of(plan, machine=machine, rows=rows, seconds=seconds)
-    results.write(plan.results)
-    write_page(results, plan.page)
-    draw(results, plan.page.parent)
-    say(f"written: {plan.results}, {plan.page}")
+            seconds = time.monotonic() - began
+            results = Results.of(plan, machine=machine, rows=rows, seconds=seconds)
+            results.write(plan.results)  # now and then: a run is long
+    say(f"written: {plan.results}")
+    if set(plan.axes) == set(AXES):  # the page is of one run
+        write_page(results, plan.page)
+        draw(results, plan.page.parent)
+        say(f"written: {plan.page}")
     return 0
 
 

@@ -8,9 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.growth.dispatches import DISPATCHES
 from benchmarks.growth.plan import Plan, Rows, Say
-from benchmarks.growth.sagas import FIVE, ORDER_BYTES, saga_of
+from benchmarks.growth.sagas import DISPATCHES, FIVE, ORDER_BYTES, Dispatch, saga_of
 from benchmarks.growth.stand import Stand, stand
 from benchmarks.processes import Bed, bed
 
@@ -27,7 +26,7 @@ def measure_steps(plan: Plan, broker: Bed, say: Say) -> Rows:
     """Run sagas of few and of many steps, so many that each run has about as many steps."""
     with _one_stand(broker) as one:
 
-        def case(steps: int, dispatch: str) -> Case:
+        def case(steps: int, dispatch: Dispatch) -> Case:
             saga, count = saga_of(steps, dispatch=dispatch), _fewer(plan.sagas * FIVE // steps)
             labels = {"steps": steps, "dispatch": dispatch}
             return labels, lambda: asdict(one.run(saga, count, ORDER_BYTES))
@@ -40,7 +39,7 @@ def measure_payload(plan: Plan, broker: Bed, say: Say) -> Rows:
     """Run sagas with small and with large inputs, each of which all five steps read."""
     with _one_stand(broker) as one:
 
-        def case(size: int, dispatch: str) -> Case:
+        def case(size: int, dispatch: Dispatch) -> Case:
             saga, count = (
                 saga_of(FIVE, dispatch=dispatch),
                 min(plan.sagas, _fewer(_BYTES_A_RUN // size)),
@@ -63,7 +62,7 @@ def measure_workers(plan: Plan, broker: Bed, say: Say) -> Rows:
             for database, processes in enumerate(plan.workers)
         }
 
-        def case(processes: int, dispatch: str, *, waits: bool) -> Case:
+        def case(processes: int, dispatch: Dispatch, *, waits: bool) -> Case:
             saga = saga_of(FIVE, dispatch=dispatch, waits=waits)
             count = _fewer(plan.sagas * min(processes, 4) // 4) if waits else plan.sagas
             labels = {"processes": processes, "dispatch": dispatch, "waits": waits}

@@ -103,10 +103,8 @@ class Crowd:
     def _queued(self, saga_id: str, size: int) -> _Original:
         """Start one; its message was published a while ago, and is looked for now and then."""
         self._start(saga_id)
-        saga, _, due, *_ = self._store.keys_of(saga_id)
-        self._store.client.hincrby(saga, "sent", -_AGO)
-        self._store.client.zincrby(due, -_AGO, saga_id)
-        return _Original(id=saga_id, spread=_AGO + size // self._store.shards * _LOOK_EACH)
+        self._store.client.hincrby(self._store.keys_of(saga_id)[0], "sent", -_AGO)
+        return _Original(id=saga_id, spread=size // self._store.shards * _LOOK_EACH)
 
     def _waiting(self, saga_id: str, _size: int) -> _Original:
         """Let one wait for the next attempt at its third step."""

@@ -20,7 +20,7 @@ class Plan:
 
     ``ROUNDS``, ``SAGAS`` (at most so many a run), ``OTHERS`` (sagas in the log), ``STEPS``, ``PAYLOADS`` (bytes),
     ``WORKERS`` (processes), ``AXES`` (of the four), ``RESULTS`` (a file for the figures), ``PAGE`` (the page whose tables are
-    written anew).
+    written anew, where all four are measured).
     """
 
     rounds: int = 5

@@ -10,6 +10,7 @@ import matplotlib as mpl
 mpl.use("svg")
 
 from matplotlib import pyplot as plt
+from matplotlib import ticker
 
 from benchmarks.growth import reading
 from benchmarks.growth.plan import Rows
@@ -18,15 +19,17 @@ from benchmarks.growth.results import Results
 
 _STYLE: Final = {
     "svg.hashsalt": "amends",  # so that equal figures give equal files
-    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
     "axes.grid": True,
     "grid.alpha": 0.3,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
+    "figure.constrained_layout.use": True,
 }
 _DASHES: Final = {"chain": "-", "inline": "--"}
-_COLOURS: Final = ("#1f6f8b", "#d1495b", "#edae49", "#5c946e")
+_COLOURS: Final = ("#2a6f97", "#d98e04", "#6b705c")
 
 Axes = Any  # matplotlib has no types here
 
@@ -39,7 +42,7 @@ def draw(results: Results, directory: Path) -> None:
                 continue
             figure, axes = plt.subplots(1, width, figsize=(4.6 * width, 3.6), squeeze=False)
             plot(results, axes[0])
-            figure.tight_layout()
+            _legend(figure, axes[0][0])
             figure.savefig(directory / f"growth-{name}.svg", metadata={"Date": None})
             plt.close(figure)
 
@@ -58,10 +61,10 @@ def _others(results: Results, axes: Sequence[Axes]) -> None:
             _line(ax, sizes, ratios, label=label, color=colour)
         ax.axhline(1.0, color="black", linewidth=0.8)
         ax.axhline(1.1, color="black", linewidth=0.8, linestyle=":")
-        ax.set(xscale="log", ylim=(0.7, 1.3), title=f"others {told}")
+        low, high = ax.get_ylim()
+        ax.set(xscale="log", ylim=(min(low, 0.7), max(high, 1.3)), title=f"others {told}")
         ax.set(xlabel="other sagas in the log", ylabel="cost of a saga (1 = without others)")
         _ticks(ax, sizes)
-        ax.legend()
 
 
 def _steps(results: Results, axes: Sequence[Axes]) -> None:
@@ -70,6 +73,7 @@ def _steps(results: Results, axes: Sequence[Axes]) -> None:
     _by_label(axes[0], rows, "steps", figures, per_step=True)
     axes[0].set(xscale="log", yscale="log", xlabel="steps of the saga", ylabel="ms for each step")
     _ticks(axes[0], labels_of(rows, "steps"))
+    _plain(axes[0])
 
 
 def _payload(results: Results, axes: Sequence[Axes]) -> None:
@@ -79,6 +83,7 @@ def _payload(results: Results, axes: Sequence[Axes]) -> None:
     axes[0].set(xscale="log", yscale="log", xlabel="bytes of the input, JSON")
     axes[0].set(ylabel="ms for each saga of five steps")
     _ticks(axes[0], labels_of(rows, "bytes"))
+    _plain(axes[0])
 
 
 def _workers(results: Results, axes: Sequence[Axes]) -> None:
@@ -92,7 +97,6 @@ def _workers(results: Results, axes: Sequence[Axes]) -> None:
             _line(ax, counts, rates, label=dispatch, color=_COLOURS[0], linestyle=_DASHES[dispatch])
         ax.set(xlabel="processes of the worker", ylabel="sagas/s", title=title)
         ax.set_ylim(0, ax.get_ylim()[1])
-        ax.legend()
         _ticks(ax, labels_of(rows, "processes"))
 
 
@@ -118,7 +122,6 @@ def _by_label(
             _line(
                 ax, at, each, label=f"{dispatch}: {told}", color=colour, linestyle=_DASHES[dispatch]
             )
-    ax.legend(fontsize=8)
 
 
 def _line(ax: Axes, at: Sequence[float], each: Sequence[Sequence[float]], **how: Any) -> None:
@@ -127,6 +130,18 @@ def _line(ax: Axes, at: Sequence[float], each: Sequence[Sequence[float]], **how:
     low = [mid - min(values) for mid, values in zip(middle, each, strict=True)]
     high = [max(values) - mid for mid, values in zip(middle, each, strict=True)]
     ax.errorbar(at, middle, yerr=[low, high], marker="o", markersize=4, capsize=3, **how)
+
+
+def _legend(figure: Any, ax: Axes) -> None:
+    """Say below what the lines are; the axes of one figure have the same."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+
+
+def _plain(ax: Axes) -> None:
+    """Write figures as such, not as powers."""
+    ax.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
 
 
 def _ticks(ax: Axes, at: Sequence[int]) -> None:

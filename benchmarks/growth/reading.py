@@ -27,6 +27,12 @@ def cpu_log(row: dict[str, Any]) -> float:
     return float(row["cpu_log"])
 
 
+def less_idle(idle: Rows) -> Figure:
+    """Return what reads the processor time of a saga, less what its log and worker take anyway in that time."""
+    taken = {row["on"]: row["log"] + row["worker"] for row in idle}
+    return lambda row: cpu(row) - taken[row["on"]] * wall(row)
+
+
 def scripts(row: dict[str, Any]) -> float:
     """Return the processor time of all scripts together."""
     return float(sum(row["costs"].values()))

@@ -15,6 +15,7 @@ from amends import Saga, Step, activity
 from benchmarks.stamps import stamp
 
 Dispatch = Literal["chain", "inline"]
+DISPATCHES: Final[tuple[Dispatch, ...]] = ("chain", "inline")
 
 ORDER_BYTES: Final = 500
 """What an order takes as JSON, with three items and an address."""
@@ -86,7 +87,7 @@ def saga_of(steps: int, *, dispatch: Dispatch = "chain", waits: bool = False) ->
         Step(one, name=f"step_{n}", compensation=undo) for n, one in enumerate(activities, start=1)
     ]
     name = f"{dispatch}_{steps}{'_waiting' * waits}"
-    return Saga(name, input=Load, output=Result, steps=each)
+    return Saga(name, input=Load, output=Result, steps=each, dispatch=dispatch)
 
 
 CROWD: Final = Saga(

@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.figures import spread
 from benchmarks.growth import reading
+from benchmarks.growth.crowd import KINDS
 from benchmarks.growth.plan import Rows
 from benchmarks.growth.reading import compared, labels_of, markdown, median, values, where
 from benchmarks.growth.results import Results
@@ -32,35 +33,33 @@ def machine(results: Results) -> str:
 
 def others(results: Results) -> str:
     """Compare a log with others in it with an empty one."""
-    whole, alone = results.of_what("others"), results.of_what("scripts")
+    found = [results.of_what(what) for what in ("others", "scripts", "idle")]
     heading = [
         "others in the log",
         "time",
         "processor",
-        "of it the log's Redis",
+        "less what is taken idle",
         "the scripts alone",
     ]
     lines = []
-    for kind in labels_of(whole, "kind"):
-        for size in labels_of(whole, "size"):
-            mine, scripts = (where(rows, kind=kind, size=size) for rows in (whole, alone))
-            cells = [
-                _ratio(mine, figure) for figure in (reading.wall, reading.cpu, reading.cpu_log)
-            ]
-            lines.append([f"{size:,} {_KIND[kind]}", *cells, _ratio(scripts, reading.scripts)])
+    for kind in KINDS:
+        for size in labels_of(found[0], "size"):
+            whole, alone, idle = (where(rows, kind=kind, size=size) for rows in found)
+            figures = (reading.wall, reading.cpu, reading.less_idle(idle))
+            cells = [_ratio(whole, figure) for figure in figures]
+            lines.append([f"{size:,} {_KIND[kind]}", *cells, _ratio(alone, reading.scripts)])
     return markdown(heading, lines)
 
 
 def scripts(results: Results) -> str:
     """Tell the processor time of each script, without others and with the most of them."""
     rows = [row for row in results.of_what("scripts") if row["size"] == _most(results)]
-    kinds = labels_of(rows, "kind")[::-1]
-    heading = ["script", "none, µs", *(f"{_most(results):,} {_KIND[kind]}" for kind in kinds)]
+    heading = ["script", "none, µs", *(f"{_most(results):,} {_KIND[kind]}" for kind in KINDS)]
     lines = []
     for name in rows[0]["costs"]:
         figure = reading.script(name)
         base = median(rows, figure, on="without") * 1e6
-        cells = [_ratio(where(rows, kind=kind), figure) for kind in kinds]
+        cells = [_ratio(where(rows, kind=kind), figure) for kind in KINDS]
         lines.append([name, f"{base:.0f}", *cells])
     return markdown(heading, lines)
 
@@ -77,7 +76,7 @@ def standing(results: Results) -> str:
         "worker idle",
     ]
     lines = [["none", "", "", "", *_idle(where(idle, on="without"))]]
-    for row in sorted(logs, key=lambda row: (row["kind"], row["size"])):
+    for row in logs:
         mine = where(idle, on="with", kind=row["kind"], size=row["size"])
         lines.append(
             [
