@@ -8,8 +8,6 @@ from boundaries import Boundary
 from claims import Claims
 from processes import Process, Strand, current
 
-from amends.store import Store
-
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
@@ -160,7 +158,7 @@ class Striker:
 
     def note(self, boundary: Boundary, arguments: tuple[Any, ...], answer: Any) -> None:
         """Let the claims be watched."""
-        if boundary.owner is Store:
+        if boundary.method == "try_many":
             _, script, calls = arguments
             for (_, values), each in zip(calls, answer, strict=True):
                 if not isinstance(each, Exception):
