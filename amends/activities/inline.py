@@ -12,7 +12,7 @@ from celery import Task
 
 from amends.activities.attempt import Attempt, Definition, Ended, Onward
 from amends.activities.guard import permit_token
-from amends.answers import Run
+from amends.answers import Publish, Run
 from amends.itinerary import Itinerary
 from amends.log import Claim, SagaLog
 from amends.messages import claimer, queue_of
@@ -71,7 +71,7 @@ class Steps:
     def __init__(self, task: Task[Any, Any], log: SagaLog, saga_id: str) -> None:
         self._task: Any = task
         self._log = log
-        self._saga_id = saga_id
+        self.saga_id = saga_id
         self._until = time.monotonic() + INLINE_FOR
         self.link: Link | None = None
 
@@ -80,10 +80,24 @@ class Steps:
 
         Raises `LogUnavailable` if that is in vain.
         """
+        self._itinerary = run.itinerary
         ended = self._attempt(self._task.activity, run, path, token, permit_token)
         while ended.follows.run and ended.claim:
             ended = self._go_on(ended.follows.run, ended.claim.token)
         return ended
+
+    def rest(self) -> Publish | None:
+        """Return what is left of the message's chain, as if it were to be published anew; None if nothing is."""
+        links: Any = (self._task.request.chain or ())[::-1]
+        if not links:
+            return None
+        number = links[0]["options"]["task_id"].removeprefix(f"{self.saga_id}.").partition(".")[0]
+        return Publish(
+            itinerary=self._itinerary,
+            number=int(number),
+            wait=0.0,
+            records=[(link["kwargs"]["step"], link["options"].get("retries", 0)) for link in links],
+        )
 
     def _go_on(self, run: Run, token: str) -> Ended:
         """Carry out the chain's next link, whose claim this is."""
@@ -105,7 +119,7 @@ class Steps:
             activity,
             self._log,
             run,
-            saga_id=self._saga_id,
+            saga_id=self.saga_id,
             path=path,
             token=token,
             onward=self._onward(run.itinerary),

@@ -43,6 +43,7 @@ from amends.messages import (
 )
 from amends.observers.monitors import in_one_message
 from amends.payload import output_json, validated
+from amends.publication import is_prepared, publish_chains
 
 CLAIM_PATIENCE: Final = 5.0
 """Seconds that a claim keeps its pool slot while the log is away."""
@@ -100,7 +101,7 @@ class ActivityTask(CeleryTask):
         if isinstance(claim, Run):
             steps = Steps(self, log, saga_id)
             ended = steps.carry_out(claim, path, token=token, permit_token=self._permit_token)
-            self._follow(ended, saga_id, steps.link)
+            self._follow(ended, steps)
         elif isinstance(claim, Stop):
             _logger.info("saga %s: %s stops here: %s", saga_id, path, claim.reason)
             stop_chain(self)
@@ -160,21 +161,36 @@ class ActivityTask(CeleryTask):
         _logger.warning("%s waits %.0f s: %s", self.request.id, countdown, error)
         raise Retry("the saga log is away", exc=error, sig=message)
 
-    def _follow(self, ended: Ended, saga_id: str, link: Link | None) -> None:
-        """Let Celery do what the log says follows. A step that failed for good fails as a task too.
+    def _follow(self, ended: Ended, steps: Steps) -> None:
+        """Do what the log says follows. A step that failed for good fails as a task too.
 
-        But not one of a `link` that ran inline: the task is that of the message's own step, and done.
+        But not one that ran inline: the task is that of the message's own step, and done.
         """
-        if ended.fails and ended.error and link is None:
+        if ended.fails and ended.error and steps.link is None:
             raise ended.error
         if ended.follows.action == "go":
+            self._publish_rest(steps)
             return
         if ended.follows.action == "retry":
-            self._publish_retry(ended, link)
+            self._publish_retry(ended, steps.link)
             return
         stop_chain(self)
         if ended.follows.action == "advance":
-            send_advance(self.app, saga_id, ended.follows.number)
+            send_advance(self.app, steps.saga_id, ended.follows.number)
+
+    def _publish_rest(self, steps: Steps) -> None:
+        """Publish the chain's next link, as Celery would when the task is done, for less.
+
+        And where the broker is away, Celery would take the finished task for a failed one.
+        """
+        rest = steps.rest()
+        if rest is None or not is_prepared(self.app, rest):
+            return
+        stop_chain(self)
+        try:
+            publish_chains(self.app, [steps.saga_id], rest)
+        except OperationalError as error:
+            _logger.warning("saga %s goes on when it is due: %s", steps.saga_id, error)
 
     def _publish_retry(self, ended: Ended, link: Link | None) -> None:
         if ended.wait <= settings_of(self.app).max_countdown:

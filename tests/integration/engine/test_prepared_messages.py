@@ -11,10 +11,11 @@ from celery import Celery, Task, signals
 from kombu.exceptions import OperationalError
 from letters import app_with, letter_saga, published, taken, what_remains
 
-from amends import Saga, Step, activity, coordinator
+from amends import Saga, Step, activity, publication
 from amends.answers import Publish
-from amends.coordinator import publish, publish_canvas
+from amends.coordinator import publish
 from amends.itinerary import Itinerary
+from amends.publication import publish_canvas
 from local.ports import free_port
 
 
@@ -72,7 +73,7 @@ def no_canvas(monkeypatch):
     def refuse(*_):
         pytest.fail("it was published as a canvas")
 
-    monkeypatch.setattr(coordinator, "publish_canvas", refuse)
+    monkeypatch.setattr(publication, "publish_canvas", refuse)
 
 
 @pytest.mark.parametrize("records", WHAT.values(), ids=WHAT)
@@ -217,7 +218,7 @@ def test_a_message_of_the_protocol_without_headers_is_made_by_celery(
 ):
     made = []
     monkeypatch.setattr(
-        coordinator, "publish_canvas", lambda app, saga_id, what: made.append(saga_id)
+        publication, "publish_canvas", lambda app, saga_id, what: made.append(saga_id)
     )
     publish(app_with(f"{redis_url}/4", task_protocol=1), saga_id, what_remains(START))
     assert made == [saga_id]

@@ -12,8 +12,9 @@ from letters import all_published, all_taken, app_with, letter_saga, what_remain
 
 import amends
 from amends import SagaAlreadyStarted, saga
-from amends.coordinator import publish_canvas, publish_many
+from amends.coordinator import publish_many
 from amends.log import log_of
+from amends.publication import publish_canvas
 from local.ports import free_port
 
 START = [("pay", 0), ("tell", 0), ("file", 0), ("check", 0)]
