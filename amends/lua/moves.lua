@@ -26,6 +26,8 @@ local function add_event(name, path, members)
 end
 
 -- Counts a time in ms by the first bound, in seconds, that it is within.
+local SAGA_BOUNDS = '0.1 0.25 0.5 1 2.5 5 10 30 60 300 900 3600 14400 86400'
+local ATTEMPT_BOUNDS = '0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 30 60 300'
 local function count_time(ms, bounds, words)
   local within = 'inf'
   for bound in bounds:gmatch('%S+') do
@@ -121,7 +123,7 @@ local function settle()
   local outcome = redis.call('HGET', SAGA, 'outcome')
   add_event('saga.finished', nil, '"status":"' .. new .. '","outcome":"' .. outcome .. '"')
   count(1, 'ended|' .. saga_name .. '|' .. new .. '|' .. outcome)
-  count_time(NOW - created, '0.1 0.25 0.5 1 2.5 5 10 30 60 300 900 3600 14400 86400', 'took|' .. saga_name)
+  count_time(NOW - created, SAGA_BOUNDS, 'took|' .. saga_name)
 end
 
 -- Numbers messages; answers the first number.
@@ -147,10 +149,7 @@ end
 
 -- An attempt that ended: its claim is spent whatever it brought, an attempt only if it made one.
 local function end_claim(code, spent)
-  if spent then
-    local bounds = '0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 30 60 300'
-    count_time(NOW - get(code, 'c'), bounds, 'ran|' .. saga_name .. '|' .. path_of(code))
-  end
+  if spent then count_time(NOW - get(code, 'c'), ATTEMPT_BOUNDS, 'ran|' .. saga_name .. '|' .. path_of(code)) end
   redis.call('HDEL', SAGA, code .. '.o', code .. '.c', code .. '.l', code .. '.w')
   if spent then redis.call('HINCRBY', SAGA, code .. '.a', 1) end
 end

@@ -120,8 +120,8 @@ def test_an_undo_has_a_histogram_of_its_own():
 )
 def test_the_bounds_are_those_of_the_scripts(name, bounds):
     text = (files(lua) / "moves.lua").read_text(encoding="utf-8")
-    [found] = re.findall(rf"local {name} = {{([^}}]+)}}", text)
-    assert tuple(map(float, found.split(","))) == bounds
+    [found] = re.findall(rf"local {name} = '([^']+)'", text)
+    assert tuple(map(float, found.split())) == bounds
 
 
 def test_what_a_later_release_counts_is_passed_over():
