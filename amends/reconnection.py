@@ -7,6 +7,7 @@ from celery import bootsteps
 from redis.exceptions import ConnectionError as RedisAway
 
 from amends.channels import keep_client
+from amends.deliveries import hold_in_memory
 
 
 class Reconnection(bootsteps.StartStopStep):
@@ -23,6 +24,7 @@ class Reconnection(bootsteps.StartStopStep):
         """Let the channel say that its connection is gone, and keep its client while it is not."""
         channel = consumer.task_consumer.channel
         keep_client(channel)
+        hold_in_memory(channel, consumer.app.tasks)
         if hasattr(channel, "_connparams"):  # kombu's Redis transport
             channel._connparams = _unless_gone(channel, channel._connparams)  # noqa: SLF001
 

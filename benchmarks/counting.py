@@ -15,7 +15,7 @@ from benchmarks.running import PATIENCE, course
 
 MOST: Final = 200
 """So many sagas are counted at most."""
-_OF_LOOKING: Final = frozenset({"LLEN", "HLEN"})  # whether all messages are acknowledged
+_OF_LOOKING: Final = frozenset({"LLEN", "HLEN", "ZCARD"})  # whether all is done
 # What does not grow with the sagas: definitions are kept once per shard, and workers say that they live.
 _NOT_OF_A_SAGA: Final = re.compile(r"amends:(shards|\{workers\}.*|\{\d+\}:(definitions|counters))")
 

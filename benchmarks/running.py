@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import redis
 
+from amends.log import SagaLog
 from benchmarks.contenders import Contender
-from benchmarks.contenders.application import BROKER
+from benchmarks.contenders.application import BROKER, LOG
 from benchmarks.driving import Driver, driver
 from benchmarks.figures import percentile
 from benchmarks.plan import Plan
@@ -60,11 +61,13 @@ class Course:
             self.worker.hold()
 
     def settle(self) -> None:
-        """Wait until the last message is acknowledged."""
-        with redis.Redis.from_url(f"{self.place.url}/{BROKER}") as client:
-            until = time.monotonic() + PATIENCE
-            broker: Any = client
-            while broker.llen("celery") or broker.hlen("unacked"):
+        """Wait until the last message is acknowledged, and the last saga of ours has ended in the log."""
+        with (
+            redis.Redis.from_url(f"{self.place.url}/{BROKER}") as broker,
+            redis.Redis.from_url(f"{self.place.url}/{LOG}", decode_responses=True) as client,
+        ):
+            log, until = SagaLog(client), time.monotonic() + PATIENCE
+            while broker.llen("celery") or broker.hlen("unacked") or log.count_live():
                 if time.monotonic() > until:
                     raise TimeoutError(f"messages are left: {self.worker.tail()}")
                 time.sleep(0.02)

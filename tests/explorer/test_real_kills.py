@@ -90,7 +90,14 @@ class Theatre:
         """Let the frozen worker go on, and wait until no message is in anybody's hands."""
         for worker in self.workers:
             os.killpg(worker.pid, signal.SIGCONT)
-        self.wait_until(lambda: not self.broker.hlen("unacked"))
+        thawed = time.monotonic()
+        self.wait_until(lambda: self._hands_are_empty(since=thawed))
+
+    def _hands_are_empty(self, since):
+        """Tell whether both workers said so since then."""
+        beats = log_of(self.app).workers.read_heartbeats()
+        recent = [beat for beat in beats if beat.age < time.monotonic() - since]
+        return len(recent) == len(self.workers) and not any(map(any, (b.messages for b in recent)))
 
     def close(self):
         for sign in (signal.SIGCONT, signal.SIGTERM):
