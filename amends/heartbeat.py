@@ -90,15 +90,16 @@ class Heartbeat:
             self._ends.wait(INTERVAL)
 
 
-def lost_owner(log: SagaLog, running: Running) -> Cost | None:
+def lost_owner(running: Running, heartbeat_of: Callable[[str], Beat | None]) -> Cost | None:
     """Tell whether a claim has lost its owner, and what that costs it; None where it has not.
 
+    `heartbeat_of` reads what a worker said last, after the claim was read.
     Its owner is dead when its worker did not beat for `DEAD_AFTER`, or has beaten since the claim without naming
     the process. It lives and has abandoned the claim when it no longer has the message: the answer to the claim, or the
     result, could not be written. What runs without a worker has no owner, and only its time ends it.
     """
     worker = running.owner.partition(":")[0]
-    return judged(running, log.workers.read_heartbeat(worker)) if worker else None
+    return judged(running, heartbeat_of(worker)) if worker else None
 
 
 def judged(running: Running, heartbeat: Beat | None) -> Cost | None:

@@ -1,6 +1,8 @@
 """The saga log: one method for each atomic transition, and the reads."""
 
 import os
+import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -234,6 +236,15 @@ class SagaLog:
     def put_back(self, saga_ids: Iterable[str]) -> None:
         """Let sagas that were taken be due now, where they are alive still."""
         self._store.put_back(saga_ids)
+
+    def hasten_sagas(self, count: int, *, beyond: float) -> int:
+        """Draw so many of the sagas alive, and let those be due now that are not within `beyond` seconds; answers how many."""
+        drawn = Counter(random.choices(range(self._store.shards), k=count))  # noqa: S311
+        calls = [
+            ([self._store.due_key(shard)], [some, round(beyond * 1000)])
+            for shard, some in drawn.items()
+        ]
+        return sum(self._store.call_many("hasten_sagas", calls))
 
     def count_live(self) -> int:
         """Count the sagas that a sweep may come to look at."""

@@ -23,6 +23,9 @@ from amends.payload import error_json
 _TAKEN_FOR: Final = 10.0
 BATCH: Final = 50
 """Sagas of a shard that one sweep looks at."""
+_HASTENED_BY_EACH: Final = 8
+"""Sagas that are drawn to be looked at sooner, for each that has lost its message."""
+_LATER: Final = 120.0
 _LONG: Final = 1_000  # messages
 _LONG_PATIENCE: Final = 3600.0
 _logger = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ class Sweep:
         self._may_judge = may_judge
         self._queue_length = cache(partial(queue_length, app))  # one question a queue and sweep
         self._count_live = cache(self._log.count_live)
+        self._heartbeat_of = self._log.workers.read_heartbeat
 
     def run_once(self) -> int:
         """Set every saga going that is due and stands still. Answers how many were due.
@@ -53,9 +57,10 @@ class Sweep:
         kombu's ``OperationalError`` with the broker away: then nothing can be.
         """
         due = self._log.take_due(lease=_TAKEN_FOR, limit=BATCH)
+        lost = 0
         for k, (saga_id, found) in enumerate(zip(due, self._look(due), strict=True)):
             try:
-                self._heal(saga_id, found)
+                lost += self._heal(saga_id, found)
             except LogUnavailable:
                 raise
             except OperationalError:
@@ -63,6 +68,10 @@ class Sweep:
                 raise
             except Exception:
                 _logger.exception("saga %s stays due", saga_id)
+        if (
+            lost
+        ):  # seldom alone: those that stand were to be looked at later, the more of them the later
+            self._log.hasten_sagas(lost * _HASTENED_BY_EACH, beyond=_LATER)
         return len(due)
 
     def heal(self, saga_id: str) -> None:
@@ -70,17 +79,22 @@ class Sweep:
         self._heal(saga_id, self._look([saga_id])[0])
 
     def _look(self, saga_ids: Sequence[str]) -> list[_Found]:
+        self._heartbeat_of = cache(
+            self._log.workers.read_heartbeat
+        )  # one question a worker and look
         # What one may not judge stays due, for those that may.
         again = LOOK_AGAIN if self._may_judge() else 0
         longest = self._settings.max_countdown
         return self._log.look_at_sagas(saga_ids, longest_wait=longest, again=again)
 
-    def _heal(self, saga_id: str, found: _Found) -> None:
+    def _heal(self, saga_id: str, found: _Found) -> bool:
+        """Heal a saga by what a look found; tell whether it has lost a message."""
         if isinstance(found, Exception):
             raise found
-        lost = isinstance(found, Waiting) and self._is_lost(found)
-        if lost or (isinstance(found, Running) and self._end_attempt(saga_id, found)):
+        waiting = found if isinstance(found, Waiting) and self._is_lost(found) else None
+        if waiting or (isinstance(found, Running) and self._end_attempt(saga_id, found)):
             advance(self._app, saga_id)
+        return waiting is not None and waiting.times > 0  # or there was none yet
 
     def _is_lost(self, waiting: Waiting) -> bool:
         """Judge a message by its queue.
@@ -101,7 +115,7 @@ class Sweep:
 
         A loss after the attempt's own time limit is a timeout like any other.
         """
-        lost = lost_owner(self._log, running) if self._may_judge() else None
+        lost = lost_owner(running, self._heartbeat_of) if self._may_judge() else None
         call = running.itinerary.records[running.path].call
         again, wait = True, 0.0
         if running.time_left <= 0 or (lost and running.limit_left <= 0):

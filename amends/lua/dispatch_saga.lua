@@ -14,9 +14,10 @@ local known, longest, only_look, again = ARGV[2], tonumber(ARGV[3]), ARGV[4] == 
 
 -- A message is presumed lost after 1, 2, 4 ... 10 minutes, and where its queue is empty six times sooner.
 -- It still may be one that a busy worker has fetched, hence the doubling. Where its queue is not
--- empty, it is looked at again every 15 s; of a shard at most four sagas a second, however many wait.
+-- empty, it is looked at again after a quarter of the time that it is under way, within 15 s and 2 minutes;
+-- of a shard at most one saga a second, however many wait: a sweep that finds lost ones hastens the others.
 local LOST_AFTER, LOST_AFTER_AT_MOST, SOONER = 60000, 600000, 6
-local LOOK, LOOK_EACH = 15000, 250
+local LOOK, LOOK_AT_MOST, LOOK_EACH = 15000, 120000, 1000
 local function message_sent()
   local sent, times = unpack(redis.call('HMGET', SAGA, 'sent', 'dispatches'))
   return tonumber(sent), tonumber(times), math.min(LOST_AFTER * 2 ^ math.min(times - 1, 10), LOST_AFTER_AT_MOST)
@@ -28,7 +29,8 @@ local function look_at_message(itinerary, code)
     return {'nothing', 'its message is under way'}
   end
   local overdue = NOW >= sent + patience
-  local look = NOW + math.max(LOOK, redis.call('ZCARD', DUE) * LOOK_EACH)
+  local calm = math.min(math.floor((NOW - sent) / 4), LOOK_AT_MOST)
+  local look = NOW + math.max(LOOK, calm, redis.call('ZCARD', DUE) * LOOK_EACH)
   set_due(overdue and look or math.min(sent + patience, look))
   return {'waiting', digest, itinerary, path_of(code), overdue and 1 or 0, NOW - sent, times}
 end

@@ -6,6 +6,7 @@ the sets of their shard. So a million are there within minutes, each as the scri
 
 import os
 import random
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -20,9 +21,12 @@ KINDS: Final[tuple[Kind, ...]] = ("live", "ended")
 RUNNING: Final = 100
 """So many of the live ones run: the processes of a large fleet."""
 AT_ONCE: Final = 500
+_MEASURED: Final = 2_000  # no run has more sagas
 _HOURS: Final = 6 * 3600.0
 _AGO: Final = 300_000  # ms
-_LOOK_EACH: Final = 250  # ms between the looks of one shard, as ``lua/dispatch_saga.lua`` has it
+# As ``lua/dispatch_saga.lua`` has them, in ms: between two looks at a message of that age, and between those of a shard.
+_LOOK: Final = 75_000
+_LOOK_EACH: Final = 1_000
 _ERROR: Final = '{"type":"ConnectionError","message":"the bank does not answer"}'
 _OUTPUT: Final = '{"reference":"8f14e45f-ceea-467f-a8f3-1e2d5c0b9a77"}'
 _PATHS: Final = [step.name for step in CROWD.itinerary.steps]
@@ -63,23 +67,27 @@ class Crowd:
         self.kind = kind
         self._copy = self._store.client.register_script(_COPY)
         self._random = random.Random(1047)  # noqa: S311
+        self._standing: list[str] = []
         self.size = 0
 
     @property
     def queued(self) -> int:
-        """How many messages wait: one for each that is alive, as its queue has a message for each in life."""
-        return self.size if self.kind == "live" else 0
+        """How many messages wait: one for each that is alive, as its queue has in life, with those that are measured."""
+        return self.size + _MEASURED if self.kind == "live" else 0
 
     def grow(self, size: int) -> None:
         """Let there be so many."""
         if not self.size and self.kind == "live":
             self._bring_running()
+        self._spread_looks(size)
         for _shard, ids in self._by_shard(size):
             kinds = [self._ended] if self.kind == "ended" else [self._queued, self._waiting]
             half = -(-len(ids) // len(kinds))
             for bring, part in zip(kinds, (ids[:half], ids[half:]), strict=False):
                 if part:
                     self._copy_all(bring(part[0], size), part[1:])
+                if bring == self._queued:
+                    self._standing += part
         self.size = size
 
     def _by_shard(self, size: int) -> Iterator[tuple[int, list[str]]]:
@@ -100,11 +108,24 @@ class Crowd:
             arguments = [original.id, len(own), original.spread, len(keys), *batch]
             self._copy(keys=[*keys, *copies], args=arguments)
 
+    def _spread(self, size: int) -> int:
+        a_shard: int = size // self._store.shards
+        return max(_LOOK, a_shard * _LOOK_EACH)
+
+    def _spread_looks(self, size: int) -> None:
+        """Let those that stand in the queue be looked at as seldom as with so many."""
+        now, spread = time.time() * 1000, self._spread(size)
+        pipeline = self._store.client.pipeline(transaction=False)
+        for saga_id in self._standing:
+            at = round(now + self._random.uniform(0, spread))
+            pipeline.zadd(self._store.due_key(self._store.shard_of(saga_id)), {saga_id: at})
+        pipeline.execute()
+
     def _queued(self, saga_id: str, size: int) -> _Original:
         """Start one; its message was published a while ago, and is looked for now and then."""
         self._start(saga_id)
         self._store.client.hincrby(self._store.keys_of(saga_id)[0], "sent", -_AGO)
-        return _Original(id=saga_id, spread=size // self._store.shards * _LOOK_EACH)
+        return _Original(id=saga_id, spread=self._spread(size))
 
     def _waiting(self, saga_id: str, _size: int) -> _Original:
         """Let one wait for the next attempt at its third step."""

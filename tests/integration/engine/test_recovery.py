@@ -183,6 +183,41 @@ def test_a_saga_that_was_published_a_thousand_times_is_only_looked_at_calmly(is_
     assert not is_published(age=1, times=5000)
 
 
+@pytest.fixture
+def calm(log, saga_id, monkeypatch):
+    """Give a saga whose message is lost too, and which is to be looked at in an hour, unless it is drawn."""
+    monkeypatch.setattr(recovery, "_HASTENED_BY_EACH", 100_000)  # every one is drawn
+    calm_id = f"calm-{saga_id}"
+    log.start_saga(calm_id, job_saga.itinerary, canonical_json({"job_id": calm_id, "amount": 1}))
+    bench.let_wait(log, calm_id)
+    due, client = log._store.keys_of(calm_id)[2], log._store.client
+    client.zadd(due, {calm_id: (client.time()[0] + 3600) * 1000})
+    yield calm_id
+    client.zrem(due, calm_id)
+
+
+@pytest.mark.parametrize("was_sent", [True, False])
+def test_a_lost_message_lets_others_be_looked_at_that_were_to_stand_for_long(
+    quiet_app, broker, log, alone, calm, was_sent
+):
+    bench.let_wait(log, alone.id, times=int(was_sent))
+    Sweep(quiet_app, may_judge=never).run_once()
+    assert published(broker, alone.id) == 1
+    assert due_soon(log, calm) is was_sent  # what waited in the log until now was not lost
+
+
+def test_a_message_that_is_not_lost_hastens_nothing(quiet_app, broker, log, alone, calm):
+    broker.lpush("work", "another")
+    bench.let_wait(log, alone.id)
+    Sweep(quiet_app, may_judge=never).run_once()
+    assert not due_soon(log, calm)
+
+
+def due_soon(log, saga_id):
+    due = log._store.client.zscore(log._store.keys_of(saga_id)[2], saga_id)
+    return due < (log._store.client.time()[0] + 600) * 1000
+
+
 def published(broker, saga_id):
     """Count the messages of a saga, among those of other tests."""
     messages = map(json.loads, broker.lrange("work", 0, -1))
@@ -201,7 +236,7 @@ def test_o24_one_saga_that_cannot_be_healed_does_not_keep_the_others_from_it(
     def stumble(self, saga_id, found):
         if saga_id == bad:
             raise KeyError("queue")
-        heal(self, saga_id, found)
+        return heal(self, saga_id, found)
 
     monkeypatch.setattr(Sweep, "_heal", stumble)
     Sweep(quiet_app, may_judge=never).run_once()
@@ -323,18 +358,38 @@ def test_what_runs_without_a_worker_has_no_owner_to_die(log, alone, monkeypatch)
     monkeypatch.setattr(heartbeat, "DEAD_AFTER", 0.0)
     claim(log, alone.id, owner="")
     running = log.dispatch_saga(alone.id, longest_wait=300.0)
-    assert lost_owner(log, running) is None
+    assert lost_owner(running, log.workers.read_heartbeat) is None
 
 
 @pytest.mark.parametrize(("dead_after", "dead"), [(60.0, False), (0.0, True)])
 def test_a_worker_is_dead_that_has_not_beaten_for_long(log, alone, monkeypatch, dead_after, dead):
     claim(log, alone.id, owner=f"gone:{os.getpid()}")
     monkeypatch.setattr(heartbeat, "DEAD_AFTER", dead_after)
-    tick(log)
-    assert (lost_owner(log, log.dispatch_saga(alone.id, longest_wait=300.0)) == "death") is dead
-    log.workers.note_heartbeat("gone", [os.getpid()])
-    tick(log)
-    assert (lost_owner(log, log.dispatch_saga(alone.id, longest_wait=300.0)) == "death") is dead
+    for _ in range(2):
+        tick(log)
+        running = log.dispatch_saga(alone.id, longest_wait=300.0)
+        assert (lost_owner(running, log.workers.read_heartbeat) == "death") is dead
+        log.workers.note_heartbeat("gone", [os.getpid()])
+
+
+def test_a_sweep_reads_a_worker_s_heartbeat_once_and_the_next_one_anew(
+    quiet_app, log, alone, calm, monkeypatch
+):
+    read, asked = type(log.workers).read_heartbeat, []
+
+    def count(workers, worker):
+        asked.append(worker)
+        return read(workers, worker)
+
+    monkeypatch.setattr(type(log.workers), "read_heartbeat", count)
+    owner = f"{alone.id}:{os.getpid()}"
+    for each in (alone.id, calm):
+        claim(log, each, owner=owner)
+    for looks in (1, 2):
+        for each in (alone.id, calm):
+            log._store.client.zadd(log._store.keys_of(each)[2], {each: 0})
+        Sweep(quiet_app, may_judge=always).run_once()
+        assert asked.count(alone.id) == looks
 
 
 @pytest.mark.parametrize(("at_it", "abandoned"), [(True, False), (False, True)])

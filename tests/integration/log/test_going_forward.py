@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from trip import trip_saga
 
 from amends.answers import Next, Publish, Run, Running, Waiting
@@ -149,6 +150,22 @@ def test_a_look_tells_of_a_message_that_should_have_arrived_and_publishes_nothin
     assert look(journey, sent_ago=61).is_overdue
 
 
+@pytest.mark.parametrize(
+    ("sent_ago", "again_in"), [(11, 15), (50, 10), (80, 20), (300, 75), (480, 120), (9000, 120)]
+)
+def test_the_longer_a_message_stands_the_later_it_is_looked_at_again(journey, sent_ago, again_in):
+    look(journey, sent_ago=sent_ago)
+    assert due_in(journey) == pytest.approx(again_in, abs=2)
+
+
+def test_hastening_brings_forward_what_is_due_much_later_and_that_alone(journey):
+    due = journey.log._store.keys_of(journey.id)[2]
+    for seconds, is_hastened in ((3600, True), (60, False)):
+        journey.client.zadd(due, {journey.id: (journey.client.time()[0] + seconds) * 1000})
+        journey.log.hasten_sagas(100_000, beyond=120.0)
+        assert due_in(journey) == pytest.approx(0 if is_hastened else seconds, abs=2)
+
+
 def test_the_patience_with_a_message_doubles_with_each_that_was_published(journey):
     look(journey, sent_ago=11)
     journey.remaining()  # it was lost, and is published again
@@ -178,11 +195,10 @@ def test_what_was_taken_and_put_back_is_due_at_once_if_it_is_alive(journey):
 
 def test_the_more_sagas_wait_the_less_often_each_is_looked_at(journey):
     due = journey.log._store.keys_of(journey.id)[2]
-    others = {f"other-{n}": 9e15 for n in range(100)}
+    others = {f"other-{n}": 9e15 for n in range(80)}
     journey.client.zadd(due, others)
-    journey.remaining()
-    look(journey, sent_ago=25)
-    assert 22 < due_in(journey) < 30
+    look(journey, sent_ago=61)
+    assert 78 < due_in(journey) < 85  # one a second
     journey.client.zrem(due, *others)
 
 
