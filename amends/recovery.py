@@ -23,9 +23,9 @@ from amends.payload import error_json
 _TAKEN_FOR: Final = 10.0
 BATCH: Final = 50
 """Sagas of a shard that one sweep looks at."""
-_HASTENED_BY_EACH: Final = 8
+_HASTENED_BY_EACH: Final = 16
 """Sagas that are drawn to be looked at sooner, for each that has lost its message."""
-_LATER: Final = 120.0
+_LATER: Final = 120.0  # seconds
 _LONG: Final = 1_000  # messages
 _LONG_PATIENCE: Final = 3600.0
 _logger = logging.getLogger(__name__)
@@ -68,9 +68,7 @@ class Sweep:
                 raise
             except Exception:
                 _logger.exception("saga %s stays due", saga_id)
-        if (
-            lost
-        ):  # seldom alone: those that stand were to be looked at later, the more of them the later
+        if lost:  # seldom alone, and where many stand each is looked at seldom
             self._log.hasten_sagas(lost * _HASTENED_BY_EACH, beyond=_LATER)
         return len(due)
 
@@ -79,9 +77,7 @@ class Sweep:
         self._heal(saga_id, self._look([saga_id])[0])
 
     def _look(self, saga_ids: Sequence[str]) -> list[_Found]:
-        self._heartbeat_of = cache(
-            self._log.workers.read_heartbeat
-        )  # one question a worker and look
+        self._heartbeat_of = cache(self._log.workers.read_heartbeat)  # anew, after this look
         # What one may not judge stays due, for those that may.
         again = LOOK_AGAIN if self._may_judge() else 0
         longest = self._settings.max_countdown
