@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from celery import Celery, Task
 from celery.app.amqp import task_message
@@ -20,6 +21,7 @@ from kombu import exceptions
 from kombu.exceptions import OperationalError
 
 from amends.channels import keep_client
+from amends.wire import BODY, TAG, Wire, goes_by_name, is_original, is_unheard, wire_of
 
 SAGA: Final = "amends0stands0for0a0saga"
 """Stands for the saga's id, which like this needs no escape in JSON nor in a ``repr``."""
@@ -28,6 +30,7 @@ NUMBER: Final = 10**15
 
 _NUMBERS: Final = re.compile(r"\b1000000000(\d{6})\b")
 _ORIGIN: Final = "amends0stands0for0a0process"
+_NAMES: Final = {SAGA: "saga", _ORIGIN: "origin", BODY: "body", TAG: "tag"}
 _NAMED: Final = (  # by ``Celery.send_task``; what is left is for the router and the producer
     "task_id",
     "root_id",
@@ -47,16 +50,12 @@ def may_prepare(app: Celery, task: Any) -> bool:
     A library that traces calls wraps what is passed by here, and would miss the message.
     """
     return (
-        _is_celerys(app.send_task, "celery.app.base")
-        and _is_celerys(Task.apply_async, "celery.app.task")
+        is_original(app.send_task, "celery.app.base")
+        and is_original(Task.apply_async, "celery.app.task")
         and hasattr(task, "own_options")  # else nobody knows here how it is published
         and task.expires is None  # it is a time from now
         and app.amqp.create_task_message == app.amqp.as_task_v2  # the protocol with headers
     )
-
-
-def _is_celerys(function: Any, module: str) -> bool:
-    return function.__module__ == module and not hasattr(function, "__wrapped__")
 
 
 class PreparedChain:
@@ -83,23 +82,69 @@ class PreparedChain:
         )
         self._count = len(rest) + 1
         self._message = _formatted(app, json.dumps(message))
+        self._is_kept = not app.conf.task_send_sent_event
+        self._wires: WeakKeyDictionary[Any, tuple[Any, Wire | None]] = WeakKeyDictionary()
 
     def send(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
         """Publish it for each of these sagas. Raises kombu's ``OperationalError`` with the broker away."""
         connection = producer.connection
         try:
-            if len(saga_ids) == 1 or not hasattr(producer, "batch"):  # kombu before 5.7
-                self._send_each(saga_ids, number, producer)
-            else:
-                self._send_together(saga_ids, number, producer)
+            if not self._write(saga_ids, number, producer):
+                self._send(saga_ids, number, producer)
         except (
             *connection.recoverable_connection_errors,
             *connection.recoverable_channel_errors,
         ) as error:
             raise OperationalError(str(error)) from error
 
-    def _send_together(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
-        """Publish in one round trip where the broker takes it: Redis, unless its options have a retry of their own."""
+    def _write(self, saga_ids: Sequence[str], number: int, producer: Any) -> bool:
+        """Write it to Redis as it is kept, where that comes to the same; answers whether it is there."""
+        if not self._is_kept or not is_unheard(self._app, producer):
+            return False
+        connection = producer.connection
+        try:
+            wire = self._wire(producer.channel)
+            if wire is not None:
+                wire.send(producer.channel, self._fillings(saga_ids, number))
+        except (
+            *connection.recoverable_connection_errors,
+            *connection.recoverable_channel_errors,
+        ):
+            # Nobody knows what arrived. kombu tries as often as it is told, and of two messages the log admits one.
+            return False
+        return wire is not None
+
+    def _wire(self, channel: Any) -> Wire | None:
+        router = self._app.amqp.router  # another one once the routes have changed
+        made_for, wire = self._wires.get(channel, (None, None))
+        if made_for is not router:
+            keep_client(channel)
+            wire = self._made_wire(channel)
+            self._wires[channel] = router, wire
+        return wire
+
+    def _made_wire(self, channel: Any) -> Wire | None:
+        queue = self._route({}).get("queue") if goes_by_name(self._app) else None
+        if queue is None or not queue.can_cache_declaration:
+            return None
+
+        def publish(producer: Any) -> None:
+            (own,) = self._fillings([SAGA], NUMBER, origin=_ORIGIN)
+            self._send_one(own, producer, retry=False)
+
+        wire = wire_of(channel, publish)
+        return wire and Wire(
+            wire.key, _formatted(self._app, wire.message), _formatted(self._app, wire.body)
+        )
+
+    def _send(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
+        """Publish it by Celery and kombu; in one round trip where the broker takes it.
+
+        Redis does, unless its options have a retry of their own.
+        """
+        if len(saga_ids) == 1 or not hasattr(producer, "batch"):  # kombu before 5.7
+            self._send_each(saga_ids, number, producer)
+            return
         try:
             with producer.batch():
                 self._send_each(saga_ids, number, producer)
@@ -108,16 +153,18 @@ class PreparedChain:
             self._send_each(saga_ids, number, producer)
 
     def _send_each(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
-        for saga_id in saga_ids:
-            own = self._own(saga_id, number)
-            headers, properties, body, sent_event = json.loads(self._message % own)
-            options = self._route(body[1])
-            # What is not connected is so by the publication, as often as Celery is told to try.
-            if "queue" in options and producer.connection.connected:
-                options["queue"] = _bound(options["queue"], producer.channel)
-            message = task_message(headers, properties, tuple(body), sent_event)
-            self._app.amqp.send_task_message(producer, self._task.name, message, **options)
+        for own in self._fillings(saga_ids, number):
+            self._send_one(own, producer)
         keep_client(producer.channel)
+
+    def _send_one(self, own: dict[str, Any], producer: Any, **how: Any) -> None:
+        headers, properties, body, sent_event = json.loads(self._message % own)
+        options = {**self._route(body[1]), **how}
+        # What is not connected is so by the publication, as often as Celery is told to try.
+        if "queue" in options and producer.connection.connected:
+            options["queue"] = _bound(options["queue"], producer.channel)
+        message = task_message(headers, properties, tuple(body), sent_event)
+        self._app.amqp.send_task_message(producer, self._task.name, message, **options)
 
     def _route(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         options: dict[str, Any] = self._app.amqp.router.route(
@@ -125,14 +172,13 @@ class PreparedChain:
         )
         return options
 
-    def _own(self, saga_id: str, number: int) -> dict[str, Any]:
-        own = {f"n{k}": number + k for k in range(self._count)}
-        return {
-            **own,
-            "saga": saga_id,
-            "reply_to": self._app.thread_oid,
-            "origin": anon_nodename(),
-        }
+    def _fillings(
+        self, saga_ids: Sequence[str], number: int, *, origin: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return what is each message's own, by the names in the texts."""
+        of_all: dict[str, Any] = {f"n{k}": number + k for k in range(self._count)}
+        of_all |= {"reply_to": self._app.thread_oid, "origin": origin or anon_nodename()}
+        return [{**of_all, "saga": saga_id} for saga_id in saga_ids]
 
 
 @lru_cache(maxsize=100)
@@ -143,6 +189,7 @@ def _bound(queue: Any, channel: Any) -> Any:
 
 def _formatted(app: Any, text: str) -> str:
     """Make a text one for ``%``, with names for what stands for something."""
-    text = text.replace("%", "%%").replace(SAGA, "%(saga)s").replace(_ORIGIN, "%(origin)s")
-    text = text.replace(app.thread_oid, "%(reply_to)s")
+    text = text.replace("%", "%%")
+    for stand_in, name in (*_NAMES.items(), (app.thread_oid, "reply_to")):
+        text = text.replace(stand_in, f"%({name})s")
     return _NUMBERS.sub(lambda found: f"%(n{int(found[1])})d", text)
