@@ -17,6 +17,7 @@ import redis
 from redis import exceptions
 
 from amends.errors import ConfigurationError, LogUnavailable
+from amends.lines import Lines, is_traced
 from amends.lua import DIGESTS, SCRIPTS, TRANSITIONS
 from amends.states import SagaStatus
 
@@ -44,6 +45,7 @@ class Store:
         self._tell = tell
         self._loaded = False
         self._shared = cache(self._shared_keys)
+        self._lines = Lines(client)
 
     def shard_of(self, saga_id: str) -> int:
         """Tell which shard a saga is in."""
@@ -221,7 +223,9 @@ class Store:
 
     def _send_one(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
         try:
-            return self.client.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
+            if is_traced(self.client):
+                return self.client.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
+            return self._lines.ask("EVALSHA", DIGESTS[name], len(keys), *keys, *arguments)
         except exceptions.ResponseError as error:  # as in a pipeline, the script's own
             return error
 

@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar
 import redis
 from redis.exceptions import NoScriptError, RedisError
 
-from amends.breaker.lines import Lines
 from amends.config import impatient_client_of
+from amends.lines import Lines
 from amends.lua import DIGESTS, SCRIPTS
 
 T = TypeVar("T")
