@@ -47,9 +47,10 @@ class Settings:
 
 
 class _Reading(NamedTuple):
-    """Settings as they were read, and what they were read from."""
+    """Settings as they were read, Celery's own that were asked for, and what they were read from."""
 
     settings: Settings
+    celerys: dict[str, Any]
     conf: Any
     changes: dict[str, Any]
     maps: list[Any]
@@ -69,13 +70,25 @@ def settings_of(app: Celery) -> Settings:
     Raises `ConfigurationError` for a setting that is unknown or no number where one is needed, and
     where `amends_backend` is missing.
     """
-    reading = _readings.get(app)
-    if reading and reading.is_of(app.conf):
-        return reading.settings
-    settings = _read(app)
+    return _reading_of(app).settings
+
+
+def celery_setting(app: Celery, name: str) -> Any:
+    """Read one of Celery's own settings, which takes Celery longer than all that it decides on."""
+    kept = _reading_of(app).celerys
+    if name not in kept:
+        kept[name] = app.conf[name]
+    return kept[name]
+
+
+def _reading_of(app: Celery) -> _Reading:
     conf: Any = app.conf
-    _readings[app] = _Reading(settings, conf, dict(conf.changes), list(conf.maps))
-    return settings
+    reading = _readings.get(app)
+    if reading is None or not reading.is_of(conf):
+        settings = _read(app)
+        reading = _Reading(settings, {}, conf, dict(conf.changes), list(conf.maps))
+        _readings[app] = reading
+    return reading
 
 
 def _read(app: Celery) -> Settings:

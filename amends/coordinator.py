@@ -9,7 +9,7 @@ from typing import Any, Final
 from celery import Celery, Task, shared_task
 
 from amends.answers import Publish
-from amends.config import settings_of
+from amends.config import celery_setting, settings_of
 from amends.errors import LogUnavailable
 from amends.log import log_of
 from amends.messages import ADVANCE
@@ -40,7 +40,7 @@ def publish(app: Celery, saga_id: str, what: Publish) -> None:
 
 def publish_many(app: Celery, saga_ids: Sequence[str], what: Publish) -> None:
     """`publish` for many sagas of one definition that come to the same."""
-    if app.conf.task_always_eager:
+    if celery_setting(app, "task_always_eager"):
         for saga_id in saga_ids:
             run_here(app, saga_id)
         return

@@ -11,6 +11,9 @@ LARGEST: Final = 1024 * 1024
 """Bytes of JSON that an input or an output may have; the log is no place for files."""
 
 
+_PARTED: Final = (dict, list, tuple)
+
+
 def canonical_json(value: object) -> str:
     """Write JSON that is the same text for the same data."""
     return to_json(_sorted(value)).decode()
@@ -18,9 +21,12 @@ def canonical_json(value: object) -> str:
 
 def _sorted(value: object) -> object:
     if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
+        return {
+            key: _sorted(each) if isinstance(each := value[key], _PARTED) else each
+            for key in sorted(value)
+        }
     if isinstance(value, list | tuple):
-        return [_sorted(item) for item in value]
+        return [_sorted(item) if isinstance(item, _PARTED) else item for item in value]
     return value
 
 

@@ -85,34 +85,45 @@ class PreparedChain:
         self._is_kept = not app.conf.task_send_sent_event
         self._wires: WeakKeyDictionary[Any, tuple[Any, Wire | None]] = WeakKeyDictionary()
 
-    def send(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
-        """Publish it for each of these sagas. Raises kombu's ``OperationalError`` with the broker away."""
-        connection = producer.connection
-        try:
-            if not self._write(saga_ids, number, producer):
-                self._send(saga_ids, number, producer)
-        except (
-            *connection.recoverable_connection_errors,
-            *connection.recoverable_channel_errors,
-        ) as error:
-            raise OperationalError(str(error)) from error
+    def write(self, saga_ids: Sequence[str], number: int) -> bool:
+        """Push it to Redis as it is kept, where that comes to the same; answers whether it is certain to be there.
 
-    def _write(self, saga_ids: Sequence[str], number: int, producer: Any) -> bool:
-        """Write it to Redis as it is kept, where that comes to the same; answers whether it is there."""
-        if not self._is_kept or not is_unheard(self._app, producer):
+        It takes a connection alone, as kombu's producers take longer to be had than the text to be written.
+        """
+        if not self._is_kept or not is_unheard(self._app):
             return False
-        connection = producer.connection
         try:
-            wire = self._wire(producer.channel)
-            if wire is not None:
-                wire.send(producer.channel, self._fillings(saga_ids, number))
+            connection = self._app.producer_pool.connections.acquire()
+        except exceptions.LimitExceeded:
+            return False  # Celery knows how long to wait
+        try:
+            return connection.connected and self._push(saga_ids, number, connection.default_channel)
         except (
             *connection.recoverable_connection_errors,
             *connection.recoverable_channel_errors,
         ):
             # Nobody knows what arrived. kombu tries as often as it is told, and of two messages the log admits one.
             return False
-        return wire is not None
+        finally:
+            connection.release()
+
+    def send(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
+        """Publish it for each of these sagas. Raises kombu's ``OperationalError`` with the broker away."""
+        connection = producer.connection
+        try:
+            self._send(saga_ids, number, producer)
+        except (
+            *connection.recoverable_connection_errors,
+            *connection.recoverable_channel_errors,
+        ) as error:
+            raise OperationalError(str(error)) from error
+
+    def _push(self, saga_ids: Sequence[str], number: int, channel: Any) -> bool:
+        wire = self._wire(channel)
+        if wire is None:
+            return False
+        wire.send(channel, self._fillings(saga_ids, number))
+        return True
 
     def _wire(self, channel: Any) -> Wire | None:
         router = self._app.amqp.router  # another one once the routes have changed

@@ -11,7 +11,7 @@ from celery import Celery, chain
 from celery.canvas import Signature
 
 from amends.answers import Publish
-from amends.config import Settings, settings_of
+from amends.config import Settings, celery_setting, settings_of
 from amends.itinerary import Itinerary, RecordPlan
 from amends.messages import advance_message, own_queue, publishing, task_id
 from amends.preparation import NUMBER, SAGA, PreparedChain, may_prepare
@@ -28,6 +28,8 @@ def publish_chains(app: Celery, saga_ids: Sequence[str], what: Publish) -> None:
                 publish_canvas(app, saga_id, what)
             return
         prepared = _prepared(_chain_of(app, what))
+        if prepared.write(saga_ids, what.number):
+            return
         with app.producer_or_acquire() as producer:
             prepared.send(saga_ids, what.number, producer)
 
@@ -64,16 +66,16 @@ def _chain_of(app: Celery, what: Publish) -> _Chain:
     return _Chain(
         app=app,
         settings=settings_of(app),
-        sends_events=bool(app.conf.task_send_sent_event),
+        sends_events=bool(celery_setting(app, "task_send_sent_event")),
         digest=what.itinerary.digest,
         records=tuple(what.records),
-        what=replace(what, number=NUMBER),
+        what=what,
     )
 
 
 @lru_cache(maxsize=1_000)
 def _prepared(of: _Chain) -> PreparedChain:
-    canvas = _canvas(of.app, SAGA, of.what)
+    canvas = _canvas(of.app, SAGA, replace(of.what, number=NUMBER))
     return PreparedChain(of.app, canvas, advance_message(of.app, SAGA, NUMBER))
 
 

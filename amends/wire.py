@@ -48,15 +48,14 @@ def is_original(function: Any, module: str) -> bool:
     return function.__module__ == module and not hasattr(function, "__wrapped__")
 
 
-def is_unheard(app: Any, producer: Any) -> bool:
-    """Tell whether nobody hears of a publication, nor has a hand in it, on a connection that is there already."""
+def is_unheard(app: Any) -> bool:
+    """Tell whether nobody hears of a publication, nor has a hand in it."""
     return (
-        producer.connection.connected
-        and not signals.before_task_publish.receivers
+        not signals.before_task_publish.receivers
         and not signals.after_task_publish.receivers
         and not signals.task_sent.receivers
         and is_original(app.amqp.send_task_message, "celery.app.amqp")
-        and type(producer) is Producer
+        and app.producer_pool.Producer is Producer
         and is_original(Producer.publish, "kombu.messaging")
         and is_original(Producer._publish, "kombu.messaging")  # noqa: SLF001
     )

@@ -9,7 +9,7 @@ from typing import Final
 
 from celery import Celery
 
-from amends.config import settings_of
+from amends.config import celery_setting, settings_of
 from amends.events import Transition
 from amends.observers.courier import courier_of
 from amends.observers.rows import RowEvent, row_events
@@ -79,16 +79,15 @@ def draw_row(app: Celery, transition: Transition) -> None:
     """
     if _Worker.events[0] == _OFF:
         return
-    events = row_events(transition)
-    if events and _is_wanted(app, transition):
+    if _is_wanted(app, transition) and (events := row_events(transition)):
         draw(app, events)
 
 
 def _is_wanted(app: Celery, transition: Transition) -> bool:
-    if app.conf.task_always_eager or not settings_of(app).monitor_events:
+    if celery_setting(app, "task_always_eager") or not settings_of(app).monitor_events:
         return False
     if _Worker.events[0] == _NOT_A_WORKER:
-        return transition.was is not None or bool(app.conf.task_send_sent_event)
+        return transition.was is not None or bool(celery_setting(app, "task_send_sent_event"))
     return True
 
 

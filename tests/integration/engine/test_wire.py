@@ -10,6 +10,7 @@ from celery.app.amqp import AMQP
 from celery.app.routes import Router
 from celery.events import EventDispatcher
 from kombu import Producer, Queue
+from kombu.connection import ConnectionPool
 from kombu.transport.redis import Channel
 from letters import all_taken, app_with, taken, what_remains
 from redis.exceptions import ConnectionError as RedisAway
@@ -83,13 +84,13 @@ def server(url):
 @pytest.fixture
 def kept(monkeypatch):
     """Note of each publication whether it was of kept text."""
-    found, write = [], PreparedChain._write
+    found, write = [], PreparedChain.write
 
     def note(*arguments):
         found.append(write(*arguments))
         return found[-1]
 
-    monkeypatch.setattr(PreparedChain, "_write", note)
+    monkeypatch.setattr(PreparedChain, "write", note)
     return found
 
 
@@ -313,6 +314,28 @@ def test_what_may_not_have_arrived_is_published_by_kombu(url, monkeypatch, saga_
     monkeypatch.setattr(Wire, "send", break_off)
     publish(app, saga_id, what_remains(START))
     assert all_taken(app) == [first] * 2
+
+
+def test_where_all_connections_are_taken_celery_waits_for_one(url, monkeypatch, kept, saga_id):
+    acquire = ConnectionPool.acquire
+
+    def have_none_at_once(pool, *, block=False, **how):
+        if not block:
+            raise pool.LimitExceeded(pool.limit)
+        return acquire(pool, block=block, **how)
+
+    monkeypatch.setattr(ConnectionPool, "acquire", have_none_at_once)
+    app = app_with(url)
+    publish(app, saga_id, what_remains(START))
+    assert taken(app)["headers"]["root_id"] == saga_id
+    assert kept == [False]
+
+
+def test_a_connection_is_given_back(url, kept, saga_id):
+    app = app_with(url)
+    for _ in range(app.pool.limit + 1):
+        publish(app, saga_id, what_remains(START))
+    assert kept == [True] * (app.pool.limit + 1)
 
 
 def test_a_connection_lost_as_the_text_is_made_publishes_no_stand_in(
