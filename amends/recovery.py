@@ -57,10 +57,10 @@ class Sweep:
         kombu's ``OperationalError`` with the broker away: then nothing can be.
         """
         due = self._log.take_due(lease=_TAKEN_FOR, limit=BATCH)
-        lost = 0
+        losses = 0
         for k, (saga_id, found) in enumerate(zip(due, self._look(due), strict=True)):
             try:
-                lost += self._heal(saga_id, found)
+                losses += self._heal(saga_id, found)
             except LogUnavailable:
                 raise
             except OperationalError:
@@ -68,8 +68,8 @@ class Sweep:
                 raise
             except Exception:
                 _logger.exception("saga %s stays due", saga_id)
-        if lost:  # seldom alone, and where many stand each is looked at seldom
-            self._log.hasten_sagas(lost * _HASTENED_BY_EACH, beyond=_LATER)
+        if losses:  # where many stand, each is looked at seldom
+            self._log.hasten_sagas(min(losses * _HASTENED_BY_EACH, _LONG), beyond=_LATER)
         return len(due)
 
     def heal(self, saga_id: str) -> None:
@@ -84,13 +84,13 @@ class Sweep:
         return self._log.look_at_sagas(saga_ids, longest_wait=longest, again=again)
 
     def _heal(self, saga_id: str, found: _Found) -> bool:
-        """Heal a saga by what a look found; tell whether it has lost a message."""
+        """Heal a saga by what a look found; tell whether others may need it too."""
         if isinstance(found, Exception):
             raise found
         waiting = found if isinstance(found, Waiting) and self._is_lost(found) else None
         if waiting or (isinstance(found, Running) and self._end_attempt(saga_id, found)):
             advance(self._app, saga_id)
-        return waiting is not None and waiting.times > 0  # or there was none yet
+        return waiting is not None and self._is_hardly_alone(waiting)
 
     def _is_lost(self, waiting: Waiting) -> bool:
         """Judge a message by its queue.
@@ -98,13 +98,20 @@ class Sweep:
         One that is empty has lost it. One that is long, and has a message for every saga alive, has it
         most probably: it is not made longer still, but after 1, 2, 4 ... hours.
         """
-        queue = queue_of(self._app, waiting.itinerary.records[waiting.path])
-        length = None if queue is None else self._queue_length(queue)
+        length = self._length(waiting)
         if length == 0:
             return True
         if not _is_long(length, self._count_live):
             return waiting.is_overdue
         return waiting.age >= _long_patience(waiting.times)
+
+    def _is_hardly_alone(self, waiting: Waiting) -> bool:
+        """Tell whether others have lost theirs too, and workers little to do: it was sent, and its queue is short."""
+        return waiting.times > 0 and (self._length(waiting) or 0) < _LONG
+
+    def _length(self, waiting: Waiting) -> int | None:
+        queue = queue_of(self._app, waiting.itinerary.records[waiting.path])
+        return None if queue is None else self._queue_length(queue)
 
     def _end_attempt(self, saga_id: str, running: Running) -> bool:
         """End an attempt that is past its time, or has lost its owner; tell whether it was ended.

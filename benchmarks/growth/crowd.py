@@ -70,10 +70,9 @@ class Crowd:
         self._standing: list[str] = []
         self.size = 0
 
-    @property
-    def queued(self) -> int:
-        """How many messages wait: one for each that is alive, as its queue has in life, with those that are measured."""
-        return self.size + _MEASURED if self.kind == "live" else 0
+    def queued(self, size: int) -> int:
+        """Tell how many messages wait with so many: one for each that is alive, as in life, and for those that are measured."""
+        return size + _MEASURED if self.kind == "live" else 0
 
     def grow(self, size: int) -> None:
         """Let there be so many."""

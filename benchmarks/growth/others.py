@@ -70,12 +70,22 @@ def _measure(plan: Plan, stands: Stands) -> Rows:
     for number in range(plan.rounds):
         for on, cost in _run_in_turn(stands, plan.sagas).items():
             rows.append({"what": "others", "round": number, "on": on, **cost})
+    return [*rows, *_scripts(plan, stands), *_idle(stands)]
+
+
+def _scripts(plan: Plan, stands: Stands) -> Rows:
+    """Run the scripts while no worker sweeps."""
+    for one in stands.values():
+        one.worker.hold()
+    rows: Rows = []
     for number in range(plan.rounds * _SCRIPT_ROUNDS):
         ids = [f"script-{secrets.token_hex(8)}" for _ in range(_SCRIPT_SAGAS)]
         for on in _drawn(stands):
             costs = script_costs(stands[on].log_client, ids)
             rows.append({"what": "scripts", "round": number, "on": on, "costs": costs})
-    return rows + _idle(stands)
+    for one in stands.values():
+        one.worker.release()
+    return rows
 
 
 def _idle(stands: Stands) -> Rows:

@@ -36,8 +36,8 @@ def fill(stand: Stand, crowd: Crowd, size: int) -> dict[str, Any]:
     client.config_set("appendonly", "no")
     before, began = crowd.size, time.monotonic()
     memory = _used_memory(client)
+    _push(stand, crowd.queued(size) - _queued(stand))  # first, or they seem lost
     crowd.grow(size)
-    _push(stand, crowd.queued - _queued(stand))
     seconds = time.monotonic() - began
     return {
         "what": "log",

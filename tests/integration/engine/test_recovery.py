@@ -186,6 +186,7 @@ def test_a_saga_that_was_published_a_thousand_times_is_only_looked_at_calmly(is_
 @pytest.fixture
 def calm(log, saga_id, monkeypatch):
     """Give a saga whose message is lost too, and which is to be looked at in an hour, unless it is drawn."""
+    monkeypatch.setattr(recovery, "_LONG", 100_000)
     monkeypatch.setattr(recovery, "_HASTENED_BY_EACH", 100_000)  # every one is drawn
     calm_id = f"calm-{saga_id}"
     log.start_saga(calm_id, job_saga.itinerary, canonical_json({"job_id": calm_id, "amount": 1}))
@@ -210,6 +211,18 @@ def test_a_message_that_is_not_lost_hastens_nothing(quiet_app, broker, log, alon
     broker.lpush("work", "another")
     bench.let_wait(log, alone.id)
     Sweep(quiet_app, may_judge=never).run_once()
+    assert not due_soon(log, calm)
+
+
+def test_a_message_that_is_lost_from_a_queue_with_many_hastens_nothing(
+    quiet_app, broker, log, alone, calm, monkeypatch
+):
+    monkeypatch.setattr(recovery, "_LONG", 3)
+    monkeypatch.setattr(type(log), "count_live", lambda _: 10_000)
+    broker.lpush("work", *["another"] * 3)
+    bench.let_wait(log, alone.id, 61)
+    Sweep(quiet_app, may_judge=never).run_once()
+    assert broker.llen("work") == 4
     assert not due_soon(log, calm)
 
 
