@@ -63,7 +63,7 @@ class Stop:
 class Next:
     """What follows a record that ended.
 
-    `action` is ``go`` (the chain goes on), ``run`` (so it does, and `run` is the claim of its next link),
+    `action` is ``go`` (the chain goes on), ``delivered`` (so it does, by the message that was delivered), ``run`` (so it does, and `run` is the claim of its next link),
     ``advance`` (something else remains; `number` is its message's), ``retry`` (it waits; `number` is its
     tries), ``end``, or ``late`` (the claim was lost: nothing was recorded).
     """

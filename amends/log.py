@@ -29,6 +29,7 @@ from amends.events import Event
 from amends.gauges import Readings
 from amends.itinerary import Itinerary
 from amends.observers import tell_observers
+from amends.outbox import NOWHERE, Delivery
 from amends.payload import canonical_json
 from amends.states import ENDED, SagaStatus
 from amends.store import Store, Tell
@@ -78,7 +79,9 @@ class SagaLog:
 
     # Starting
 
-    def start_saga(self, saga_id: str, itinerary: Itinerary, saga_input: str) -> int | SagaStatus:
+    def start_saga(
+        self, saga_id: str, itinerary: Itinerary, saga_input: str
+    ) -> int | SagaStatus | None:
         """Write a new saga; answer the number of its first message, or where it is if it was started.
 
         Raises `SagaAlreadyStarted` where the id belongs to another saga.
@@ -89,15 +92,24 @@ class SagaLog:
         return answer
 
     def start_sagas(
-        self, itinerary: Itinerary, starts: Sequence[tuple[str, str]]
-    ) -> list[int | SagaStatus | SagaAlreadyStarted]:
-        """`start_saga` for many ids and inputs, in one round trip; what it would raise is an answer."""
-        answers = self._send_starts(itinerary, starts)
+        self,
+        itinerary: Itinerary,
+        starts: Sequence[tuple[str, str]],
+        messages: Sequence[Delivery] | None = None,
+    ) -> list[int | SagaStatus | SagaAlreadyStarted | None]:
+        """`start_saga` for many ids and inputs, in one round trip; what it would raise is an answer.
+
+        With `messages` the first of each is delivered too, into one queue; its answer is None then.
+        """
+        texts = [each.text for each in messages] if messages else [""] * len(starts)
+        sends = [(*start, text) for start, text in zip(starts, texts, strict=True)]
+        where = messages[0].place if messages else NOWHERE
+        answers = self._send_starts(itinerary, sends, where)
         # A shard that lost its definitions, as after a flush, asks for them.
         lacking = [k for k, answer in enumerate(answers) if answer[0] == "define"]
         if lacking:
             self._defined.clear()
-            again = self._send_starts(itinerary, [starts[k] for k in lacking])
+            again = self._send_starts(itinerary, [sends[k] for k in lacking], where)
             for k, answer in zip(lacking, again, strict=True):
                 answers[k] = answer
         return [
@@ -105,7 +117,7 @@ class SagaLog:
         ]
 
     def _send_starts(
-        self, itinerary: Itinerary, starts: Sequence[tuple[str, str]]
+        self, itinerary: Itinerary, starts: Sequence[tuple[str, str, str]], where: Sequence[Any]
     ) -> list[list[Any]]:
         timeout = "" if itinerary.timeout is None else int(itinerary.timeout * 1000)
         of_all = [itinerary.saga, itinerary.digest, timeout, len(itinerary.steps)]
@@ -113,9 +125,9 @@ class SagaLog:
         def shared(shard: int) -> list[Any]:
             mark = (shard, itinerary.digest)
             if mark in self._defined:
-                return [*of_all, "", ""]
+                return [*of_all, "", "", *where]
             self._defined.add(mark)
-            return [*of_all, itinerary.json_text, itinerary.plan]
+            return [*of_all, itinerary.json_text, itinerary.plan, *where]
 
         self._itineraries[itinerary.digest] = itinerary
         return self._store.call_for_each("start_saga", starts, shared)
@@ -141,13 +153,16 @@ class SagaLog:
         output: str,
         link: str,
         claim: Claim | None = None,
+        message: Delivery | None = None,
     ) -> Next:
         """Record that a record took effect. `link` is the path of the chain's next link, or ''.
 
-        With `claim` that link is claimed too, where it may run.
+        Where that may run it is claimed, with `claim`, or with `message` that one is delivered.
         """
         claimed = ["", "", 0, "", 0] if claim is None else self._claim(claim)
-        answer = self._store.call("complete_step", saga_id, path, token, output, link, *claimed)
+        delivered = [message.text, *message.place] if message else ["", *NOWHERE]
+        arguments = [path, token, output, link, *claimed, *delivered]
+        answer = self._store.call("complete_step", saga_id, *arguments)
         return (
             Next(action="run", run=self._run(answer)) if answer[0] == "run" else Next.read(answer)
         )
@@ -334,7 +349,11 @@ class SagaLog:
         return self._itineraries[digest]
 
 
-def _started(saga_id: str, said: str, value: str) -> int | SagaStatus | SagaAlreadyStarted:
+def _started(
+    saga_id: str, said: str, value: str = ""
+) -> int | SagaStatus | SagaAlreadyStarted | None:
+    if said == "delivered":
+        return None
     if said == "conflict":
         return SagaAlreadyStarted(saga_id, value)
     return int(value) if said == "started" else SagaStatus(value)

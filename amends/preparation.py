@@ -8,9 +8,9 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 from celery import Celery, Task
@@ -21,7 +21,9 @@ from kombu import exceptions
 from kombu.exceptions import OperationalError
 
 from amends.channels import keep_client
-from amends.wire import BODY, TAG, Wire, goes_by_name, is_original, is_unheard, wire_of
+from amends.wire import BODY, TAG, Wire, goes_by_name, is_original, is_unheard, push, wire_of
+
+T = TypeVar("T")
 
 SAGA: Final = "amends0stands0for0a0saga"
 """Stands for the saga's id, which like this needs no escape in JSON nor in a ``repr``."""
@@ -86,24 +88,36 @@ class PreparedChain:
         self._wires: WeakKeyDictionary[Any, tuple[Any, Wire | None]] = WeakKeyDictionary()
 
     def write(self, saga_ids: Sequence[str], number: int) -> bool:
-        """Push it to Redis as it is kept, where that comes to the same; answers whether it is certain to be there.
+        """Push it to Redis as it is kept, where that comes to the same; answers whether it is certain to be there."""
+        return bool(self.written(saga_ids, number, push))
 
+    def written(
+        self, saga_ids: Sequence[str], number: int, use: Callable[[Any, str, Sequence[str]], T]
+    ) -> T | None:
+        """Let `use` have a channel, a key, and the texts that it comes to there, one for each of these sagas.
+
+        Answers what that does; None where there is more to it than texts, and where the broker is away.
         It takes a connection alone, as kombu's producers take longer to be had than the text to be written.
         """
         if not self._is_kept or not is_unheard(self._app):
-            return False
+            return None
         try:
             connection = self._app.producer_pool.connections.acquire()
         except exceptions.LimitExceeded:
-            return False  # Celery knows how long to wait
+            return None  # Celery knows how long to wait
         try:
-            return connection.connected and self._push(saga_ids, number, connection.default_channel)
+            channel = connection.default_channel if connection.connected else None
+            wire = channel and self._wire(channel)
+            if wire is None:
+                return None
+            texts = [wire.filled(each) for each in self._fillings(saga_ids, number)]
+            return use(channel, wire.key, texts)
         except (
             *connection.recoverable_connection_errors,
             *connection.recoverable_channel_errors,
         ):
             # Nobody knows what arrived. kombu tries as often as it is told, and of two messages the log admits one.
-            return False
+            return None
         finally:
             connection.release()
 
@@ -117,13 +131,6 @@ class PreparedChain:
             *connection.recoverable_channel_errors,
         ) as error:
             raise OperationalError(str(error)) from error
-
-    def _push(self, saga_ids: Sequence[str], number: int, channel: Any) -> bool:
-        wire = self._wire(channel)
-        if wire is None:
-            return False
-        wire.send(channel, self._fillings(saga_ids, number))
-        return True
 
     def _wire(self, channel: Any) -> Wire | None:
         router = self._app.amqp.router  # another one once the routes have changed

@@ -27,7 +27,7 @@ def publish_chains(app: Celery, saga_ids: Sequence[str], what: Publish) -> None:
             for saga_id in saga_ids:
                 publish_canvas(app, saga_id, what)
             return
-        prepared = _prepared(_chain_of(app, what))
+        prepared = prepared_chain(app, what)
         if prepared.write(saga_ids, what.number):
             return
         with app.producer_or_acquire() as producer:
@@ -62,8 +62,9 @@ class _Chain:
     what: Publish = field(compare=False)
 
 
-def _chain_of(app: Celery, what: Publish) -> _Chain:
-    return _Chain(
+def prepared_chain(app: Celery, what: Publish) -> PreparedChain:
+    """Prepare the chain of these records for any saga and number, once."""
+    of = _Chain(
         app=app,
         settings=settings_of(app),
         sends_events=bool(celery_setting(app, "task_send_sent_event")),
@@ -71,6 +72,7 @@ def _chain_of(app: Celery, what: Publish) -> _Chain:
         records=tuple(what.records),
         what=what,
     )
+    return _prepared(of)
 
 
 @lru_cache(maxsize=1_000)

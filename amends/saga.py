@@ -18,6 +18,7 @@ from amends.errors import DefinitionError, SagaAlreadyStarted
 from amends.handle import Handle
 from amends.itinerary import Dispatch, Itinerary, StepPlan
 from amends.log import log_of
+from amends.outbox import deliveries
 from amends.payload import canonical_json, dumped, held_to_size, validated
 from amends.states import SagaStatus
 from amends.step import NAME, AnyStep
@@ -68,6 +69,8 @@ class Saga(Generic[Input, Output]):
         self.itinerary = _itinerary(
             name, input, output, steps, timeout=timeout, outputs=outputs or {}, dispatch=dispatch
         )
+        records = [(step.name, 0) for step in self.itinerary.steps]
+        self._first = Publish(itinerary=self.itinerary, number=1, wait=0.0, records=records)
 
     def __repr__(self) -> str:
         return f"<Saga {self.name}>"
@@ -96,7 +99,8 @@ class Saga(Generic[Input, Output]):
             starts = list(starts)
         app, ids, refusals, is_away = _app(), [], [], False
         for chunk in _chunks(starts):
-            answers = log_of(app).start_sagas(self.itinerary, chunk)
+            messages = deliveries(app, [saga_id for saga_id, _ in chunk], self._first)
+            answers = log_of(app).start_sagas(self.itinerary, chunk, messages)
             found = {saga_id: answer for (saga_id, _), answer in zip(chunk, answers, strict=True)}
             is_away = is_away or not self._publish(app, found)
             refusals += [each for each in answers if isinstance(each, SagaAlreadyStarted)]
@@ -127,15 +131,13 @@ class Saga(Generic[Input, Output]):
         return Handle(saga_id, lambda fields: validated(self.output, fields))
 
     def _publish(
-        self, app: Celery, answers: Mapping[str, int | SagaStatus | SagaAlreadyStarted]
+        self, app: Celery, answers: Mapping[str, int | SagaStatus | SagaAlreadyStarted | None]
     ) -> bool:
         """Publish what was started; answers whether the broker is there."""
-        records = [(step.name, 0) for step in self.itinerary.steps]
         started = [saga_id for saga_id, answer in answers.items() if isinstance(answer, int)]
         try:
             if started:
-                what = Publish(itinerary=self.itinerary, number=1, wait=0.0, records=records)
-                publish_many(app, started, what)
+                publish_many(app, started, self._first)
             for saga_id, answer in answers.items():
                 if answer is SagaStatus.PENDING:  # perhaps it was never published
                     advance(app, saga_id)

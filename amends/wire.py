@@ -8,7 +8,7 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from copy import copy
 from typing import Any, Final, NamedTuple
@@ -31,16 +31,18 @@ class Wire(NamedTuple):
     message: str
     body: str
 
-    def send(self, channel: Any, fillings: Iterable[dict[str, Any]]) -> None:
-        """Push a message for each of these, in order."""
-        texts = [self._filled(each) for each in fillings]
-        with channel.conn_or_acquire() as client:
-            for begin in range(0, len(texts), _AT_ONCE):
-                client.lpush(self.key, *texts[begin : begin + _AT_ONCE])
-
-    def _filled(self, own: dict[str, Any]) -> str:
+    def filled(self, own: dict[str, Any]) -> str:
+        """Fill in what is a message's own."""
         body = b64encode((self.body % own).encode()).decode()
         return self.message % {**own, "body": body, "tag": uuid()}
+
+
+def push(channel: Any, key: str, texts: Sequence[str]) -> bool:
+    """Push these messages, in order; answers True."""
+    with channel.conn_or_acquire() as client:
+        for begin in range(0, len(texts), _AT_ONCE):
+            client.lpush(key, *texts[begin : begin + _AT_ONCE])
+    return True
 
 
 def is_original(function: Any, module: str) -> bool:

@@ -19,6 +19,7 @@ from amends.errors import CircuitOpenError, LogUnavailable, NotDone, Refused
 from amends.invocation import Context, Undoes, entered
 from amends.itinerary import RecordPlan, fill
 from amends.log import Claim, Cost, SagaLog
+from amends.outbox import Delivery
 from amends.payload import error_json, output_text, validated
 from amends.policy import RetryPolicy
 
@@ -69,11 +70,13 @@ class Ended:
 class Onward:
     """Where a chain goes on: the path of its next link's record, or ''.
 
-    `claim` is asked, once the attempt has taken effect, who claims that record at once; None if nobody.
+    Once the attempt has taken effect, `claim` is asked who claims that record at once, None if nobody; and then
+    `message` for its message, where the log can deliver it.
     """
 
     path: str = ""
     claim: Callable[[], Claim | None] = lambda: None
+    message: Callable[[], Delivery | None] = lambda: None
 
 
 class Attempt:
@@ -168,6 +171,7 @@ class Attempt:
 
     def _complete(self, output: str) -> Ended:
         claim = self._onward.claim()
+        message = None if claim else self._onward.message()
         follows = self._land(
             lambda: self._log.complete_step(
                 self._saga_id,
@@ -176,6 +180,7 @@ class Attempt:
                 output=output,
                 link=self._onward.path,
                 claim=claim,
+                message=message,
             )
         )
         return Ended(follows=follows, claim=claim)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from celery import Task
+from celery.utils.log import get_task_logger
 
 from amends.activities.attempt import Attempt, Definition, Ended, Onward
 from amends.activities.guard import permit_token
@@ -17,6 +18,9 @@ from amends.itinerary import Itinerary
 from amends.log import Claim, SagaLog
 from amends.messages import claimer, queue_of
 from amends.observers.steps import StepRow
+from amends.outbox import Delivery, deliveries
+
+_logger = get_task_logger(__name__)
 
 INLINE_FOR: Final = 30.0
 """Seconds that a message goes on with further steps; it ends with the step at hand."""
@@ -130,7 +134,20 @@ class Steps:
         link = next_link(self._task)
         if link is None:
             return Onward()
-        return Onward(path=link.path, claim=lambda: self._claim(itinerary, link))
+        return Onward(
+            path=link.path, claim=lambda: self._claim(itinerary, link), message=self._message
+        )
+
+    def _message(self) -> Delivery | None:
+        rest = self.rest()
+        try:
+            found = deliveries(self._task.app, [self.saga_id], rest) if rest else None
+        except Exception:
+            _logger.exception(
+                "saga %s: the next message is published once this step is done", self.saga_id
+            )
+            return None
+        return found[0] if found else None
 
     def _claim(self, itinerary: Itinerary, link: Link) -> Claim | None:
         if not self._may_go_on(itinerary, link):

@@ -2,13 +2,16 @@
 --
 --! include moves
 --! for each saga
--- ARGV[2] input, canonical JSON   and of all: ARGV[3] saga's name   ARGV[4] digest of its definition
--- ARGV[5] timeout in ms, or ''   ARGV[6] number of its steps   ARGV[7] itinerary, JSON   ARGV[8] plan
+-- ARGV[2] input, canonical JSON   ARGV[3] its first message, or '' where that is not to be delivered here
+-- and of all: ARGV[4] saga's name   ARGV[5] digest of its definition   ARGV[6] timeout in ms, or ''
+-- ARGV[7] number of its steps   ARGV[8] itinerary, JSON   ARGV[9] plan
 -- The last two are '' where the caller knows that this shard has them.
--- Answers {"started", first message's number} | {"define"}: again, with itinerary and plan
+-- ARGV[10] queue of the first message   ARGV[11] the broker's database   ARGV[12] the log's
+-- Answers {"started", first message's number} | {"delivered"}: started, and that message is in its queue
+--       | {"define"}: again, with itinerary and plan
 --       | {"exists", status} the same saga | {"conflict", its name} another under this id
-local input, name, new_digest, timeout, messages = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local itinerary, plan = ARGV[7], ARGV[8]
+local input, name, new_digest, timeout, messages = ARGV[2], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local itinerary, plan = ARGV[8], ARGV[9]
 
 local known = redis.call('HMGET', SAGA, 'name', 'input', 'status')
 if known[1] then
@@ -32,4 +35,4 @@ add_event('saga.started')
 redis.call('ZADD', index_of(status), NOW, ID)
 count(1, 'sagas|' .. saga_name .. '|' .. status)
 set_due(NOW + LEASE)
-return {'started', 1}
+return deliver(ARGV[3], ARGV[10], ARGV[11], ARGV[12]) and {'delivered'} or {'started', 1}

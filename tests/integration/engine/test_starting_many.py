@@ -170,6 +170,7 @@ def test_messages_go_to_redis_together(app, monkeypatch):
         alone.append(words[0])
         return execute(self, *words, **how)
 
+    monkeypatch.setattr(saga, "deliveries", lambda *_: None)
     letter_saga.start_many(jobs(2))
     monkeypatch.setattr(redis.Redis, "execute_command", listen)
     letter_saga.start_many(jobs(50))
@@ -209,6 +210,7 @@ def test_a_broker_that_goes_away_is_warned_of_once_and_not_asked_again(app, monk
         if len(asked) > 1:
             raise OperationalError("gone")
 
+    monkeypatch.setattr(saga, "deliveries", lambda *_: None)
     monkeypatch.setattr(saga, "publish_many", refuse)
     ids = new_ids(3_500)
     handles = letter_saga.start_many(iter(jobs(3_500)), saga_ids=ids)

@@ -15,10 +15,11 @@ from kombu.transport.redis import Channel
 from letters import all_taken, app_with, taken, what_remains
 from redis.exceptions import ConnectionError as RedisAway
 
+from amends import preparation
 from amends.coordinator import publish, publish_many
 from amends.preparation import PreparedChain
 from amends.publication import publish_canvas
-from amends.wire import Wire
+from amends.wire import push
 
 KEPT = {
     "as it comes": {},
@@ -303,15 +304,15 @@ def test_a_change_of_routes_is_seen(url, kept, saga_id):
 
 
 def test_what_may_not_have_arrived_is_published_by_kombu(url, monkeypatch, saga_id):
-    app, send = app_with(url), Wire.send
+    app = app_with(url)
 
     def break_off(*arguments):
-        send(*arguments)
+        push(*arguments)
         raise RedisAway("the answer was lost")
 
     publish(app, saga_id, what_remains(START))
     first = taken(app)
-    monkeypatch.setattr(Wire, "send", break_off)
+    monkeypatch.setattr(preparation, "push", break_off)
     publish(app, saga_id, what_remains(START))
     assert all_taken(app) == [first] * 2
 

@@ -9,6 +9,7 @@ from trip import Trip, trip_saga
 
 from amends.answers import Done, Next, Run, Stop
 from amends.log import Claim, SagaLog
+from amends.outbox import Delivery
 from amends.payload import canonical_json
 
 ERROR = json.dumps({"type": "Problem", "message": "it did not work"})
@@ -42,9 +43,10 @@ class Journey:
         output: str = "null",
         link: str = "",
         claim: Claim | None = None,
+        message: Delivery | None = None,
     ) -> Next:
         return self.log.complete_step(
-            self.id, path, token=token, output=output, link=link, claim=claim
+            self.id, path, token=token, output=output, link=link, claim=claim, message=message
         )
 
     def retry(
