@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 
 import pytest
 import redis
@@ -17,6 +18,7 @@ from redis.exceptions import ConnectionError as RedisAway
 
 from amends import preparation
 from amends.coordinator import publish, publish_many
+from amends.lines import Lines
 from amends.preparation import PreparedChain
 from amends.publication import publish_canvas
 from amends.wire import push
@@ -352,6 +354,25 @@ def test_a_connection_lost_as_the_text_is_made_publishes_no_stand_in(
     app, what = app_with(url, task_default_queue="undeclared"), what_remains(START)
     found = left_by(server, publish, app, saga_id, what)
     assert found == left_by(server, publish_canvas, app, saga_id, what)
+
+
+def test_a_forked_process_does_not_write_over_its_parents_connection(
+    url, monkeypatch, kept, saga_id
+):
+    app, what, used = app_with(url), what_remains(START), []
+    ask = Lines.ask
+
+    def note(lines, *command):
+        used.append(ask(lines, "CLIENT", "ID"))
+        return ask(lines, *command)
+
+    monkeypatch.setattr(Lines, "ask", note)
+    publish(app, saga_id, what)
+    publish(app, saga_id, what)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    publish(app, saga_id, what)
+    assert used[0] == used[1] != used[2]
+    assert kept == [True] * 3
 
 
 def test_a_connection_that_was_lost_is_made_anew(url, server, saga_id):
