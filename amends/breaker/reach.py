@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar
 import redis
 from redis.exceptions import NoScriptError, RedisError
 
+from amends.breaker.lines import Lines
 from amends.config import impatient_client_of
-from amends.lines import Lines
 from amends.lua import DIGESTS, SCRIPTS
 
 T = TypeVar("T")
@@ -49,7 +49,15 @@ class Reach:
         self._reason = ""
 
     def ask(self, command: Callable[[Any], T]) -> T:
-        """Return what `command` gets from the client. Raises `Away`."""
+        """Return what `command` gets from the client, after all that was reported. Raises `Away`."""
+
+        def ask(client: Any) -> T:
+            self._lines.settle()
+            return command(client)
+
+        return self._try(ask)
+
+    def _try(self, command: Callable[[Any], T]) -> T:
         errors = self._errors
         if errors:
             self._take_turn()
@@ -67,7 +75,17 @@ class Reach:
 
         They may be sent twice, where a connection turns out to be closed. Raises `Away`.
         """
-        return self.ask(lambda _client: self._lines.exchange(commands))
+        return self._try(lambda _client: self._lines.exchange(commands))
+
+    def report(self, *command: str) -> None:
+        """Send a plain command and do not wait for the answer: whatever comes next from this process does.
+
+        It may be sent twice, where a connection turns out to be closed. Raises `Away`.
+        """
+        if self._errors:  # only an answer tells that Redis is back
+            self.send(command)
+        else:
+            self._try(lambda _client: self._lines.report(command))
 
     def call(self, name: str, keys: Sequence[str], *arguments: Any) -> list[str]:
         """Run a script. Raises `Away`."""

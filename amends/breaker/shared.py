@@ -64,11 +64,11 @@ class SharedCircuit:
         return None
 
     def record_success(self, admitted: Admitted) -> Recorded:
-        """Record that a permitted call succeeded."""
+        """Record that a permitted call succeeded. Of one in a closed circuit the answer is not waited for."""
         if admitted.token:
             return self.succeed_probe(admitted)
         # The field of an earlier epoch is gone: this command cannot come too late.
-        self._reach.send(("HDEL", self.keys[0], f"f{admitted.epoch}"))
+        self._reach.report("HDEL", self.keys[0], f"f{admitted.epoch}")
         return Recorded(said="counted")
 
     def record_failure(

@@ -1,13 +1,16 @@
 """Breakers on a real Redis, in this process and in others."""
 
+import signal
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from callers import ServerError
 from celery import Celery
+from server import Server
 
 from amends import CircuitBreaker
 
@@ -36,6 +39,16 @@ def define(app: Celery) -> Callable[..., CircuitBreaker]:
         return CircuitBreaker(uuid.uuid4().hex, **{"failure_on": (ServerError,), **options})
 
     return define
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """Give a Redis of the test's own."""
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    server.signal(signal.SIGCONT)
+    server.kill()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The breakers' Redis is killed, and frozen, in the middle of traffic."""
 
 import signal
-import subprocess
 import threading
 import time
 
@@ -10,6 +9,7 @@ from callers import ServerError
 from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import Redis
+from server import wait_until
 
 from amends import CircuitBreaker, CircuitOpenError
 from amends.breaker.gate import Gate
@@ -17,45 +17,6 @@ from amends.breaker.permit import Permit
 from amends.breaker.reach import Away, Reach
 from amends.config import impatient_client_of
 from amends.testing.clock import Clock
-from local import redis
-from local.ports import free_port
-
-
-class Server:
-    """A Redis that is killed, frozen and started again."""
-
-    def __init__(self, directory):
-        self._directory = directory
-        self._port = free_port()
-        self.url = f"redis://127.0.0.1:{self._port}"
-
-    def start(self):
-        command = redis.server_command(self._port, self._directory)
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_until(lambda: redis.answers(self.url))
-
-    def signal(self, number):
-        self._process.send_signal(number)
-
-    def kill(self):
-        self._process.kill()
-        self._process.wait(10)
-
-
-def wait_until(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come"
-        time.sleep(0.01)
-
-
-@pytest.fixture
-def server(tmp_path):
-    server = Server(tmp_path)
-    server.start()
-    yield server
-    server.signal(signal.SIGCONT)
-    server.kill()
 
 
 class Traffic:
@@ -170,7 +131,7 @@ def test_an_answer_that_was_not_read_is_not_taken_for_another(server, monkeypatc
     reach.send(("TIME",))
     (line,) = reach._lines._idle
     with monkeypatch.context() as patch:
-        patch.setattr(line, "read_response", _time_is_up)
+        patch.setattr(line.connection, "read_response", _time_is_up)
         with pytest.raises(SoftTimeLimitExceeded):
             reach.send(("ECHO", "first"), ("ECHO", "second"))
     with pytest.raises(Away):  # the second answer is not read after this error
@@ -198,3 +159,86 @@ def test_what_was_open_is_so_when_redis_is_back(server):
     other = Gate("back", options, reach, clock=lambda: clock.now)
     with pytest.raises(CircuitOpenError):
         other.acquire("t", 60.0)
+
+
+class Bench:
+    """A breaker at a Redis of its own, by a clock that is moved, and a client beside it."""
+
+    def __init__(self, url):
+        self.clock = Clock()
+        self.reach = CountingReach(impatient_client_of(url), clock=lambda: self.clock.now)
+        self.options = CircuitBreaker("reports", failure_on=(ServerError,)).options
+        self.gate = Gate("reports", self.options, self.reach, clock=lambda: self.clock.now)
+        self.client = Redis.from_url(url, decode_responses=True)
+        self.key = self.gate.shared.keys[0]
+
+    def acquire(self):
+        return Permit(self.gate, *self.gate.acquire("t", 60.0), options=self.options)
+
+
+@pytest.fixture
+def bench(server):
+    bench = Bench(server.url)
+    yield bench
+    bench.client.close()
+
+
+def test_a_success_is_sent_and_not_waited_for(server, bench):
+    bench.acquire().failure(ServerError("down"))
+    permit = bench.acquire()
+    server.signal(signal.SIGSTOP)
+    permit.success()
+    assert bench.reach._errors == 0
+    server.signal(signal.SIGCONT)
+    wait_until(lambda: not bench.client.exists(bench.key))
+
+
+def test_an_answer_to_a_success_that_does_not_come_begins_a_rest(server, bench):
+    permit = bench.acquire()
+    server.signal(signal.SIGSTOP)
+    permit.success()
+    before = bench.reach.tries
+    for _ in range(50):
+        bench.acquire().success()
+    assert bench.reach.tries == before + 1
+    assert bench.reach._rests_until - bench.clock.now == 1
+
+
+def test_after_a_rest_a_success_is_waited_for_since_only_an_answer_tells_that_redis_is_back(
+    server, bench
+):
+    idle = bench.reach._lines._idle
+    permits = [bench.acquire()]
+    first = idle.pop()
+    permits.append(bench.acquire())  # on a second line, which stays connected
+    server.signal(signal.SIGSTOP)
+    idle.append(first)
+    bench.acquire()
+    idle.reverse()
+    bench.clock.advance(1)
+    permits[0].success()
+    assert bench.reach._errors == 2
+    server.signal(signal.SIGCONT)
+    bench.clock.advance(2)
+    permits[1].success()
+    assert bench.reach._errors == 0
+
+
+def test_an_error_that_answers_a_success_begins_a_rest_and_is_not_taken_for_another_answer(bench):
+    bench.reach.report("HDEL", "too few")
+    with pytest.raises(Away, match="wrong number of arguments"):
+        bench.reach.send(("ECHO", "first"))
+    bench.clock.advance(1)
+    assert bench.reach.send(("ECHO", "second")) == ["second"]
+
+
+def test_a_success_that_redis_has_is_not_sent_again_where_the_connection_was_closed(bench):
+    bench.acquire().failure(ServerError("down"))
+    permit = bench.acquire()
+    permit.success()
+    wait_until(lambda: not bench.client.exists(bench.key))
+    bench.client.client_kill_filter(_type="normal", skipme=True)
+    bench.client.hset(bench.key, "f0", "1")  # another process's failure
+    bench.acquire()
+    assert bench.client.hget(bench.key, "f0") == "1"
+    assert bench.reach._errors == 0

@@ -1,0 +1,35 @@
+"""A Redis of a test's own, which may be killed, frozen and started again."""
+
+import subprocess
+import time
+
+from local import redis
+from local.ports import free_port
+
+
+class Server:
+    """A Redis that is killed, frozen and started again."""
+
+    def __init__(self, directory):
+        self._directory = directory
+        self._port = free_port()
+        self.url = f"redis://127.0.0.1:{self._port}"
+
+    def start(self):
+        command = redis.server_command(self._port, self._directory)
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_until(lambda: redis.answers(self.url))
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait(10)
+
+
+def wait_until(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.01)
