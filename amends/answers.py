@@ -199,7 +199,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A saga as it stands in the log: its fields (see ``lua/saga.lua``) and its itinerary."""
+    """A saga as it stands in the log: its fields as `open_fields` tells them, and its itinerary."""
 
     id: str
     itinerary: Itinerary
@@ -209,6 +209,23 @@ class Entry:
     def status(self) -> SagaStatus:
         """Where the saga is."""
         return SagaStatus(self.fields["status"])
+
+
+def open_fields(fields: Mapping[str, str]) -> dict[str, str]:
+    """Read a saga's fields as ``lua/saga.lua`` has them, but for those that are empty.
+
+    What its records share becomes fields of each: ``states`` a field ``<record>.s`` for each, and ``claim`` of the one that runs its ``.t`` (token),
+    ``.o`` (owner), ``.c`` (when it was claimed) and ``.l`` (when it is given up).
+    """
+    opened = {name: value for name, value in fields.items() if value}
+    states = opened.pop("states", "")
+    for code, state in (each.split("=") for each in states.split(",") if each):
+        opened[f"{code}.s"] = state
+    if claim := opened.pop("claim", ""):
+        code, _, claimed_at, given_up_at, token, owner = claim.split("|", 5)
+        of = {"t": token, "o": owner, "c": claimed_at, "l": given_up_at}
+        opened |= {f"{code}.{name}": value for name, value in of.items()}
+    return opened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +249,7 @@ class Standing:
         now, due, remaining, owed, pairs, events = answer
         fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
         return cls(
-            entry=Entry(id=saga_id, itinerary=itinerary, fields=fields),
+            entry=Entry(id=saga_id, itinerary=itinerary, fields=open_fields(fields)),
             now=int(now) / 1000,
             looked_at=float(due) / 1000 if due else None,
             remaining=remaining.split(",") if remaining else (),

@@ -148,26 +148,17 @@ class Itinerary(_Plan):
 
     @cached_property
     def plan(self) -> str:
-        """What the scripts read: a line per step, in the form that ``lua/saga.lua`` parses.
+        """What the scripts read: the records' codes, then a line for each, in the form that ``lua/saga.lua`` tells."""
+        codes = ",".join(map(self.code_of, self.records))
+        return "\n".join([codes, *map(self._plan_line, self.records.values()), ""])
 
-        Name, c for a failure that is passed over, then limit in ms and sources of the activity, the
-        same of the fallback, and the limit of the undo.
-        """
-        return "".join(self._plan_line(step) for step in self.steps)
-
-    def _plan_line(self, step: StepPlan) -> str:
-        numbers = {other.name: str(n) for n, other in enumerate(self.steps, 1)} | {"input": "i"}
-
-        def of(call: ActivityPlan | None) -> list[str]:
-            if call is None:
-                return ["", ""]
-            names = sorted({path.partition(".")[0] for path in call.inputs.values()})
-            limit = round(call.start_to_close_timeout * 1000)
-            return [str(limit), ",".join(numbers[name] for name in names)]
-
-        flag = "c" if step.on_failure == "continue" else ""
-        undo = of(step.compensation)[0]
-        return "|".join([step.name, flag, *of(step.activity), *of(step.fallback), undo]) + "\n"
+    def _plan_line(self, record: RecordPlan) -> str:
+        numbers = {step.name: str(n) for n, step in enumerate(self.steps, 1)} | {"input": "i"}
+        names = sorted({path.partition(".")[0] for path in record.inputs.values()})
+        sources = ",".join(numbers[name] for name in names)
+        limit = round(record.call.start_to_close_timeout * 1000)
+        flag = "c" if record.step.on_failure == "continue" else ""
+        return f"{record.path}|{self.code_of(record.path)}:{limit}:{sources}:{flag}"
 
     def source_name(self, code: str) -> str:
         """Name the source that scripts call by this code: a step's number, or i for the input."""

@@ -22,6 +22,7 @@ from amends.answers import (
     Standing,
     Stop,
     Waiting,
+    open_fields,
 )
 from amends.config import Settings, client_of, settings_of
 from amends.errors import SagaAlreadyStarted, UnknownSaga
@@ -295,7 +296,7 @@ class SagaLog:
         if digest not in self._itineraries:
             text = self._store.read(lambda client: client.hget(definitions, digest))
             self._itineraries[digest] = Itinerary.from_json(text)
-        return Entry(id=saga_id, itinerary=self._itineraries[digest], fields=fields)
+        return Entry(id=saga_id, itinerary=self._itineraries[digest], fields=open_fields(fields))
 
     def examine_saga(self, saga_id: str) -> Standing:
         """Read a saga at one moment, its history, and what remains of it. Raises `UnknownSaga`."""

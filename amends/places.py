@@ -106,6 +106,6 @@ class Places:
             return pipeline.execute()
 
         return [
-            None if name is None else Head(saga=name, outcome=outcome, paused=paused is not None)
+            None if name is None else Head(saga=name, outcome=outcome, paused=bool(paused))
             for name, outcome, paused in self._store.read(command)
         ]

@@ -1,7 +1,8 @@
 """One Lua file per atomic transition, by its name.
 
 A file that says ``--! include saga`` gets that file's text, and what it includes, put before its own.
-One that includes ``moves`` is a transition of a saga: it answers its events too, as ``moves.lua`` says.
+One that includes ``moves`` is a transition of a saga: it writes at its end, and answers its events too, as
+``moves.lua`` says.
 One that says ``--! for each saga`` is run for many sagas of a shard in one call, and reads as if for one.
 Its KEYS are the two of each saga, then the shard's; its ARGV is how many sagas, how many arguments are a
 saga's own, those of each, then those that all share. It answers a list.
@@ -24,7 +25,8 @@ local function transition()
 {}
 end
 local answer = transition()
-return {{answer, {{saga_name or '', was or '', status or '', created or 0}}, unpack(EVENTS)}}
+save()
+return {{answer, {{saga.name or '', was or '', saga.status or '', saga.created or 0}}, unpack(EVENTS)}}
 """
 _FOR_EACH: Final = "--! for each saga"
 _EACH: Final = """

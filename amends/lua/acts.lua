@@ -6,19 +6,19 @@
 local TOKEN, ACTOR, SEEN = ARGV[2], ARGV[3], ARGV[4]
 
 -- Whether this very act was done: a client repeats it when the answer was lost.
-local function acted() return redis.call('HGET', SAGA, 'act') == TOKEN end
+local function acted() return get('act') == TOKEN end
 
 -- The answer to an act that comes too late, or nil: the saga has ended, or is not as that person saw it.
 local function refusal()
-  if has_ended() then return {'refused', 'it is ' .. status} end
-  if SEEN == '' or SEEN == status or tonumber(SEEN) == redis.call('LLEN', HISTORY) then return end
-  return {'refused', 'it has moved on since you looked, and is ' .. status .. ' now'}
+  if has_ended() then return {'refused', 'it is ' .. saga.status} end
+  if SEEN == '' or SEEN == saga.status or tonumber(SEEN) == redis.call('LLEN', HISTORY) then return end
+  return {'refused', 'it has moved on since you looked, and is ' .. saga.status .. ' now'}
 end
 
 local function note_act(event, path)
-  redis.call('HSET', SAGA, 'act', TOKEN)
+  set('act', TOKEN)
   add_event(event, path, ACTOR ~= '' and ACTOR or nil)
 end
 
 -- Leave *stuck*, or *pending* where a step is skipped before any was claimed.
-local function set_going() move_to(direction == 'backward' and 'compensating' or 'running') end
+local function set_going() move_to(saga.direction == 'backward' and 'compensating' or 'running') end

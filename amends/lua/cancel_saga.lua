@@ -8,7 +8,7 @@
 --       | {"refused", why} | {"unknown"}: there is no such saga
 if not open_saga() then return {'unknown'} end
 if acted() then return continuation('') end
-if has_ended() or direction == 'backward' then return {'late', status} end
+if has_ended() or saga.direction == 'backward' then return {'late', saga.status} end
 local refused = refusal()
 if refused then return refused end
 note_act('saga.cancelled')

@@ -9,24 +9,40 @@
 --          or '', source, JSON, source, JSON, ...}
 --
 --! include moves
-local function output_of(number)
-  for _, code in ipairs({number, number .. 'f'}) do
-    if state[code] == 'done' or state[code] == 'skipped' then return get(code, 'x') or 'null' end
+-- The field that a source's JSON is in, or nil: the source is the saga's input, or the output of a step that has one.
+local function field_of(source)
+  if source == 'i' then return 'input' end
+  for _, code in ipairs({source, source .. 'f'}) do
+    if state[code] == 'done' or state[code] == 'skipped' then return code .. '.x' end
   end
-  return 'null'
+end
+
+-- Reads, in one call, what an answer to a claim is made of.
+local function read_for(code)
+  local fields, counts = {}, {code .. '.a', code .. '.r', code .. '.b'}
+  if state[code] then
+    fields = counts
+  else -- never touched, it has none of them
+    for _, field in ipairs(counts) do saga[field] = false end
+  end
+  local _, sources = plan_of(code)
+  for source in sources:gmatch('[^,]+') do fields[#fields + 1] = field_of(source) end
+  if is_undo(code) then fields[#fields + 1] = code:sub(1, -2) .. '.x' end
+  read(fields)
 end
 
 local function run(code, known)
-  local left = direction == 'forward' and deadline and deadline - NOW or ''
-  local output = ''
-  if is_undo(code) then output = get(code:sub(1, -2), 'x') or '' end
-  local spent, _, _, attempts = used(code)
-  local tries, given_up_at = unpack(redis.call('HMGET', SAGA, code .. '.r', code .. '.l'))
-  local answer = {'run', digest, itinerary_for(known), attempts, spent, tries or 0,
-    given_up_at - NOW, left, output}
-  for source in sources[code]:gmatch('[^,]+') do
+  local left = saga.direction == 'forward' and saga.deadline and saga.deadline - NOW or ''
+  local output = is_undo(code) and get(code:sub(1, -2) .. '.x') or ''
+  local attempts = get(code .. '.a') or 0
+  local renewed_at = (get(code .. '.b') or '0'):match('^%d+')
+  local answer = {'run', saga.definition, itinerary_for(known), attempts, attempts - renewed_at, get(code .. '.r') or 0,
+    running.given_up_at - NOW, left, output}
+  local _, sources = plan_of(code)
+  for source in sources:gmatch('[^,]+') do
+    local field = field_of(source)
     answer[#answer + 1] = source
-    answer[#answer + 1] = source == 'i' and redis.call('HGET', SAGA, 'input') or output_of(source)
+    answer[#answer + 1] = field and get(field) or 'null'
   end
   return answer
 end
@@ -42,48 +58,52 @@ end
 
 local function lets_go_on(code)
   if is_undo(code) or state[code] == 'done' or state[code] == 'skipped' then return true end
-  return step_of(code).may_continue and not state[code .. 'f']
+  local _, _, may_continue = plan_of(code)
+  return may_continue == 'c' and not state[code .. 'f']
 end
 
 local function own(code, claim)
-  redis.call('HSET', SAGA, code .. '.t', claim.token, code .. '.o', claim.owner,
-    code .. '.c', NOW, code .. '.l', NOW + limit[code] + claim.grace)
-  set_due(NOW + math.min(LEASE, limit[code] + claim.grace))
+  local lasts = plan_of(code) + claim.grace
+  running = {code = code, attempt = (get(code .. '.a') or 0) + 1, at = NOW, given_up_at = NOW + lasts,
+    token = claim.token, owner = claim.owner}
+  has_moved = true
+  set_due(NOW + math.min(LEASE, lasts))
 end
 
 -- Claims a record of the open saga.
 local function claim_record(claim)
-  if is_over() then return {'stop', 'the saga is ' .. status} end
+  if is_over() then return {'stop', 'the saga is ' .. saga.status} end
   local code = record_of(claim.path)
   if not code then return {'stop', 'the saga has no such step'} end
+  read_for(code)
 
-  local holder = running_record()
-  if holder == code then
-    local current = get(code, 't')
-    if current == claim.token then return run(code, claim.known) end
-    if (',' .. claim.brought .. ','):find(',' .. current .. ',', 1, true) then
+  if running and running.code == code then
+    if running.token == claim.token then return run(code, claim.known) end
+    if (',' .. claim.brought .. ','):find(',' .. running.token .. ',', 1, true) then
       if claim.retries >= 0 then
         own(code, claim)
       else -- a sweep, which ends the attempt as it was
-        redis.call('HSET', SAGA, code .. '.t', claim.token)
+        running.token, has_moved = claim.token, true
       end
       return run(code, claim.known)
     end
   end
-  if holder then return {'stop', path_of(holder) .. ' is running'} end
+  if running then return {'stop', path_of(running.code) .. ' is running'} end
 
   if not is_open(code) then
     if lets_go_on(code) and not anything_after_claimed(code) then return {'done'} end
     return {'stop', 'it is finished: ' .. state[code]}
   end
-  if paused then return {'stop', 'the saga is paused'} end
+  if saga.paused then return {'stop', 'the saga is paused'} end
   local first = remaining(1)[1]
   if first ~= code then return {'stop', first and path_of(first) .. ' comes first' or 'nothing remains'} end
-  if claim.retries < tonumber(get(code, 'r') or 0) then return {'stop', 'the message is older than the last attempt'} end
+  local tries = tonumber(get(code .. '.r') or 0)
+  if claim.retries < tries then return {'stop', 'the message is older than the last attempt'} end
 
   set_state(code, 'running')
   own(code, claim)
-  if status == 'pending' then move_to('running') end
-  add_event(is_undo(code) and 'step.compensating' or 'step.started', claim.path, '"attempt":' .. (get(code, 'a') or 0) + 1)
+  if tries > 0 then unset(code .. '.w') end
+  if saga.status == 'pending' then move_to('running') end
+  add_event(is_undo(code) and 'step.compensating' or 'step.started', claim.path, '"attempt":' .. running.attempt)
   return run(code, claim.known)
 end

@@ -30,15 +30,15 @@ end
 
 local code = open_saga() and record_of(path)
 if not code then return {'late'} end
-if state[code] == 'done' and get(code, 't') == token then return go_on(true) end
+if state[code] == 'done' and get(code .. '.t') == token then return go_on(true) end
 if not holds(code, token) then return too_late(path, '"result":"done"') end
 
 set_state(code, 'done')
-end_claim(code, true)
+end_claim(path, true)
 if is_undo(code) then
   add_event('step.compensated', path)
 else
-  redis.call('HSET', SAGA, code .. '.x', output)
+  set(code .. '.x', output)
   add_event('step.completed', path)
 end
 settle()

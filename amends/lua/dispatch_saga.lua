@@ -19,8 +19,8 @@ local known, longest, only_look, again = ARGV[2], tonumber(ARGV[3]), ARGV[4] == 
 local LOST_AFTER, LOST_AFTER_AT_MOST, SOONER = 60000, 600000, 6
 local LOOK, LOOK_AT_MOST, LOOK_EACH = 15000, 120000, 1000
 local function message_sent()
-  local sent, times = unpack(redis.call('HMGET', SAGA, 'sent', 'dispatches'))
-  return tonumber(sent), tonumber(times), math.min(LOST_AFTER * 2 ^ math.min(times - 1, 10), LOST_AFTER_AT_MOST)
+  local sent, times = tonumber(get('sent')), tonumber(get('dispatches'))
+  return sent, times, math.min(LOST_AFTER * 2 ^ math.min(times - 1, 10), LOST_AFTER_AT_MOST)
 end
 local function look_at_message(itinerary, code)
   local sent, times, patience = message_sent()
@@ -32,38 +32,37 @@ local function look_at_message(itinerary, code)
   local calm = math.min(math.floor((NOW - sent) / 4), LOOK_AT_MOST)
   local look = NOW + math.max(LOOK, calm, redis.call('ZCARD', DUE) * LOOK_EACH)
   set_due(overdue and look or math.min(sent + patience, look))
-  return {'waiting', digest, itinerary, path_of(code), overdue and 1 or 0, NOW - sent, times}
+  return {'waiting', saga.definition, itinerary, path_of(code), overdue and 1 or 0, NOW - sent, times}
 end
 
 if not open_saga() then
   redis.call('ZREM', DUE, ID)
   return {'nothing', 'there is no such saga'}
 end
-if not is_over() and direction == 'forward' and deadline and deadline <= NOW then
+if not is_over() and saga.direction == 'forward' and saga.deadline and saga.deadline <= NOW then
   turn_back('timed_out', '{"type":"TimeoutError","message":"the saga did not end in its time"}')
   settle()
 end
 if is_over() then
-  redis.call('ZREM', DUE, ID)
-  return {'nothing', 'the saga is ' .. status}
+  set_due(NOW)
+  return {'nothing', 'the saga is ' .. saga.status}
 end
-if paused then
+if saga.paused then
   set_due(NOW)
   return {'nothing', 'the saga is paused'}
 end
 local itinerary = itinerary_for(known)
 
-local holder = running_record()
-if holder then
-  set_due(math.max(NOW, math.min(NOW + again, tonumber(get(holder, 'l')))))
-  local attempts, deaths = used(holder)
-  return {'running', digest, itinerary, path_of(holder), get(holder, 't'), get(holder, 'o'),
-    attempts, deaths, get(holder, 'c'), NOW - get(holder, 'c'),
-    get(holder, 'c') + limit[holder] - NOW, get(holder, 'l') - NOW}
+if running then
+  set_due(math.max(NOW, math.min(NOW + again, running.given_up_at + 0)))
+  local attempts, deaths = used(running.code)
+  return {'running', saga.definition, itinerary, path_of(running.code), running.token, running.owner,
+    attempts, deaths, running.at, NOW - running.at,
+    running.at + plan_of(running.code) - NOW, running.given_up_at - NOW}
 end
 
 local list = remaining()
-local wait = math.max(0, (get(list[1], 'w') or NOW) - NOW)
+local wait = math.max(0, (get(list[1] .. '.w') or NOW) - NOW)
 if wait > longest then
   set_due(NOW + wait)
   return {'nothing', 'it waits in the log'}
@@ -76,12 +75,12 @@ if only_look then
   return look_at_message(itinerary, list[1])
 end
 local sent, _, patience = message_sent()
-if NOW >= sent + patience / SOONER then redis.call('HINCRBY', SAGA, 'dispatches', 1) end -- the one before is lost
-redis.call('HSET', SAGA, 'sent', NOW + wait)
+if NOW >= sent + patience / SOONER then add('dispatches', 1) end -- the one before is lost
+set('sent', NOW + wait)
 set_due(NOW + wait + LEASE)
-local answer = {'publish', digest, itinerary, number_messages(#list), wait}
+local answer = {'publish', saga.definition, itinerary, number_messages(#list), wait}
 for _, code in ipairs(list) do
   answer[#answer + 1] = path_of(code)
-  answer[#answer + 1] = get(code, 'r') or 0
+  answer[#answer + 1] = get(code .. '.r') or 0
 end
 return answer

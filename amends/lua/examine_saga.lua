@@ -14,12 +14,12 @@ end
 
 -- What would remain after a cancel, once what runs has ended, should it have taken effect.
 local function left_by_a_cancel()
-  direction = 'backward'
+  saga.direction = 'backward'
   for code, value in pairs(state) do
     if not is_undo(code) and value == 'running' then
       state[code] = 'unknown'
     elseif not is_undo(code) and value == 'pending' then
-      state[code] = get(code, 'r') and (get(code, 'u') and 'unknown' or 'failed') or nil
+      state[code] = get(code .. '.r') and (get(code .. '.u') and 'unknown' or 'failed') or nil
     end
   end
   return remaining()
@@ -27,7 +27,7 @@ end
 
 if not open_saga() then return {'unknown'} end
 local ahead, behind = has_ended() and {} or remaining(), {}
-local can_turn = not has_ended() and direction == 'forward'
+local can_turn = not has_ended() and saga.direction == 'forward'
 if can_turn then behind = left_by_a_cancel() end
-return {'saga', digest, itinerary_for(ARGV[2]), NOW, redis.call('ZSCORE', DUE, ID) or '', paths(ahead), paths(behind),
+return {'saga', saga.definition, itinerary_for(ARGV[2]), NOW, redis.call('ZSCORE', DUE, ID) or '', paths(ahead), paths(behind),
   redis.call('HGETALL', SAGA), redis.call('LRANGE', HISTORY, 0, -1)}

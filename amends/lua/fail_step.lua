@@ -13,32 +13,32 @@ local unknown, refused = ARGV[5] == '1', ARGV[6] == '1'
 
 local code = open_saga() and record_of(path)
 if not code then return {'late'} end
-if not is_open(code) and get(code, 't') == token then return continuation(link) end
+if not is_open(code) and get(code .. '.t') == token then return continuation(link) end
 if not holds(code, token) then return too_late(path, '"error":' .. error) end
 
-redis.call('HSET', SAGA, code .. '.e', error)
-end_claim(code, cost == 'attempt')
-redis.call('HINCRBY', SAGA, code .. '.r', 1)
-if unknown then redis.call('HSET', SAGA, code .. '.u', 1) end
+set(code .. '.e', error)
+end_claim(path, cost == 'attempt')
+add(code .. '.r', 1)
+if unknown then set(code .. '.u', 1) end
 
 if is_undo(code) then
   set_state(code, 'stuck')
   add_event('step.stuck', path, '"error":' .. error)
-  if direction == 'forward' then -- a void: without it the fallback could double the effect
+  if saga.direction == 'forward' then -- a void: without it the fallback could double the effect
     local primary = code:sub(1, -2)
-    turn_back(get(primary, 'n'), get(primary, 'e'))
+    turn_back(get(primary .. '.n'), get(primary .. '.e'))
   end
 else
-  local step = step_of(code)
-  set_state(code, get(code, 'u') and 'unknown' or 'failed')
+  set_state(code, state_of_failure(code))
   add_event('step.failed', path, '"state":"' .. state[code] .. '","error":' .. error)
-  if direction == 'forward' then
-    if step.has_fallback and not refused and not code:match('f') then
+  if saga.direction == 'forward' then
+    local _, _, may_continue = plan_of(code)
+    if has_record(code .. 'f') and not refused then
       set_state(code .. 'f', 'pending')
       if state[code] == 'unknown' then set_state(code .. 'u', 'pending') end
-      redis.call('HSET', SAGA, code .. '.n', outcome)
+      set(code .. '.n', outcome)
       add_event('step.switching', path)
-    elseif not step.may_continue then
+    elseif may_continue ~= 'c' then
       turn_back(outcome, error)
     end
   end

@@ -9,20 +9,81 @@
 --   took|<saga>|sum         ms from start to end, of all
 --   ran|<saga>|<path>|...   the same two of attempts, from claim to end
 --
--- The first write of a transition is one that a full Redis refuses (HSET, not HDEL): then it is all of
--- the transition that is refused, for Redis looks once, when a script begins.
+-- A transition writes at its end, all at once: the loader has it call save(). The first write is one that a
+-- full Redis refuses (HSET, not HDEL): then it is all of the transition that is refused, for Redis looks
+-- once, when a script begins.
 --
 --! include saga
-local EVENTS = {}
+local EVENTS, COUNTS = {}, {} -- COUNTS: words, by how much, words, by how much, ...
 local LEASE = 10000 -- a saga that runs, or has a message under way, is looked at after this long
+local changes, unsets = {}, {} -- field, value, field, value, ...; and a set of fields
+local due             -- when a sweep is to look at the saga, where that changes
+local has_moved = false -- whether a record's state or claim changes
+
+local function set(field, value)
+  saga[field], unsets[field] = value, nil
+  changes[#changes + 1] = field
+  changes[#changes + 1] = value
+end
+local function unset(field) saga[field], unsets[field] = false, true end
+local function set_state(code, value) state[code], has_moved = value, true end
+local function add(field, by)
+  set(field, (get(field) or 0) + by)
+  return saga[field]
+end
+
+-- Counts what is called by words joined by |; names have none in them.
+local function count(by, words)
+  COUNTS[#COUNTS + 1] = words
+  COUNTS[#COUNTS + 1] = by
+end
 
 -- One event: its name, the record it is about, and further JSON members.
 local function add_event(name, path, members)
-  local event = '{"at":' .. NOW .. ',"name":"' .. name .. '"'
+  EVENTS[#EVENTS + 1] = '{"at":' .. NOW .. ',"name":"' .. name .. '"'
     .. (path and ',"record":"' .. path .. '"' or '') .. (members and ',' .. members or '') .. '}'
-  redis.call('RPUSH', HISTORY, event)
-  EVENTS[#EVENTS + 1] = event
-  count(1, 'event|' .. name .. '|' .. saga_name .. '|' .. (path or ''))
+  count(1, 'event|' .. name .. '|' .. saga.name .. '|' .. (path or ''))
+end
+
+-- When a sweep looks at the saga.
+local function set_due(at) due = at end
+
+-- Writes the states of the records, in their order, and the claim of the one that runs.
+local function save_records()
+  local list = {}
+  for _, code in ipairs(codes) do
+    if state[code] then list[#list + 1] = code .. '=' .. state[code] end
+  end
+  set('states', table.concat(list, ','))
+  set('claim', running and running.code .. '|' .. running.attempt .. '|' .. running.at .. '|' .. running.given_up_at
+    .. '|' .. running.token .. '|' .. running.owner or '')
+end
+local function save_status()
+  if was then
+    redis.call('ZREM', index_of(was), ID)
+    count(-1, 'sagas|' .. saga.name .. '|' .. was)
+  end
+  redis.call('ZADD', index_of(saga.status), NOW, ID)
+  count(1, 'sagas|' .. saga.name .. '|' .. saga.status)
+end
+-- A sweep passes by what is over, and by what is paused, but for its deadline.
+local function save_due()
+  local limit = saga.direction == 'forward' and saga.deadline
+  if is_over() or saga.paused and not limit then
+    redis.call('ZREM', DUE, ID)
+  else
+    redis.call('ZADD', DUE, limit and (saga.paused or limit < due) and limit or due, ID)
+  end
+end
+local function save()
+  if has_moved then save_records() end
+  if saga.status ~= was then set('status', saga.status) end
+  if #changes > 0 then redis.call('HSET', SAGA, unpack(changes)) end
+  for field in pairs(unsets) do redis.call('HDEL', SAGA, field) end
+  if #EVENTS > 0 then redis.call('RPUSH', HISTORY, unpack(EVENTS)) end
+  if saga.status ~= was then save_status() end
+  if due then save_due() end
+  for k = 1, #COUNTS, 2 do redis.call('HINCRBY', COUNTERS, COUNTS[k], COUNTS[k + 1]) end
 end
 
 -- Counts a time in ms by the first bound, in seconds, that it is within.
@@ -40,94 +101,76 @@ local function count_time(ms, bounds, words)
   count(ms, words .. '|sum')
 end
 
-local function index_of(wanted)
-  for k, name in ipairs(STATUSES) do
-    if name == wanted then return KEYS[4 + k] end
-  end
-end
-local function move_to(new)
-  if new == status then return end
-  redis.call('ZREM', index_of(status), ID)
-  redis.call('ZADD', index_of(new), NOW, ID)
-  redis.call('HSET', SAGA, 'status', new)
-  count(-1, 'sagas|' .. saga_name .. '|' .. status)
-  count(1, 'sagas|' .. saga_name .. '|' .. new)
-  if status == 'stuck' then redis.call('HDEL', SAGA, 'reason') end
-  status = new
+local function move_to(status)
+  if saga.status == 'stuck' then unset('reason') end
+  saga.status = status
 end
 local function stand_stuck(reason)
-  redis.call('HSET', SAGA, 'reason', reason)
   move_to('stuck')
-  redis.call('ZREM', DUE, ID)
+  set('reason', reason)
+  set_due(NOW)
   add_event('saga.stuck', nil, '"reason":"' .. reason .. '"')
-end
-
--- When a sweep looks at the saga. It passes by what is paused, but for its deadline.
-local function set_due(at)
-  local limit = direction == 'forward' and deadline
-  if is_over() or paused and not limit then
-    redis.call('ZREM', DUE, ID)
-  else
-    redis.call('ZADD', DUE, limit and (paused or limit < at) and limit or at, ID)
-  end
 end
 
 -- Note when the message of what comes next is to arrive; soon after, a sweep looks whether it did.
 local function note_sent(at)
-  redis.call('HSET', SAGA, 'sent', at, 'dispatches', 1)
+  set('sent', at)
+  set('dispatches', 1)
   set_due(at + LEASE)
 end
 
 -- Note that no message is under way: the look at that time publishes.
 local function note_unsent(at)
-  redis.call('HSET', SAGA, 'sent', 0, 'dispatches', 0)
+  set('sent', 0)
+  set('dispatches', 0)
   set_due(at)
 end
 
+-- The state of a record that did not take effect, for all that is known.
+local function state_of_failure(code) return get(code .. '.u') and 'unknown' or 'failed' end
+
 local function turn_back(outcome, error)
-  direction = 'backward'
-  redis.call('HSET', SAGA, 'direction', direction, 'outcome', outcome, 'error', error)
+  set('direction', 'backward')
+  set('outcome', outcome)
+  set('error', error)
   move_to('compensating')
   add_event('saga.compensating', nil, '"outcome":"' .. outcome .. '"')
   for code, value in pairs(state) do -- what waits for a retry will not get one
-    if value == 'pending' and not is_undo(code) then
-      if get(code, 'r') then
-        set_state(code, get(code, 'u') and 'unknown' or 'failed')
-      else -- a fallback that never started
-        state[code] = nil
-        redis.call('HDEL', SAGA, code .. '.s')
-      end
+    if value == 'pending' and not is_undo(code) then -- one without tries is a fallback that never started
+      set_state(code, get(code .. '.r') and state_of_failure(code) or nil)
     end
+  end
+end
+
+-- The reason to be stuck of a saga that has nothing left to undo, or nil.
+local function reason_of_failure()
+  for _, code in ipairs(path_ahead()) do
+    if state[code] == 'stuck' then return path_of(code) .. ' failed for good' end
   end
 end
 
 -- Ends the saga where nothing remains and nothing runs; otherwise sets when it is looked at again.
 local function settle()
-  if running_record() or #remaining(1) > 0 then
-    note_sent(NOW)
-    return
-  end
-  local new, reason = 'completed', nil
-  if direction == 'backward' then
+  if running or #remaining(1) > 0 then return note_sent(NOW) end
+  local new = 'completed'
+  if saga.direction == 'backward' then
+    local reason = reason_of_failure()
+    if reason then return stand_stuck(reason) end
     new = 'compensated'
-    for code, value in pairs(state) do
-      if value == 'stuck' then reason = path_of(code) .. ' failed for good' end
-    end
   else
-    redis.call('HSET', SAGA, 'outcome', 'completed')
+    set('outcome', 'completed')
   end
-  if reason then return stand_stuck(reason) end
-  redis.call('HSET', SAGA, 'ended', NOW)
+  set('ended', NOW)
   move_to(new)
-  redis.call('ZREM', DUE, ID)
-  local outcome = redis.call('HGET', SAGA, 'outcome')
+  set_due(NOW)
+  local outcome = get('outcome')
   add_event('saga.finished', nil, '"status":"' .. new .. '","outcome":"' .. outcome .. '"')
-  count(1, 'ended|' .. saga_name .. '|' .. new .. '|' .. outcome)
-  count_time(NOW - created, SAGA_BOUNDS, 'took|' .. saga_name)
+  count(1, 'ended|' .. saga.name .. '|' .. new .. '|' .. outcome)
+  count_time(NOW - saga.created, SAGA_BOUNDS, 'took|' .. saga.name)
 end
 
 -- Numbers messages; answers the first number.
-local function number_messages(count) return redis.call('HINCRBY', SAGA, 'messages', count) - count + 1 end
+local function number_messages(many) return add('messages', many) - many + 1 end
 
 -- Puts a message into its broker's queue, where this Redis is the broker's too; answers whether it is there.
 -- Its key is none of KEYS: a cluster, or a user without the right to it, shall refuse this alone.
@@ -141,15 +184,15 @@ end
 
 -- What a task does next that has finished a record, its chain's next link being the one at `link`.
 local function continuation(link)
-  if is_over() then return {'end', status} end
-  if paused then return {'end', 'paused'} end
+  if is_over() then return {'end', saga.status} end
+  if saga.paused then return {'end', 'paused'} end
   local first = remaining(1)[1]
   if first and first == record_of(link) then return {'go'} end
   return {'advance', number_messages(1)}
 end
 
 -- Whether this record is running under this token.
-local function holds(code, token) return state[code] == 'running' and get(code, 't') == token end
+local function holds(code, token) return running and running.code == code and running.token == token end
 
 -- A result that comes too late: kept as an event alone, and never where there is no saga.
 local function too_late(path, members)
@@ -158,8 +201,11 @@ local function too_late(path, members)
 end
 
 -- An attempt that ended: its claim is spent whatever it brought, an attempt only if it made one.
-local function end_claim(code, spent)
-  if spent then count_time(NOW - get(code, 'c'), ATTEMPT_BOUNDS, 'ran|' .. saga_name .. '|' .. path_of(code)) end
-  redis.call('HDEL', SAGA, code .. '.o', code .. '.c', code .. '.l', code .. '.w')
-  if spent then redis.call('HINCRBY', SAGA, code .. '.a', 1) end
+local function end_claim(path, spent)
+  if spent then
+    count_time(NOW - running.at, ATTEMPT_BOUNDS, 'ran|' .. saga.name .. '|' .. path)
+    set(running.code .. '.a', running.attempt)
+  end
+  set(running.code .. '.t', running.token)
+  running, has_moved = nil, true
 end

@@ -8,10 +8,10 @@ local path, task, most = ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 if not open_saga() then return {'stop', 'there is no such saga'} end
 local code = record_of(path)
-if is_over() or running_record() or not code or remaining(1)[1] ~= code then return {'stop', 'it is not next'} end
-if redis.call('HGET', SAGA, 'dispatches') == '0' then return {'stop', 'the next message is not out yet'} end
+if is_over() or running or not code or remaining(1)[1] ~= code then return {'stop', 'it is not next'} end
+if get('dispatches') == '0' then return {'stop', 'the next message is not out yet'} end
 
-redis.call('HINCRBY', SAGA, code .. '.k', 1)
+add(code .. '.k', 1)
 local _, _, unregistered = used(code)
 if unregistered >= most then
   stand_stuck('no worker knows the task ' .. task)

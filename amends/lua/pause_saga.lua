@@ -6,9 +6,8 @@ if not open_saga() then return {'unknown'} end
 if acted() then return {'end', 'paused'} end
 local refused = refusal()
 if refused then return refused end
-if not paused then
-  paused = NOW
-  redis.call('HSET', SAGA, 'paused', NOW)
+if not saga.paused then
+  set('paused', NOW)
   note_act('saga.paused')
   set_due(NOW)
 end

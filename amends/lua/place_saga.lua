@@ -7,22 +7,18 @@
 --       | {}: there is no such saga
 local function at_hand()
   if has_ended() then return nil end
-  local running = running_record()
-  if running then return running end
-  for _, code in ipairs(status == 'stuck' and path_ahead() or {}) do
+  if running then return running.code end
+  for _, code in ipairs(saga.status == 'stuck' and path_ahead() or {}) do
     if state[code] == 'stuck' then return code end
   end
   return remaining(1)[1]
 end
 
 if not open_saga() then return {} end
-local since
-for k, name in ipairs(STATUSES) do
-  if name == status then since = redis.call('ZSCORE', KEYS[4 + k], ID) end
-end
-local head = redis.call('HMGET', SAGA, 'name', 'created', 'outcome', 'reason', 'error')
-local answer = {NOW, status, since or head[2], head[1], direction, paused and 1 or '', head[2], head[3] or '',
-  head[4] or '', head[5] or ''}
+read({'outcome', 'reason', 'error'})
+local since = redis.call('ZSCORE', index_of(saga.status), ID)
+local answer = {NOW, saga.status, since or saga.created, saga.name, saga.direction, saga.paused and 1 or '', saga.created,
+  saga.outcome or '', saga.reason or '', saga.error or ''}
 local code = at_hand()
 local own = code and redis.call('HMGET', SAGA, code .. '.a', code .. '.w', code .. '.e') or {}
 answer[11], answer[12] = code and path_of(code) or '', code and state[code] or 'pending'

@@ -6,7 +6,7 @@
 local ended = redis.call('HMGET', SAGA, 'status', 'ended', 'name')
 if ended[1] and (not ended[2] or ended[2] + ARGV[2] > NOW) then return 0 end
 redis.call('DEL', SAGA, HISTORY)
-if ended[1] then count(-1, 'sagas|' .. ended[3] .. '|' .. ended[1]) end
+if ended[1] then redis.call('HINCRBY', COUNTERS, 'sagas|' .. ended[3] .. '|' .. ended[1], -1) end
 redis.call('ZREM', DUE, ID)
-for k = 1, #STATUSES do redis.call('ZREM', KEYS[4 + k], ID) end
+for k = 5, 10 do redis.call('ZREM', KEYS[k], ID) end
 return 1

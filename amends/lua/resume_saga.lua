@@ -7,10 +7,10 @@ if not open_saga() then return {'unknown'} end
 if acted() then return continuation('') end
 local refused = refusal()
 if refused then return refused end
-if paused then
+if saga.paused then
   note_act('saga.resumed')
-  redis.call('HDEL', SAGA, 'paused')
-  paused = false
+  set('paused', '')
+  saga.paused = false
   note_sent(NOW)
 end
 return continuation('')

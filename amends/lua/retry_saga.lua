@@ -5,17 +5,16 @@
 -- Answers {"advance", message's number} | {"end", "paused"}: once it is resumed
 --       | {"refused", why} | {"unknown"}: there is no such saga
 local function renew(code)
-  local counts = redis.call('HMGET', SAGA, code .. '.a', code .. '.p', code .. '.k')
-  redis.call('HSET', SAGA, code .. '.b', (counts[1] or 0) .. ',' .. (counts[2] or 0) .. ',' .. (counts[3] or 0))
-  redis.call('HDEL', SAGA, code .. '.w')
+  read({code .. '.a', code .. '.p', code .. '.k'})
+  set(code .. '.b', (get(code .. '.a') or 0) .. ',' .. (get(code .. '.p') or 0) .. ',' .. (get(code .. '.k') or 0))
+  unset(code .. '.w')
 end
 
 if not open_saga() then return {'unknown'} end
 if acted() then return continuation('') end
 local refused = refusal()
 if refused then return refused end
-local holder = running_record()
-if holder then return {'refused', path_of(holder) .. ' is running'} end
+if running then return {'refused', path_of(running.code) .. ' is running'} end
 
 note_act('saga.retried')
 for code, value in pairs(state) do
@@ -25,6 +24,6 @@ for code, value in pairs(state) do
   end
 end
 renew(remaining(1)[1])
-if status == 'stuck' then set_going() end
+if saga.status == 'stuck' then set_going() end
 note_sent(NOW)
 return continuation('')

@@ -11,24 +11,24 @@ local unknown, cost = ARGV[6] == '1', ARGV[7]
 
 local code = open_saga() and record_of(path)
 if not code then return {'late'} end
-local same = get(code, 't') == token
-if same and state[code] == 'pending' then return {'retry', tonumber(get(code, 'r'))} end
-if same and direction == 'backward' and not is_undo(code) and not is_open(code) then return continuation('') end
+local same = get(code .. '.t') == token
+if same and state[code] == 'pending' then return {'retry', tonumber(get(code .. '.r'))} end
+if same and saga.direction == 'backward' and not is_undo(code) and not is_open(code) then return continuation('') end
 if not holds(code, token) then return too_late(path, '"error":' .. error) end
 
-if unknown then redis.call('HSET', SAGA, code .. '.u', 1) end
-redis.call('HSET', SAGA, code .. '.e', error)
-local tries = redis.call('HINCRBY', SAGA, code .. '.r', 1)
-if cost == 'death' then redis.call('HINCRBY', SAGA, code .. '.p', 1) end
-end_claim(code, cost == 'attempt')
-if direction == 'backward' and not is_undo(code) then
-  set_state(code, get(code, 'u') and 'unknown' or 'failed')
+if unknown then set(code .. '.u', 1) end
+set(code .. '.e', error)
+local tries = add(code .. '.r', 1)
+if cost == 'death' then add(code .. '.p', 1) end
+end_claim(path, cost == 'attempt')
+if saga.direction == 'backward' and not is_undo(code) then
+  set_state(code, state_of_failure(code))
   add_event('step.failed', path, '"state":"' .. state[code] .. '","error":' .. error)
   settle()
   return continuation('')
 end
 set_state(code, 'pending')
-redis.call('HSET', SAGA, code .. '.w', NOW + wait)
+set(code .. '.w', NOW + wait)
 add_event('step.retrying', path, '"wait":' .. wait .. ',"error":' .. error)
 if wait > tonumber(ARGV[8]) then note_unsent(NOW + wait) else note_sent(NOW + wait) end
 return {'retry', tries}

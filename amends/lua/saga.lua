@@ -3,155 +3,129 @@
 --
 -- KEYS[1] hash  the saga                  KEYS[2] list  its history, JSON events in order
 -- KEYS[3] zset  due sagas of the shard    KEYS[4] hash  definitions of the shard: <digest> is the
---         itinerary as JSON, for workers; <digest>:plan is what scripts read of it
--- KEYS[5] to KEYS[10] zset  sagas of the shard in the order of STATUSES, scored by their last move
+--         itinerary as JSON, for workers; <digest>:records is what scripts read of it
+-- KEYS[5] to KEYS[10] zset  sagas of the shard by status (see index_of), scored by their last move
 -- KEYS[11] hash  what the shard counts: see `moves`
 -- ARGV[1] the saga's id
 --
--- A saga's fields: name definition input status direction outcome error reason created deadline
--- ended paused (when) act (the token of a person's last one) messages (how many were numbered)
--- dispatches (of the same message) sent (when it was to arrive). Then for each record
--- r, which is a step's number and f for its fallback, u for its undo, fu for the fallback's undo:
---   r.s state     pending running done failed unknown skipped stuck; a record without one is pending
---   r.t token     of its claim          r.o owner    of its claim     r.c when it was claimed
+-- A saga's fields: name definition input status direction outcome error reason created ended (when)
+-- deadline, or '' paused (when), or '' act (the token of a person's last one) messages (how many were numbered)
+-- dispatches (of the same message) sent (when it was to arrive)
+--   states   of its records, as 1=done,2=running; one that is not in there was never touched, and is pending
+--            pending running done failed unknown skipped stuck
+--   claim    of the one record that runs, or '': <record>|<attempt's number>|<when it was claimed>|
+--            <when it is given up>|<token>|<owner>
+-- Then for each record r, which is a step's number and f for its fallback, u for its undo, fu for the
+-- fallback's undo:
+--   r.t token     of its last claim that ended
 --   r.a attempts  spent                 r.r tries    claims that ended unfinished
 --   r.u           1 once an attempt ended of which nobody knows the effect
 --   r.p deaths    claims whose owner died before the attempt's time was up
 --   r.k unregistered messages that met a worker which does not know the task
 --   r.b budget    attempts,deaths,unregistered when a person last renewed it: what counts is what came since
---   r.w           when it may run again r.l          when its running attempt is given up
+--   r.w           when it may run again, while it waits for that
 --   r.x output    JSON                  r.e error    JSON          r.n outcome if the switch fails
 -- Times are milliseconds of Redis TIME. JSON is passed through, never read.
 --
 local SAGA, HISTORY, DUE, DEFINITIONS, COUNTERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[11]
-local STATUSES = {'pending', 'running', 'compensating', 'completed', 'compensated', 'stuck'}
 local ID = ARGV[1]
 local clock = redis.call('TIME')
 local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
-local saga_name, created, was, status, direction, deadline, digest, paused -- was: its status before
--- A table or a closure more in here costs every script; a call of Redis costs as much as two of them.
-local steps = {}    -- their names, in their order
-local numbers = {}  -- a step's number by its name, as a text: the code of its own record
-local switches = {} -- by code, those that have a fallback
-local undone = {}   -- by code, those that have an undo
-local passed = {}   -- by code, those whose failure is passed over
-local state = {}    -- a record's state, nil while it was never touched
-local limit = {}    -- a record's start-to-close timeout, ms
-local sources = {}  -- the numbers of the steps a record's input comes from, and i for the saga's input
+-- A table, a closure or a local that closures share costs every script; a call of Redis costs as much as several.
+local saga = {}  -- those of its fields that were read, or set since; false where it has none
+local was        -- its status before
+local plan       -- the codes of its records in order, then a line each:
+                 -- <path>|<code>:<limit in ms>:<sources of its input>:<c if a failure is passed over>
+local codes = {} -- of all records, in that order
+local state = {} -- a record's state, nil while it was never touched
+local running    -- the claim of the record that runs: its code, attempt, at, given_up_at, token and owner
 
-local function read_plan()
-  local codes, fields, n = {}, {}, 0
-  for name, flags, ms, from, other_ms, other_from, undo_ms in redis.call('HGET', DEFINITIONS, digest .. ':plan'):gmatch(
-      '([^|\n]+)|(%a*)|(%d+)|([^|\n]*)|(%d*)|([^|\n]*)|(%d*)\n') do
-    local i = #steps + 1
-    local code = i .. ''
-    steps[i], numbers[name], limit[code], sources[code] = name, code, ms, from
-    n = n + 1
-    codes[n], fields[n] = code, code .. '.s'
-    if flags == 'c' then passed[code] = true end
-    if undo_ms ~= '' then
-      local undo = code .. 'u'
-      n = n + 1
-      codes[n], fields[n], undone[code], limit[undo], sources[undo] = undo, undo .. '.s', true, undo_ms, from
-    end
-    if other_ms ~= '' then
-      local other, void = code .. 'f', code .. 'fu'
-      codes[n + 1], fields[n + 1], switches[code], limit[other], sources[other] = other, other .. '.s', true, other_ms, other_from
-      n = n + 2
-      codes[n], fields[n], limit[void], sources[void] = void, void .. '.s', undo_ms, other_from
-    end
-  end
+-- Reads fields that are asked for next, in one call.
+local function read(fields)
+  if #fields == 0 then return end
   local values = redis.call('HMGET', SAGA, unpack(fields))
-  for k = 1, n do state[codes[k]] = values[k] or nil end
+  for k, field in ipairs(fields) do
+    if saga[field] == nil then saga[field] = values[k] end
+  end
+end
+local function get(field)
+  if saga[field] == nil then saga[field] = redis.call('HGET', SAGA, field) end
+  return saga[field]
 end
 
 -- Reads the saga; answers whether there is one.
 local function open_saga()
-  local head = redis.call('HMGET', SAGA, 'status', 'direction', 'deadline', 'definition', 'paused', 'name', 'created')
-  if not head[1] then return false end
-  status, direction, deadline, digest, paused, saga_name = head[1], head[2], tonumber(head[3]), head[4], head[5], head[6]
-  was, created = status, head[7]
-  read_plan()
+  read({'status', 'direction', 'deadline', 'definition', 'paused', 'name', 'created', 'states', 'claim'})
+  was = saga.status
+  if not was then return false end
+  saga.deadline, saga.paused = tonumber(saga.deadline) or false, saga.paused ~= '' and saga.paused
+  plan = redis.call('HGET', DEFINITIONS, saga.definition .. ':records')
+  for code in plan:match('^[^\n]*'):gmatch('%w+') do codes[#codes + 1] = code end
+  for code, value in saga.states:gmatch('(%w+)=(%a+)') do state[code] = value end
+  if saga.claim ~= '' then
+    local code, attempt, at, given_up_at, token, owner = saga.claim:match('^(%w+)|(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
+    running = {code = code, attempt = attempt, at = at, given_up_at = given_up_at, token = token, owner = owner}
+  end
   return true
 end
 
 -- The itinerary as JSON, or '' for a caller whose known digests have it.
 local function itinerary_for(known)
-  if (',' .. known .. ','):find(',' .. digest .. ',', 1, true) then return '' end
-  return redis.call('HGET', DEFINITIONS, digest)
+  if (',' .. known .. ','):find(',' .. saga.definition .. ',', 1, true) then return '' end
+  return redis.call('HGET', DEFINITIONS, saga.definition)
 end
 
--- Counts what is called by words joined by |; names have none in them.
-local function count(by, words) redis.call('HINCRBY', COUNTERS, words, by) end
+local function has_ended() return saga.status == 'completed' or saga.status == 'compensated' end
+local function is_over() return has_ended() or saga.status == 'stuck' end
 
-local function has_ended() return status == 'completed' or status == 'compensated' end
-local function is_over() return has_ended() or status == 'stuck' end
+local function index_of(status)
+  for k, each in ipairs({'pending', 'running', 'compensating', 'completed', 'compensated', 'stuck'}) do
+    if each == status then return KEYS[4 + k] end
+  end
+end
 
 -- The record that a message's path names: <step>, <step>:fallback, <step>:undo, <step>:fallback:undo.
 local function record_of(path)
-  if numbers[path] then return numbers[path] end
-  local name, rest = path:match('^([^:]+)(.*)$')
-  local suffix = rest == ':fallback' and 'f' or rest == ':undo' and 'u' or rest == ':fallback:undo' and 'fu'
-  local code = numbers[name] and suffix and numbers[name] .. suffix
-  return code and limit[code] and code or nil
+  local _, last = plan:find('\n' .. path .. '|', 1, true)
+  return last and plan:match('^%w+', last + 1)
 end
-local function number_of(code) return tonumber(code:match('^%d+')) end
-local function path_of(code)
-  local name = steps[number_of(code)]
-  if numbers[name] == code then return name end
-  return name .. (code:find('f', 1, true) and ':fallback' or '') .. (code:sub(-1) == 'u' and ':undo' or '')
+local function path_of(code) return plan:match('\n([^|\n]+)|' .. code .. ':') end
+local function has_record(code) return plan:find('|' .. code .. ':', 1, true) ~= nil end
+-- A record's limit in ms, the numbers of the steps its input comes from, joined by , (i is the saga's input),
+-- and c where its failure is passed over.
+local function plan_of(code)
+  local _, last = plan:find('|' .. code .. ':', 1, true)
+  return plan:match('^(%d+):([^:]*):(%a*)', last + 1)
 end
 local function is_undo(code) return code:sub(-1) == 'u' end
-local function step_of(code)
-  local number = number_of(code)
-  local own = number .. ''
-  return {name = steps[number], may_continue = passed[own], has_fallback = switches[own], has_undo = undone[own]}
-end
 
-local function get(code, field) return redis.call('HGET', SAGA, code .. '.' .. field) end
-local function set_state(code, value)
-  state[code] = value
-  redis.call('HSET', SAGA, code .. '.s', value)
-end
 local function is_open(code) return not state[code] or state[code] == 'pending' or state[code] == 'running' end
 local function was_claimed(code)
-  return state[code] ~= nil and (state[code] ~= 'pending' or get(code, 'r') ~= false)
+  return state[code] ~= nil and (state[code] ~= 'pending' or get(code .. '.r') ~= false)
 end
--- What a record has used since a person last renewed its budget: attempts, deaths, unregistered; and all its attempts.
+-- What a record has used since a person last renewed its budget: attempts, deaths, unregistered.
 local function used(code)
-  local values = redis.call('HMGET', SAGA, code .. '.a', code .. '.p', code .. '.k', code .. '.b')
-  local attempts, deaths, unregistered = (values[4] or '0,0,0'):match('(%d+),(%d+),(%d+)')
-  return (values[1] or 0) - attempts, (values[2] or 0) - deaths, (values[3] or 0) - unregistered,
-    values[1] or 0
-end
-
-local function running_record()
-  for code, value in pairs(state) do
-    if value == 'running' then return code end
-  end
+  read({code .. '.a', code .. '.p', code .. '.k', code .. '.b'})
+  local attempts, deaths, unregistered = (get(code .. '.b') or '0,0,0'):match('(%d+),(%d+),(%d+)')
+  return (get(code .. '.a') or 0) - attempts, (get(code .. '.p') or 0) - deaths,
+    (get(code .. '.k') or 0) - unregistered
 end
 
 -- Every record that the saga's direction could come to, in the order in which they run. Undo runs
 -- in reverse order of start; a step starts after the one before, a fallback after its primary.
 local function path_ahead()
-  local list, forward = {}, direction == 'forward'
-  for k = 1, #steps do
-    local code = numbers[steps[forward and k or #steps + 1 - k]]
-    if forward then
-      list[#list + 1] = code
-      if switches[code] then list[#list + 1], list[#list + 2] = code .. 'u', code .. 'f' end
-    elseif undone[code] then
-      if switches[code] then list[#list + 1] = code .. 'fu' end
-      list[#list + 1] = code .. 'u'
-    end
+  if saga.direction == 'forward' then return codes end
+  local list = {}
+  for k = #codes, 1, -1 do
+    if is_undo(codes[k]) then list[#list + 1] = codes[k] end
   end
   return list
 end
 
 local function is_due(code)
   if not is_open(code) then return false end
-  if direction == 'backward' then
+  if saga.direction == 'backward' then
     local owing = state[code:sub(1, -2)]
     return owing == 'done' or owing == 'unknown' or owing == 'skipped'
   end

@@ -13,10 +13,10 @@ local function meant()
   local exact = record_of(path)
   if not exact then return nil, 'it has no step ' .. path end
   for code, value in pairs(state) do
-    if value == 'stuck' and (code == exact or numbers[path] == code:match('^%d+')) then list[#list + 1] = code end
+    if value == 'stuck' and (code == exact or code:match('^%d+') == exact) then list[#list + 1] = code end
   end
   if #list > 0 then return list end
-  if first and (first == exact or step_of(first).name == path) then
+  if first and (first == exact or first:match('^%d+') == exact) then
     if state[first] == 'running' then return nil, path_of(first) .. ' is running' end
     return {first}
   end
@@ -35,10 +35,10 @@ for _, code in ipairs(list) do
 end
 
 for _, code in ipairs(list) do
-  if not is_undo(code) then redis.call('HSET', SAGA, code .. '.x', output) end
+  if not is_undo(code) then set(code .. '.x', output) end
   set_state(code, 'skipped')
   note_act('step.skipped', path_of(code))
 end
-if not running_record() then set_going() end
+if not running then set_going() end
 settle()
 return continuation('')

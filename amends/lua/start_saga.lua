@@ -10,7 +10,7 @@
 -- Answers {"started", first message's number} | {"delivered"}: started, and that message is in its queue
 --       | {"define"}: again, with itinerary and plan
 --       | {"exists", status} the same saga | {"conflict", its name} another under this id
-local input, name, new_digest, timeout, messages = ARGV[2], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local input, name, digest, timeout, messages = ARGV[2], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local itinerary, plan = ARGV[8], ARGV[9]
 
 local known = redis.call('HMGET', SAGA, 'name', 'input', 'status')
@@ -19,20 +19,15 @@ if known[1] then
   return {'conflict', known[1]}
 end
 if plan ~= '' then
-  redis.call('HSET', DEFINITIONS, new_digest, itinerary, new_digest .. ':plan', plan)
-elseif redis.call('HEXISTS', DEFINITIONS, new_digest) == 0 then
+  redis.call('HSET', DEFINITIONS, digest, itinerary, digest .. ':records', plan)
+elseif redis.call('HEXISTS', DEFINITIONS, digest .. ':records') == 0 then
   return {'define'}
 end
-saga_name, created, status, direction, digest = name, NOW, 'pending', 'forward', new_digest
-local fields = {'name', name, 'definition', digest, 'input', input, 'status', status, 'direction', direction,
-  'created', NOW, 'dispatches', 1, 'sent', NOW, 'messages', messages}
-if timeout ~= '' then
-  deadline = NOW + tonumber(timeout)
-  fields[#fields + 1], fields[#fields + 2] = 'deadline', deadline
-end
-redis.call('HSET', SAGA, unpack(fields))
+saga.name, saga.status, saga.created, saga.direction = name, 'pending', NOW, 'forward'
+saga.deadline = timeout ~= '' and NOW + timeout
+-- What every script reads comes first, for a small hash is searched from its beginning.
+changes = {'status', 'pending', 'direction', 'forward', 'deadline', saga.deadline or '', 'definition', digest, 'paused', '',
+  'name', name, 'created', NOW, 'states', '', 'claim', '', 'sent', NOW, 'dispatches', 1, 'messages', messages, 'input', input}
 add_event('saga.started')
-redis.call('ZADD', index_of(status), NOW, ID)
-count(1, 'sagas|' .. saga_name .. '|' .. status)
 set_due(NOW + LEASE)
 return deliver(ARGV[3], ARGV[10], ARGV[11], ARGV[12]) and {'delivered'} or {'started', 1}

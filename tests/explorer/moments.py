@@ -6,8 +6,10 @@ from typing import Any
 
 from explored_saga import SAGA_ID
 
+from amends.answers import open_fields
 from amends.log import SagaLog
 from amends.states import SagaStatus
+from tests.claims import age_claim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,7 @@ class Diary:
             pipe.zscore(index, SAGA_ID)
         fields, history, due, *scores = pipe.execute()
         return Moment(
-            fields=fields,
+            fields=open_fields(fields),
             history=tuple(json.loads(event) for event in history),
             due=due,
             indexes=frozenset(
@@ -76,8 +78,9 @@ class Diary:
         """Let everything in the log have happened so much earlier."""
         milliseconds = round(seconds * 1000)
         pipe = self._client.pipeline(transaction=True)
-        for name in self._client.hgetall(self._saga):
-            if _is_time(name):
+        age_claim(self._client, self._saga, milliseconds)
+        for name, value in self._client.hgetall(self._saga).items():
+            if _is_time(name) and value:
                 pipe.hincrby(self._saga, name, -milliseconds)
         for key in (self._due, *self._indexes.values()):
             pipe.zadd(key, {SAGA_ID: -milliseconds}, xx=True, incr=True)

@@ -20,7 +20,7 @@ KIND = {kind.name: kind for kind in KINDS}
 # What is taken out of the scripts, in which ways from step to step, in which plot, kind; what is found.
 SCRIPTED = {
     "the token check": (
-        {"state[code] == 'running' and get(code, 't') == token": "state[code] == 'running'"},
+        {"running.code == code and running.token == token": "running.code == code"},
         ["chain", "inline"],
         "forward",
         "frozen until overtaken",
@@ -48,7 +48,7 @@ SCRIPTED = {
         "not at rest",
     ),
     "the record per channel": (
-        {"if switches[code] then list[#list + 1] = code .. 'fu' end": ""},
+        {"if is_undo(codes[k]) then": "if codes[k]:find('^%d+u$') then"},
         ["chain", "inline"],
         "back over a switch",
         "killed",
@@ -62,14 +62,14 @@ SCRIPTED = {
         "s:b:fallback took effect while s:b was in force",
     ),
     "the unknown outcome": (
-        {"if unknown then redis.call('HSET', SAGA, code .. '.u', 1) end": ""},
+        {"if unknown then set(code .. '.u', 1) end": ""},
         ["chain", "inline"],
         "refused at the second try",
         "killed",
         "compensated, and ['b'] is in force",
     ),
     "the wait for what still runs": (
-        {"if running_record() or #remaining(1) > 0 then": "if #remaining(1) > 0 then"},
+        {"if running or #remaining(1) > 0 then": "if #remaining(1) > 0 then"},
         ["chain", "inline"],
         "forward",
         "cancelled",
@@ -83,21 +83,21 @@ SCRIPTED = {
         "a step started after the saga had turned",
     ),
     "the check of retries": (
-        {"if claim.retries < tonumber(get(code, 'r') or 0) then return": "if false then return"},
+        {"if claim.retries < tries then return": "if false then return"},
         ["chain", "inline"],
         "retries on both ways",
         "killed, message returns",
         "was claimed before its wait was over",
     ),
     "the claim repeated under its token": (
-        {"if current == claim.token then return run(code, claim.known) end": ""},
+        {"if running.token == claim.token then return run(code, claim.known) end": ""},
         ["chain", "inline"],
         "forward",
         "one call fails",
         "was claimed, and claimed again in vain",
     ),
     "the finish repeated under its token": (
-        {"if state[code] == 'done' and get(code, 't') == token then return go_on() end": ""},
+        {"if state[code] == 'done' and get(code .. '.t') == token then return go_on() end": ""},
         ["chain", "inline"],
         "forward",
         "one call fails",
@@ -105,7 +105,7 @@ SCRIPTED = {
     ),
     "the finish repeated under its token claiming what it claimed": (
         {
-            "'t') == token then return go_on() end": "'t') == token then return continuation(link) end",
+            "'.t') == token then return go_on() end": "'.t') == token then return continuation(link) end",
         },
         ["inline"],
         "forward",
@@ -114,8 +114,8 @@ SCRIPTED = {
     ),
     "the stop of a paused saga": (
         {
-            "if paused then return {'end', 'paused'} end": "",
-            "if paused then return {'stop', 'the saga is paused'} end": "",
+            "if saga.paused then return {'end', 'paused'} end": "",
+            "if saga.paused then return {'stop', 'the saga is paused'} end": "",
         },
         ["inline"],
         "paused and resumed",

@@ -5,6 +5,7 @@ from typing import Any
 
 import redis
 
+from amends.answers import open_fields
 from amends.log import SagaLog
 from amends.states import SAGA_MOVES, SagaStatus
 
@@ -56,7 +57,7 @@ def view(client: redis.Redis, log: SagaLog, saga_id: str) -> View:
         pipe.zscore(index, saga_id)
     fields, events, due_at, (seconds, micros), *rest = pipe.execute()
     return View(
-        fields=fields,
+        fields=open_fields(fields),
         history=events,
         due=due_at,
         indexes={

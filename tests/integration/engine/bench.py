@@ -18,6 +18,7 @@ import amends
 from amends import Context, Refused, RetryPolicy, Saga, Step, activity
 from amends.itinerary import Dispatch
 from amends.log import SagaLog
+from tests.claims import change_claim
 
 QUICK = RetryPolicy(max_attempts=3, initial_interval=0.01, max_interval=0.05, jitter=0.0)
 
@@ -117,10 +118,10 @@ class Bench:
         log._store.client.hset(saga, mapping=changes)
         log._store.client.zadd(due, {saga_id: 0})
 
-    def let_time_run_out(self, log: SagaLog, saga_id: str, record: str) -> None:
-        """Move a running attempt past its time, and the saga to the next sweep."""
+    def let_time_run_out(self, log: SagaLog, saga_id: str) -> None:
+        """Move the running attempt past its time, and the saga to the next sweep."""
         saga, _, due, *_ = log._store.keys_of(saga_id)
-        log._store.client.hset(saga, f"{record}.l", 0)
+        change_claim(log._store.client, saga, given_up_at=0)
         log._store.client.zadd(due, {saga_id: 0})
 
 

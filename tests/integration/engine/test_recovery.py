@@ -25,6 +25,7 @@ from amends.observers.monitors import leave_worker
 from amends.payload import canonical_json
 from amends.recovery import Sweep
 from local.ports import free_port
+from tests.claims import change_claim
 
 
 def always():
@@ -470,7 +471,7 @@ def test_s11_a_step_whose_owners_die_of_it_is_poison_and_unknown(quiet_app, log,
 
 def test_a_death_after_the_attempts_own_time_is_a_timeout(quiet_app, log, alone):
     claim(log, alone.id, owner=f"{worker_name()}:{dead_process()}")
-    log._store.client.hset(log._store.keys_of(alone.id)[0], "1.c", 1)
+    change_claim(log._store.client, log._store.keys_of(alone.id)[0], at=1)
     Heartbeat(log, lambda: [os.getpid()]).beat()
     Sweep(quiet_app, may_judge=always).heal(alone.id)
     assert error_of(alone) == "TimeoutError: no answer after 60 s"
@@ -506,7 +507,7 @@ def test_o24d_whether_it_may_judge_is_asked_at_each_judgement(quiet_app, log, al
 
 def test_an_attempt_past_its_time_is_given_up_whoever_lives(quiet_app, log, alone):
     claim(log, alone.id, owner=f"{worker_name()}:{os.getpid()}")
-    log._store.client.hset(log._store.keys_of(alone.id)[0], "1.l", 1)
+    change_claim(log._store.client, log._store.keys_of(alone.id)[0], given_up_at=1)
     Sweep(quiet_app, may_judge=never).heal(alone.id)
     assert error_of(alone) == "TimeoutError: no answer after 60 s"
 

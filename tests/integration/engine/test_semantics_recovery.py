@@ -57,7 +57,7 @@ def test_s3_an_attempt_that_hangs_takes_no_effect_once_it_was_undone(work, log, 
     handle = start(saga_id)
     assert held.arrived.wait(10)
     handle.cancel()
-    work.let_time_run_out(log, saga_id, "1")  # it is given up, and undone
+    work.let_time_run_out(log, saga_id)  # it is given up, and undone
     assert handle.wait(timeout=20).outcome == "cancelled"
     held.goes_on.set()
     work.wait_until(lambda: handle.history()[-1].name == "step.late")
@@ -113,7 +113,7 @@ def test_o15_a_way_back_that_is_cut_is_resumed_and_not_begun_again(work, log, sa
     work.script(f"{saga_id}:a:undo", held)
     handle = start(saga_id)
     assert held.arrived.wait(10)
-    work.let_time_run_out(log, saga_id, "1u")
+    work.let_time_run_out(log, saga_id)
     assert handle.wait(timeout=20).outcome == "no_c"
     assert work.records(saga_id) == ["a", "b", "c", "b:undo", "a:undo", "a:undo"]
     assert work.world.undone[f"{saga_id}:b"] == 1
@@ -129,10 +129,10 @@ def test_o19_a_step_that_the_log_forgot_is_done_again_and_takes_effect_once(
     assert held.arrived.wait(10)
     saga = log._store.keys_of(saga_id)[0]
     # The log goes back to before the result of b was acknowledged, and c begun.
-    log._store.client.hset(saga, mapping={"2.s": "running", "2.t": "t", "2.o": "gone:1", "2.c": 1})
-    log._store.client.hset(saga, "2.l", 1)
-    log._store.client.hdel(saga, "2.x", "3.s", "3.t")
-    work.let_time_run_out(log, saga_id, "2")
+    back = {"states": "1=done,2=running", "claim": "2|1|1|1|t|gone:1"}
+    log._store.client.hset(saga, mapping=back)
+    log._store.client.hdel(saga, "2.x", "2.a", "2.t")
+    work.let_time_run_out(log, saga_id)
     held.goes_on.set()
     assert handle.wait(timeout=20).outcome == "completed"
     assert work.records(saga_id) == ["a", "b", "c", "b", "c"]

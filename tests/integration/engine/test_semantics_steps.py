@@ -114,7 +114,7 @@ def test_s9_what_a_zombie_reports_is_an_event_and_no_result(work, saga_id, log):
     work.script(f"{saga_id}:a", hang)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     assert arrived.wait(10)
-    work.let_time_run_out(log, saga_id, "1")
+    work.let_time_run_out(log, saga_id)
     result = handle.wait(timeout=20)
     goes_on.set()
     work.wait_until(lambda: "step.late" in [event.name for event in handle.history()])

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from amends.answers import Done, Run, Stop
+from tests.claims import change_claim
 
 
 def stops(answer) -> str:
@@ -58,7 +59,7 @@ class TestRunningUnderThisToken:
     def test_who_takes_its_place_has_all_of_the_attempts_time(self, journey):
         journey.claim("check_traveller", "unanswered")
         saga = journey.log._store.keys_of(journey.id)[0]
-        journey.client.hset(saga, mapping={"1.l": 1, "1.c": 1})
+        change_claim(journey.client, saga, at=1, given_up_at=1)
         answer = journey.claim("check_traveller", "next", brought="unanswered")
         assert 70 < answer.time_left <= 75
         assert journey.log.dispatch_saga(journey.id, longest_wait=300.0).age < 5
@@ -66,7 +67,7 @@ class TestRunningUnderThisToken:
     def test_a_sweep_that_takes_its_place_leaves_its_time_as_it_was(self, journey):
         journey.claim("check_traveller", "dead")
         saga = journey.log._store.keys_of(journey.id)[0]
-        journey.client.hset(saga, "1.l", 1)
+        change_claim(journey.client, saga, given_up_at=1)
         assert journey.claim("check_traveller", "sweep", retries=-1, brought="dead").time_left < 0
 
     def test_a_brought_token_lets_one_in_only_once(self, journey):

@@ -5,6 +5,8 @@ from collections import Counter
 import pytest
 from journey import ERROR
 
+from tests.claims import age_claim
+
 
 class Counting:
     """What was counted since a moment."""
@@ -84,7 +86,7 @@ def test_the_time_of_a_saga_and_of_its_attempts_is_counted_by_bounds(journey, co
     journey.do("check_traveller", "travel", "postcard")
     assert journey.claim("hotel")
     journey.client.hincrby(saga, "created", -61_000)
-    journey.client.hincrby(saga, "4.c", -7_000)
+    age_claim(journey.client, saga, 7_000)
     journey.complete("hotel")
     assert counting["took", "trip", "300"] == 1
     assert counting["took", "trip", "60"] == counting["took", "trip", "inf"] == 0
@@ -96,7 +98,7 @@ def test_the_time_of_a_saga_and_of_its_attempts_is_counted_by_bounds(journey, co
 
 def test_a_time_over_the_last_bound_is_counted_too(journey, counting):
     journey.claim("check_traveller")
-    journey.client.hincrby(journey.log._store.keys_of(journey.id)[0], "1.c", -3_600_000)
+    age_claim(journey.client, journey.log._store.keys_of(journey.id)[0], 3_600_000)
     journey.complete("check_traveller")
     assert counting["ran", "trip", "check_traveller", "inf"] == 1
 

@@ -45,11 +45,17 @@ def itinerary_of(*steps):
 
 def test_the_plan_of_the_order_saga_is_what_the_scripts_parse():
     assert ORDER.plan == (
-        "validate_order||10000|i|||\n"
-        "reserve_inventory||30000|i|||30000\n"
-        "process_payment||60000|i|30000|i|30000\n"
-        "create_shipment||30000|i|||30000\n"
-        "send_notification|c|10000|4,i|||\n"
+        "1,2,2u,3,3u,3f,3fu,4,4u,5\n"
+        "validate_order|1:10000:i:\n"
+        "reserve_inventory|2:30000:i:\n"
+        "reserve_inventory:undo|2u:30000:i:\n"
+        "process_payment|3:60000:i:\n"
+        "process_payment:undo|3u:30000:i:\n"
+        "process_payment:fallback|3f:30000:i:\n"
+        "process_payment:fallback:undo|3fu:30000:i:\n"
+        "create_shipment|4:30000:i:\n"
+        "create_shipment:undo|4u:30000:i:\n"
+        "send_notification|5:10000:4,i:c\n"
     )
 
 
@@ -64,7 +70,13 @@ def test_a_plan_numbers_the_sources_that_each_activity_reads_once():
         on_failure="continue",
     )
     assert itinerary_of(first, second, third).plan == (
-        "b||2500|i|||\na||2500|1,i|||\nc|c|2500||2500|2|2500\n"
+        "1,2,3,3u,3f,3fu\n"
+        "b|1:2500:i:\n"
+        "a|2:2500:1,i:\n"
+        "c|3:2500::c\n"
+        "c:undo|3u:2500::c\n"
+        "c:fallback|3f:2500:2:c\n"
+        "c:fallback:undo|3fu:2500:2:c\n"
     )
 
 

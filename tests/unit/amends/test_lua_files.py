@@ -125,4 +125,6 @@ def test_a_script_has_every_function_that_it_calls_and_no_other_of_its_parts(nam
 
 
 def test_a_transition_is_a_script_that_can_write_to_a_history():
-    assert {name for name, text in SCRIPTS.items() if "HISTORY, event" in text} == TRANSITIONS
+    assert {
+        name for name, text in SCRIPTS.items() if "HISTORY, unpack(EVENTS)" in text
+    } == TRANSITIONS
