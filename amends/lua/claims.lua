@@ -64,8 +64,9 @@ end
 
 local function own(code, claim)
   local lasts = plan_of(code) + claim.grace
-  running = {code = code, attempt = (get(code .. '.a') or 0) + 1, at = NOW, given_up_at = NOW + lasts,
-    token = claim.token, owner = claim.owner}
+  local attempts = get(code .. '.a')
+  running = {code = code, attempt = attempts and attempts + 1 or '1', at = NOW_TEXT,
+    given_up_at = ('%d'):format(NOW + lasts), token = claim.token, owner = claim.owner}
   has_moved = true
   set_due(NOW + math.min(LEASE, lasts))
 end

@@ -62,6 +62,7 @@ if running then
 end
 
 local list = remaining()
+read({list[1] .. '.w', 'sent', 'dispatches'})
 local wait = math.max(0, (get(list[1] .. '.w') or NOW) - NOW)
 if wait > longest then
   set_due(NOW + wait)

@@ -32,17 +32,17 @@ local function add(field, by)
   return saga[field]
 end
 
--- Counts what is called by words joined by |; names have none in them.
-local function count(by, words)
+-- Counts what is called by words joined by |; names have none in them. By 1 unless told.
+local function count(words, by)
   COUNTS[#COUNTS + 1] = words
-  COUNTS[#COUNTS + 1] = by
+  COUNTS[#COUNTS + 1] = by or '1'
 end
 
 -- One event: its name, the record it is about, and further JSON members.
 local function add_event(name, path, members)
-  EVENTS[#EVENTS + 1] = '{"at":' .. NOW .. ',"name":"' .. name .. '"'
+  EVENTS[#EVENTS + 1] = '{"at":' .. NOW_TEXT .. ',"name":"' .. name .. '"'
     .. (path and ',"record":"' .. path .. '"' or '') .. (members and ',' .. members or '') .. '}'
-  count(1, 'event|' .. name .. '|' .. saga.name .. '|' .. (path or ''))
+  count('event|' .. name .. '|' .. saga.name .. '|' .. (path or ''))
 end
 
 -- When a sweep looks at the saga.
@@ -61,10 +61,10 @@ end
 local function save_status()
   if was then
     redis.call('ZREM', index_of(was), ID)
-    count(-1, 'sagas|' .. saga.name .. '|' .. was)
+    count('sagas|' .. saga.name .. '|' .. was, '-1')
   end
-  redis.call('ZADD', index_of(saga.status), NOW, ID)
-  count(1, 'sagas|' .. saga.name .. '|' .. saga.status)
+  redis.call('ZADD', index_of(saga.status), NOW_TEXT, ID)
+  count('sagas|' .. saga.name .. '|' .. saga.status)
 end
 -- A sweep passes by what is over, and by what is paused, but for its deadline.
 local function save_due()
@@ -72,12 +72,12 @@ local function save_due()
   if is_over() or saga.paused and not limit then
     redis.call('ZREM', DUE, ID)
   else
-    redis.call('ZADD', DUE, limit and (saga.paused or limit < due) and limit or due, ID)
+    redis.call('ZADD', DUE, ('%d'):format(limit and (saga.paused or limit < due) and limit or due), ID)
   end
 end
 local function save()
   if has_moved then save_records() end
-  if saga.status ~= was then set('status', saga.status) end
+  if was and saga.status ~= was then set('status', saga.status) end
   if #changes > 0 then redis.call('HSET', SAGA, unpack(changes)) end
   for field in pairs(unsets) do redis.call('HDEL', SAGA, field) end
   if #EVENTS > 0 then redis.call('RPUSH', HISTORY, unpack(EVENTS)) end
@@ -97,8 +97,8 @@ local function count_time(ms, bounds, words)
       break
     end
   end
-  count(1, words .. '|' .. within)
-  count(ms, words .. '|sum')
+  count(words .. '|' .. within)
+  count(words .. '|sum', ('%d'):format(ms))
 end
 
 local function move_to(status)
@@ -114,8 +114,8 @@ end
 
 -- Note when the message of what comes next is to arrive; soon after, a sweep looks whether it did.
 local function note_sent(at)
-  set('sent', at)
-  set('dispatches', 1)
+  set('sent', ('%d'):format(at))
+  set('dispatches', '1')
   set_due(at + LEASE)
 end
 
@@ -160,12 +160,12 @@ local function settle()
   else
     set('outcome', 'completed')
   end
-  set('ended', NOW)
+  set('ended', NOW_TEXT)
   move_to(new)
   set_due(NOW)
   local outcome = get('outcome')
   add_event('saga.finished', nil, '"status":"' .. new .. '","outcome":"' .. outcome .. '"')
-  count(1, 'ended|' .. saga.name .. '|' .. new .. '|' .. outcome)
+  count('ended|' .. saga.name .. '|' .. new .. '|' .. outcome)
   count_time(NOW - saga.created, SAGA_BOUNDS, 'took|' .. saga.name)
 end
 

@@ -30,7 +30,9 @@
 local SAGA, HISTORY, DUE, DEFINITIONS, COUNTERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[11]
 local ID = ARGV[1]
 local clock = redis.call('TIME')
-local NOW = clock[1] * 1000 + math.floor(clock[2] / 1000)
+-- A number that is written as it is costs as much as a call of Redis: what is written often is a text, or has '%d'.
+local NOW_TEXT = clock[1] .. ('00000' .. clock[2]):sub(-6, -4)
+local NOW = tonumber(NOW_TEXT)
 
 -- A table, a closure or a local that closures share costs every script; a call of Redis costs as much as several.
 local saga = {}  -- those of its fields that were read, or set since; false where it has none
@@ -45,8 +47,8 @@ local running    -- the claim of the record that runs: its code, attempt, at, gi
 local function read(fields)
   if #fields == 0 then return end
   local values = redis.call('HMGET', SAGA, unpack(fields))
-  for k, field in ipairs(fields) do
-    if saga[field] == nil then saga[field] = values[k] end
+  for k = 1, #fields do
+    if saga[fields[k]] == nil then saga[fields[k]] = values[k] end
   end
 end
 local function get(field)

@@ -27,7 +27,7 @@ saga.name, saga.status, saga.created, saga.direction = name, 'pending', NOW, 'fo
 saga.deadline = timeout ~= '' and NOW + timeout
 -- What every script reads comes first, for a small hash is searched from its beginning.
 changes = {'status', 'pending', 'direction', 'forward', 'deadline', saga.deadline or '', 'definition', digest, 'paused', '',
-  'name', name, 'created', NOW, 'states', '', 'claim', '', 'sent', NOW, 'dispatches', 1, 'messages', messages, 'input', input}
+  'name', name, 'created', NOW_TEXT, 'states', '', 'claim', '', 'sent', NOW_TEXT, 'dispatches', '1', 'messages', messages, 'input', input}
 add_event('saga.started')
 set_due(NOW + LEASE)
 return deliver(ARGV[3], ARGV[10], ARGV[11], ARGV[12]) and {'delivered'} or {'started', 1}
