@@ -34,7 +34,7 @@ SCRIPTED = {
         "not at rest",
     ),
     "the due entry of a start": (
-        {"set_due(NOW + LEASE)\nreturn {'started'": "return {'started'"},
+        {"set_due(NOW + LEASE)\nreturn deliver": "return deliver"},
         ["chain", "inline"],
         "forward",
         "killed",
@@ -97,7 +97,7 @@ SCRIPTED = {
         "was claimed, and claimed again in vain",
     ),
     "the finish repeated under its token": (
-        {"if state[code] == 'done' and get(code .. '.t') == token then return go_on() end": ""},
+        {"if state[code] == 'done' and get(code .. '.t') == token then return go_on(true) end": ""},
         ["chain", "inline"],
         "forward",
         "one call fails",
@@ -105,7 +105,7 @@ SCRIPTED = {
     ),
     "the finish repeated under its token claiming what it claimed": (
         {
-            "'.t') == token then return go_on() end": "'.t') == token then return continuation(link) end",
+            "'.t') == token then return go_on(true) end": "'.t') == token then return continuation(link) end",
         },
         ["inline"],
         "forward",
