@@ -11,7 +11,7 @@ from amends.states import SAGA_MOVES, SagaStatus
 
 _SUFFIXES = {"": "", "fallback": "f", "undo": "u", "fallback:undo": "fu"}
 _ABSORBING = frozenset({"completed", "compensated", "stuck"})
-_FAR = 100_000.0  # ms: nothing that waits for no retry is looked at later than this
+_FAR = 150_000.0  # ms: nothing that waits for no retry is looked at later than this
 
 
 @dataclass(frozen=True, kw_only=True)
