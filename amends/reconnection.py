@@ -7,7 +7,7 @@ from celery import bootsteps
 from redis.exceptions import ConnectionError as RedisAway
 
 from amends.channels import keep_client
-from amends.deliveries import hold_in_memory
+from amends.fetched import hold_in_memory
 
 
 class Reconnection(bootsteps.StartStopStep):

@@ -14,7 +14,7 @@ from kombu.transport import redis, virtual
 from amends.activities.task import ActivityTask, is_in_saga
 
 
-class Deliveries(redis.QoS):
+class Fetched(redis.QoS):
     """The messages that a channel has fetched. Those of sagas go back to their queue from here where they are rejected."""
 
     channel: Any
@@ -60,6 +60,6 @@ def hold_in_memory(channel: Any, tasks: Any) -> None:
     if type(getattr(channel, "qos", None)) is not redis.QoS:  # amqp's have none
         return
     # Not made anew: its limit is set, and what is left at the end is given back by it.
-    deliveries = channel.qos
-    deliveries.__class__ = Deliveries
-    deliveries.tasks = tasks
+    fetched = channel.qos
+    fetched.__class__ = Fetched
+    fetched.tasks = tasks
