@@ -1,6 +1,7 @@
 """Connections to Redis that are kept at hand for the round trips of nearly every step."""
 
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import redis
 
@@ -17,7 +18,7 @@ class Lines:
     """
 
     def __init__(self, client: redis.Redis) -> None:
-        self._client: Any = client
+        self._pool: Any = client.connection_pool
         self._idle: list[Any] = []  # append and pop are atomic
 
     def ask(self, *command: Any) -> Any:
@@ -33,19 +34,30 @@ class Lines:
         try:
             return self._idle.pop()
         except IndexError:
-            return new_line(self._client)
+            return _line_of(self._pool)
+
+
+_lines: WeakKeyDictionary[redis.Redis, Lines] = WeakKeyDictionary()
 
 
 def new_line(client: redis.Redis) -> Any:
     """Take a connection of a client's pool for good. Raises redis-py's errors."""
-    pool: Any = client.connection_pool
-    return pool.get_connection(*_NAME)
+    return _line_of(client.connection_pool)
+
+
+def lines_of(client: redis.Redis) -> Lines:
+    """Return the lines of a client, which all that share it share: its pool has no more than so many."""
+    return _lines.setdefault(client, Lines(client))
 
 
 def is_traced(client: redis.Redis) -> bool:
     """Tell whether a client is not redis-py's own: a library that traces calls wraps it, and would miss the call."""
     execute: Any = client.execute_command
     return execute.__module__ != "redis.client" or hasattr(execute, "__wrapped__")
+
+
+def _line_of(pool: Any) -> Any:
+    return pool.get_connection(*_NAME)
 
 
 def _try_again(_: Exception) -> None:

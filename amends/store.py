@@ -17,7 +17,7 @@ import redis
 from redis import exceptions
 
 from amends.errors import ConfigurationError, LogUnavailable
-from amends.lines import Lines, is_traced
+from amends.lines import is_traced, lines_of
 from amends.lua import DIGESTS, SCRIPTS, TRANSITIONS
 from amends.states import SagaStatus
 
@@ -45,7 +45,7 @@ class Store:
         self._tell = tell
         self._loaded = False
         self._shared = cache(self._shared_keys)
-        self._lines = Lines(client)
+        self._lines = lines_of(client)
 
     def shard_of(self, saga_id: str) -> int:
         """Tell which shard a saga is in."""
