@@ -24,7 +24,7 @@ def documented():
 
 
 def is_alive(path, *, seconds=15):
-    line = documented()[0].replace(documented()[1], str(path)).replace("15", str(seconds))
+    line = documented()[0].replace("15", str(seconds)).replace(documented()[1], str(path))
     return (
         subprocess.run(["/bin/sh", "-c", line], stderr=subprocess.DEVNULL, check=False).returncode
         == 0
