@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from celery import Celery, _state, bootsteps
-from celery.signals import worker_shutdown
+from celery.signals import worker_shutdown, worker_shutting_down
 from celery.worker import state
 from kombu.exceptions import OperationalError
 
@@ -65,6 +65,7 @@ class Recovery(bootsteps.StartStopStep):
         heartbeat.start()
         # Bootsteps stop before the pool drains, and what still runs there must not seem dead.
         worker_shutdown.connect(self._fall_silent, weak=False)
+        worker_shutting_down.connect(self._note_shutdown, weak=False)
         worker_shutdown.connect(lambda **_: leave_worker(), weak=False)
         arguments = (worker.app, heartbeat, settings.sweep_interval)
         threading.Thread(
@@ -96,6 +97,11 @@ class Recovery(bootsteps.StartStopStep):
     def _note_beat(self, is_accepted: bool) -> None:  # noqa: FBT001 - all there is to say
         if self._health is not None:
             self._health.tell(is_ready=is_accepted)
+
+    def _note_shutdown(self, how: str, **_: Any) -> None:
+        """Fall silent before a cold shutdown takes the messages from processes that still live."""
+        if how == "Cold":
+            self._fall_silent()
 
     def _fall_silent(self, **_: Any) -> None:
         if self._heartbeat is not None:
