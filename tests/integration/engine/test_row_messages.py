@@ -19,7 +19,13 @@ COMPLETED = [["task-sent"], ["task-received", "task-started"], ["task-succeeded"
 def heard(broker, saga_id):
     """Give the types of the events that monitors hear of a saga, a list for each message."""
     with hearing(broker, saga_id) as messages:
-        yield lambda: [[event["type"] for event in events] for events in messages]
+        yield lambda: _apart([[event["type"] for event in events] for events in messages])
+
+
+def _apart(heard):
+    """Part what the starter tells, the first event, from what the worker does: one process may tell both at once."""
+    first = heard[0] if heard else []
+    return [part for part in (first[:1], first[1:], *heard[1:]) if part]
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +91,13 @@ def test_no_transition_costs_more_than_a_message_where_several_things_happen_in_
 def test_steps_that_run_inline_are_told_of_in_one_message_with_the_end(work, broker, saga_id):
     with hearing(broker, saga_id, f"{saga_id}.2.b", f"{saga_id}.3.c") as messages:
         inline_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(timeout=20)
-        work.wait_until(lambda: len(messages) > 1)
-    assert [
-        [(event["uuid"].removeprefix(saga_id), event["type"]) for event in events]
-        for events in messages
-    ] == [
+        work.wait_until(lambda: messages and messages[-1][-1]["type"] == "task-succeeded")
+    assert _apart(
+        [
+            [(event["uuid"].removeprefix(saga_id), event["type"]) for event in events]
+            for events in messages
+        ]
+    ) == [
         [("", "task-sent")],
         [
             *[("", type_) for type_ in RUNNING],
