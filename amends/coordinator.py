@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from celery import Celery, Task, shared_task
 
-from amends.answers import Publish
 from amends.config import celery_setting, settings_of
+from amends.dispatches import Publish
 from amends.errors import LogUnavailable
 from amends.log import log_of
 from amends.messages import ADVANCE

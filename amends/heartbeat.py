@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Final
 
 from amends.answers import Heartbeat as Beat
-from amends.answers import Running
+from amends.dispatches import Running
 from amends.errors import LogUnavailable
 from amends.log import Cost, SagaLog
 from amends.messages import worker_name

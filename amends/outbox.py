@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from celery import Celery
 
-from amends.answers import Publish
 from amends.config import celery_setting, client_of, settings_of
+from amends.dispatches import Publish
 from amends.publication import is_prepared, prepared_chain
 
 Place = tuple[str, int, int]

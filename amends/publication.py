@@ -10,8 +10,8 @@ from typing import Any
 from celery import Celery, chain
 from celery.canvas import Signature
 
-from amends.answers import Publish
 from amends.config import Settings, celery_setting, settings_of
+from amends.dispatches import Publish
 from amends.itinerary import Itinerary, RecordPlan
 from amends.messages import advance_message, own_queue, publishing, task_id
 from amends.preparation import NUMBER, SAGA, PreparedChain, may_prepare

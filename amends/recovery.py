@@ -10,13 +10,14 @@ from celery import Celery
 from celery.exceptions import WorkerLostError
 from kombu.exceptions import OperationalError
 
-from amends.answers import Publish, Run, Running, Waiting
+from amends.answers import Run
 from amends.broker import queue_length
 from amends.config import settings_of
 from amends.coordinator import advance
+from amends.dispatches import LOOK_AGAIN, Dispatched, Running, Waiting
 from amends.errors import LogUnavailable
 from amends.heartbeat import lost_owner
-from amends.log import LOOK_AGAIN, Cost, SagaLog, log_of
+from amends.log import Cost, SagaLog, log_of
 from amends.messages import queue_of
 from amends.payload import error_json
 
@@ -35,7 +36,7 @@ _LOST_AFTER: Final = 60.0
 _LOST_AFTER_AT_MOST: Final = 600.0
 _SOONER: Final = 6
 
-_Found = Publish | Running | Waiting | Exception | None
+_Found = Dispatched | Exception
 
 
 class Sweep:
@@ -47,7 +48,7 @@ class Sweep:
         self._settings = settings_of(app)
         self._may_judge = may_judge
         self._queue_length = cache(partial(queue_length, app))  # one question a queue and sweep
-        self._count_live = cache(self._log.count_live)
+        self._count_live = cache(self._log.upkeep.count_live)
         self._heartbeat_of = self._log.workers.read_heartbeat
 
     def run_once(self) -> int:
@@ -56,7 +57,7 @@ class Sweep:
         One that cannot be set going is logged, and the others go on. Raises `LogUnavailable`, and
         kombu's ``OperationalError`` with the broker away: then nothing can be.
         """
-        due = self._log.take_due(lease=_TAKEN_FOR, limit=BATCH)
+        due = self._log.upkeep.take_due(lease=_TAKEN_FOR, limit=BATCH)
         losses = 0
         for k, (saga_id, found) in enumerate(zip(due, self._look(due), strict=True)):
             try:
@@ -64,12 +65,12 @@ class Sweep:
             except LogUnavailable:
                 raise
             except OperationalError:
-                self._log.put_back(due[k:])  # for when the broker is there again
+                self._log.upkeep.put_back(due[k:])  # for when the broker is there again
                 raise
             except Exception:
                 _logger.exception("saga %s stays due", saga_id)
         if losses:  # where many stand, each is looked at seldom
-            self._log.hasten_sagas(min(losses * _HASTENED_BY_EACH, _LONG), beyond=_LATER)
+            self._log.upkeep.hasten_sagas(min(losses * _HASTENED_BY_EACH, _LONG), beyond=_LATER)
         return len(due)
 
     def heal(self, saga_id: str) -> None:
@@ -81,7 +82,7 @@ class Sweep:
         # What one may not judge stays due, for those that may.
         again = LOOK_AGAIN if self._may_judge() else 0
         longest = self._settings.max_countdown
-        return self._log.look_at_sagas(saga_ids, longest_wait=longest, again=again)
+        return self._log.upkeep.look_at_sagas(saga_ids, longest_wait=longest, again=again)
 
     def _heal(self, saga_id: str, found: _Found) -> bool:
         """Heal a saga by what a look found; tell whether others may need it too."""

@@ -12,8 +12,8 @@ from celery import Celery, current_app
 from kombu.exceptions import OperationalError
 from pydantic import BaseModel
 
-from amends.answers import Publish
 from amends.coordinator import advance, publish_many
+from amends.dispatches import Publish
 from amends.errors import DefinitionError, SagaAlreadyStarted
 from amends.handle import Handle
 from amends.itinerary import Dispatch, Itinerary, StepPlan
@@ -100,7 +100,7 @@ class Saga(Generic[Input, Output]):
         app, ids, refusals, is_away = _app(), [], [], False
         for chunk in _chunks(starts):
             messages = deliveries(app, [saga_id for saga_id, _ in chunk], self._first)
-            answers = log_of(app).start_sagas(self.itinerary, chunk, messages)
+            answers = log_of(app).starts.start_sagas(self.itinerary, chunk, messages)
             found = {saga_id: answer for (saga_id, _), answer in zip(chunk, answers, strict=True)}
             is_away = is_away or not self._publish(app, found)
             refusals += [each for each in answers if isinstance(each, SagaAlreadyStarted)]

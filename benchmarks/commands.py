@@ -128,7 +128,7 @@ class Filler:
             size = min(BATCH, count - first)
             ids = [f"order-{self._count + n}" for n in range(size)]
             self._count += size
-            self._log.start_sagas(order_saga.itinerary, [(each, "{}") for each in ids])
+            self._log.starts.start_sagas(order_saga.itinerary, [(each, "{}") for each in ids])
             yield ids
 
     def _claim(self, ids: Sequence[str], path: str) -> None:

@@ -84,7 +84,7 @@ def _fill(log: SagaLog, broker: Any, size: int) -> None:
     ids = [f"s-{n}" for n in range(size)]
     for first in range(0, size, STARTED_AT_ONCE):
         starts = [(each, "{}") for each in ids[first : first + STARTED_AT_ONCE]]
-        log.start_sagas(order_saga.itinerary, starts)
+        log.starts.start_sagas(order_saga.itinerary, starts)
         broker.rpush(QUEUE, *["{}"] * len(starts))
 
 

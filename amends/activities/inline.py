@@ -13,7 +13,8 @@ from celery.utils.log import get_task_logger
 
 from amends.activities.attempt import Attempt, Definition, Ended, Onward
 from amends.activities.guard import permit_token
-from amends.answers import Publish, Run
+from amends.answers import Run
+from amends.dispatches import Publish
 from amends.itinerary import Itinerary
 from amends.log import Claim, SagaLog
 from amends.messages import claimer, queue_of

@@ -5,9 +5,9 @@ from typing import Final
 
 from kombu.exceptions import OperationalError
 
-from amends.answers import Running
 from amends.breaker.definition import breakers
 from amends.broker import queue_length
+from amends.dispatches import Running
 from amends.errors import LogUnavailable
 from amends.explanation.facts import Circuit, Claim, Message, Wait
 from amends.explanation.view import View
@@ -89,7 +89,7 @@ def message_of(view: View, log: SagaLog, path: str) -> Message:
     except OperationalError as error:
         away = str(error)
     sent_at, times = view.moment("sent") or view.now, int(view.fields["dispatches"])
-    patience = lost_after(times, length, log.count_live)
+    patience = lost_after(times, length, log.upkeep.count_live)
     return Message(
         queue=queue,
         queue_length=length,

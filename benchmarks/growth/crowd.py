@@ -151,7 +151,7 @@ class Crowd:
             self._claim(saga_id, _PATHS[0])
 
     def _start(self, saga_id: str) -> None:
-        self._log.start_sagas(CROWD.itinerary, [(saga_id, _INPUT)])
+        self._log.starts.start_sagas(CROWD.itinerary, [(saga_id, _INPUT)])
 
     def _claim(self, saga_id: str, path: str) -> None:
         owner = f"{worker_name()}:{os.getpid()}:"

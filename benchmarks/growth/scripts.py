@@ -33,19 +33,19 @@ def script_costs(client: redis.Redis, ids: Sequence[str]) -> dict[str, float]:
         store.send()
         costs[name] = (_cpu(client) - before) / len(ids)
     log = SagaLog(client)
-    log.remove_sagas(ids, kept_for=0)
+    log.upkeep.remove_sagas(ids, kept_for=0)
     return costs
 
 
 def _acts(log: SagaLog, ids: Sequence[str]) -> Iterator[tuple[str, Callable[[], object]]]:
     """Name what is measured, in the order of a saga's life; at its third step an attempt fails."""
     text = load_of(0, ORDER_BYTES).model_dump_json()
-    yield "start_saga", lambda: log.start_sagas(_SAGA, [(each, text) for each in ids])
+    yield "start_saga", lambda: log.starts.start_sagas(_SAGA, [(each, text) for each in ids])
     for path in _PATHS:
         yield f"claim_step, {path}", partial(_claim, log, ids, path)
         if path == _FAILS_AT:
             yield f"retry_step, {path}", partial(_retry, log, ids, path)
-            yield f"dispatch_saga, {path}", lambda: log.look_at_sagas(ids, longest_wait=_ANY)
+            yield f"dispatch_saga, {path}", lambda: log.upkeep.look_at_sagas(ids, longest_wait=_ANY)
             yield f"claim_step, {path} again", partial(_claim, log, ids, path, retries=1)
         yield f"complete_step, {path}", partial(_complete, log, ids, path)
 

@@ -10,7 +10,8 @@ from log_view import View, check_moment, check_move, code_of, view
 from outside_world import Attempt, World
 from saga_shapes import SAGA_INPUT, SagaShape
 
-from amends.answers import Publish, Run, Running, Waiting
+from amends.answers import Run
+from amends.dispatches import Publish, Running, Waiting
 from amends.errors import ActRefused
 from amends.log import Claim, SagaLog
 
@@ -38,8 +39,8 @@ class CheckedSaga:
         self._undone: list[str] = []
         self._number = 0
         self._acted = False  # a person did something since the last check
-        self._numbered(log.start_saga(self.id, shape.itinerary, SAGA_INPUT))
-        assert log.start_saga(self.id, shape.itinerary, SAGA_INPUT) == "pending"
+        self._numbered(log.starts.start_saga(self.id, shape.itinerary, SAGA_INPUT))
+        assert log.starts.start_saga(self.id, shape.itinerary, SAGA_INPUT) == "pending"
         self.before: View = view(client, log, self.id)
 
     def check(self) -> None:

@@ -14,7 +14,7 @@ from saga_shapes import SHAPES, SagaShape
 from verdict import check_end
 from workers import LONGEST, Workers, claim_under
 
-from amends.answers import Running
+from amends.dispatches import Running
 from amends.log import SagaLog
 from amends.states import SagaStatus
 

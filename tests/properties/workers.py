@@ -7,7 +7,8 @@ from typing import Any, Final
 from checked_saga import CheckedSaga, Report
 from outside_world import Attempt, Message
 
-from amends.answers import Done, Publish, Run, Running
+from amends.answers import Done, Run
+from amends.dispatches import Publish, Running
 from amends.log import Claim
 
 LONGEST: Final = 300.0

@@ -6,8 +6,9 @@ from collections import Counter
 import pytest
 import redis
 
-from amends.answers import Run, Running, Waiting
+from amends.answers import Run
 from amends.config import client_of
+from amends.dispatches import Running, Waiting
 from amends.log import SagaLog
 from amends.messages import worker_name
 from amends.states import SagaStatus
@@ -32,12 +33,14 @@ def test_live_ones_run_wait_for_messages_or_wait_for_attempts(log):
     crowd = Crowd(log, "live")
     crowd.grow(SIZE - 500)
     crowd.grow(SIZE)
-    assert log.count_live() == SIZE
+    assert log.upkeep.count_live() == SIZE
     statuses = Counter(log.read_status(each) for each in _ids("live"))
     queued = statuses.pop(SagaStatus.PENDING)
     assert statuses == {SagaStatus.RUNNING: SIZE - queued}
     assert abs(queued - (SIZE - RUNNING) / 2) < 64  # half of each shard's
-    found = Counter(type(each) for each in log.look_at_sagas(_ids("live"), longest_wait=300.0))
+    found = Counter(
+        type(each) for each in log.upkeep.look_at_sagas(_ids("live"), longest_wait=300.0)
+    )
     assert found == {Running: RUNNING, Waiting: queued, type(None): SIZE - RUNNING - queued}
 
 
@@ -59,6 +62,6 @@ def test_a_copy_goes_on_as_its_original_would(log):
 def test_ended_ones_are_completed_and_can_be_removed(log):
     Crowd(log, "ended").grow(SIZE)
     assert {log.read_status(each) for each in _ids("ended")} == {SagaStatus.COMPLETED}
-    assert log.count_live() == 0
-    assert set(log.read_ended(ago=0.0, limit=SIZE)) == set(_ids("ended"))
-    assert log.remove_sagas(_ids("ended"), kept_for=0.0) == SIZE
+    assert log.upkeep.count_live() == 0
+    assert set(log.upkeep.read_ended(ago=0.0, limit=SIZE)) == set(_ids("ended"))
+    assert log.upkeep.remove_sagas(_ids("ended"), kept_for=0.0) == SIZE

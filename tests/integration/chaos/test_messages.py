@@ -22,7 +22,7 @@ def log(url, monkeypatch):
     client.flushall()
     log = SagaLog(client)
     for saga_id in ("first", "second"):
-        log.start_saga(saga_id, order_saga.itinerary, "{}")
+        log.starts.start_saga(saga_id, order_saga.itinerary, "{}")
     monkeypatch.setattr(messages, "log_of", lambda _app: log)
     return log
 

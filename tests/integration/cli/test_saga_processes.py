@@ -31,7 +31,7 @@ def environment(redis_url: str) -> Iterator[dict[str, str]]:
     client: redis.Redis = client_of(url)
     client.flushdb()
     log = SagaLog(client)
-    log.start_sagas(order_saga.itinerary, [(f"order-{n}", "{}") for n in range(3)])
+    log.starts.start_sagas(order_saga.itinerary, [(f"order-{n}", "{}") for n in range(3)])
     for path in PATHS[:3]:
         claim(log, "order-1", path)
         log.complete_step("order-1", path, token="t", output="{}", link="")

@@ -185,7 +185,7 @@ def test_a_message_that_cannot_be_decoded_is_dropped_and_the_worker_goes_on(
 
 
 def test_a_message_for_a_step_that_the_saga_does_not_have_changes_nothing(work, app, log, saga_id):
-    log.start_saga(saga_id, job_saga.itinerary, '{"job_id":"x"}')
+    log.starts.start_saga(saga_id, job_saga.itinerary, '{"job_id":"x"}')
     before = log.read_saga(saga_id).fields
     message = app.signature("bench.do_a", kwargs={"saga_id": saga_id, "step": "aa"}, immutable=True)
     message.apply_async(task_id=f"{saga_id}.1.aa")
@@ -194,7 +194,7 @@ def test_a_message_for_a_step_that_the_saga_does_not_have_changes_nothing(work, 
 
 
 def test_what_a_step_left_in_the_log_that_no_longer_validates_is_not_done(work, log, saga_id):
-    log.start_saga(saga_id, job_saga.itinerary, '{"job_id":["no","string"]}')
+    log.starts.start_saga(saga_id, job_saga.itinerary, '{"job_id":["no","string"]}')
     handle = job_saga.get(saga_id)
     work.let_wait(log, saga_id)
     work.wait_until(lambda: handle.status == "compensated")

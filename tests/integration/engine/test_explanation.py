@@ -304,7 +304,7 @@ def test_of_an_ended_saga_nothing_more_is_to_come(work, why, saga_id):
 def test_a_parked_saga_can_be_tried_again_cancelled_or_its_step_done_by_hand(
     app, log, saga_id, why
 ):
-    log.start_saga(saga_id, job_saga.itinerary, '{"amount":1,"job_id":"x"}')
+    log.starts.start_saga(saga_id, job_saga.itinerary, '{"amount":1,"job_id":"x"}')
     handle = job_saga.get(saga_id)
     log.dispatch_saga(saga_id, longest_wait=300.0)
     assert log.note_unregistered(saga_id, "a", task="bench.do_a", most=1) == "parked"

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.usefixtures("swept")
 def alone(app, log, broker, saga_id):
     """Give a saga in the log that was never published, while no worker runs."""
     broker.delete("work", "undo")
-    log.start_saga(saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1}))
+    log.starts.start_saga(
+        saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1})
+    )
     yield job_saga.get(saga_id)
     broker.delete("work", "undo")
     log._store.client.zrem(log._store.keys_of(saga_id)[2], saga_id)
@@ -180,7 +182,7 @@ class Scene:
         self.log = log
         self.id = uuid.uuid4().hex
         text = canonical_json({"job_id": self.id, "amount": 1})
-        log.start_saga(self.id, job_saga.itinerary, text)
+        log.starts.start_saga(self.id, job_saga.itinerary, text)
         self.handle = job_saga.get(self.id)
 
     def claim(self, path, retries=0):

@@ -63,7 +63,9 @@ def test_no_limit_of_attempts_is_no_limit(work, saga_id):
 
 def test_a_saga_s_timeout_fires_although_no_message_moves(work, log, saga_id):
     hurried = saga("hurried", timeout=0.5)
-    log.start_saga(saga_id, hurried.itinerary, canonical_json({"job_id": saga_id, "amount": 1}))
+    log.starts.start_saga(
+        saga_id, hurried.itinerary, canonical_json({"job_id": saga_id, "amount": 1})
+    )
     handle = hurried.get(saga_id)  # in the log, and never published
     result = handle.wait(timeout=20)
     assert (handle.status, result.outcome) == ("compensated", "timed_out")

@@ -37,7 +37,7 @@ def started(app, log):
         ids = [uuid.uuid4().hex for _ in range(count)]
         for saga_id in ids:
             text = canonical_json({"job_id": saga_id, "amount": 1})
-            log.start_saga(saga_id, job_saga.itinerary, text)
+            log.starts.start_saga(saga_id, job_saga.itinerary, text)
         return [job_saga.get(saga_id) for saga_id in ids]
 
     return start

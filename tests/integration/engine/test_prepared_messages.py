@@ -12,8 +12,8 @@ from kombu.exceptions import OperationalError
 from letters import app_with, letter_saga, published, taken, what_remains
 
 from amends import Saga, Step, activity, publication
-from amends.answers import Publish
 from amends.coordinator import publish
+from amends.dispatches import Publish
 from amends.itinerary import Itinerary
 from amends.publication import publish_canvas
 from local.ports import free_port

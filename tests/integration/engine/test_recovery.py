@@ -15,10 +15,10 @@ from celery.contrib.testing.worker import start_worker
 from kombu.exceptions import OperationalError
 
 from amends import bootsteps, heartbeat, recovery
-from amends.answers import Waiting
 from amends.bootsteps import Recovery
 from amends.config import settings_of
 from amends.coordinator import advance
+from amends.dispatches import Waiting
 from amends.heartbeat import Heartbeat, lost_owner
 from amends.messages import worker_name
 from amends.observers.monitors import leave_worker
@@ -46,7 +46,9 @@ def tick(log):
 @pytest.fixture
 def alone(log, saga_id):
     """Give a saga in the log that was never published, in no worker's hands but the test's."""
-    log.start_saga(saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1}))
+    log.starts.start_saga(
+        saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1})
+    )
     yield job_saga.get(saga_id)
     log._store.client.zrem(
         log._store.keys_of(saga_id)[2], saga_id
@@ -135,7 +137,7 @@ def test_with_an_empty_queue_patience_is_shorter_and_doubles_too(is_published, t
 def long_queue(broker, log, monkeypatch):
     """Give a queue that is long, and has a message for each of the sagas alive."""
     monkeypatch.setattr(recovery, "_LONG", 3)
-    broker.lpush("work", *["another"] * (3 + log.count_live()))
+    broker.lpush("work", *["another"] * (3 + log.upkeep.count_live()))
 
 
 @pytest.mark.parametrize(
@@ -176,7 +178,7 @@ def test_a_wait_that_was_left_to_the_log_is_over_in_time_however_long_the_queue_
 def test_a_long_queue_with_fewer_messages_than_sagas_has_lost_some(
     is_published, long_queue, log, monkeypatch
 ):
-    monkeypatch.setattr(type(log), "count_live", lambda _: 10_000)
+    monkeypatch.setattr(type(log.upkeep), "count_live", lambda _: 10_000)
     assert is_published(age=61, times=1)
 
 
@@ -190,7 +192,9 @@ def calm(log, saga_id, monkeypatch):
     monkeypatch.setattr(recovery, "_LONG", 100_000)
     monkeypatch.setattr(recovery, "_HASTENED_BY_EACH", 100_000)  # every one is drawn
     calm_id = f"calm-{saga_id}"
-    log.start_saga(calm_id, job_saga.itinerary, canonical_json({"job_id": calm_id, "amount": 1}))
+    log.starts.start_saga(
+        calm_id, job_saga.itinerary, canonical_json({"job_id": calm_id, "amount": 1})
+    )
     bench.let_wait(log, calm_id)
     due, client = log._store.keys_of(calm_id)[2], log._store.client
     client.zadd(due, {calm_id: (client.time()[0] + 3600) * 1000})
@@ -219,7 +223,7 @@ def test_a_message_that_is_lost_from_a_queue_with_many_hastens_nothing(
     quiet_app, broker, log, alone, calm, monkeypatch
 ):
     monkeypatch.setattr(recovery, "_LONG", 3)
-    monkeypatch.setattr(type(log), "count_live", lambda _: 10_000)
+    monkeypatch.setattr(type(log.upkeep), "count_live", lambda _: 10_000)
     broker.lpush("work", *["another"] * 3)
     bench.let_wait(log, alone.id, 61)
     Sweep(quiet_app, may_judge=never).run_once()
@@ -242,7 +246,7 @@ def test_o24_one_saga_that_cannot_be_healed_does_not_keep_the_others_from_it(
     quiet_app, broker, log, alone, monkeypatch
 ):
     bad = f"bad-{alone.id}"
-    log.start_saga(bad, job_saga.itinerary, '{"job_id":"x"}')
+    log.starts.start_saga(bad, job_saga.itinerary, '{"job_id":"x"}')
     for each in (bad, alone.id):
         bench.let_wait(log, each)
     heal = Sweep._heal
@@ -261,7 +265,7 @@ def test_o24_a_saga_whose_record_is_broken_does_not_keep_the_others_from_it(
     quiet_app, broker, log, alone
 ):
     bad = f"bad-{alone.id}"
-    log.start_saga(bad, job_saga.itinerary, '{"job_id":"x"}')
+    log.starts.start_saga(bad, job_saga.itinerary, '{"job_id":"x"}')
     for each in (bad, alone.id):
         bench.let_wait(log, each)
     log._store.client.hset(log._store.keys_of(bad)[0], "sent", "yesterday")

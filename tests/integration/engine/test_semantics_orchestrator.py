@@ -63,7 +63,7 @@ def test_o1_start_many_starts_the_others_where_one_is_refused(work, saga_id):
 
 
 def test_o5_of_twenty_claims_at_once_one_is_admitted(log, saga_id):
-    log.start_saga(saga_id, job_saga.itinerary, '{"job_id":"x"}')
+    log.starts.start_saga(saga_id, job_saga.itinerary, '{"job_id":"x"}')
     answers = together(
         20, lambda n: log.claim_step(saga_id, "a", token=f"t{n}", owner="o", retries=0)
     )
@@ -71,7 +71,7 @@ def test_o5_of_twenty_claims_at_once_one_is_admitted(log, saga_id):
 
 
 def test_o5_of_twenty_results_at_once_one_is_recorded(log, saga_id):
-    log.start_saga(saga_id, job_saga.itinerary, '{"job_id":"x"}')
+    log.starts.start_saga(saga_id, job_saga.itinerary, '{"job_id":"x"}')
     log.claim_step(saga_id, "a", token="t", owner="o", retries=0)
     wrong = [f"t{n}" for n in range(19)]
     answers = together(
@@ -124,7 +124,9 @@ def test_o20_a_channel_that_kombu_has_closed_is_a_broker_that_is_away(
 
 
 def test_o20_a_second_start_of_a_pending_saga_publishes_again(work, log, saga_id):
-    log.start_saga(saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1}))
+    log.starts.start_saga(
+        saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1})
+    )
     assert job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(20).outcome == "completed"
 
 
@@ -145,7 +147,7 @@ def test_o20_a_message_for_a_saga_that_the_log_does_not_know_creates_nothing(
 
 
 def test_an_advance_of_a_saga_that_is_owned_publishes_nothing(app, log, saga_id, broker):
-    log.start_saga(saga_id, job_saga.itinerary, '{"job_id":"x"}')
+    log.starts.start_saga(saga_id, job_saga.itinerary, '{"job_id":"x"}')
     log.claim_step(saga_id, "a", token="t", owner="o", retries=0)
     before = log.read_saga(saga_id).fields["messages"]
     advance(app, saga_id)

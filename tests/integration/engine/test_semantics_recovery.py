@@ -6,8 +6,8 @@ import pytest
 from bench import Job, job_saga, succeed, without_effect
 
 from amends import Refused
-from amends.answers import Publish
 from amends.coordinator import advance, publish
+from amends.dispatches import Publish
 from amends.payload import canonical_json
 
 
@@ -100,7 +100,7 @@ def test_s17_nothing_changes_after_the_end_whatever_message_comes(work, app, sag
 
 def test_o4_of_a_dispatch_that_comes_three_times_each_step_runs_once(work, app, log, saga_id):
     job = canonical_json({"amount": 1, "job_id": saga_id})
-    log.start_saga(saga_id, job_saga.itinerary, job)
+    log.starts.start_saga(saga_id, job_saga.itinerary, job)
     for _ in range(3):
         advance(app, saga_id)
     assert job_saga.get(saga_id).wait(timeout=20).outcome == "completed"

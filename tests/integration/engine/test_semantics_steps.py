@@ -6,8 +6,8 @@ import pytest
 from bench import Job, after_effect, do_c, job_saga, without_effect
 
 from amends import NotDone, Refused, SagaAlreadyStarted
-from amends.answers import Publish
 from amends.coordinator import publish
+from amends.dispatches import Publish
 
 
 def run(saga_id, amount=1):

@@ -22,7 +22,7 @@ class Journey:
         self.log = log
         self.client = client
         self.id = uuid.uuid4().hex
-        self.started = log.start_saga(self.id, trip_saga.itinerary, self.input())
+        self.started = log.starts.start_saga(self.id, trip_saga.itinerary, self.input())
 
     def input(self, **changes: Any) -> str:
         trip = Trip(trip_id=self.id, **changes)

@@ -5,7 +5,8 @@ import json
 import pytest
 from journey import Journey
 
-from amends.answers import Done, Run, Running, Stop
+from amends.answers import Done, Run, Stop
+from amends.dispatches import Running
 from amends.errors import ActRefused, UnknownSaga
 from amends.states import SagaStatus
 
@@ -430,24 +431,24 @@ def exists(journey):
 
 def test_what_ended_long_ago_is_removed_with_its_history_and_its_index_entry(journey):
     ended(journey)
-    assert journey.id in journey.log.read_ended(ago=0.0, limit=1000)
-    assert journey.log.remove_sagas([journey.id], kept_for=100.0) == 0
+    assert journey.id in journey.log.upkeep.read_ended(ago=0.0, limit=1000)
+    assert journey.log.upkeep.remove_sagas([journey.id], kept_for=100.0) == 0
     assert exists(journey)
-    assert journey.log.remove_sagas([journey.id], kept_for=0.0) == 1
+    assert journey.log.upkeep.remove_sagas([journey.id], kept_for=0.0) == 1
     assert not exists(journey)
-    assert journey.id not in journey.log.read_ended(ago=0.0, limit=1000)
+    assert journey.id not in journey.log.upkeep.read_ended(ago=0.0, limit=1000)
 
 
 def test_o17_what_has_not_ended_is_not_removed(stuck, log, client):
     alive = Journey(log, client)
     for each in (stuck, alive):
-        assert log.remove_sagas([each.id], kept_for=0.0) == 0
+        assert log.upkeep.remove_sagas([each.id], kept_for=0.0) == 0
         assert exists(each) == 2
-        assert each.id not in log.read_ended(ago=0.0, limit=1000)
+        assert each.id not in log.upkeep.read_ended(ago=0.0, limit=1000)
 
 
 def test_o18_what_is_left_of_a_saga_in_an_index_is_dropped_when_it_is_met(journey):
     ended(journey)
     journey.client.delete(*journey.log._store.keys_of(journey.id)[:2])
-    assert journey.log.remove_sagas([journey.id], kept_for=100.0) == 1
-    assert journey.id not in journey.log.read_ended(ago=0.0, limit=1000)
+    assert journey.log.upkeep.remove_sagas([journey.id], kept_for=100.0) == 1
+    assert journey.id not in journey.log.upkeep.read_ended(ago=0.0, limit=1000)

@@ -68,7 +68,7 @@ def test_a_saga_is_counted_where_it_is_now_and_nowhere_else(journey, counting):
     assert now() == {("compensated",): 1}
     assert counting.matching("ended", "trip") == {("compensated", "lost"): 1}
     journey.client.hset(journey.log._store.keys_of(journey.id)[0], "ended", 0)
-    assert journey.log.remove_sagas([journey.id, journey.id], kept_for=1.0) == 2
+    assert journey.log.upkeep.remove_sagas([journey.id, journey.id], kept_for=1.0) == 2
     assert now() == {}
     assert counting.matching("ended", "trip") == {("compensated", "lost"): 1}
 

@@ -40,7 +40,7 @@ def delivered(client, delivery):
 
 def start(log, delivery, *ids, text="{}"):
     starts = [(saga_id, text) for saga_id in ids]
-    return log.start_sagas(trip_saga.itinerary, starts, [delivery] * len(ids))
+    return log.starts.start_sagas(trip_saga.itinerary, starts, [delivery] * len(ids))
 
 
 def test_a_start_brings_its_message(log, client, delivery):
@@ -54,7 +54,7 @@ def test_of_many_each_brings_its_own(log, client, delivery):
     ids = [uuid.uuid4().hex for _ in range(200)]
     starts = [(saga_id, "{}") for saga_id in ids]
     messages = [Delivery(text=saga_id, place=delivery.place) for saga_id in ids]
-    assert log.start_sagas(trip_saga.itinerary, starts, messages) == [None] * 200
+    assert log.starts.start_sagas(trip_saga.itinerary, starts, messages) == [None] * 200
     assert sorted(delivered(client, delivery)) == sorted(ids)
     assert {log.read_status(saga_id) for saga_id in ids} == {"pending"}
 

@@ -5,7 +5,8 @@ import json
 import pytest
 from trip import trip_saga
 
-from amends.answers import Next, Publish, Run, Running, Waiting
+from amends.answers import Next, Run
+from amends.dispatches import Publish, Running, Waiting
 
 
 def test_a_start_numbers_its_messages_from_one(journey):
@@ -162,7 +163,7 @@ def test_hastening_brings_forward_what_is_due_much_later_and_that_alone(journey)
     due = journey.log._store.keys_of(journey.id)[2]
     for seconds, is_hastened in ((3600, True), (60, False)):
         journey.client.zadd(due, {journey.id: (journey.client.time()[0] + seconds) * 1000})
-        journey.log.hasten_sagas(100_000, beyond=120.0)
+        journey.log.upkeep.hasten_sagas(100_000, beyond=120.0)
         assert due_in(journey) == pytest.approx(0 if is_hastened else seconds, abs=2)
 
 
@@ -185,11 +186,11 @@ def test_a_dispatch_in_place_of_the_chains_next_link_is_the_first_message(journe
 
 def test_what_was_taken_and_put_back_is_due_at_once_if_it_is_alive(journey):
     due = journey.log._store.keys_of(journey.id)[2]
-    journey.log.put_back([journey.id, "nobody"])
+    journey.log.upkeep.put_back([journey.id, "nobody"])
     assert due_in(journey) <= 1
     assert journey.client.zscore(journey.log._store.keys_of("nobody")[2], "nobody") is None
     journey.client.zadd(due, {journey.id: 1})
-    journey.log.put_back([journey.id])
+    journey.log.upkeep.put_back([journey.id])
     assert journey.client.zscore(due, journey.id) == 1
 
 
@@ -213,8 +214,8 @@ def test_a_look_at_a_retry_that_is_not_due_yet_lets_it_wait(journey):
 def test_o16_take_due_takes_each_saga_once(journey):
     due = journey.log._store.keys_of(journey.id)[2]
     journey.client.zadd(due, {journey.id: 1})
-    assert journey.id in journey.log.take_due(lease=10.0, limit=50)
-    assert journey.id not in journey.log.take_due(lease=10.0, limit=50)
+    assert journey.id in journey.log.upkeep.take_due(lease=10.0, limit=50)
+    assert journey.id not in journey.log.upkeep.take_due(lease=10.0, limit=50)
     assert journey.client.zscore(due, journey.id) > 1
 
 

@@ -48,7 +48,7 @@ def client(app: Celery) -> redis.Redis:
 
 def start(log: SagaLog, count: int, *, prefix: str = "s") -> list[str]:
     ids = [f"{prefix}-{n}" for n in range(count)]
-    log.start_sagas(trip_saga.itinerary, [(each, "{}") for each in ids])
+    log.starts.start_sagas(trip_saga.itinerary, [(each, "{}") for each in ids])
     return ids
 
 

@@ -53,7 +53,9 @@ def add_many(log, prefix, count):
     ended, waiting = (
         [f"{prefix}-{kind}-{k}" for k in range(count)] for kind in ("ended", "waiting")
     )
-    log.start_sagas(errand_saga.itinerary, [(saga_id, "{}") for saga_id in (*ended, *waiting)])
+    log.starts.start_sagas(
+        errand_saga.itinerary, [(saga_id, "{}") for saga_id in (*ended, *waiting)]
+    )
     for path in ("fetch", "deliver"):
         for saga_id in ended:
             log.claim_step(saga_id, path, token="t", owner="", retries=0)

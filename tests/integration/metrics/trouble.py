@@ -91,7 +91,7 @@ def run(saga_id: str, *fails: str) -> str:
 def start(log: SagaLog, saga_id: str) -> None:
     """Write an errand to the log that nobody runs."""
     text = canonical_json(Errand(errand_id=saga_id).model_dump(mode="json"))
-    log.start_saga(saga_id, errand_saga.itinerary, text)
+    log.starts.start_saga(saga_id, errand_saga.itinerary, text)
 
 
 def cancelled(log: SagaLog) -> str:

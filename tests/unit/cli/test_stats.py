@@ -77,7 +77,7 @@ def test_the_oldest_of_a_status_is_told_where_there_is_one(run, moves):
 def test_what_is_due_for_a_sweep_is_told(run, moves):
     moves.start("v-1")
     assert told(run)["due"] == 0
-    moves.log.put_back(["v-1"])
+    moves.log.upkeep.put_back(["v-1"])
     assert told(run)["due"] == 1
     assert "1 due for a sweep, the first since 0." in run("stats").output
 

@@ -75,7 +75,7 @@ class Moves:
 
     def start(self, *ids: str) -> None:
         starts = [(each, '{"guest":"ada"}') for each in ids]
-        self.log.start_sagas(visit_saga.itinerary, starts)
+        self.log.starts.start_sagas(visit_saga.itinerary, starts)
 
     def claim(self, saga_id: str, path: str) -> None:
         self.log.claim_step(saga_id, path, token="t", owner="worker:1:message", retries=9)
