@@ -1,29 +1,29 @@
 """One attempt at an activity: call the function under a claim, and record what came of it."""
 
-import random
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar, get_args
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.utils.log import get_task_logger
 from pydantic import BaseModel
 
+from amends.activities.failures import as_timeout, is_unknown, wait_after
 from amends.activities.guard import Guard, wait_for_circuit
+from amends.activities.landing import insist
 from amends.activities.limits import soft_limit
+from amends.activities.models import compensated_output
 from amends.answers import Next, Run
 from amends.breaker.permit import Permit
-from amends.errors import CircuitOpenError, LogUnavailable, NotDone, Refused
+from amends.errors import CircuitOpenError, NotDone, Refused
 from amends.invocation import Context, Undoes, entered
 from amends.itinerary import RecordPlan, fill
 from amends.log import Claim, Cost, SagaLog
 from amends.outbox import Delivery
 from amends.payload import error_json, output_text, validated
 from amends.policy import RetryPolicy
-
-T = TypeVar("T")
 
 _logger = get_task_logger(__name__)
 
@@ -107,8 +107,7 @@ class Attempt:
         self._record: RecordPlan = claim.itinerary.records[path]
         self._number = claim.attempts + 1
         self._spent = claim.spent + 1  # which is what the policy counts
-        limit = self._record.call.start_to_close_timeout
-        self._limit = limit
+        self._limit = self._record.call.start_to_close_timeout
         self._began = time.monotonic()
         self._until = self._began + claim.time_left
 
@@ -148,12 +147,11 @@ class Attempt:
             return "", as_timeout(error, self._limit)
 
     def _arguments(self) -> list[Any]:
-        request = validated(
-            self._activity.parameters[0], fill(self._record.inputs, self._claim.sources)
-        )
+        inputs = fill(self._record.inputs, self._claim.sources)
+        request = validated(self._activity.parameters[0], inputs)
         if not self._record.undoes:
             return [request]
-        return [request, compensated_output(self._activity, self._claim.undone_output)]
+        return [request, compensated_output(self._activity.parameters, self._claim.undone_output)]
 
     def _context(self) -> Context:
         record, left = self._record, self._claim.saga_time_left
@@ -220,10 +218,7 @@ class Attempt:
 
     def _policy(self) -> RetryPolicy:
         """Join the numbers that the saga was started with and the classes that the activity names today."""
-        from_log = self._record.call.retry
-        return RetryPolicy(
-            **{**vars(from_log), "non_retryable": self._activity.retry.non_retryable}
-        )
+        return replace(self._record.call.retry, non_retryable=self._activity.retry.non_retryable)
 
     def _fail(self, error: Exception, *, cost: Cost = "attempt") -> Ended:
         follows = self._land(
@@ -253,51 +248,3 @@ class Attempt:
             follows.action,
         )
         return follows
-
-
-_FIRST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 2.0
-
-
-def insist(call: Callable[[], T], *, until: float) -> T:
-    """Repeat a call of the log until it lands; a script repeated under one token answers the same.
-
-    `until` is a time as of ``time.monotonic()``; after it `LogUnavailable` is raised.
-    """
-    pause = _FIRST_PAUSE
-    while True:
-        try:
-            return call()
-        except SoftTimeLimitExceeded:
-            continue  # it is the function's limit, and came too late to stop it
-        except LogUnavailable:
-            if time.monotonic() + pause > until:
-                raise
-        with suppress(SoftTimeLimitExceeded):
-            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
-        pause = min(pause * 2, _LONGEST_PAUSE)
-
-
-def wait_after(policy: RetryPolicy, error: Exception, attempt: int) -> float:
-    """Seconds until the next attempt: the policy's, or longer where the error asks for it."""
-    wait = policy.wait(attempt)
-    return max(wait, error.retry_after) if isinstance(error, NotDone) else wait
-
-
-def as_timeout(error: Exception, limit: float) -> Exception:
-    """Return an error as it is, but for a soft limit: that is the same error in every kind of pool."""
-    is_limit = isinstance(error, SoftTimeLimitExceeded)
-    return TimeoutError(f"no answer after {limit:g} s") if is_limit else error
-
-
-def is_unknown(error: BaseException) -> bool:
-    """Tell whether nobody knows if an attempt that ended so took effect."""
-    return not isinstance(error, Refused | NotDone)
-
-
-def compensated_output(activity: Definition, value: Any) -> Any:
-    """Build the second argument of a compensation: the output that it undoes, or None."""
-    if value is None:
-        return None
-    members = get_args(activity.parameters[1]) or (activity.parameters[1],)
-    return validated(next(each for each in members if each is not type(None)), value)

@@ -5,7 +5,7 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Generic, Protocol, TypeVar, get_args, get_type_hints, overload
+from typing import Any, Final, Generic, Protocol, TypeVar, get_args, overload
 
 from celery import Task, shared_task
 from celery.canvas import Signature
@@ -13,6 +13,7 @@ from celery.result import AsyncResult
 from pydantic import BaseModel
 
 from amends.activities.guard import Guard, OnCircuitOpen, guard_of
+from amends.activities.models import models_of
 from amends.activities.task import ActivityTask
 from amends.breaker.definition import CircuitBreaker
 from amends.config import Settings
@@ -80,7 +81,7 @@ class _Callable:
         self.queue = queue
         self.priority = priority
         self.guard = guard
-        self.parameters, self.output = _models_of(function, self.name)
+        self.parameters, self.output = models_of(function, self.name)
         self.__doc__ = function.__doc__
         _check_options(self.name, options, start_to_close_timeout)
         self.task: ActivityTask = _register(self, options)
@@ -226,51 +227,6 @@ def activity(
         )
 
     return decorate if function is None else decorate(function)
-
-
-def _models_of(
-    function: Callable[..., Any], name: str
-) -> tuple[list[type[BaseModel]], type[BaseModel] | None]:
-    wanted = (
-        "an activity is a function of one pydantic model that returns one or None,"
-        " a compensation one of that model and of its output or None"
-    )
-    try:
-        hints = get_type_hints(function)
-    except NameError as error:
-        raise DefinitionError(
-            f"{name}: {error}, which an annotation says: import it where it runs too, not for type checkers alone"
-        ) from error
-    if inspect.iscoroutinefunction(function):
-        raise DefinitionError(f"{name} is async, and a Celery task runs to its end; {wanted}")
-    names = list(inspect.signature(function).parameters)
-    if len(names) not in (1, 2) or any(each not in hints for each in [*names, "return"]):
-        raise DefinitionError(f"{name}: {wanted}; annotate each")
-    first, output = hints[names[0]], hints["return"]
-    if not _is_model(first):
-        raise DefinitionError(f"{name}: {names[0]} is {first!r}, no pydantic model; {wanted}")
-    if output is not type(None) and not _is_model(output):
-        raise DefinitionError(f"{name} returns {output!r}, no pydantic model; {wanted}")
-    undone = [hints[each] for each in names[1:]]
-    if undone:
-        _check_compensation(name, names[1], undone[0], output)
-    return [first, *undone], None if output is type(None) else output
-
-
-def _check_compensation(name: str, parameter: str, undone: Any, output: Any) -> None:
-    members = get_args(undone) or (undone,)
-    models = [each for each in members if each is not type(None)]
-    if len(members) - len(models) != 1 or len(models) > 1 or not all(map(_is_model, models)):
-        raise DefinitionError(
-            f"{name}: {parameter} is {undone!r}, not a pydantic model or None: what a compensation"
-            " undoes may have no output that anybody knows of"
-        )
-    if output is not type(None):
-        raise DefinitionError(f"{name} returns {output!r}; a compensation returns None")
-
-
-def _is_model(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _check_options(name: str, options: Mapping[str, Any], start_to_close_timeout: float) -> None:

@@ -15,19 +15,12 @@ from celery.result import AsyncResult
 from celery.utils.log import get_task_logger
 from kombu.exceptions import OperationalError
 
-from amends.activities.attempt import (
-    Attempt,
-    Call,
-    Definition,
-    Ended,
-    as_timeout,
-    call_directly,
-    compensated_output,
-    insist,
-    wait_after,
-)
+from amends.activities.attempt import Attempt, Call, Definition, Ended, call_directly
+from amends.activities.failures import as_timeout, wait_after
 from amends.activities.guard import permit_token, wait_for_circuit
 from amends.activities.inline import Link, Steps
+from amends.activities.landing import insist
+from amends.activities.models import compensated_output
 from amends.answers import Done, Run, Stop
 from amends.config import settings_of
 from amends.errors import CircuitOpenError, LogUnavailable, Refused
@@ -230,7 +223,7 @@ class ActivityTask(CeleryTask):
                 f"{activity.name} takes {len(activity.parameters)} positional, each a model as JSON, and got {len(args)}"
             )
         arguments: list[Any] = [validated(activity.parameters[0], args[0])]
-        arguments += [compensated_output(activity, value) for value in args[1:]]
+        arguments += [compensated_output(activity.parameters, value) for value in args[1:]]
         try:
             with self._permitted_alone(), entered(current):
                 return output_json(activity.output, activity.function(*arguments))

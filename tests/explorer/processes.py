@@ -17,10 +17,9 @@ from typing import Any, Final
 
 import pytest
 
-import amends.activities.attempt
-import amends.activities.task
 import amends.log
 import amends.messages
+from amends.activities import attempt, landing, task
 from amends.store import Store
 
 PATIENCE: Final = 60.0
@@ -153,7 +152,7 @@ def worlds_of_their_own() -> Iterator[None]:
         for module in (amends.log, amends.messages):
             patch.setattr(module, "os", SimpleNamespace(getpid=getpid))
         flying = _Time()
-        for module in (amends.activities.attempt, amends.activities.task):
+        for module in (attempt, landing, task):
             patch.setattr(module, "time", flying)
         patch.setattr(Store, "prepare", lambda _: None)  # Redis has the scripts since the first one
         yield

@@ -9,8 +9,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from kombu.exceptions import OperationalError
 
 from amends import LogUnavailable
-from amends.activities import attempt, task
-from amends.activities.attempt import insist
+from amends.activities import landing, task
+from amends.activities.landing import insist
 from amends.log import SagaLog
 
 AWAY = LogUnavailable("away")
@@ -99,7 +99,7 @@ def test_a_soft_limit_that_comes_after_the_function_loses_no_result(monkeypatch,
         if where == "sleep" and next(naps) == 0:
             raise SoftTimeLimitExceeded
 
-    monkeypatch.setattr(attempt.time, "sleep", sleep)
+    monkeypatch.setattr(landing.time, "sleep", sleep)
     assert insist(call, until=time.monotonic() + 5) == "landed"
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 
 from amends import Context, NotDone, Refused
-from amends.activities.attempt import is_unknown
+from amends.activities.failures import is_unknown
 from amends.invocation import entered
 from local.ports import free_port
 from tasks import gateway
