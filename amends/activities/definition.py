@@ -3,21 +3,20 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import inspect
-import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Generic, Protocol, TypeVar, get_args, overload
+from typing import Any, Generic, Protocol, TypeVar, get_args, overload
 
-from celery import Task, shared_task
+from celery import shared_task
 from celery.canvas import Signature
 from celery.result import AsyncResult
 from pydantic import BaseModel
 
 from amends.activities.guard import Guard, OnCircuitOpen, guard_of
 from amends.activities.models import models_of
+from amends.activities.options import check_options
 from amends.activities.task import ActivityTask
 from amends.breaker.definition import CircuitBreaker
 from amends.config import Settings
-from amends.errors import DefinitionError, did_you_mean
 from amends.itinerary import ActivityPlan
 from amends.payload import dumped
 from amends.policy import RetryPolicy
@@ -26,37 +25,6 @@ Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel | None)
 Input_contra = TypeVar("Input_contra", bound=BaseModel, contravariant=True)
 Output_contra = TypeVar("Output_contra", bound=BaseModel | None, contravariant=True)
-
-_OWNED: Final = {
-    "base": "the engine's own class",
-    "bind": "the function takes its model alone; amends.context() tells the rest",
-    "acks_late": "always on",
-    "reject_on_worker_lost": "always on",
-    "acks_on_failure_or_timeout": "always on",
-    "ignore_result": "always on; the saga log keeps outputs",
-    "autoretry_for": "retry=RetryPolicy(...) decides",
-    "dont_autoretry_for": "retry=RetryPolicy(non_retryable=...) decides",
-    "retry_backoff": "retry=RetryPolicy(...) decides",
-    "retry_backoff_max": "retry=RetryPolicy(max_interval=...) decides",
-    "retry_jitter": "retry=RetryPolicy(jitter=...) decides",
-    "retry_kwargs": "retry=RetryPolicy(...) decides",
-    "max_retries": "retry=RetryPolicy(max_attempts=...) decides",
-    "default_retry_delay": "retry=RetryPolicy(...) decides",
-    "soft_time_limit": "start_to_close_timeout= is the limit",
-    "time_limit": "it is amends_hard_limit_after past start_to_close_timeout=",
-    "pydantic": "always on; the function's annotations are the models",
-    "on_failure": "Step(..., on_failure=) says what a failure means for its saga",
-    "typing": "a message carries ids, not the function's arguments",
-}
-
-_PASSED: Final = [
-    name
-    for name, value in vars(Task).items()
-    if not name.startswith("_")
-    and not callable(value)
-    and not isinstance(value, property | classmethod | staticmethod)
-]
-"""The options of a Celery task: its plain attributes, and not its hooks like ``on_failure``."""
 
 
 class _Callable:
@@ -83,7 +51,7 @@ class _Callable:
         self.guard = guard
         self.parameters, self.output = models_of(function, self.name)
         self.__doc__ = function.__doc__
-        _check_options(self.name, options, start_to_close_timeout)
+        check_options(self.name, options, start_to_close_timeout)
         self.task: ActivityTask = _register(self, options)
 
     def __repr__(self) -> str:
@@ -227,29 +195,6 @@ def activity(
         )
 
     return decorate if function is None else decorate(function)
-
-
-def _check_options(name: str, options: Mapping[str, Any], start_to_close_timeout: float) -> None:
-    for option in options.keys() & _OWNED:
-        raise DefinitionError(f"{name}: {option}= is the engine's: {_OWNED[option]}")
-    known = {
-        "retry",
-        "start_to_close_timeout",
-        "queue",
-        "priority",
-        "name",
-        "breaker",
-        "on_circuit_open",
-        *_PASSED,
-    } - _OWNED.keys()
-    for option in options.keys() - known:
-        raise DefinitionError(
-            f"{name}: {option}= is no option of an activity, nor of a Celery task{did_you_mean(option, known)}"
-        )
-    if not 0 < start_to_close_timeout < math.inf:
-        raise DefinitionError(
-            f"{name}: start_to_close_timeout is {start_to_close_timeout}, not a time in seconds"
-        )
 
 
 def _register(owner: _Callable, options: Mapping[str, Any]) -> Any:
