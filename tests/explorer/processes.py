@@ -19,7 +19,7 @@ import pytest
 
 import amends.log
 import amends.messages
-from amends.activities import attempt, landing, task
+from amends.activities import attempt, inline, landing, task
 from amends.store import Store
 
 PATIENCE: Final = 60.0
@@ -155,5 +155,6 @@ def worlds_of_their_own() -> Iterator[None]:
         for module in (attempt, landing, task):
             patch.setattr(module, "time", flying)
         patch.setattr(Store, "prepare", lambda _: None)  # Redis has the scripts since the first one
+        inline.enter_worker()  # a worker that ended in this process before is none of these
         yield
     amends.log._log.cache_clear()
