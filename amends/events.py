@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, Self
 
 from pydantic_core import from_json
@@ -59,30 +60,44 @@ class Event:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class Transition:
     """One transition of a saga: what it wrote to the history, and where the saga was and is.
 
-    `saga` is the saga's name. `was` is None where the transition started it, at `created`, which is
-    seconds since 1970 by the log's clock.
+    It is made of what a script answers beside its answer, and reads of that what somebody wants to know: for most, nobody does.
     """
 
-    saga_id: str
-    saga: str
-    created: float
-    was: SagaStatus | None
-    status: SagaStatus
-    events: Sequence[Event]
+    def __init__(self, saga_id: str, head: Sequence[Any], texts: Sequence[str]) -> None:
+        self.saga_id = saga_id
+        self._head = head
+        self._texts = texts
 
-    @classmethod
-    def read(cls, saga_id: str, head: Sequence[Any], events: Sequence[str]) -> Self:
-        """Read what a script answers beside its answer."""
-        saga, was, status, created = head
-        return cls(
-            saga_id=saga_id,
-            saga=saga,
-            created=int(created) / 1000,
-            was=SagaStatus(was) if was else None,
-            status=SagaStatus(status),
-            events=[Event.from_json(text) for text in events],
-        )
+    @property
+    def saga(self) -> str:
+        """The saga's name."""
+        return str(self._head[0])
+
+    @property
+    def was(self) -> SagaStatus | None:
+        """Where the saga was; None where the transition started it."""
+        was = self._head[1]
+        return SagaStatus(was) if was else None
+
+    @property
+    def status(self) -> SagaStatus:
+        """Where the saga is."""
+        return SagaStatus(self._head[2])
+
+    @property
+    def created(self) -> float:
+        """When the saga was started: seconds since 1970 by the log's clock."""
+        return int(self._head[3]) / 1000
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        """The names of its events, in order: the second member of each, as ``lua/moves.lua`` writes them."""
+        return [text.split('"', 6)[5] for text in self._texts]
+
+    @cached_property
+    def events(self) -> Sequence[Event]:
+        """Its events, in order."""
+        return [Event.from_json(text) for text in self._texts]

@@ -3,6 +3,7 @@
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+import hiredis
 import redis
 
 _NAME: Final = (
@@ -25,7 +26,7 @@ class Lines:
         """Send a command, again as often as the client would, and return the answer. Raises redis-py's errors."""
         line = self._take()
         try:
-            packed = line.pack_command(*command)
+            packed = [hiredis.pack_command(command)]
             return line.retry.call_with_retry(lambda: _once(line, packed), _try_again)
         finally:
             self._idle.append(line)

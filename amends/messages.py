@@ -13,7 +13,7 @@ from celery import Celery, Task
 from celery.canvas import Signature
 from kombu.exceptions import OperationalError
 
-from amends.config import settings_of
+from amends.config import celery_setting, settings_of
 from amends.itinerary import RecordPlan
 
 ADVANCE: Final = "amends.advance"
@@ -90,7 +90,7 @@ def send_advance(app: Celery, saga_id: str, number: int) -> None:
 
 def compensation_queue(app: Celery) -> str:
     """Name the queue that undos and `advance` go to."""
-    return settings_of(app).compensation_queue or app.conf.task_default_queue
+    return settings_of(app).compensation_queue or celery_setting(app, "task_default_queue")
 
 
 def own_queue(app: Celery, record: RecordPlan) -> str | None:
@@ -102,7 +102,10 @@ def queue_of(app: Celery, record: RecordPlan) -> str | None:
     """Name the queue that a record's message goes to; None where a route names no queue."""
     if queue := own_queue(app, record):
         return queue
-    routed = app.amqp.router.route({}, record.call.task).get("queue")
+    router: Any = app.amqp.router
+    if not router.routes:
+        return str(celery_setting(app, "task_default_queue"))
+    routed = router.route({}, record.call.task).get("queue")
     return getattr(routed, "name", None)
 
 

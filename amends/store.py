@@ -73,7 +73,15 @@ class Store:
 
     def call(self, name: str, saga_id: str, *arguments: Any) -> Any:
         """Run a script on a saga."""
-        return self.call_many(name, [(self.keys_of(saga_id), [saga_id, *arguments])])[0]
+        call = self.keys_of(saga_id), [saga_id, *arguments]
+        self.prepare()
+        with _reaching():
+            try:
+                answer = self._ask(name, *call)
+            except exceptions.NoScriptError:  # Redis was restarted
+                self._load()
+                answer = self._ask(name, *call)
+        return self._open(saga_id, answer) if name in TRANSITIONS else answer
 
     def call_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         """Run a script for each of these keys and arguments, in one round trip."""
@@ -215,19 +223,7 @@ class Store:
     def _send(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         self.prepare()
         with _reaching():
-            return (
-                [self._send_one(name, *calls[0])]
-                if len(calls) == 1
-                else self._send_all(name, calls)
-            )
-
-    def _send_one(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
-        try:
-            if is_traced(self.client):
-                return self.client.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
-            return self._lines.ask("EVALSHA", DIGESTS[name], len(keys), *keys, *arguments)
-        except exceptions.ResponseError as error:  # as in a pipeline, the script's own
-            return error
+            return [self._try(name, *calls[0])] if len(calls) == 1 else self._send_all(name, calls)
 
     def _send_all(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)
@@ -235,6 +231,17 @@ class Store:
             pipeline.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
         answers: list[Any] = pipeline.execute(raise_on_error=False)
         return answers
+
+    def _try(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
+        try:
+            return self._ask(name, keys, arguments)
+        except exceptions.ResponseError as error:  # as in a pipeline, the script's own
+            return error
+
+    def _ask(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
+        if is_traced(self.client):
+            return self.client.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
+        return self._lines.ask("EVALSHA", DIGESTS[name], len(keys), *keys, *arguments)
 
 
 def _tag(shard: int) -> str:

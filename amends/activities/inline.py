@@ -3,8 +3,8 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import mmap
-import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -53,9 +53,8 @@ class Link:
     message: dict[str, Any]
 
 
-def next_link(task: Task[Any, Any]) -> Link | None:
-    """Return the next link of a task's chain (Celery keeps what is left of a chain reversed)."""
-    rest: Any = task.request.chain
+def next_link(rest: Sequence[dict[str, Any]] | None) -> Link | None:
+    """Return the next link of what is left of a chain, which Celery keeps reversed."""
     if not rest:
         return None
     options = rest[-1]["options"]
@@ -75,9 +74,11 @@ class Steps:
 
     def __init__(self, task: Task[Any, Any], log: SagaLog, saga_id: str) -> None:
         self._task: Any = task
+        self._request: Any = task.request  # which Celery looks up each time
         self._log = log
         self.saga_id = saga_id
         self._until = time.monotonic() + INLINE_FOR
+        self._next: Link | None = None
         self.link: Link | None = None
 
     def carry_out(self, run: Run, path: str, *, token: str, permit_token: str) -> Ended:
@@ -85,15 +86,15 @@ class Steps:
 
         Raises `LogUnavailable` if that is in vain.
         """
-        self._itinerary = run.itinerary
-        ended = self._attempt(self._task.activity, run, path, token, permit_token)
-        while ended.follows.run and ended.claim:
-            ended = self._go_on(ended.follows.run, ended.claim.token)
+        self._itinerary, self._token = run.itinerary, token
+        ended = self._attempt(self._task.activity, run, path, permit_token)
+        while ended.follows.run:
+            ended = self._go_on(ended.follows.run)
         return ended
 
     def rest(self) -> Publish | None:
         """Return what is left of the message's chain, as if it were to be published anew; None if nothing is."""
-        links: Any = (self._task.request.chain or ())[::-1]
+        links: Any = (self._request.chain or ())[::-1]
         if not links:
             return None
         number = links[0]["options"]["task_id"].removeprefix(f"{self.saga_id}.").partition(".")[0]
@@ -104,35 +105,33 @@ class Steps:
             records=[(link["kwargs"]["step"], link["options"].get("retries", 0)) for link in links],
         )
 
-    def _go_on(self, run: Run, token: str) -> Ended:
+    def _go_on(self, run: Run) -> Ended:
         """Carry out the chain's next link, whose claim this is."""
-        self.link = link = next_link(self._task)
+        self.link = link = self._next
         assert link is not None  # noqa: S101 - it was claimed
-        self._task.request.chain.pop()
+        self._request.chain.pop()
         call = run.itinerary.records[link.path].call
         activity = self._task.app.tasks[call.task].activity
         row = StepRow(self._task.app, link.task_id, call.task, link.message["kwargs"])
         permit = permit_token(link.task_id, link.retries)
-        ended = self._attempt(activity, run, link.path, token, permit)
+        ended = self._attempt(activity, run, link.path, permit)
         row.end(ended.error, retried=ended.follows.action == "retry", fails=ended.fails)
         return ended
 
-    def _attempt(
-        self, activity: Definition, run: Run, path: str, token: str, permit_token: str
-    ) -> Ended:
+    def _attempt(self, activity: Definition, run: Run, path: str, permit_token: str) -> Ended:
         return Attempt(
             activity,
             self._log,
             run,
             saga_id=self.saga_id,
             path=path,
-            token=token,
+            token=self._token,
             onward=self._onward(run.itinerary),
             permit_token=permit_token,
         ).carry_out()
 
     def _onward(self, itinerary: Itinerary) -> Onward:
-        link = next_link(self._task)
+        self._next = link = next_link(self._request.chain)
         if link is None:
             return Onward()
         return Onward(
@@ -153,8 +152,8 @@ class Steps:
     def _claim(self, itinerary: Itinerary, link: Link) -> Claim | None:
         if not self._may_go_on(itinerary, link):
             return None
-        owner = claimer(self._task.request.id or "")
-        return Claim(token=secrets.token_hex(8), owner=owner, retries=link.retries)
+        owner = claimer(self._request.id or "")
+        return Claim(token=self._token, owner=owner, retries=link.retries)
 
     def _may_go_on(self, itinerary: Itinerary, link: Link) -> bool:
         """Tell whether this worker would run that link too, and has the time for it now.

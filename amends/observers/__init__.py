@@ -23,7 +23,7 @@ _logger = logging.getLogger(__name__)
 
 def tell_observers(app: Celery, saga_id: str, head: Sequence[Any], events: Sequence[str]) -> None:
     """Tell each observer of a transition; one that fails is logged, and fails nothing else."""
-    transition = Transition.read(saga_id, head, events)
+    transition = Transition(saga_id, head, events)
     for observer in _OBSERVERS:
         try:
             observer(app, transition)

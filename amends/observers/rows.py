@@ -41,10 +41,9 @@ def row_events(transition: Transition) -> Sequence[RowEvent]:
 
 def _types(transition: Transition) -> Sequence[str]:
     was, status = transition.was, transition.status
-    names = {event.name for event in transition.events}
-    if "saga.paused" in names:
+    if "saga.paused" in transition.names:
         return ("task-paused",)
-    resumed = "saga.resumed" in names and status is not SagaStatus.STUCK
+    resumed = "saga.resumed" in transition.names and status is not SagaStatus.STUCK
     if was is status and not resumed:
         return ()
     # Monitors keep the later of two states in the life of a task (celery/events/state.py); a retry alone goes back.

@@ -18,6 +18,7 @@ saga_compensated = Signal(name="saga_compensated", providing_args=_GIVEN)
 saga_stuck = Signal(name="saga_stuck", providing_args=_GIVEN)
 """A saga needs a person."""
 
+_TOLD: Final = frozenset({"saga.started", "saga.finished", "saga.stuck"})
 _FINISHED: Final = {"completed": saga_completed, "compensated": saga_compensated}
 
 
@@ -26,6 +27,8 @@ def send_signals(_: Celery, transition: Transition) -> None:
 
     The sender is the saga's name. ``outcome`` is None until it is decided, ``reason`` unless it is stuck.
     """
+    if _TOLD.isdisjoint(transition.names):
+        return
     for event in transition.events:
         details = event.details
         match event.name:

@@ -23,7 +23,7 @@ class Monitor:
         self.told = []
 
     def hear(self, saga_id, head, events):
-        row = row_events(Transition.read(saga_id, head, events))
+        row = row_events(Transition(saga_id, head, events))
         self.told.append([event.type for event in row])
         for clock, (type_, fields) in enumerate(row, len(self.told) * 10):
             heard = {"hostname": "orders@here", "clock": clock, "local_received": 1.0, **fields}
@@ -181,7 +181,7 @@ def test_a_monitor_that_starts_late_has_the_row_from_any_one_event(log, client):
 
 def _all_that_is_told(log, client):
     told = []
-    log._store._tell = lambda *what: told.append(row_events(Transition.read(*what)))
+    log._store._tell = lambda *what: told.append(row_events(Transition(*what)))
     completed, stuck = Journey(log, client), Journey(log, client)
     completed.log.acts.pause_saga(completed.id, actor={})
     completed.log.acts.resume_saga(completed.id, actor={})

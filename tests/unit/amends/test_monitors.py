@@ -6,7 +6,7 @@ import socket
 import pytest
 from celery import Celery
 
-from amends.events import Event, Transition
+from amends.events import Transition
 from amends.observers import monitors
 from amends.observers.monitors import draw_row, enter_worker, leave_worker, switch_events
 from amends.states import SagaStatus
@@ -39,10 +39,8 @@ def drawn(monkeypatch):
 
 def transition(was=None, status=SagaStatus.PENDING):
     name = "saga.started" if was is None else "saga.retried"
-    events = [Event(name=name, at=2.0)]
-    return Transition(
-        saga_id="order-1047", saga="order", created=1.0, was=was, status=status, events=events
-    )
+    head = ["order", was or "", status, "1000"]
+    return Transition("order-1047", head, [f'{{"at":2000,"name":"{name}"}}'])
 
 
 def of_a_person():
