@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from celery import Celery, _state, bootsteps
-from celery.signals import worker_shutdown, worker_shutting_down
+from celery.signals import worker_shutdown
 from celery.worker import state
 from kombu.exceptions import OperationalError
 
 from amends import retention
 from amends.activities import inline
+from amends.activities.request import CANCELLED
 from amends.config import Settings, is_configured, settings_of
 from amends.diagnosis.saga_log import weaknesses_of
 from amends.errors import LogUnavailable
@@ -65,7 +66,6 @@ class Recovery(bootsteps.StartStopStep):
         heartbeat.start()
         # Bootsteps stop before the pool drains, and what still runs there must not seem dead.
         worker_shutdown.connect(self._fall_silent, weak=False)
-        worker_shutting_down.connect(self._note_shutdown, weak=False)
         worker_shutdown.connect(lambda **_: leave_worker(), weak=False)
         arguments = (worker.app, heartbeat, settings.sweep_interval)
         threading.Thread(
@@ -97,11 +97,6 @@ class Recovery(bootsteps.StartStopStep):
     def _note_beat(self, is_accepted: bool) -> None:  # noqa: FBT001 - all there is to say
         if self._health is not None:
             self._health.tell(is_ready=is_accepted)
-
-    def _note_shutdown(self, how: str, **_: Any) -> None:
-        """Fall silent before a cold shutdown takes the messages from processes that still live."""
-        if how == "Cold":
-            self._fall_silent()
 
     def _fall_silent(self, **_: Any) -> None:
         if self._heartbeat is not None:
@@ -135,13 +130,14 @@ def _sweep(app: Celery, may_judge: Callable[[], bool], ends: threading.Event) ->
 def _messages_in_hand() -> set[str] | None:
     """Name the messages that the worker has fetched or is at; None where they are too many to tell.
 
-    Both sets: on a lost connection Celery clears the one of what is fetched, and tasks run on.
+    All sets: on a lost connection Celery clears the one of what is fetched, and tasks run on.
     """
     while True:
         try:
-            ids = {request.id for request in [*state.reserved_requests, *state.active_requests]}
+            requests = [*state.reserved_requests, *state.active_requests, *CANCELLED]
         except RuntimeError:  # another thread changed one meanwhile
             continue
+        ids = {request.id for request in requests}
         return ids if len(ids) <= _MOST_TOLD else None
 
 

@@ -2,6 +2,7 @@
 
 import time
 from typing import Any, Final
+from weakref import WeakSet
 
 from billiard.einfo import ExceptionWithTraceback  # type: ignore[attr-defined]  # not in its stubs
 from billiard.exceptions import Terminated, WorkerLostError
@@ -14,8 +15,17 @@ from amends.config import settings_of
 _GONE: Final = (WorkerLostError, Terminated, SystemExit, KeyboardInterrupt)
 
 
+CANCELLED: "Final[WeakSet[ActivityRequest]]" = WeakSet()
+"""Those whose processes were told to end; the pool lets go of each once its process is gone."""
+
+
 class ActivityRequest(Request):
     """Speaks for a process that was killed: it cannot report itself."""
+
+    def cancel(self, *arguments: Any, **options: Any) -> None:
+        """Tell the process to end. Until it did it has the message, which Celery forgets at once."""
+        CANCELLED.add(self)
+        super().cancel(*arguments, **options)
 
     def on_failure(
         self,

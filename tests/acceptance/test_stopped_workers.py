@@ -172,9 +172,9 @@ def test_a_stopping_worker_leaves_to_others_what_it_would_go_on_with_inline(yard
 def test_of_workers_that_end_slowly_nobody_is_declared_dead_and_of_one_that_ends_at_once_its_step_is(
     yard,
 ):
-    judge = yard.worker("judge", queue="none", concurrency=4)
+    judge = yard.worker("judge", queue="none", concurrency=4, JUDGES_AFTER="1")
     slow = [yard.worker(pool, pool=pool) for pool in ("prefork", "threads")]
-    cold = yard.worker("cold")
+    cold = yard.worker("cold", LINGER="3")  # longer than from one beat to the next
     for worker in (judge, *slow, cold):
         worker.await_ready()
     sagas = {

@@ -1,12 +1,14 @@
 """A small app whose work takes as long as a test says; the settings come from the environment."""
 
 import os
+import signal
 import time
 
 from celery import Celery
+from celery.signals import worker_shutting_down
 from pydantic import BaseModel
 
-from amends import NotDone, RetryPolicy, Saga, Step, activity, context
+from amends import NotDone, RetryPolicy, Saga, Step, activity, context, heartbeat
 from amends.itinerary import Dispatch
 
 app = Celery("yard", broker=os.environ["CELERY_BROKER_URL"], set_as_current=False)
@@ -16,6 +18,22 @@ app.conf.update(
     task_default_queue=os.environ["QUEUE"],
     worker_prefetch_multiplier=int(os.environ.get("PREFETCH_MULTIPLIER", "1")),
 )
+
+
+heartbeat.JUDGES_AFTER = float(os.environ.get("JUDGES_AFTER", heartbeat.JUDGES_AFTER))
+LINGER = float(os.environ.get("LINGER", "0"))
+
+
+@worker_shutting_down.connect
+def linger(**_: object) -> None:
+    """Hold up the worker's end, as somebody's receiver might: its messages are cancelled, and it beats still."""
+    time.sleep(LINGER)
+
+
+def end_slowly(*_: object) -> None:
+    """Be still there for a while, as on a busy machine."""
+    time.sleep(LINGER)
+    os._exit(1)
 
 
 class Job(BaseModel):
@@ -36,6 +54,8 @@ class Result(BaseModel):
 )
 def work(job: Job) -> None:
     """Work, or ask for the wait."""
+    if LINGER:
+        signal.signal(signal.SIGTERM, end_slowly)
     if job.wait and context().attempt == 1:
         raise NotDone("later", retry_after=job.wait)
     time.sleep(job.seconds)
