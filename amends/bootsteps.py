@@ -4,7 +4,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 from celery import Celery, _state, bootsteps
@@ -58,10 +59,13 @@ class Recovery(bootsteps.StartStopStep):
         settings = settings_of(worker.app)
         log = log_of(worker.app)
         _warn(settings)
-        pids = lambda: worker.pool.info.get("processes", ())  # noqa: E731
         self._health = worker.amends_health = health_of(worker, settings.health_file)
         self._heartbeat = heartbeat = Heartbeat(
-            log, pids, _messages_in_hand, node=worker.hostname, after=self._note_beat
+            log,
+            partial(_processes, worker.pool),
+            _messages_in_hand,
+            node=worker.hostname,
+            after=self._note_beat,
         )
         heartbeat.start()
         # Bootsteps stop before the pool drains, and what still runs there must not seem dead.
@@ -125,6 +129,15 @@ def _sweep(app: Celery, may_judge: Callable[[], bool], ends: threading.Event) ->
     while Sweep(app, may_judge=may_judge).run_once() >= BATCH:
         if ends.is_set() or not may_judge():
             return
+
+
+def _processes(pool: Any) -> Iterable[int]:
+    """Tell the processes of a pool; none where a cold shutdown has ended it before the worker."""
+    try:
+        processes: Iterable[int] = pool.info.get("processes", ())
+    except AttributeError:  # prefork asks what is gone
+        return ()
+    return processes
 
 
 def _messages_in_hand() -> set[str] | None:
