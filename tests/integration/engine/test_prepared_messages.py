@@ -233,8 +233,9 @@ def refusing():
         def refuse():
             with contextlib.suppress(OSError):
                 while True:
-                    server.accept()[0].close()
-                    count.append(1)
+                    connection, _ = server.accept()
+                    count.append(1)  # before its client hears of it, and goes on to look
+                    connection.close()
 
         pool.submit(refuse)
         yield f"127.0.0.1:{server.getsockname()[1]}//", count
