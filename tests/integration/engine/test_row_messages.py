@@ -94,18 +94,15 @@ def test_steps_that_run_inline_are_told_of_in_one_message_with_the_end(work, bro
     with hearing(broker, saga_id, f"{saga_id}.2.b", f"{saga_id}.3.c") as messages:
         inline_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(timeout=20)
         work.wait_until(lambda: messages and messages[-1][-1]["type"] == "task-succeeded")
-    assert [
-        [(event["uuid"].removeprefix(saga_id), event["type"]) for event in events]
-        for events in _apart(messages)
-    ] == [
-        [("", "task-sent")],
-        [
-            *[("", type_) for type_ in RUNNING],
-            *[(".2.b", type_) for type_ in (*RUNNING, "task-succeeded")],
-            *[(".3.c", type_) for type_ in RUNNING],
-            ("", "task-succeeded"),
-            (".3.c", "task-succeeded"),
-        ],
+    assert len(messages) <= 2  # the starter's takes along what the worker holds at that moment
+    events = [event for each in _apart(messages) for event in each]
+    assert [(event["uuid"].removeprefix(saga_id), event["type"]) for event in events] == [
+        ("", "task-sent"),
+        *[("", type_) for type_ in RUNNING],
+        *[(".2.b", type_) for type_ in (*RUNNING, "task-succeeded")],
+        *[(".3.c", type_) for type_ in RUNNING],
+        ("", "task-succeeded"),
+        (".3.c", "task-succeeded"),
     ]
 
 
