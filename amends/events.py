@@ -68,6 +68,8 @@ class Transition:
 
     def __init__(self, saga_id: str, head: Sequence[Any], texts: Sequence[str]) -> None:
         self.saga_id = saga_id
+        # Of its events, in order: the second member of each, as ``lua/moves.lua`` writes them.
+        self.names = [text.split('"', 6)[5] for text in texts]
         self._head = head
         self._texts = texts
 
@@ -91,11 +93,6 @@ class Transition:
     def created(self) -> float:
         """When the saga was started: seconds since 1970 by the log's clock."""
         return int(self._head[3]) / 1000
-
-    @cached_property
-    def names(self) -> Sequence[str]:
-        """The names of its events, in order: the second member of each, as ``lua/moves.lua`` writes them."""
-        return [text.split('"', 6)[5] for text in self._texts]
 
     @cached_property
     def events(self) -> Sequence[Event]:

@@ -7,7 +7,6 @@ transition is one script on one slot.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cache
 from itertools import chain
 from typing import Any, Final
@@ -75,7 +74,7 @@ class Store:
         """Run a script on a saga."""
         call = self.keys_of(saga_id), [saga_id, *arguments]
         self.prepare()
-        with _reaching():
+        with _reaching:
             try:
                 answer = self._ask(name, *call)
             except exceptions.NoScriptError:  # Redis was restarted
@@ -149,7 +148,7 @@ class Store:
 
     def read(self, command: Callable[[Any], Any]) -> Any:
         """Return what `command` reads with the client."""
-        with _reaching():
+        with _reaching:
             return command(self.client)
 
     def read_index(self, statuses: Iterable[SagaStatus], *, ago: float, limit: int) -> list[str]:
@@ -157,7 +156,7 @@ class Store:
 
         At most `limit` of each shard and status.
         """
-        with _reaching():
+        with _reaching:
             seconds, micros = self.client.time()
             last = seconds * 1000 + micros // 1000 - round(ago * 1000)
             pipeline = self.client.pipeline(transaction=False)
@@ -168,7 +167,7 @@ class Store:
 
     def put_back(self, saga_ids: Iterable[str]) -> None:
         """Let the entries of these sagas be due now, those that are there."""
-        with _reaching():
+        with _reaching:
             seconds, micros = self.client.time()
             now = seconds * 1000 + micros // 1000
             pipeline = self.client.pipeline(transaction=False)
@@ -179,7 +178,7 @@ class Store:
 
     def read_counters(self) -> dict[tuple[str, ...], int]:
         """Read what all shards count, added up, by the words that ``lua/moves.lua`` joins with |."""
-        with _reaching():
+        with _reaching:
             pipeline = self.client.pipeline(transaction=False)
             for shard in range(self.shards):
                 pipeline.hgetall(_counters_key(shard))
@@ -191,7 +190,7 @@ class Store:
 
     def count_due(self) -> int:
         """Count the entries of all sets of due sagas."""
-        with _reaching():
+        with _reaching:
             pipeline = self.client.pipeline(transaction=False)
             for shard in range(self.shards):
                 pipeline.zcard(self.due_key(shard))
@@ -203,7 +202,7 @@ class Store:
         Raises `ConfigurationError` for another number.
         """
         if not self._loaded:
-            with _reaching():
+            with _reaching:
                 self._load()
             self._loaded = True
 
@@ -222,7 +221,7 @@ class Store:
 
     def _send(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         self.prepare()
-        with _reaching():
+        with _reaching:
             return [self._try(name, *calls[0])] if len(calls) == 1 else self._send_all(name, calls)
 
     def _send_all(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
@@ -263,15 +262,19 @@ def _is_forgotten(answer: Any) -> bool:
     return isinstance(answer, exceptions.NoScriptError)
 
 
-@contextmanager
-def _reaching() -> Iterator[None]:
-    try:
-        yield
-    except exceptions.RedisError as error:
-        told = _told(error)
-        if told is error:
-            raise
-        raise told from error
+class _Reaching:
+    """Inside of it Redis is asked, and an error of Redis' says what it means for the log."""
+
+    def __enter__(self) -> None:
+        """Nothing needs to be done."""
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        """Raise the error that is meant."""
+        if isinstance(error, exceptions.RedisError) and (told := _told(error)) is not error:
+            raise told from error
+
+
+_reaching: Final = _Reaching()
 
 
 def _told(answer: Any) -> Any:

@@ -24,10 +24,10 @@ _logger = get_task_logger("amends.sagas")
 
 def write_lines(_: Celery, transition: Transition) -> None:
     """Write a line an event, with ``saga``, ``saga_id``, ``event``, ``step`` and ``attempt`` as fields."""
-    levels = [_LEVELS.get(name, logging.INFO) for name in transition.names]
-    if not _logger.isEnabledFor(max(levels)):
+    if not _logger.isEnabledFor(logging.INFO) and _LEVELS.keys().isdisjoint(transition.names):
         return
-    for event, level in zip(transition.events, levels, strict=True):
+    for event in transition.events:
+        level = _LEVELS.get(event.name, logging.INFO)
         if not _logger.isEnabledFor(level):
             continue
         fields = {
