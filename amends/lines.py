@@ -3,7 +3,6 @@
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-import hiredis
 import redis
 
 _NAME: Final = (
@@ -26,7 +25,7 @@ class Lines:
         """Send a command, again as often as the client would, and return the answer. Raises redis-py's errors."""
         line = self._take()
         try:
-            packed = [hiredis.pack_command(command)]
+            packed = line.pack_command(*command)
             return line.retry.call_with_retry(lambda: _once(line, packed), _try_again)
         finally:
             self._idle.append(line)

@@ -72,15 +72,7 @@ class Store:
 
     def call(self, name: str, saga_id: str, *arguments: Any) -> Any:
         """Run a script on a saga."""
-        call = self.keys_of(saga_id), [saga_id, *arguments]
-        self.prepare()
-        with _reaching:
-            try:
-                answer = self._ask(name, *call)
-            except exceptions.NoScriptError:  # Redis was restarted
-                self._load()
-                answer = self._ask(name, *call)
-        return self._open(saga_id, answer) if name in TRANSITIONS else answer
+        return self.call_many(name, [(self.keys_of(saga_id), [saga_id, *arguments])])[0]
 
     def call_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         """Run a script for each of these keys and arguments, in one round trip."""
@@ -222,7 +214,11 @@ class Store:
     def _send(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         self.prepare()
         with _reaching:
-            return [self._try(name, *calls[0])] if len(calls) == 1 else self._send_all(name, calls)
+            return (
+                [self._send_one(name, *calls[0])]
+                if len(calls) == 1
+                else self._send_all(name, calls)
+            )
 
     def _send_all(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)
@@ -231,16 +227,13 @@ class Store:
         answers: list[Any] = pipeline.execute(raise_on_error=False)
         return answers
 
-    def _try(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
+    def _send_one(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
         try:
-            return self._ask(name, keys, arguments)
+            if is_traced(self.client):
+                return self.client.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
+            return self._lines.ask("EVALSHA", DIGESTS[name], len(keys), *keys, *arguments)
         except exceptions.ResponseError as error:  # as in a pipeline, the script's own
             return error
-
-    def _ask(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
-        if is_traced(self.client):
-            return self.client.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
-        return self._lines.ask("EVALSHA", DIGESTS[name], len(keys), *keys, *arguments)
 
 
 def _tag(shard: int) -> str:

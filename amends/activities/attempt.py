@@ -56,10 +56,11 @@ class Ended:
     """How an attempt ended: what follows by the log, its error, and the wait for the next one.
 
     `fails` tells that a step failed for good, which is Celery's to know; an undo's failure is not,
-    for the undos after it go on.
+    for the undos after it go on. `claim` is the one of the chain's next link that was asked for.
     """
 
     follows: Next
+    claim: Claim | None = None
     error: Exception | None = None
     wait: float = 0.0
     fails: bool = False
@@ -180,7 +181,7 @@ class Attempt:
                 message=message,
             )
         )
-        return Ended(follows=follows)
+        return Ended(follows=follows, claim=claim)
 
     def _meet_open_circuit(self, error: CircuitOpenError) -> Ended:
         """Do what the activity wants of an open circuit. No call was made, and so no attempt is spent."""

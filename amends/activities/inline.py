@@ -3,6 +3,7 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import mmap
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -86,10 +87,10 @@ class Steps:
 
         Raises `LogUnavailable` if that is in vain.
         """
-        self._itinerary, self._token = run.itinerary, token
-        ended = self._attempt(self._task.activity, run, path, permit_token)
-        while ended.follows.run:
-            ended = self._go_on(ended.follows.run)
+        self._itinerary = run.itinerary
+        ended = self._attempt(self._task.activity, run, path, token, permit_token)
+        while ended.follows.run and ended.claim:
+            ended = self._go_on(ended.follows.run, ended.claim.token)
         return ended
 
     def rest(self) -> Publish | None:
@@ -105,7 +106,7 @@ class Steps:
             records=[(link["kwargs"]["step"], link["options"].get("retries", 0)) for link in links],
         )
 
-    def _go_on(self, run: Run) -> Ended:
+    def _go_on(self, run: Run, token: str) -> Ended:
         """Carry out the chain's next link, whose claim this is."""
         self.link = link = self._next
         assert link is not None  # noqa: S101 - it was claimed
@@ -114,18 +115,20 @@ class Steps:
         activity = self._task.app.tasks[call.task].activity
         row = StepRow(self._task.app, link.task_id, call.task, link.message["kwargs"])
         permit = permit_token(link.task_id, link.retries)
-        ended = self._attempt(activity, run, link.path, permit)
+        ended = self._attempt(activity, run, link.path, token, permit)
         row.end(ended.error, retried=ended.follows.action == "retry", fails=ended.fails)
         return ended
 
-    def _attempt(self, activity: Definition, run: Run, path: str, permit_token: str) -> Ended:
+    def _attempt(
+        self, activity: Definition, run: Run, path: str, token: str, permit_token: str
+    ) -> Ended:
         return Attempt(
             activity,
             self._log,
             run,
             saga_id=self.saga_id,
             path=path,
-            token=self._token,
+            token=token,
             onward=self._onward(run.itinerary),
             permit_token=permit_token,
         ).carry_out()
@@ -153,7 +156,7 @@ class Steps:
         if not self._may_go_on(itinerary, link):
             return None
         owner = claimer(self._request.id or "")
-        return Claim(token=self._token, owner=owner, retries=link.retries)
+        return Claim(token=secrets.token_hex(8), owner=owner, retries=link.retries)
 
     def _may_go_on(self, itinerary: Itinerary, link: Link) -> bool:
         """Tell whether this worker would run that link too, and has the time for it now.

@@ -79,7 +79,7 @@ def ailing_log(ailing_settings):
 def findings(ailing_crew, ailing_log, ailing_settings):
     """Give what is found: also a worker that beats and does not answer, and a saga whose task was taken away."""
     ailing_log.workers.note_heartbeat("b00b00", [1], node="ghost@nowhere", version="0.0.1")
-    ailing_log.start_saga("order-1", itinerary_of("clinic.taken_away"), "{}")
+    ailing_log.starts.start_saga("order-1", itinerary_of("clinic.taken_away"), "{}")
     doctor = Doctor({**ailing_settings, "imports": ["clinic_extra", "clinic_new"]}, first_call=1.5)
     yield doctor.examine()
     doctor.leave()
