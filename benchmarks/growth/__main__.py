@@ -41,8 +41,9 @@ def main() -> int:
             results.write(plan.results)  # now and then: a run is long
     say(f"written: {plan.results}")
     if set(plan.axes) == set(AXES):  # the page is of one run
-        write_page(results, plan.page)
-        draw(results, plan.page.parent)
+        written = Results.read(plan.results)  # whose numbers are rounded
+        write_page(written, plan.page)
+        draw(written, plan.page.parent)
         say(f"written: {plan.page}")
     return 0
 
