@@ -56,6 +56,7 @@ class _Chain:
 
     app: Celery
     settings: Settings
+    default_queue: str
     sends_events: bool
     digest: str
     records: tuple[tuple[str, int], ...]
@@ -67,6 +68,7 @@ def prepared_chain(app: Celery, what: Publish) -> PreparedChain:
     of = _Chain(
         app=app,
         settings=settings_of(app),
+        default_queue=celery_setting(app, "task_default_queue"),
         sends_events=bool(celery_setting(app, "task_send_sent_event")),
         digest=what.itinerary.digest,
         records=tuple(what.records),

@@ -159,6 +159,16 @@ def test_a_queue_is_declared_with_its_first_message(url, server, kept, saga_id):
     assert kept == [True]
 
 
+def test_another_default_queue_is_gone_to_from_then_on(url, server, kept, saga_id):
+    app, what = app_with(url, task_default_queue="former"), what_remains(START)
+    left_by(server, publish, app, saga_id, what)
+    app.conf.task_default_queue = "latter"
+    made = left_by(server, publish_canvas, app, saga_id, what)
+    assert left_by(server, publish, app, saga_id, what) == made
+    assert list(made) == [b"latter"]
+    assert kept == [True] * 2
+
+
 def test_many_are_pushed_in_their_order(url, server, kept, saga_id):
     app, what = app_with(url), what_remains(START)
     ids = [f"{saga_id}-{number}" for number in range(250)]
