@@ -68,6 +68,60 @@ def test_threads_at_half_open_make_as_many_calls_as_there_are_slots(define, let_
     assert names_of(payments) == ["opened", "half_opened", "closed"]
 
 
+def fail_its_call(breaker):
+    fail(breaker)
+
+
+def make_its_call(breaker):
+    breaker.call(lambda: None)
+
+
+def force_it_open(breaker):
+    breaker.force_open()
+
+
+def disable_it(breaker):
+    breaker.disable()
+
+
+def answer_of(breaker):
+    try:
+        permit = breaker.acquire()
+    except CircuitOpenError as error:
+        return error.state
+    return "a probe" if permit.is_probe else "admitted"
+
+
+@pytest.mark.parametrize(
+    ("others", "met"),
+    [
+        (fail_its_call, "open"),
+        (make_its_call, "admitted"),
+        (force_it_open, "forced_open"),
+        (disable_it, "admitted"),
+    ],
+)
+def test_who_saw_that_its_time_was_over_meets_what_others_made_of_it_since(
+    define, let_it_pass, monkeypatch, others, met
+):
+    payments = define()
+    fail(payments, 3)
+    let_it_pass(payments)
+    reach, moved = payments._gate().shared._reach, []
+    with monkeypatch.context() as patch:
+
+        def call_late(*arguments):
+            patch.undo()
+            others(payments)
+            moved.extend(names_of(payments))
+            return reach.call(*arguments)
+
+        patch.setattr(reach, "call", call_late)
+        assert answer_of(payments) == met
+    assert names_of(payments) == moved
+    assert payments.snapshot().probes == {}
+
+
 def test_failures_of_many_processes_open_it_once(define):
     payments = define(failure_threshold=10)
     ready = FORK.Barrier(10)
