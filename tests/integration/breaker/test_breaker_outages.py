@@ -1,6 +1,7 @@
 """The breakers' Redis is killed, and frozen, in the middle of traffic."""
 
 import signal
+import socket
 import threading
 import time
 
@@ -115,6 +116,24 @@ def test_each_rest_costs_one_try_however_redis_is_away(server, way):
     call()
     call()
     assert reach.tries == before + 4
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda reach: reach.send(("TIME",)), id="commands"),
+        pytest.param(lambda reach: reach.call("reset_breaker", ["b", "p", "e"]), id="script"),
+    ],
+)
+def test_one_that_does_not_answer_is_asked_once(ask):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        reach = Reach(impatient_client_of(f"redis://127.0.0.1:{silent.getsockname()[1]}"))
+        with pytest.raises(Away):
+            ask(reach)
+        silent.settimeout(0)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
 
 
 def test_a_connection_that_redis_closed_is_no_outage(server):

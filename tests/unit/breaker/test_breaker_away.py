@@ -1,5 +1,6 @@
 """Redis is away: no guarded call notices, and Redis is left alone for longer and longer."""
 
+import random
 import threading
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from amends import CircuitBreaker, CircuitOpenError, LogUnavailable
 from amends.breaker.gate import Gate
 from amends.breaker.permit import Permit
 from amends.breaker.reach import Away, Reach
+from amends.config import impatient_client_of
 from amends.testing.clock import Clock, keep_time
 
 OPTIONS = CircuitBreaker("away", failure_on=(OSError,)).options
@@ -91,6 +93,11 @@ def test_nothing_that_redis_says_is_raised_into_a_guarded_call(error):
     bench.acquire().success()
 
 
+def test_redis_has_a_quarter_of_a_second_to_answer():
+    how = impatient_client_of("redis://localhost").get_connection_kwargs()
+    assert (how["socket_connect_timeout"], how["socket_timeout"]) == (0.25, 0.25)
+
+
 def test_redis_is_left_alone_for_longer_and_longer_and_tried_once_each_time():
     bench = Bench()
     bench.go_away()
@@ -135,17 +142,33 @@ def test_one_caller_tries_again_and_the_others_do_not_wait_for_it():
     bench = Bench()
     bench.go_away()
     bench.acquire().success()
+    bench.reach.error = None
     bench.clock.advance(1)
     tried = []
 
     def ask(_client):
-        with pytest.raises(Away):
+        with pytest.raises(Away, match="refused"):
             bench.reach.ask(tried.append)
+        raise NoAnswer("timeout")
+
+    with pytest.raises(Away, match="timeout"):
+        bench.reach.ask(ask)
+    assert tried == []
+
+
+def test_an_error_that_comes_late_makes_no_rest_shorter():
+    bench = Bench()
+
+    def ask(_client):
+        bench.go_away()
+        bench.acquire().success()
+        bench.clock.advance(1)
+        bench.acquire().success()
         raise NoAnswer("timeout")
 
     with pytest.raises(Away):
         bench.reach.ask(ask)
-    assert tried == []
+    assert bench.reach._rests_until - bench.clock.now == 2
 
 
 def test_without_redis_a_process_has_a_breaker_of_its_own():
@@ -161,6 +184,17 @@ def test_without_redis_a_process_has_a_breaker_of_its_own():
     bench.acquire().success()
     bench.fail(2)
     bench.acquire()
+
+
+@pytest.mark.parametrize(("asked", "wait"), [(None, 66.0), (20.0, 22.0)])
+def test_a_breaker_of_ones_own_waits_longer_by_the_jitter_too(monkeypatch, asked, wait):
+    monkeypatch.setattr(random, "random", lambda: 0.5)
+    bench = Bench(failure_threshold=1, reset_jitter=0.2)
+    bench.go_away()
+    error = OSError("down")
+    error.retry_after = asked
+    bench.acquire().failure(error)
+    assert bench.rejection() == ("open", wait)
 
 
 def test_a_process_keeps_to_the_open_circuit_that_it_knew_of():

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import pickle
+import random
 import threading
 
 import pytest
@@ -48,6 +49,14 @@ def test_a_service_that_says_when_is_asked_then(define, fail):
     payments = define()
     fail(payments, 3, retry_after=7.5)
     assert payments.retry_after == 7.5
+
+
+def test_every_wait_is_longer_by_the_jitter(define, fail, monkeypatch):
+    monkeypatch.setattr(random, "random", lambda: 0.5)
+    payments, bank = (define(failure_threshold=1, reset_jitter=0.2) for _ in range(2))
+    fail(payments)
+    fail(bank, retry_after=20.0)
+    assert (payments.retry_after, bank.retry_after) == (66.0, 22.0)
 
 
 def test_what_a_call_returns_and_raises_comes_back_as_it_is(define, server_error):
