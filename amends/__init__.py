@@ -1,9 +1,13 @@
 """Durable sagas on Celery: ordered undo, safe retries, recovery from any crash."""
 
-import amends.bootsteps  # they register themselves
-import amends.parking  # noqa: F401 - and so does its handler
+import amends.telemetry.observers  # they subscribe
+import amends.worker.bootstep  # they register themselves
+import amends.worker.unknown_task  # noqa: F401 - and so does its handler
+from amends.activities.context import Context, Undoes, context
 from amends.activities.definition import Activity, Compensation, activity
 from amends.breaker.definition import CircuitBreaker
+from amends.definition.retry_policy import RetryPolicy
+from amends.definition.states import SagaStatus, StepState
 from amends.errors import (
     ActRefused,
     CircuitOpenError,
@@ -17,15 +21,12 @@ from amends.errors import (
     SagaStuck,
     UnknownSaga,
 )
-from amends.events import Event
-from amends.handle import Handle, get
-from amends.invocation import Context, Undoes, context
-from amends.observers.signals import saga_compensated, saga_completed, saga_started, saga_stuck
-from amends.policy import RetryPolicy
-from amends.saga import Saga
-from amends.snapshot import RecordSnapshot, Snapshot, StepSnapshot
-from amends.states import SagaStatus, StepState
-from amends.step import Step
+from amends.log.history import Event
+from amends.saga.definition import Saga
+from amends.saga.handle import Handle, get
+from amends.saga.snapshot import RecordSnapshot, Snapshot, StepSnapshot
+from amends.saga.step import Step
+from amends.telemetry.signals import saga_compensated, saga_completed, saga_started, saga_stuck
 
 __all__ = [
     "ActRefused",

@@ -16,13 +16,13 @@ _COMMANDS: Final = {
         "List what needs a person, the oldest first; exit code 1 if there is any.",
     ),
     "list": ("amends.cli.lists:list_sagas", "List sagas, those first that moved last."),
-    "show": ("amends.cli.story:show_saga", "Show one saga: its steps with do and undo."),
+    "show": ("amends.cli.history:show_saga", "Show one saga: its steps with do and undo."),
     "explain": (
         "amends.cli.explain:explain_saga",
         "Say why a saga is where it is, what happens next, and what a person can do.",
     ),
     "history": (
-        "amends.cli.story:show_history",
+        "amends.cli.history:show_history",
         "Show what happened to a saga, in order; times are UTC.",
     ),
     "retry": (
@@ -44,11 +44,11 @@ _COMMANDS: Final = {
         "Count sagas by status and by the step they stand at, and show who works on them.",
     ),
     "breakers": (
-        "amends.cli.circuits:list_breakers",
+        "amends.cli.breakers:list_breakers",
         "List the circuit breakers of the app, and how they stand.",
     ),
     "breaker": (
-        "amends.cli.circuits:show_breaker",
+        "amends.cli.breakers:show_breaker",
         "Show a circuit breaker and its last transitions, or take it over.",
     ),
     "metrics": ("amends.cli.metrics:serve_metrics", "Serve metrics to Prometheus, until Ctrl-C."),

@@ -96,7 +96,7 @@ def _errors_counted() -> Iterator[list[logging.LogRecord]]:
             records.append(record)
 
     records: list[logging.LogRecord] = []
-    collector, logger = Collector(logging.WARNING), logging.getLogger("amends.breaker.reach")
+    collector, logger = Collector(logging.WARNING), logging.getLogger("amends.breaker.redis_access")
     logger.addHandler(collector)
     try:
         yield records

@@ -20,11 +20,11 @@ import redis
 from rich.console import Console
 from rich.table import Table
 
-from amends.acts import Acts
-from amends.log import SagaLog
-from amends.states import ENDED as ENDS
-from amends.states import SagaStatus
-from amends.store import Store
+from amends.definition.states import ENDED as ENDS
+from amends.definition.states import SagaStatus
+from amends.log.control import Acts
+from amends.log.saga_log import SagaLog
+from amends.log.store import Store
 from local.redis import running
 from sagas.order import order_saga
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import redis
 
-from amends.lua import DIGESTS
+from amends.backend.scripts import DIGESTS
 
 CONNECTING: Final = frozenset({"CLIENT", "SELECT", "HELLO", "AUTH", "PING", "SCRIPT"})
 # A worker looks now and then for sagas that ended long ago, for what is due, and says that it lives.

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import redis
 
-from amends.log import SagaLog
+from amends.log.saga_log import SagaLog
 from benchmarks.contenders import Contender
 from benchmarks.contenders.application import BROKER, LOG
 from benchmarks.driving import Driver, driver

@@ -18,8 +18,8 @@ from celery import Celery
 from rich.console import Console
 from rich.table import Table
 
-from amends.log import SagaLog, log_of
-from amends.recovery import BATCH, Sweep
+from amends.log.saga_log import SagaLog, log_of
+from amends.worker.sweep import BATCH, Sweep
 from local.redis import running
 from sagas.order import order_saga
 

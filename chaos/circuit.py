@@ -20,7 +20,7 @@ from itertools import pairwise
 from math import inf
 
 from amends.breaker.snapshot import CircuitEvent
-from amends.events import Event
+from amends.log.history import Event
 from chaos.kinds import KINDS
 
 # The history's times are cut to milliseconds, the circuit's are not.

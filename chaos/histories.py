@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from amends.events import Event
+from amends.log.history import Event
 
 ONCE = ("step.completed", "step.compensated")
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from celery import current_app
 
-from amends.answers import Entry
-from amends.log import log_of
-from amends.messages import task_id
-from amends.states import ENDED
+from amends.definition.states import ENDED
+from amends.dispatch.messages import task_id
+from amends.log.answers import Entry
+from amends.log.saga_log import log_of
 
 SUFFIXES = {"": "", "f": ":fallback", "u": ":undo", "fu": ":fallback:undo"}
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from amends.events import Event
+from amends.log.history import Event
 from chaos.histories import contradictions
 from local.ledger import LedgerEntry, differences
 from local.plan import PlannedOrder

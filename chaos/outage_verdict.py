@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 
 from amends.breaker.snapshot import CircuitEvent
-from amends.events import Event
+from amends.log.history import Event
 from chaos.circuit import Allowed, Limits, Outage, allowed, attempts_of, early_probes
 from chaos.order_verdict import OrderVerdict
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 import tasks
-from amends.messages import compensation_queue, queue_of
+from amends.dispatch.routing import compensation_queue, queue_of
 from chaos import system as systems
 from chaos.event_log import EventLog
 from chaos.faults import carry_out

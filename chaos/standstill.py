@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from amends.events import Event
+from amends.log.history import Event
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from amends import SagaError
 from amends.breaker.snapshot import CircuitEvent
-from amends.events import Event
+from amends.log.history import Event
 from local.demo import place, record_of
 from local.errors import LocalError
 from local.plan import PlannedOrder, plan_orders, stock_for

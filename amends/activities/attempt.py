@@ -10,20 +10,20 @@ from celery.exceptions import SoftTimeLimitExceeded
 from celery.utils.log import get_task_logger
 from pydantic import BaseModel
 
-from amends.activities.failures import as_timeout, is_unknown, wait_after
+from amends.activities.annotations import compensated_output
+from amends.activities.context import Context, Undoes, entered
 from amends.activities.guard import Guard, wait_for_circuit
-from amends.activities.landing import insist
-from amends.activities.limits import soft_limit
-from amends.activities.models import compensated_output
-from amends.answers import Next, Run
+from amends.activities.log_retry import insist
+from amends.activities.outcome import as_timeout, is_unknown, wait_after
+from amends.activities.soft_limit import soft_limit
 from amends.breaker.permit import Permit
+from amends.definition.itinerary import RecordPlan, fill
+from amends.definition.retry_policy import RetryPolicy
+from amends.definition.serialization import error_json, output_text, validated
 from amends.errors import CircuitOpenError, NotDone, Refused
-from amends.invocation import Context, Undoes, entered
-from amends.itinerary import RecordPlan, fill
-from amends.log import Claim, Cost, SagaLog
-from amends.outbox import Delivery
-from amends.payload import error_json, output_text, validated
-from amends.policy import RetryPolicy
+from amends.log.claim import Claim, Cost, Next, Run
+from amends.log.delivery import Delivery
+from amends.log.saga_log import SagaLog
 
 _logger = get_task_logger(__name__)
 

@@ -11,15 +11,15 @@ from celery.canvas import Signature
 from celery.result import AsyncResult
 from pydantic import BaseModel
 
+from amends.activities.annotations import models_of
 from amends.activities.guard import Guard, OnCircuitOpen, guard_of
-from amends.activities.models import models_of
-from amends.activities.options import check_options
 from amends.activities.task import ActivityTask
+from amends.activities.task_options import check_options
+from amends.backend.settings import Settings
 from amends.breaker.definition import CircuitBreaker
-from amends.config import Settings
-from amends.itinerary import ActivityPlan
-from amends.payload import dumped
-from amends.policy import RetryPolicy
+from amends.definition.itinerary import ActivityPlan
+from amends.definition.retry_policy import RetryPolicy
+from amends.definition.serialization import dumped
 
 Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel | None)

@@ -14,13 +14,15 @@ from celery.utils.log import get_task_logger
 
 from amends.activities.attempt import Attempt, Definition, Ended, Onward
 from amends.activities.guard import permit_token
-from amends.answers import Run
-from amends.dispatches import Publish
-from amends.itinerary import Itinerary
-from amends.log import Claim, SagaLog
-from amends.messages import claimer, queue_of
-from amends.observers.steps import StepRow
-from amends.outbox import Delivery, deliveries
+from amends.definition.itinerary import Itinerary
+from amends.dispatch.fast_path.delivery import deliveries
+from amends.dispatch.routing import queue_of
+from amends.log.claim import Claim, Run
+from amends.log.delivery import Delivery
+from amends.log.owner import claimer
+from amends.log.remaining import Publish
+from amends.log.saga_log import SagaLog
+from amends.telemetry.flower_steps import StepRow
 
 _logger = get_task_logger(__name__)
 

@@ -9,7 +9,7 @@ from billiard.exceptions import Terminated, WorkerLostError
 from celery.worker.request import Request
 
 from amends.activities.guard import Guard, permit_token
-from amends.config import settings_of
+from amends.backend.settings import settings_of
 
 # What Celery raises in place of a process that is gone, but for its hard time limit (celery/worker/request.py).
 _GONE: Final = (WorkerLostError, Terminated, SystemExit, KeyboardInterrupt)

@@ -15,36 +15,37 @@ from celery.result import AsyncResult
 from celery.utils.log import get_task_logger
 from kombu.exceptions import OperationalError
 
+from amends.activities.annotations import compensated_output
 from amends.activities.attempt import Attempt, Call, Definition, Ended, call_directly
-from amends.activities.failures import as_timeout, wait_after
+from amends.activities.context import Context, entered
 from amends.activities.guard import permit_token, wait_for_circuit
 from amends.activities.inline import Link, Steps
-from amends.activities.landing import insist
-from amends.activities.models import compensated_output
-from amends.answers import Done, Run, Stop
-from amends.config import settings_of
-from amends.errors import CircuitOpenError, LogUnavailable, Refused
-from amends.invocation import Context, entered
-from amends.log import SagaLog, log_of
-from amends.messages import (
+from amends.activities.log_retry import insist
+from amends.activities.outcome import as_timeout, wait_after
+from amends.backend.settings import settings_of
+from amends.definition.serialization import output_json, validated
+from amends.dispatch.messages import (
     DEFERRALS_HEADER,
     TOKEN_HEADER,
-    claimer,
+    is_in_saga,
     publishing,
     send_advance,
     stop_chain,
 )
-from amends.observers.monitors import in_one_message
-from amends.payload import output_json, validated
-from amends.publication import is_prepared, publish_chains
+from amends.dispatch.publisher import is_prepared, publish_chains
+from amends.errors import CircuitOpenError, LogUnavailable, Refused
+from amends.log.claim import Done, Run, Stop
+from amends.log.owner import claimer
+from amends.log.saga_log import SagaLog, log_of
+from amends.telemetry.flower import in_one_message
 
 CLAIM_PATIENCE: Final = 5.0
 """Seconds that a claim keeps its pool slot while the log is away."""
+
 PUT_OFF: Final = (5.0, 15.0)
 """Seconds, at least and at most, that its message is put off then."""
 
 _logger = get_task_logger(__name__)
-
 
 if TYPE_CHECKING:
     CeleryTask = Task[Any, Any]
@@ -272,8 +273,3 @@ class ActivityTask(CeleryTask):
     @property
     def _permit_token(self) -> str:
         return permit_token(self.request.id or secrets.token_hex(8), self.request.retries or 0)
-
-
-def is_in_saga(args: Any, kwargs: Any) -> bool:
-    """Tell by a message's arguments whether it is a saga's."""
-    return not args and bool(kwargs) and kwargs.keys() == {"saga_id", "step"}

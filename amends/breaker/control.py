@@ -4,10 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from amends.breaker.answers import Admitted, Failure
 from amends.breaker.gate import Gate
 from amends.breaker.options import Options
-from amends.breaker.reach import Away
+from amends.breaker.redis_access import Away
+from amends.breaker.results import Admitted, Failure
 from amends.breaker.snapshot import CircuitEvent, CircuitSnapshot, circuit_snapshot
 from amends.breaker.states import CircuitState
 from amends.errors import LogUnavailable

@@ -12,14 +12,14 @@ from weakref import WeakValueDictionary
 
 from celery import Celery, current_app
 
+from amends.backend.settings import settings_of
+from amends.breaker.classification import classify
 from amends.breaker.control import Control
 from amends.breaker.gate import REMEMBERED, Gate
 from amends.breaker.options import ErrorClasses, OnBackendError, Options
-from amends.breaker.outcomes import classify
 from amends.breaker.permit import Permit
-from amends.breaker.reach import reach_of
+from amends.breaker.redis_access import reach_of
 from amends.breaker.states import Outcome
-from amends.config import settings_of
 from amends.errors import DefinitionError
 
 P = ParamSpec("P")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from amends.breaker.answers import Admitted, Circuit, Failure, Recorded, Rejected
-from amends.breaker.local import LocalCircuit
+from amends.breaker.classification import failure_of
+from amends.breaker.local_circuit import LocalCircuit
 from amends.breaker.options import Options
-from amends.breaker.outcomes import failure_of
-from amends.breaker.reach import Away, Reach
-from amends.breaker.shared import SharedCircuit
+from amends.breaker.redis_access import Away, Reach
+from amends.breaker.redis_circuit import SharedCircuit
+from amends.breaker.results import Admitted, Circuit, Failure, Recorded, Rejected
 from amends.breaker.states import CircuitState, Outcome
 from amends.errors import CircuitOpenError
 

@@ -1,9 +1,9 @@
 """The permit of one guarded call."""
 
-from amends.breaker.answers import Admitted, Circuit
+from amends.breaker.classification import classify
 from amends.breaker.gate import Gate
 from amends.breaker.options import Options
-from amends.breaker.outcomes import classify
+from amends.breaker.results import Admitted, Circuit
 from amends.breaker.states import Outcome
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from amends.breaker.answers import MICROSECONDS
 from amends.breaker.options import Options
+from amends.breaker.results import MICROSECONDS
 from amends.breaker.states import CircuitState
 
 EVENT_NAMES: Final = (

@@ -6,18 +6,18 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from amends.cli.documents import place_json
-from amends.cli.exits import Exit
+from amends.cli.act_results import tell_results
+from amends.cli.attribution import can_be_asked, name_of, reason_of, signed
+from amends.cli.command import command
+from amends.cli.exit_codes import Exit
 from amends.cli.filters import HOW, WHERE, at_most, options
-from amends.cli.frame import command
+from amends.cli.formatting import duration, state_cell
+from amends.cli.json_documents import place_json
 from amends.cli.output import Output
-from amends.cli.person import can_be_asked, name_of, reason_of, signed
 from amends.cli.table import Cell, Column
 from amends.cli.targets import Targets, targets_of
-from amends.cli.verdicts import tell_results
-from amends.cli.wording import duration, state_cell
-from amends.operations import ActName, Operation, perform
-from amends.places import Place
+from amends.log.queries.summary import Place
+from amends.saga.bulk import ActName, Operation, perform
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import click
 
-from amends.cli.exits import Exit
-from amends.cli.frame import command
+from amends.cli.command import command
+from amends.cli.exit_codes import Exit
 from amends.cli.output import Output
-from amends.diagnosis.examination import examine
-from amends.diagnosis.findings import Diagnosis, Finding, Severity
+from amends.diagnosis.deployment.examination import examine
+from amends.diagnosis.deployment.findings import Diagnosis, Finding, Severity
 
 _STYLES: Final[dict[Severity, dict[str, Any]]] = {
     Severity.ERROR: {"fg": "red", "bold": True},

@@ -7,10 +7,9 @@ from typing import Any, Final
 
 import click
 
-from amends.cli.exits import Exit
-from amends.cli.frame import command
-from amends.cli.output import Output
-from amends.cli.sentences import (
+from amends.cli.command import command
+from amends.cli.exit_codes import Exit
+from amends.cli.explanation_text import (
     effects_of_a_cancel,
     headline,
     is_long_overdue,
@@ -18,11 +17,12 @@ from amends.cli.sentences import (
     reasons,
     remedy_sentence,
 )
-from amends.cli.wording import moment, state_cell
-from amends.explanation.facts import Explanation, Remedy, Situation
-from amends.explanation.reading import explain
-from amends.listing import Query, find_sagas
-from amends.states import SagaStatus
+from amends.cli.formatting import moment, state_cell
+from amends.cli.output import Output
+from amends.definition.states import SagaStatus
+from amends.diagnosis.saga.explain import explain
+from amends.diagnosis.saga.explanation import Explanation, Remedy, Situation
+from amends.log.queries.listing import Query, find_sagas
 
 _MOST_COUNTED: Final = 100
 _MOMENTS: Final = frozenset({"now", "since", "at", "until"})

@@ -5,8 +5,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from amends.cli.wording import seconds_of
-from amends.states import SagaStatus
+from amends.cli.formatting import seconds_of
+from amends.definition.states import SagaStatus
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]

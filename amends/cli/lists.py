@@ -4,16 +4,16 @@ from typing import Any, Final
 
 import click
 
-from amends.cli.documents import place_json
-from amends.cli.exits import Exit
+from amends.cli.command import command
+from amends.cli.exit_codes import Exit
 from amends.cli.filters import HOW, WHERE, at_most, options
-from amends.cli.frame import command
+from amends.cli.formatting import duration, state_cell
+from amends.cli.json_documents import place_json
 from amends.cli.output import Output
 from amends.cli.table import Cell, Column
-from amends.cli.wording import duration, state_cell
-from amends.listing import MOST_LOOKED_AT, Page, Query, find_sagas
-from amends.places import Place
-from amends.states import SagaStatus
+from amends.definition.states import SagaStatus
+from amends.log.queries.listing import MOST_LOOKED_AT, Page, Query, find_sagas
+from amends.log.queries.summary import Place
 
 _WHERE: Final = options(
     *WHERE,

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from amends.cli.frame import command
+from amends.cli.command import command
 from amends.cli.output import Output
 
 
@@ -22,7 +22,7 @@ def serve_metrics(output: Output, *, port: int, address: str, once: bool) -> Non
     one would show the same. With --once and --json, one line for each sample: name, labels and value.
     """
     # A face imports no other, and this one needs an extra.
-    metrics: Any = import_module("amends.metrics")
+    metrics: Any = import_module("amends.telemetry.prometheus")
     if once and output.as_json:
         for sample in metrics.samples(output.app):
             output.json(sample)

@@ -13,7 +13,7 @@ import click
 from celery import Celery
 
 from amends.cli.table import Cell, Column, table_lines
-from amends.log import SagaLog, log_of
+from amends.log.saga_log import SagaLog, log_of
 
 
 class Output:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from amends.answers import Standing
-from amends.payload import error_text
-from amends.states import ENDED, RecordState, SagaStatus
+from amends.definition.serialization import error_text
+from amends.definition.states import ENDED, RecordState, SagaStatus
+from amends.log.answers import Standing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import click
 
-from amends.acts import Seen
 from amends.cli.output import Output
-from amends.listing import Query, find_sagas, store_of
-from amends.operations import ActName, Target
-from amends.places import Place, Places
-from amends.states import ENDED, SagaStatus
+from amends.definition.states import ENDED, SagaStatus
+from amends.log.control import Seen
+from amends.log.queries.listing import Query, find_sagas, store_of
+from amends.log.queries.summary import Place, Places
+from amends.saga.bulk import ActName, Target
 
 _LIVE: Final = frozenset(SagaStatus) - ENDED
 _USUAL: Final[Mapping[ActName, frozenset[SagaStatus]]] = {

@@ -7,8 +7,8 @@ from typing import Any
 from celery import Celery
 from pydantic import BaseModel
 
-from amends.invocation import context
-from amends.log import log_of
+from amends.activities.context import context
+from amends.log.saga_log import log_of
 
 _BEGINS = {"step.started", "step.compensating"}
 _TAKES_EFFECT = {"step.completed", "step.compensated"}

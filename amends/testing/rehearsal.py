@@ -8,10 +8,10 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel
 
-from amends.handle import Handle, get
-from amends.itinerary import UNDO, RecordPlan
-from amends.log import log_of
-from amends.saga import Saga
+from amends.definition.itinerary import UNDO, RecordPlan
+from amends.log.saga_log import log_of
+from amends.saga.definition import Saga
+from amends.saga.handle import Handle, get
 from amends.testing.calls import Call, begun, effective
 from amends.testing.clock import Clock
 from amends.testing.script import Scene, Script

@@ -9,8 +9,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from pydantic import ValidationError
 
 from amends.activities.attempt import Definition
-from amends.handle import Handle
-from amends.payload import output_json
+from amends.definition.serialization import output_json
+from amends.saga.handle import Handle
 from amends.testing.clock import Clock
 
 Action = Callable[[Handle[dict[str, Any]]], object]

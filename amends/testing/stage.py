@@ -9,10 +9,10 @@ from typing import Any, Final
 from celery import Celery, _state
 from celery.result import AsyncResult
 
-from amends.config import client_of
-from amends.coordinator import run_here
+from amends.backend.client import client_of
+from amends.dispatch.coordinator import run_here
+from amends.dispatch.messages import ADVANCE
 from amends.errors import ConfigurationError
-from amends.messages import ADVANCE
 from amends.testing.clock import Clock, keep_time
 from amends.testing.script import Abandoned
 

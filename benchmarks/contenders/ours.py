@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 
 from amends import Saga, Step, activity
-from amends.log import log_of
+from amends.log.saga_log import log_of
 from benchmarks.contenders.application import LOG, application, redis_url
 from benchmarks.orders import order_of
 from benchmarks.stamps import stamp

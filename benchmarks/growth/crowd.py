@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from amends.log import SagaLog
-from amends.messages import worker_name
+from amends.log.owner import worker_name
+from amends.log.saga_log import SagaLog
 from benchmarks.growth.sagas import CROWD, ORDER_BYTES, load_of
 
 Kind = Literal["live", "ended"]

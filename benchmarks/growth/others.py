@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from amends.heartbeat import Heartbeat
+from amends.worker.heartbeat import Heartbeat
 from benchmarks.growth import upkeep
 from benchmarks.growth.crowd import KINDS, Crowd
 from benchmarks.growth.plan import Plan, Rows, Say

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import redis
 
-from amends.acts import Acts
-from amends.log import SagaLog
+from amends.log.control import Acts
+from amends.log.saga_log import SagaLog
 from benchmarks.commands import LaterStore
 from benchmarks.growth.sagas import ORDER_BYTES, load_of, saga_of
 

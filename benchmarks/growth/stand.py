@@ -12,7 +12,7 @@ import redis
 from celery import Celery
 
 from amends import Saga
-from amends.log import SagaLog, log_of
+from amends.log.saga_log import SagaLog, log_of
 from benchmarks.growth.sagas import Load, Result, application, load_of
 from benchmarks.processes import Bed, Worker, worker
 from benchmarks.stamps import PLACE, StampFile

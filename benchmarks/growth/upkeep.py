@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import redis
 
-from amends.recovery import Sweep
-from amends.retention import BATCH as REMOVED_AT_ONCE
+from amends.worker.retention import BATCH as REMOVED_AT_ONCE
+from amends.worker.sweep import Sweep
 from benchmarks.growth.crowd import Crowd
 from benchmarks.growth.plan import Rows
 from benchmarks.growth.sagas import ELSEWHERE

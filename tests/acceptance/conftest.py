@@ -14,7 +14,7 @@ import tasks
 from amends import Handle
 from amends.breaker.definition import breakers
 from amends.breaker.gate import REMEMBERED
-from amends.itinerary import Itinerary, StepPlan
+from amends.definition.itinerary import Itinerary, StepPlan
 from local import rabbitmq, stack
 from sagas.order import OrderResult, order_saga
 from tasks.orders import Order, OrderItem

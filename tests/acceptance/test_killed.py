@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 import tasks
-from amends.log import log_of
+from amends.log.saga_log import log_of
 
 STEPS = {
     "reserve_inventory": ("inventory", "2"),

@@ -13,7 +13,7 @@ from conftest import OrderSystem, use
 
 import tasks
 from amends import LogUnavailable
-from amends.log import log_of
+from amends.log.saga_log import log_of
 from chaos import system as chaos
 from local import rabbitmq
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from amends.heartbeat import DEAD_AFTER
-from amends.log import log_of
+from amends.log.liveness import DEAD_AFTER
+from amends.log.saga_log import log_of
 from chaos.program import Program
 from local.supervision import owned
 

@@ -8,8 +8,9 @@ from celery import Celery
 from celery.signals import worker_shutting_down
 from pydantic import BaseModel
 
-from amends import NotDone, RetryPolicy, Saga, Step, activity, context, heartbeat
-from amends.itinerary import Dispatch
+from amends import NotDone, RetryPolicy, Saga, Step, activity, context
+from amends.definition.itinerary import Dispatch
+from amends.worker import heartbeat
 
 app = Celery("yard", broker=os.environ["CELERY_BROKER_URL"], set_as_current=False)
 app.conf.update(

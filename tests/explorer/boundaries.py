@@ -19,7 +19,7 @@ from kombu.messaging import Producer
 from receiver import Receiver
 
 from amends.errors import LogUnavailable
-from amends.store import Store
+from amends.log.store import Store
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from strikes import Kind, Point, Strike
 from worker import Broker
 from world import World
 
-from amends.config import settings_of
-from amends.log import log_of
+from amends.backend.settings import settings_of
+from amends.log.saga_log import log_of
 
 
 @dataclass(frozen=True, kw_only=True)

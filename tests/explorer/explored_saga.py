@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 import amends
 from amends import RetryPolicy, Saga, Step, activity
-from amends.itinerary import Dispatch
+from amends.definition.itinerary import Dispatch
 
 SAGA_ID: Final = "s"
 TWICE: Final = RetryPolicy(max_attempts=2, initial_interval=3.0, max_interval=3.0, jitter=0.0)

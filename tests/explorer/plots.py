@@ -21,7 +21,7 @@ from acts import (
     undo_by_hand,
 )
 
-from amends.itinerary import Dispatch
+from amends.definition.itinerary import Dispatch
 
 
 @dataclass(frozen=True, kw_only=True)

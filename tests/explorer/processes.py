@@ -17,10 +17,11 @@ from typing import Any, Final
 
 import pytest
 
-import amends.log
-import amends.messages
-from amends.activities import attempt, inline, landing, task
-from amends.store import Store
+import amends.log.owner
+import amends.log.saga_log
+from amends.activities import attempt, inline, task
+from amends.activities import log_retry as landing
+from amends.log.store import Store
 
 PATIENCE: Final = 60.0
 """Seconds, after which a thread that neither ends nor stops is an error."""
@@ -149,7 +150,7 @@ def worlds_of_their_own() -> Iterator[None]:
         return process.pid if process else os.getpid()
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (amends.log, amends.messages):
+        for module in (amends.log.saga_log, amends.log.owner):
             patch.setattr(module, "os", SimpleNamespace(getpid=getpid))
         flying = _Time()
         for module in (attempt, landing, task):
@@ -157,4 +158,4 @@ def worlds_of_their_own() -> Iterator[None]:
         patch.setattr(Store, "prepare", lambda _: None)  # Redis has the scripts since the first one
         inline.enter_worker()  # a worker that ended in this process before is none of these
         yield
-    amends.log._log.cache_clear()
+    amends.log.saga_log._log.cache_clear()

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import amends
-from amends import heartbeat
+from amends.log import liveness
+from amends.worker import heartbeat
 
 # Before a worker starts: it would judge others after 15 s alone.
-heartbeat.INTERVAL, heartbeat.DEAD_AFTER, heartbeat.JUDGES_AFTER = 0.2, 2.0, 1.0
+heartbeat.INTERVAL, heartbeat.JUDGES_AFTER = 0.2, 1.0
+liveness.DEAD_AFTER = heartbeat.DEAD_AFTER = 2.0
 
 from acts import succeed
 from apps import explored_app

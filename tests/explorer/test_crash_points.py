@@ -9,7 +9,7 @@ import pytest
 from plots import PLOTS
 from strikes import KINDS
 
-from amends.lua import TRANSITIONS
+from amends.backend.scripts import TRANSITIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Exception raised outside body")
 SAMPLE = 97

@@ -11,9 +11,9 @@ from strikes import KINDS
 from amends.activities import inline
 from amends.activities.attempt import Attempt
 from amends.activities.task import ActivityTask
-from amends.log import SagaLog
-from amends.lua import DIGESTS, SCRIPTS
-from amends.messages import claimer
+from amends.backend.scripts import DIGESTS, SCRIPTS
+from amends.log.owner import claimer
+from amends.log.saga_log import SagaLog
 
 PLOT = {plot.name: plot for plot in PLOTS}
 KIND = {kind.name: kind for kind in KINDS}

@@ -20,7 +20,7 @@ from moments import Diary
 from plots import PLOTS
 from receiver import Ledger
 
-from amends.log import log_of
+from amends.log.saga_log import log_of
 
 HERE = Path(__file__).parent
 PLOT = {plot.name: plot for plot in PLOTS}

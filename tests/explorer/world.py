@@ -21,11 +21,11 @@ from strikes import Strike, Striker
 from worker import Broker, Pool, do_not_know, wait_of, work_on
 
 import amends
-from amends.config import settings_of
-from amends.log import log_of
-from amends.messages import worker_name
-from amends.recovery import Sweep
-from amends.retention import remove_ended
+from amends.backend.settings import settings_of
+from amends.log.owner import worker_name
+from amends.log.saga_log import log_of
+from amends.worker.retention import remove_ended
+from amends.worker.sweep import Sweep
 
 A_WHILE: Final = 11.0
 """Seconds that pass where there is nothing to do: after them, who does not beat is dead."""

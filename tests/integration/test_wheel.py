@@ -23,11 +23,11 @@ pytestmark = pytest.mark.xdist_group("wheel")  # one wheel and one environment f
 
 INCLUDE = re.compile(r"^--! include (\w+)$", flags=re.MULTILINE)
 LOOK_AROUND = """
-import importlib.util, json, amends, amends.lua
+import importlib.util, json, amends, amends.backend.scripts
 strangers = "tasks", "sagas", "services", "local", "fastapi", "fakeredis"
 print(json.dumps({
     "amends": amends.__file__,
-    "scripts": amends.lua.SCRIPTS,
+    "scripts": amends.backend.scripts.SCRIPTS,
     "strangers": [name for name in strangers if importlib.util.find_spec(name)],
 }))
 """
@@ -137,7 +137,10 @@ def test_the_wheel_holds_all_of_amends_and_nothing_else(source: Path, wheel: Pat
     written = (path for own in ours for path in (source / own).rglob("*") if path.is_file())
     assert held == {str(path.relative_to(source)) for path in written}
     assert "amends/py.typed" in held
-    assert any(name.startswith("amends/lua/") and name.endswith(".lua") for name in held)
+    assert any(
+        name.startswith(("amends/log/lua/", "amends/breaker/lua/")) and name.endswith(".lua")
+        for name in held
+    )
     assert {name.partition("/")[0] for name in names - held} == {
         "-".join(wheel.name.split("-")[:2]) + ".dist-info"
     }
@@ -159,7 +162,7 @@ def test_every_script_loads_where_only_the_wheel_is(
     assert Path(seen["amends"]).is_relative_to(environment.packages)
     assert seen["strangers"] == []
     texts = {
-        path.stem: path.read_text(encoding="utf-8") for path in source.glob("amends/lua/*.lua")
+        path.stem: path.read_text(encoding="utf-8") for path in source.glob("amends/*/lua/*.lua")
     }
     parts = {each for text in texts.values() for each in INCLUDE.findall(text)}
     assert seen["scripts"].keys() == texts.keys() - parts

@@ -7,8 +7,8 @@ from breaker_model import MICROSECONDS, BreakerModel, Rules
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from amends.breaker.answers import Admitted, Failure, Rejected
 from amends.breaker.options import Options
+from amends.breaker.results import Admitted, Failure, Rejected
 from amends.breaker.states import CircuitState
 
 SECONDS = st.sampled_from([0.001, 1.0, 20.0, 29.999, 30.0, 30.001, 60.0, 100.0, 300.0])

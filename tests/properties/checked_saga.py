@@ -10,10 +10,10 @@ from log_view import View, check_moment, check_move, code_of, view
 from outside_world import Attempt, World
 from saga_shapes import SAGA_INPUT, SagaShape
 
-from amends.answers import Run
-from amends.dispatches import Publish, Running, Waiting
 from amends.errors import ActRefused
-from amends.log import Claim, SagaLog
+from amends.log.claim import Claim, Run
+from amends.log.remaining import Publish, Running, Waiting
+from amends.log.saga_log import SagaLog
 
 _ERROR: Final = '{"message":"it did not work","type":"Problem"}'
 _KINDS: Final = {Publish: "publish", Running: "running", Waiting: "waiting", type(None): "nothing"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from saga_shapes import SagaShape, StepShape
 
-from amends.log import Claim
+from amends.log.claim import Claim
 
 FINISHED = frozenset({"done", "failed", "unknown", "stuck", "skipped"})
 MAY_HAVE_TAKEN_EFFECT = frozenset({"done", "unknown", "skipped"})

@@ -5,9 +5,9 @@ from typing import Any
 
 import redis
 
-from amends.answers import open_fields
-from amends.log import SagaLog
-from amends.states import SAGA_MOVES, SagaStatus
+from amends.definition.states import SAGA_MOVES, SagaStatus
+from amends.log.answers import open_fields
+from amends.log.saga_log import SagaLog
 
 _SUFFIXES = {"": "", "fallback": "f", "undo": "u", "fallback:undo": "fu"}
 _ABSORBING = frozenset({"completed", "compensated", "stuck"})

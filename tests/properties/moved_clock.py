@@ -4,8 +4,8 @@ from typing import Any
 
 import redis
 
-from amends.breaker.reach import Reach
-from amends.lua import DIGESTS, SCRIPTS
+from amends.backend.scripts import DIGESTS, SCRIPTS
+from amends.breaker.redis_access import Reach
 from amends.testing.clock import Clock
 
 _NAMES = {digest: name for name, digest in DIGESTS.items()}

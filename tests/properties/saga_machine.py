@@ -14,9 +14,9 @@ from saga_shapes import SHAPES, SagaShape
 from verdict import check_end
 from workers import LONGEST, Workers, claim_under
 
-from amends.dispatches import Running
-from amends.log import SagaLog
-from amends.states import SagaStatus
+from amends.definition.states import SagaStatus
+from amends.log.remaining import Running
+from amends.log.saga_log import SagaLog
 
 ANY = 10.0**9
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from amends.itinerary import ActivityPlan, Itinerary, StepPlan
+from amends.definition.itinerary import ActivityPlan, Itinerary, StepPlan
 
 SAGA_INPUT = '{"trip":"T"}'
 

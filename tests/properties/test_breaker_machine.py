@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 from moved_clock import MovedReach
 
-from amends.breaker.local import LocalCircuit
-from amends.breaker.reach import Reach
-from amends.breaker.shared import SharedCircuit
+from amends.breaker.local_circuit import LocalCircuit
+from amends.breaker.redis_access import Reach
+from amends.breaker.redis_circuit import SharedCircuit
 from amends.testing.clock import Clock, keep_time
 
 pytestmark = pytest.mark.timeout(600)  # to shrink what fails

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 from saga_machine import SagaMachine
 
-from amends.log import SagaLog
+from amends.log.saga_log import SagaLog
 
 pytestmark = pytest.mark.timeout(600)  # to shrink what fails
 

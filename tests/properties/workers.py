@@ -7,9 +7,8 @@ from typing import Any, Final
 from checked_saga import CheckedSaga, Report
 from outside_world import Attempt, Message
 
-from amends.answers import Done, Run
-from amends.dispatches import Publish, Running
-from amends.log import Claim
+from amends.log.claim import Claim, Done, Run
+from amends.log.remaining import Publish, Running
 
 LONGEST: Final = 300.0
 """Seconds that a message waits at most; a longer wait is left to the log."""

@@ -6,12 +6,12 @@ from collections import Counter
 import pytest
 import redis
 
-from amends.answers import Run
-from amends.config import client_of
-from amends.dispatches import Running, Waiting
-from amends.log import SagaLog
-from amends.messages import worker_name
-from amends.states import SagaStatus
+from amends.backend.client import client_of
+from amends.definition.states import SagaStatus
+from amends.log.claim import Run
+from amends.log.owner import worker_name
+from amends.log.remaining import Running, Waiting
+from amends.log.saga_log import SagaLog
 from benchmarks.growth.crowd import RUNNING, Crowd
 
 SIZE = RUNNING + 1000

@@ -13,10 +13,10 @@ from redis import Redis
 from server import wait_until
 
 from amends import CircuitBreaker, CircuitOpenError
+from amends.backend.client import impatient_client_of
 from amends.breaker.gate import Gate
 from amends.breaker.permit import Permit
-from amends.breaker.reach import Away, Reach
-from amends.config import impatient_client_of
+from amends.breaker.redis_access import Away, Reach
 from amends.testing.clock import Clock
 
 

@@ -10,7 +10,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from redis.exceptions import TimeoutError as NoAnswer
 from server import wait_until
 
-from amends.breaker.reach import Away
+from amends.breaker.redis_access import Away
 
 
 class SlowLine:

@@ -3,7 +3,7 @@
 import pytest
 from redis import Redis
 
-from amends.log import SagaLog
+from amends.log.saga_log import SagaLog
 from chaos import messages
 from local import redis
 from sagas.order import order_saga

@@ -2,8 +2,8 @@
 
 import redis
 
-from amends.config import client_of
-from amends.states import SagaStatus
+from amends.backend.client import client_of
+from amends.definition.states import SagaStatus
 from benchmarks.commands import Filler
 
 

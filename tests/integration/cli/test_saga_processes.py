@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from amends.config import client_of
-from amends.log import SagaLog
+from amends.backend.client import client_of
+from amends.log.saga_log import SagaLog
 from sagas.order import order_saga
 
 ROOT = Path(__file__).parents[3]

@@ -6,8 +6,8 @@ import sys
 
 import clinic
 
-from amends.diagnosis import workers
-from amends.diagnosis.examination import examine
+from amends.diagnosis.deployment import worker_inspection as workers
+from amends.diagnosis.deployment.examination import examine
 
 # Workers that beat are waited for in any case.
 workers.FIRST_CALL = float(sys.argv[1])

@@ -7,10 +7,10 @@ from celery import Celery
 from redis import Redis
 from ward import Doctor, Worker
 
-from amends.config import client_of
-from amends.diagnosis import workers
-from amends.itinerary import Itinerary
-from amends.log import SagaLog
+from amends.backend.client import client_of
+from amends.definition.itinerary import Itinerary
+from amends.diagnosis.deployment import worker_inspection as workers
+from amends.log.saga_log import SagaLog
 
 # A part of what is said of each.
 AILING = {

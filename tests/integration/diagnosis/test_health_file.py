@@ -13,7 +13,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 from ward import Worker, eventually, server
 
-from amends import health, heartbeat
+from amends.worker import health_file as health
+from amends.worker import heartbeat
 from local.supervision import ROOT
 
 

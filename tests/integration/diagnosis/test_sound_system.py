@@ -2,7 +2,7 @@
 
 from ward import Doctor
 
-from amends.diagnosis.examination import CODES
+from amends.diagnosis.deployment.examination import CODES
 
 ELSEWHERE = {"broker.consumer_timeout"}  # RabbitMQ's
 

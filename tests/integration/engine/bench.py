@@ -16,8 +16,8 @@ from pydantic import BaseModel
 
 import amends
 from amends import Context, Refused, RetryPolicy, Saga, Step, activity
-from amends.itinerary import Dispatch
-from amends.log import SagaLog
+from amends.definition.itinerary import Dispatch
+from amends.log.saga_log import SagaLog
 
 QUICK = RetryPolicy(max_attempts=3, initial_interval=0.01, max_interval=0.05, jitter=0.0)
 

@@ -10,7 +10,7 @@ from bench import Bench, bench
 from celery import Celery
 from celery.contrib.testing.worker import TestWorkController, start_worker
 
-from amends.log import SagaLog, log_of
+from amends.log.saga_log import SagaLog, log_of
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from celery.events import EventDispatcher
 from kombu import Queue
 
 from amends import Saga, Step, activity
-from amends.dispatches import Publish
+from amends.log.remaining import Publish
 
 
 @activity

@@ -12,8 +12,8 @@ from celery import Celery
 from pydantic import BaseModel, field_validator
 
 from amends import ConfigurationError, LogUnavailable, Saga, Step, activity
-from amends.itinerary import Itinerary
-from amends.payload import LARGEST
+from amends.definition.itinerary import Itinerary
+from amends.definition.serialization import LARGEST
 from local.ports import free_port
 
 

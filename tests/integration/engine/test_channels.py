@@ -3,7 +3,7 @@
 import pytest
 from kombu import Connection
 
-from amends.channels import keep_client
+from amends.dispatch.fast_path.channel_client import keep_client
 
 
 @pytest.fixture

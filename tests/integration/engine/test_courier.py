@@ -10,8 +10,8 @@ from celery import Celery
 from monitoring_ear import hearing
 from redis import Redis
 
-from amends.observers.courier import Courier
-from amends.observers.rows import RowEvent
+from amends.telemetry.event_publisher import Courier
+from amends.telemetry.flower_rows import RowEvent
 from local import redis
 from local.supervision import owned
 
@@ -71,7 +71,7 @@ def test_nobody_waits_for_a_broker_that_hangs_and_it_hears_all_when_it_goes_on(a
 
 
 def test_while_a_broker_is_away_no_more_than_the_last_events_are_kept(app, monkeypatch):
-    monkeypatch.setattr("amends.observers.courier._KEPT", 10)
+    monkeypatch.setattr("amends.telemetry.event_publisher._KEPT", 10)
     app.conf.broker_url = "redis://127.0.0.1:1"
     courier = Courier(app)
     for n in range(100):

@@ -11,7 +11,7 @@ from bench import Job, bench
 from celery import signals
 
 from amends import CircuitBreaker, NotDone, RetryPolicy, Saga, Step, activity
-from amends.messages import DEFERRALS_HEADER
+from amends.dispatch.messages import DEFERRALS_HEADER
 
 CYCLES = 3
 THRESHOLD = 3

@@ -18,9 +18,9 @@ from amends import (
     UnknownSaga,
     activity,
 )
-from amends.explanation.facts import Remedy
-from amends.explanation.reading import explain
-from amends.messages import task_id
+from amends.diagnosis.saga.explain import explain
+from amends.diagnosis.saga.explanation import Remedy
+from amends.dispatch.messages import task_id
 
 pytestmark = pytest.mark.usefixtures("swept")
 
@@ -184,7 +184,7 @@ def test_a_circuit_that_this_process_does_not_have_is_named(work, why, saga_id, 
     closed.force_open()
     handle = start(saga_id, shipping)
     work.wait_until(lambda: handle.history()[-1].name == "step.retrying")
-    monkeypatch.setattr("amends.explanation.whereabouts.breakers", list)
+    monkeypatch.setattr("amends.diagnosis.saga.position.breakers", list)
     assert why(handle).circuit.name == "explained"
     assert why(handle).circuit.state is None
     closed.reset()

@@ -7,12 +7,12 @@ import pytest
 from bench import bench, job_saga
 from celery import Celery
 
-from amends.explanation.reading import explain
-from amends.heartbeat import Heartbeat
-from amends.messages import worker_name
-from amends.operations import Operation, Target, Verdict, perform
-from amends.payload import canonical_json
-from amends.recovery import Sweep
+from amends.definition.serialization import canonical_json
+from amends.diagnosis.saga.explain import explain
+from amends.log.owner import worker_name
+from amends.saga.bulk import Operation, Target, Verdict, perform
+from amends.worker.heartbeat import Heartbeat
+from amends.worker.sweep import Sweep
 from local.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("swept")

@@ -7,8 +7,8 @@ from bench import Job, do_a
 from celery import shared_task
 from kombu import Connection
 
-from amends.fetched import Fetched, hold_in_memory
-from amends.messages import advance_message
+from amends.dispatch.messages import advance_message
+from amends.worker.unacked import Fetched, hold_in_memory
 
 LINK = {"saga_id": "order-1047", "step": "a"}
 

@@ -16,8 +16,8 @@ from amends import (
     Step,
     activity,
 )
+from amends.backend.settings import Settings
 from amends.breaker.permit import Permit
-from amends.config import Settings
 
 QUICK = RetryPolicy(max_attempts=6, initial_interval=0.01, max_interval=0.01, jitter=0.0)
 CUT = (NotDone, OSError)

@@ -9,7 +9,7 @@ from test_round_trips import monitor, wait_for_the_end  # noqa: F401 - a fixture
 
 from amends import LogUnavailable, NotDone, Refused, RetryPolicy, Step, activity
 from amends.activities import inline
-from amends.log import SagaLog
+from amends.log.saga_log import SagaLog
 
 pytestmark = pytest.mark.usefixtures("swept")
 

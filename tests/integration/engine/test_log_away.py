@@ -9,9 +9,10 @@ from celery.exceptions import SoftTimeLimitExceeded
 from kombu.exceptions import OperationalError
 
 from amends import LogUnavailable
-from amends.activities import landing, task
-from amends.activities.landing import insist
-from amends.log import SagaLog
+from amends.activities import log_retry as landing
+from amends.activities import task
+from amends.activities.log_retry import insist
+from amends.log.saga_log import SagaLog
 
 AWAY = LogUnavailable("away")
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 from bench import Job, JobResult, bench, do_a, undo_a, without_effect
 
 from amends import NotDone, RetryPolicy, Saga, Step, activity
-from amends.payload import canonical_json
-from amends.recovery import Sweep
+from amends.definition.serialization import canonical_json
+from amends.worker.sweep import Sweep
 
 DAY = timedelta(days=1).total_seconds()
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from bench import Job, after_effect, job_saga, without_effect
 
 from amends import Refused, saga_compensated, saga_completed, saga_started, saga_stuck
-from amends.observers import tell_observers
+from amends.log.observers import tell_observers
 
 SIGNALS = {
     "started": saga_started,
@@ -108,8 +108,8 @@ def test_an_observer_that_fails_is_logged_and_the_others_are_told(
     def fail(*_):
         raise OSError("away")
 
-    monkeypatch.setattr("amends.observers._OBSERVERS", (fail, lambda *what: told.append(what)))
-    with caplog.at_level(logging.ERROR, logger="amends.observers"):
+    monkeypatch.setattr("amends.log.observers._observers", [fail, lambda *what: told.append(what)])
+    with caplog.at_level(logging.ERROR, logger="amends.log.observers"):
         head = ["job", "", "pending", "1"]
         tell_observers(app, saga_id, head, ['{"at":1,"name":"saga.started"}'])
     assert told[0][1].events[0].name == "saga.started"

@@ -7,12 +7,13 @@ import pytest
 from bench import bench, job_saga
 from celery import Celery
 
-from amends import LogUnavailable, operations
-from amends.acts import Acts
-from amends.operations import Operation, Result, Target, Verdict, perform
-from amends.payload import canonical_json
-from amends.recovery import Sweep
-from amends.states import SagaStatus
+from amends import LogUnavailable
+from amends.definition.serialization import canonical_json
+from amends.definition.states import SagaStatus
+from amends.log.control import Acts
+from amends.saga import bulk as operations
+from amends.saga.bulk import Operation, Result, Target, Verdict, perform
+from amends.worker.sweep import Sweep
 from local.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("swept")

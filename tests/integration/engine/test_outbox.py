@@ -12,10 +12,10 @@ from kombu import Producer, Queue, pools
 from letters import app_with, taken, what_remains
 from test_prepared_messages import CONFIGURATIONS, START, WHAT
 
-from amends import saga
 from amends.activities import task
-from amends.outbox import deliveries
-from amends.publication import publish_canvas
+from amends.dispatch.fast_path.delivery import deliveries
+from amends.dispatch.publisher import publish_canvas
+from amends.saga import definition as saga
 from local.ports import free_port
 
 PUBLISHED = {
@@ -171,7 +171,9 @@ def test_a_message_that_cannot_be_made_spoils_no_finished_step(work, saga_id, mo
 
 def test_a_message_names_the_thread_and_the_process_that_made_it(letters, saga_id, monkeypatch):
     deliveries(letters, [saga_id], what_remains(START))
-    monkeypatch.setattr("amends.preparation.anon_nodename", lambda: "gen7@forked")
+    monkeypatch.setattr(
+        "amends.dispatch.fast_path.chain_template.anon_nodename", lambda: "gen7@forked"
+    )
 
     def made():
         return deliveries(letters, [saga_id], what_remains(START))[0].text, letters.thread_oid

@@ -11,11 +11,12 @@ from celery import Celery, Task, signals
 from kombu.exceptions import OperationalError
 from letters import app_with, letter_saga, published, taken, what_remains
 
-from amends import Saga, Step, activity, publication
-from amends.coordinator import publish
-from amends.dispatches import Publish
-from amends.itinerary import Itinerary
-from amends.publication import publish_canvas
+from amends import Saga, Step, activity
+from amends.definition.itinerary import Itinerary
+from amends.dispatch import publisher as publication
+from amends.dispatch.coordinator import publish
+from amends.dispatch.publisher import publish_canvas
+from amends.log.remaining import Publish
 from local.ports import free_port
 
 

@@ -14,16 +14,20 @@ from celery import Celery
 from celery.contrib.testing.worker import start_worker
 from kombu.exceptions import OperationalError
 
-from amends import bootsteps, heartbeat, recovery
-from amends.bootsteps import Recovery
-from amends.config import settings_of
-from amends.coordinator import advance
-from amends.dispatches import Waiting
-from amends.heartbeat import Heartbeat, lost_owner
-from amends.messages import worker_name
-from amends.observers.monitors import leave_worker
-from amends.payload import canonical_json
-from amends.recovery import Sweep
+from amends.backend.settings import settings_of
+from amends.definition.serialization import canonical_json
+from amends.dispatch.coordinator import advance
+from amends.log import liveness
+from amends.log.liveness import lost_owner
+from amends.log.owner import worker_name
+from amends.log.remaining import Waiting
+from amends.telemetry.flower import leave_worker
+from amends.worker import bootstep as bootsteps
+from amends.worker import heartbeat
+from amends.worker import sweep as recovery
+from amends.worker.bootstep import Recovery
+from amends.worker.heartbeat import Heartbeat
+from amends.worker.sweep import Sweep
 from local.ports import free_port
 from tests.claims import change_claim
 
@@ -136,7 +140,8 @@ def test_with_an_empty_queue_patience_is_shorter_and_doubles_too(is_published, t
 @pytest.fixture
 def long_queue(broker, log, monkeypatch):
     """Give a queue that is long, and has a message for each of the sagas alive."""
-    monkeypatch.setattr(recovery, "_LONG", 3)
+    for each in (liveness, recovery):
+        monkeypatch.setattr(each, "_LONG", 3)
     broker.lpush("work", *["another"] * (3 + log.upkeep.count_live()))
 
 
@@ -189,7 +194,8 @@ def test_a_saga_that_was_published_a_thousand_times_is_only_looked_at_calmly(is_
 @pytest.fixture
 def calm(log, saga_id, monkeypatch):
     """Give a saga whose message is lost too, and which is to be looked at in an hour, unless it is drawn."""
-    monkeypatch.setattr(recovery, "_LONG", 100_000)
+    for each in (liveness, recovery):
+        monkeypatch.setattr(each, "_LONG", 100_000)
     monkeypatch.setattr(recovery, "_HASTENED_BY_EACH", 100_000)  # every one is drawn
     calm_id = f"calm-{saga_id}"
     log.starts.start_saga(
@@ -222,7 +228,8 @@ def test_a_message_that_is_not_lost_hastens_nothing(quiet_app, broker, log, alon
 def test_a_message_that_is_lost_from_a_queue_with_many_hastens_nothing(
     quiet_app, broker, log, alone, calm, monkeypatch
 ):
-    monkeypatch.setattr(recovery, "_LONG", 3)
+    for each in (liveness, recovery):
+        monkeypatch.setattr(each, "_LONG", 3)
     monkeypatch.setattr(type(log.upkeep), "count_live", lambda _: 10_000)
     broker.lpush("work", *["another"] * 3)
     bench.let_wait(log, alone.id, 61)
@@ -373,7 +380,7 @@ def test_what_one_worker_may_not_judge_stays_due_for_another(
 
 
 def test_what_runs_without_a_worker_has_no_owner_to_die(log, alone, monkeypatch):
-    monkeypatch.setattr(heartbeat, "DEAD_AFTER", 0.0)
+    monkeypatch.setattr(liveness, "DEAD_AFTER", 0.0)
     claim(log, alone.id, owner="")
     running = log.dispatch_saga(alone.id, longest_wait=300.0)
     assert lost_owner(running, log.workers.read_heartbeat) is None
@@ -382,7 +389,7 @@ def test_what_runs_without_a_worker_has_no_owner_to_die(log, alone, monkeypatch)
 @pytest.mark.parametrize(("dead_after", "dead"), [(60.0, False), (0.0, True)])
 def test_a_worker_is_dead_that_has_not_beaten_for_long(log, alone, monkeypatch, dead_after, dead):
     claim(log, alone.id, owner=f"gone:{os.getpid()}")
-    monkeypatch.setattr(heartbeat, "DEAD_AFTER", dead_after)
+    monkeypatch.setattr(liveness, "DEAD_AFTER", dead_after)
     for _ in range(2):
         tick(log)
         running = log.dispatch_saga(alone.id, longest_wait=300.0)

@@ -4,7 +4,8 @@ import pytest
 from bench import Job, bench, job_saga, without_effect
 from celery.contrib.testing.worker import start_worker
 
-from amends import Refused, SagaStuck, UnknownSaga, retention
+from amends import Refused, SagaStuck, UnknownSaga
+from amends.worker import retention
 from benchmarks.growth.crowd import Crowd
 
 

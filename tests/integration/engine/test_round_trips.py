@@ -4,7 +4,7 @@ import pytest
 from bench import Job, job_saga, without_effect
 
 from amends import Refused
-from amends.log import log_of
+from amends.log.saga_log import log_of
 from benchmarks.monitor import Monitor, of_sagas
 
 

@@ -8,9 +8,9 @@ from celery.contrib.testing.worker import start_worker
 from monitoring_ear import hearing
 
 from amends import Refused
-from amends.observers import courier
-from amends.observers.monitors import _OFF, _ON, _Worker
-from amends.observers.rows import RUNNING
+from amends.telemetry import event_publisher as courier
+from amends.telemetry.flower import _OFF, _ON, _Worker
+from amends.telemetry.flower_rows import RUNNING
 
 COMPLETED = [["task-sent"], ["task-received", "task-started"], ["task-succeeded"]]
 

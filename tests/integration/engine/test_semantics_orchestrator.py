@@ -12,10 +12,10 @@ from kombu import Producer
 
 import amends
 from amends import SagaAlreadyStarted, UnknownSaga
-from amends.answers import Run
-from amends.coordinator import advance
-from amends.payload import canonical_json
-from amends.recovery import Sweep
+from amends.definition.serialization import canonical_json
+from amends.dispatch.coordinator import advance
+from amends.log.claim import Run
+from amends.worker.sweep import Sweep
 from local.ports import free_port
 
 

@@ -6,9 +6,9 @@ import pytest
 from bench import Job, job_saga, succeed, without_effect
 
 from amends import Refused
-from amends.coordinator import advance, publish
-from amends.dispatches import Publish
-from amends.payload import canonical_json
+from amends.definition.serialization import canonical_json
+from amends.dispatch.coordinator import advance, publish
+from amends.log.remaining import Publish
 
 
 def start(saga_id):

@@ -6,8 +6,8 @@ import pytest
 from bench import Job, after_effect, do_c, job_saga, without_effect
 
 from amends import NotDone, Refused, SagaAlreadyStarted
-from amends.coordinator import publish
-from amends.dispatches import Publish
+from amends.dispatch.coordinator import publish
+from amends.log.remaining import Publish
 
 
 def run(saga_id, amount=1):

@@ -11,10 +11,11 @@ from kombu.transport.redis import PublishBatch
 from letters import all_published, all_taken, app_with, heard, letter_saga, what_remains
 
 import amends
-from amends import SagaAlreadyStarted, saga
-from amends.coordinator import publish_many
-from amends.log import log_of
-from amends.publication import publish_canvas
+from amends import SagaAlreadyStarted
+from amends.dispatch.coordinator import publish_many
+from amends.dispatch.publisher import publish_canvas
+from amends.log.saga_log import log_of
+from amends.saga import definition as saga
 from local.ports import free_port
 
 START = [("pay", 0), ("tell", 0), ("file", 0), ("check", 0)]

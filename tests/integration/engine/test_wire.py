@@ -16,12 +16,12 @@ from kombu.transport.redis import Channel
 from letters import all_taken, app_with, taken, what_remains
 from redis.exceptions import ConnectionError as RedisAway
 
-from amends import preparation
-from amends.coordinator import publish, publish_many
-from amends.lines import Lines
-from amends.preparation import PreparedChain
-from amends.publication import publish_canvas
-from amends.wire import push
+from amends.backend.connection import Lines
+from amends.dispatch.coordinator import publish, publish_many
+from amends.dispatch.fast_path import chain_template as preparation
+from amends.dispatch.fast_path.chain_template import PreparedChain
+from amends.dispatch.fast_path.redis_message import push
+from amends.dispatch.publisher import publish_canvas
 
 KEPT = {
     "as it comes": {},

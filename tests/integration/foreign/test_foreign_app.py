@@ -148,8 +148,8 @@ def test_an_app_that_had_looked_up_its_tasks_before_is_swept_too(tmp_path):
         "from celery import Celery\n"
         "app = Celery('early', broker='memory://')\n"
         "app.tasks\n"
-        "import amends.bootsteps\n"
-        "print(amends.bootsteps.Recovery in app.steps['worker'])\n"
+        "import amends.worker.bootstep\n"
+        "print(amends.worker.bootstep.Recovery in app.steps['worker'])\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True

@@ -7,7 +7,7 @@ import pytest
 import redis
 from journey import Journey
 
-from amends.log import SagaLog
+from amends.log.saga_log import SagaLog
 
 
 @pytest.fixture(params=["fakeredis", "redis"])

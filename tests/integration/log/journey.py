@@ -7,10 +7,10 @@ from typing import Any
 import redis
 from trip import Trip, trip_saga
 
-from amends.answers import Done, Next, Run, Stop
-from amends.log import Claim, SagaLog
-from amends.outbox import Delivery
-from amends.payload import canonical_json
+from amends.definition.serialization import canonical_json
+from amends.log.claim import Claim, Done, Next, Run, Stop
+from amends.log.delivery import Delivery
+from amends.log.saga_log import SagaLog
 
 ERROR = json.dumps({"type": "Problem", "message": "it did not work"})
 

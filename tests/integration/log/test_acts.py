@@ -5,10 +5,10 @@ import json
 import pytest
 from journey import Journey
 
-from amends.answers import Done, Run, Stop
-from amends.dispatches import Running
+from amends.definition.states import SagaStatus
 from amends.errors import ActRefused, UnknownSaga
-from amends.states import SagaStatus
+from amends.log.claim import Done, Run, Stop
+from amends.log.remaining import Running
 
 BY = {"by": "ada", "why": "the bank was called"}
 

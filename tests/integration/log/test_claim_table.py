@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from amends.answers import Done, Run, Stop
+from amends.log.claim import Done, Run, Stop
 from tests.claims import change_claim
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from amends.answers import Next, Run, Stop
-from amends.log import Claim
+from amends.log.claim import Claim, Next, Run, Stop
 
 MINE = Claim(token="mine", owner="boot:7:message", retries=0)
 CANCEL = {"error": '{"type":"Cancelled"}'}

@@ -6,7 +6,7 @@ import pytest
 from trip import trip_saga
 
 from amends import SagaAlreadyStarted
-from amends.outbox import Delivery
+from amends.log.delivery import Delivery
 
 QUEUE = "work\x06\x166"  # as kombu calls one of priority 6
 HERE, ELSEWHERE = 0, 3

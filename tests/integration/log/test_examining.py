@@ -4,7 +4,7 @@ import pytest
 from journey import Journey
 
 from amends.errors import UnknownSaga
-from amends.events import Event
+from amends.log.history import Event
 
 
 def examine(journey: Journey):

@@ -5,8 +5,8 @@ import json
 import pytest
 from trip import trip_saga
 
-from amends.answers import Next, Run
-from amends.dispatches import Publish, Running, Waiting
+from amends.log.claim import Next, Run
+from amends.log.remaining import Publish, Running, Waiting
 
 
 def test_a_start_numbers_its_messages_from_one(journey):

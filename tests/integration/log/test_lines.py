@@ -10,8 +10,8 @@ from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from amends.lines import Lines
-from amends.log import SagaLog
+from amends.backend.connection import Lines
+from amends.log.saga_log import SagaLog
 
 ATTEMPTS = 3
 

@@ -9,13 +9,14 @@ from celery import Celery
 from journey import ERROR
 from trip import trip_saga
 
-from amends import indexes, listing
-from amends.config import client_of
+from amends.backend.client import client_of
+from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
-from amends.listing import Query, find_sagas, place_of
-from amends.log import SagaLog, log_of
-from amends.places import Places
-from amends.states import SagaStatus
+from amends.log.queries import index_walk as indexes
+from amends.log.queries import listing
+from amends.log.queries.listing import Query, find_sagas, place_of
+from amends.log.queries.summary import Places
+from amends.log.saga_log import SagaLog, log_of
 from amends.testing.clock import Clock, keep_time
 
 PENDING = frozenset({SagaStatus.PENDING})

@@ -4,9 +4,9 @@ import pytest
 import redis
 from journey import ERROR, Journey
 
-from amends.places import Place, Places
-from amends.states import RecordState, SagaStatus
-from amends.store import Store
+from amends.definition.states import RecordState, SagaStatus
+from amends.log.queries.summary import Place, Places
+from amends.log.store import Store
 
 
 @pytest.fixture

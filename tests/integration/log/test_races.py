@@ -7,9 +7,9 @@ import fakeredis
 import pytest
 from journey import Journey
 
-from amends.answers import Run, Stop
 from amends.errors import ActRefused
-from amends.log import SagaLog
+from amends.log.claim import Run, Stop
+from amends.log.saga_log import SagaLog
 from amends.testing.clock import Clock, keep_time
 
 CANCELLED = '{"type":"Cancelled","message":"someone cancelled the saga"}'

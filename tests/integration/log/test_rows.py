@@ -7,9 +7,9 @@ from celery.events import Event
 from celery.events.state import State
 from journey import ERROR, Journey
 
-from amends.events import Transition
-from amends.log import SagaLog
-from amends.observers.rows import row_events
+from amends.log.history import Transition
+from amends.log.saga_log import SagaLog
+from amends.telemetry.flower_rows import row_events
 
 STEPS = ("check_traveller", "travel", "postcard", "hotel")
 BY_ADA = {"by": "ada", "why": "the bank is back"}

@@ -8,8 +8,8 @@ import redis
 from trip import trip_saga
 
 from amends import ConfigurationError, LogUnavailable, SagaAlreadyStarted
-from amends.config import client_of
-from amends.log import SagaLog
+from amends.backend.client import client_of
+from amends.log.saga_log import SagaLog
 from local.ports import free_port
 
 

@@ -3,8 +3,8 @@
 import pytest
 from journey import Journey
 
-from amends.events import Event
-from amends.log import SagaLog
+from amends.log.history import Event
+from amends.log.saga_log import SagaLog
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 from trouble import run_every_kind
 
-from amends.log import SagaLog, log_of
-from amends.metrics import exposition
+from amends.log.saga_log import SagaLog, log_of
+from amends.telemetry.prometheus import exposition
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from celery import Celery
 from trouble import run, start
 
 from amends.errors import LogUnavailable
-from amends.events import Event
-from amends.metrics import SagaCollector, exposition
-from amends.metrics.catalogue import METRICS
+from amends.log.history import Event
+from amends.telemetry.prometheus import SagaCollector, exposition
+from amends.telemetry.prometheus.catalogue import METRICS
 
 
 def test_every_metric_has_a_sample(scrape):
@@ -168,7 +168,7 @@ def test_a_scrape_while_the_breakers_still_leave_redis_alone_shows_the_log(
     def away(_):
         raise LogUnavailable("left alone after an error")
 
-    monkeypatch.setattr("amends.metrics.collector.add_breakers", away)
+    monkeypatch.setattr("amends.telemetry.prometheus.collector.add_breakers", away)
     shown = scraped()
     assert shown.value("amends_log_up") == 1
     assert "amends_sagas" in {sample.name for sample in shown.samples}

@@ -11,8 +11,8 @@ import pytest
 from click import Context
 from ruamel.yaml import YAML
 
-from amends.metrics import catalogue
-from amends.metrics.catalogue import METRICS
+from amends.telemetry.prometheus import catalogue
+from amends.telemetry.prometheus.catalogue import METRICS
 from amends_commands import saga as commands
 
 FOLDER = Path(__file__).parents[3] / "monitoring"

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pydantic import BaseModel
 
 from amends import CircuitBreaker, NotDone, Refused, RetryPolicy, Saga, Step, activity, context
-from amends.log import SagaLog
-from amends.payload import canonical_json
+from amends.definition.serialization import canonical_json
+from amends.log.saga_log import SagaLog
 
 TWICE = RetryPolicy(max_attempts=2, initial_interval=0.01, jitter=0.0)
 

@@ -6,7 +6,7 @@ import pytest
 from celery import Celery
 from kombu import Producer
 
-from amends.broker import queue_length, queue_lengths
+from amends.dispatch.broker import queue_length, queue_lengths
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import ClassVar
 import pytest
 
 from amends import Context, NotDone, Refused
-from amends.activities.failures import is_unknown
-from amends.invocation import entered
+from amends.activities.context import entered
+from amends.activities.outcome import is_unknown
 from local.ports import free_port
 from tasks import gateway
 

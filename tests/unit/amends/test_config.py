@@ -6,7 +6,8 @@ import pytest
 from celery import Celery
 
 from amends import ConfigurationError
-from amends.config import Settings, _client, client_of, settings_of
+from amends.backend.client import _client, client_of
+from amends.backend.settings import Settings, settings_of
 
 URL = "redis://127.0.0.1:6379/9"
 

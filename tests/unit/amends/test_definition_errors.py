@@ -238,7 +238,7 @@ def nothing_happens(monkeypatch):
     def refuse(app):
         raise AssertionError(app)
 
-    monkeypatch.setattr("amends.saga.log_of", refuse)
+    monkeypatch.setattr("amends.saga.definition.log_of", refuse)
 
 
 BUY = saga(CHARGE)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import amends
-from amends.diagnosis.examination import CODES
+from amends.diagnosis.deployment.examination import CODES
 
 PAGE = Path(amends.__file__).parent.parent / "docs" / "operating.md"
 ROW = re.compile(r"^\| `([a-z]+\.[a-z_]+)` \| (error|warning) \| \S.* \| \S.* \|$", re.MULTILINE)

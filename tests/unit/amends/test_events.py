@@ -6,8 +6,8 @@ import re
 import pytest
 
 from amends import Event
-from amends.events import NAMES
-from amends.lua import SCRIPTS
+from amends.backend.scripts import SCRIPTS
+from amends.log.history import NAMES
 
 WRITTEN = re.compile(r"""['"]((?:saga|step)\.[a-z]+)['"]""")
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 from celery.worker import state
 
-from amends.handover import hand_back
-from amends.messages import ADVANCE
+from amends.dispatch.messages import ADVANCE
+from amends.worker.shutdown import hand_back
 
 
 class Request:

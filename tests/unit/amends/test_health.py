@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from amends import ConfigurationError
-from amends.health import AWAY, READY, STANDS_AFTER, Health, health_of
+from amends.worker.health_file import AWAY, READY, STANDS_AFTER, Health, health_of
 
 
 class Clock:
@@ -39,7 +39,7 @@ def is_touched(health):
 @pytest.fixture
 def told(caplog):
     """Give what is logged, also where a worker in this process has quieted the loggers."""
-    caplog.set_level(logging.WARNING, logger="amends.health")
+    caplog.set_level(logging.WARNING, logger="amends.worker.health_file")
     return caplog
 
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from amends import Context, Undoes, context
-from amends.invocation import entered
+from amends.activities.context import entered
 
 
 def call(key, undone=None):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from amends import RetryPolicy
-from amends.itinerary import ActivityPlan, Itinerary, StepPlan, class_name, fill
+from amends.definition.itinerary import ActivityPlan, Itinerary, StepPlan, class_name, fill
 from sagas.order import order_saga
 from tasks.inventory import InsufficientStock
 

@@ -9,19 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from amends import log, lua
-from amends.acts import Acts
-from amends.breaker.shared import SharedCircuit
-from amends.lua import SCRIPTS, TRANSITIONS
-from amends.places import Places
-from amends.starts import Starts
-from amends.upkeep import Upkeep
-from amends.workers import Workers
+from amends.backend.scripts import SCRIPTS, TRANSITIONS
+from amends.breaker.redis_circuit import SharedCircuit
+from amends.log import saga_log as log
+from amends.log.control import Acts
+from amends.log.heartbeats import Workers
+from amends.log.maintenance import Upkeep
+from amends.log.queries.summary import Places
+from amends.log.starts import Starts
 
-ROOT = Path(log.__file__).parent.parent
+ROOT = Path(log.__file__).parent.parent.parent
 TEXTS = {
     Path(file.name).stem: file.read_text(encoding="utf-8")
-    for file in files(lua).iterdir()
+    for room in ("amends.log", "amends.breaker")
+    for file in (files(room) / "lua").iterdir()
     if file.name.endswith(".lua")
 }
 
@@ -72,7 +73,10 @@ def test_redis_is_called_by_the_scripts_alone():
     ]
     calling = {path for path in sources if "redis.call(" in path.read_text(encoding="utf-8")}
     assert calling
-    assert {path.parent for path in calling} == {ROOT / "amends" / "lua"}
+    assert {path.parent for path in calling} == {
+        ROOT / "amends" / "log" / "lua",
+        ROOT / "amends" / "breaker" / "lua",
+    }
 
 
 def test_a_method_of_the_log_runs_the_script_of_its_name():

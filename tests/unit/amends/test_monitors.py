@@ -6,10 +6,10 @@ import socket
 import pytest
 from celery import Celery
 
-from amends.events import Transition
-from amends.observers import monitors
-from amends.observers.monitors import draw_row, enter_worker, leave_worker, switch_events
-from amends.states import SagaStatus
+from amends.definition.states import SagaStatus
+from amends.log.history import Transition
+from amends.telemetry import flower as monitors
+from amends.telemetry.flower import draw_row, enter_worker, leave_worker, switch_events
 
 CLIENT = f"amends@{socket.gethostname()}"
 

@@ -7,7 +7,14 @@ from decimal import Decimal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
 
-from amends.payload import canonical_json, dumped, error_json, error_text, output_json, validated
+from amends.definition.serialization import (
+    canonical_json,
+    dumped,
+    error_json,
+    error_text,
+    output_json,
+    validated,
+)
 
 
 class Line(BaseModel):

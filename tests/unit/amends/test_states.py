@@ -2,7 +2,14 @@
 
 import pytest
 
-from amends.states import ENDED, SAGA_MOVES, RecordState, SagaStatus, StepState, step_state
+from amends.definition.states import (
+    ENDED,
+    SAGA_MOVES,
+    RecordState,
+    SagaStatus,
+    StepState,
+    step_state,
+)
 
 PENDING, RUNNING, DONE, FAILED, UNKNOWN, STUCK, SKIPPED = RecordState
 

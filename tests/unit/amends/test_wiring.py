@@ -14,7 +14,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, JsonValue, RootModel
 
 from amends import DefinitionError
-from amends.wiring import accepts, wire
+from amends.definition.compatibility import accepts
+from amends.definition.input_mapping import wire
 
 
 class Item(BaseModel):

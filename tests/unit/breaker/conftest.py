@@ -8,7 +8,7 @@ import pytest
 from celery import Celery, _state
 
 from amends import CircuitBreaker
-from amends.config import client_of
+from amends.backend.client import client_of
 from amends.testing.clock import Clock, keep_time
 
 

@@ -11,10 +11,10 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as NoAnswer
 
 from amends import CircuitBreaker, CircuitOpenError, LogUnavailable
+from amends.backend.client import impatient_client_of
 from amends.breaker.gate import Gate
 from amends.breaker.permit import Permit
-from amends.breaker.reach import Away, Reach
-from amends.config import impatient_client_of
+from amends.breaker.redis_access import Away, Reach
 from amends.testing.clock import Clock, keep_time
 
 OPTIONS = CircuitBreaker("away", failure_on=(OSError,)).options

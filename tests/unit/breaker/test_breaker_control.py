@@ -3,9 +3,9 @@
 import pytest
 
 from amends import CircuitOpenError
+from amends.backend.scripts import SCRIPTS
 from amends.breaker.snapshot import EVENT_NAMES
 from amends.breaker.states import CIRCUIT_MOVES, CircuitState
-from amends.lua import SCRIPTS
 
 
 def test_the_history_says_who_moved_it_when_and_why(define, fail, clock):

@@ -6,7 +6,7 @@ import pytest
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
 from amends import CircuitBreaker, CircuitOpenError, NotDone, Refused
-from amends.breaker.outcomes import failure_of
+from amends.breaker.classification import failure_of
 from amends.breaker.states import Outcome
 
 

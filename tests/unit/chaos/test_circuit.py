@@ -8,9 +8,9 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from amends.breaker.reach import Away, Reach
+from amends.breaker.redis_access import Away, Reach
 from amends.breaker.snapshot import CircuitEvent
-from amends.events import Event
+from amends.log.history import Event
 from chaos.circuit import THAWED_WITHIN, Attempt, Limits, Outage, allowed, attempts_of, early_probes
 from chaos.outages import LEFT_ALONE
 

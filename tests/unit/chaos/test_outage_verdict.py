@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from amends.breaker.snapshot import CircuitEvent
-from amends.events import Event
+from amends.log.history import Event
 from chaos.circuit import Limits, Outage
 from chaos.order_verdict import OrderVerdict
 from chaos.outage_verdict import OutagesVerdict, judge_outages, outages_table

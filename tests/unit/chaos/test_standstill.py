@@ -2,7 +2,7 @@
 
 import pytest
 
-from amends.events import Event
+from amends.log.history import Event
 from chaos.standstill import Sample, Samples
 
 WORKS = {"log": True, "broker": True, "workers": ("orders-1",), "queued": {}}

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from amends.events import Event
+from amends.log.history import Event
 from chaos.histories import contradictions
 from chaos.order_verdict import OrderVerdict
 from chaos.outage_verdict import OutagesVerdict

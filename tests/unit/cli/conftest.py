@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 from errands import ErrandResult, Shop, begin
 from visit import Moves
 
-from amends.handle import Handle
-from amends.log import SagaLog, log_of
+from amends.log.saga_log import SagaLog, log_of
+from amends.saga.handle import Handle
 from amends_commands import saga
 
 Run = Callable[..., Result]
@@ -84,5 +84,5 @@ def waiting(app: Celery) -> Callable[..., list[Handle[ErrandResult]]]:
 @pytest.fixture
 def someone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a person be there, who answers what is asked."""
-    for module in ("acts", "person"):
+    for module in ("acts", "attribution"):
         monkeypatch.setattr(f"amends.cli.{module}.can_be_asked", lambda: True)

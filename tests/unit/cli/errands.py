@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from amends import Refused, RetryPolicy, Saga, Step, activity
-from amends.handle import Handle
+from amends.saga.handle import Handle
 
 ONCE = RetryPolicy(max_attempts=1)
 

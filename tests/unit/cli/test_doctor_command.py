@@ -5,7 +5,7 @@ import json
 import pytest
 
 from amends.cli import doctor
-from amends.diagnosis.findings import Diagnosis, Finding, Severity
+from amends.diagnosis.deployment.findings import Diagnosis, Finding, Severity
 
 FINE = Finding(code="log.fsync", severity=Severity.OK, what="every write is synced")
 MEMORY = Finding(

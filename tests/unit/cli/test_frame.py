@@ -13,16 +13,10 @@ from click import Context
 from click.testing import CliRunner
 
 import amends_commands
-from amends.cli.exits import Exit
-from amends.cli.frame import command
+from amends.cli.command import command
+from amends.cli.exit_codes import Exit
 from amends.cli.output import Output
-from amends.errors import (
-    ActRefused,
-    ConfigurationError,
-    LogUnavailable,
-    NotDone,
-    UnknownSaga,
-)
+from amends.errors import ActRefused, ConfigurationError, LogUnavailable, NotDone, UnknownSaga
 
 LOOK = """
 import sys, celery.bin.celery as celery

@@ -4,7 +4,7 @@ import json
 
 from visit import ERROR
 
-from amends import listing
+from amends.log.queries import listing
 
 FIELDS = [
     "id",

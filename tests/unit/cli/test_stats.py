@@ -95,7 +95,7 @@ def test_workers_that_are_alive_are_named(run, moves):
 
 def test_a_worker_that_is_silent_is_not_alive(run, moves, monkeypatch):
     beat(moves, node="a@shop")
-    monkeypatch.setattr("amends.census.DEAD_AFTER", -1.0)
+    monkeypatch.setattr("amends.log.queries.census.DEAD_AFTER", -1.0)
     assert told(run)["workers"] == []
 
 

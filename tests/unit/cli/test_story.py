@@ -6,9 +6,9 @@ import re
 import pytest
 from visit import ERROR
 
-from amends.cli import story
+from amends.cli import history as story
+from amends.cli.formatting import moment
 from amends.cli.output import Output
-from amends.cli.wording import moment
 
 
 def steps(text: str) -> list[list[str]]:

@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from amends.cli.wording import clock, duration, moment, seconds_of
+from amends.cli.formatting import clock, duration, moment, seconds_of
 
 
 @pytest.mark.parametrize(

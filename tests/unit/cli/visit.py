@@ -5,9 +5,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from amends import Saga, Step, activity
-from amends.log import SagaLog
-from amends.payload import canonical_json
-from amends.states import SagaStatus
+from amends.definition.serialization import canonical_json
+from amends.definition.states import SagaStatus
+from amends.log.saga_log import SagaLog
 
 ERROR = canonical_json({"type": "Away", "message": "nobody answers\nat the bank"})
 

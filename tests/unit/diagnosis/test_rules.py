@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from amends.config import Settings
-from amends.diagnosis import broker, saga_log
-from amends.diagnosis.broker import BrokerUse
-from amends.diagnosis.destinations import Destination
-from amends.diagnosis.findings import Severity
-from amends.diagnosis.redis_server import RedisServer
+from amends.backend.settings import Settings
+from amends.diagnosis.deployment import broker_rules as broker
+from amends.diagnosis.deployment import log_rules as saga_log
+from amends.diagnosis.deployment.broker_rules import BrokerUse
+from amends.diagnosis.deployment.destinations import Destination
+from amends.diagnosis.deployment.findings import Severity
+from amends.diagnosis.deployment.redis_server import RedisServer
 
 SERVER = RedisServer(
     url="redis://log/1",

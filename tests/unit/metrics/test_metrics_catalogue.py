@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from amends.metrics.catalogue import METRICS
-from amends.metrics.families import Families
+from amends.telemetry.prometheus.catalogue import METRICS
+from amends.telemetry.prometheus.families import Families
 
 LABELS = {
     "saga",

@@ -5,11 +5,10 @@ from importlib.resources import files
 
 import pytest
 
-from amends import lua
-from amends.events import NAMES
-from amends.metrics import counted
-from amends.metrics.counted import ATTEMPT_BOUNDS, SAGA_BOUNDS, add_counted
-from amends.metrics.families import Families
+from amends.log.history import NAMES
+from amends.telemetry.prometheus import counters as counted
+from amends.telemetry.prometheus.counters import ATTEMPT_BOUNDS, SAGA_BOUNDS, add_counted
+from amends.telemetry.prometheus.families import Families
 
 TOLD_ELSEWHERE = {"saga.finished", "step.started", "step.compensating"}  # by ended, sagas and ran
 
@@ -119,7 +118,7 @@ def test_an_undo_has_a_histogram_of_its_own():
     ("name", "bounds"), [("SAGA_BOUNDS", SAGA_BOUNDS), ("ATTEMPT_BOUNDS", ATTEMPT_BOUNDS)]
 )
 def test_the_bounds_are_those_of_the_scripts(name, bounds):
-    text = (files(lua) / "moves.lua").read_text(encoding="utf-8")
+    text = (files("amends.log") / "lua" / "moves.lua").read_text(encoding="utf-8")
     [found] = re.findall(rf"local {name} = '([^']+)'", text)
     assert tuple(map(float, found.split())) == bounds
 

@@ -1,0 +1,67 @@
+"""The pydantic models that an activity's function takes and returns, as its annotations say."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, get_args, get_type_hints
+
+from pydantic import BaseModel
+
+from amends.definition.serialization import validated
+from amends.errors import DefinitionError
+
+
+def models_of(
+    function: Callable[..., Any], name: str
+) -> tuple[list[type[BaseModel]], type[BaseModel] | None]:
+    """Return the models that a function takes, and the one that it returns, if any. Raises `DefinitionError`.
+
+    The second that a compensation takes is a union, with None.
+    """
+    wanted = (
+        "an activity is a function of one pydantic model that returns one or None,"
+        " a compensation one of that model and of its output or None"
+    )
+    try:
+        hints = get_type_hints(function)
+    except NameError as error:
+        raise DefinitionError(
+            f"{name}: {error}, which an annotation says: import it where it runs too, not for type checkers alone"
+        ) from error
+    if inspect.iscoroutinefunction(function):
+        raise DefinitionError(f"{name} is async, and a Celery task runs to its end; {wanted}")
+    names = list(inspect.signature(function).parameters)
+    if len(names) not in (1, 2) or any(each not in hints for each in [*names, "return"]):
+        raise DefinitionError(f"{name}: {wanted}; annotate each")
+    first, output = hints[names[0]], hints["return"]
+    if not _is_model(first):
+        raise DefinitionError(f"{name}: {names[0]} is {first!r}, no pydantic model; {wanted}")
+    if output is not type(None) and not _is_model(output):
+        raise DefinitionError(f"{name} returns {output!r}, no pydantic model; {wanted}")
+    undone = [hints[each] for each in names[1:]]
+    if undone:
+        _check_compensation(name, names[1], undone[0], output)
+    return [first, *undone], None if output is type(None) else output
+
+
+def compensated_output(parameters: Sequence[Any], value: Any) -> Any:
+    """Build the second argument of a compensation that takes these: the output that it undoes, or None."""
+    if value is None:
+        return None
+    members = get_args(parameters[1]) or (parameters[1],)
+    return validated(next(each for each in members if each is not type(None)), value)
+
+
+def _check_compensation(name: str, parameter: str, undone: Any, output: Any) -> None:
+    members = get_args(undone) or (undone,)
+    models = [each for each in members if each is not type(None)]
+    if len(members) - len(models) != 1 or len(models) > 1 or not all(map(_is_model, models)):
+        raise DefinitionError(
+            f"{name}: {parameter} is {undone!r}, not a pydantic model or None: what a compensation"
+            " undoes may have no output that anybody knows of"
+        )
+    if output is not type(None):
+        raise DefinitionError(f"{name} returns {output!r}; a compensation returns None")
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

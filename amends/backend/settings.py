@@ -1,0 +1,146 @@
+"""The settings, read from Celery's own configuration, and the client that they lead to."""
+
+import difflib
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+from celery import Celery
+
+from amends.errors import ConfigurationError
+
+_PREFIX = "amends_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What ``amends_*`` in Celery's configuration says.
+
+    `backend` is the Redis URL of the saga log. `compensation_queue` is where undos and `advance`
+    are queued; None is the app's default queue. `max_countdown` is the longest wait, in seconds,
+    that is left to a message; a longer one is an entry of the log alone. `shards` is how many parts
+    the log has, fixed at its first use. `sweep_interval` is the seconds between two sweeps of a
+    worker. An attempt's soft time limit is its start-to-close timeout; `hard_limit_after` is how many
+    seconds later it is killed where the pool can, `give_up_after` how many seconds later the log gives
+    it up in any pool, which must be longer. A step that was claimed `poison_after` times by processes
+    that died of it is not tried again; a saga whose messages met so often a worker that does not know their task is stuck.
+    An ended saga is removed after `retention` seconds. With `monitor_events` each saga has a row of
+    its own in Flower and its like, where workers send the events of tasks. `health_file` is
+    touched by each worker while it lives.
+    """
+
+    backend: str
+    compensation_queue: str | None = None
+    max_countdown: float = 300.0
+    shards: int = 64
+    sweep_interval: float = 5.0
+    hard_limit_after: float = 10.0
+    give_up_after: float = 15.0
+    poison_after: int = 5
+    retention: float = 7 * 86400.0
+    monitor_events: bool = True
+    health_file: str | None = None
+
+
+class _Reading(NamedTuple):
+    """Settings as they were read, Celery's own that were asked for, and what they were read from."""
+
+    settings: Settings
+    celerys: dict[str, Any]
+    conf: Any
+    changes: dict[str, Any]
+    maps: list[Any]
+
+    def is_of(self, conf: Any) -> bool:
+        """Tell whether this configuration says the same still: changes are made in the first of its maps."""
+        return self.conf is conf and self.changes == conf.changes and self.maps == conf.maps
+
+
+_readings: dict[Celery, _Reading] = {}
+
+
+def settings_of(app: Celery) -> Settings:
+    """Read the settings of a Celery app.
+
+    They are asked for several times a message, and read anew only where something in ``app.conf`` was set since.
+    Raises `ConfigurationError` for a setting that is unknown or no number where one is needed, and
+    where `amends_backend` is missing.
+    """
+    return _reading_of(app).settings
+
+
+def celery_setting(app: Celery, name: str) -> Any:
+    """Read one of Celery's own settings, which takes Celery longer than all that it decides on."""
+    kept = _reading_of(app).celerys
+    if name not in kept:
+        kept[name] = app.conf[name]
+    return kept[name]
+
+
+def _reading_of(app: Celery) -> _Reading:
+    conf: Any = app.conf
+    reading = _readings.get(app)
+    if reading is None or not reading.is_of(conf):
+        settings = _read(app)
+        reading = _Reading(settings, {}, conf, dict(conf.changes), list(conf.maps))
+        _readings[app] = reading
+    return reading
+
+
+def _read(app: Celery) -> Settings:
+    known = {field.name for field in fields(Settings)}
+    given = _given(app)
+    for name in given.keys() - known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = (
+            f"did you mean {_PREFIX}{close[0]}?" if close else f"known: {', '.join(sorted(known))}"
+        )
+        raise ConfigurationError(
+            f"unknown setting {_PREFIX}{name} in Celery's configuration; {hint}"
+        )
+    if not given.get("backend"):
+        if app.main == "default":  # Celery's stand-in, which would try amqp on localhost
+            raise ConfigurationError(
+                "no Celery app is current in this thread: import the module that makes yours first,"
+                " and for other threads call app.set_default() there"
+            )
+        raise ConfigurationError(
+            f"the Celery app {app.main!r} has no amends_backend: set it to the Redis URL of the saga log,"
+            " like redis://localhost:6379/1"
+        )
+    settings = Settings(**given)
+    _check(settings)
+    return settings
+
+
+def is_configured(app: Celery) -> bool:
+    """Tell whether anything of ours is set, be it wrong."""
+    return bool(_given(app))
+
+
+def _check(settings: Settings) -> None:
+    for field in fields(Settings):
+        value = getattr(settings, field.name)
+        if field.type is bool and not isinstance(value, bool):
+            raise ConfigurationError(f"{_PREFIX}{field.name} is {value!r}, not True or False")
+        if field.type not in (int, float):
+            continue
+        if not isinstance(value, int | field.type) or isinstance(value, bool) or value <= 0:
+            whole = "a whole" if field.type is int else "a"
+            raise ConfigurationError(
+                f"{_PREFIX}{field.name} is {value!r}, not {whole} number above 0"
+            )
+    if settings.give_up_after <= settings.hard_limit_after:
+        raise ConfigurationError(
+            f"{_PREFIX}give_up_after is {settings.give_up_after}, not more than"
+            f" {_PREFIX}hard_limit_after, {settings.hard_limit_after}: a killed attempt has to be dead first"
+        )
+
+
+def _given(app: Celery) -> dict[str, Any]:
+    """Read what is set, without the prefix; under a namespace (Django's ``CELERY_``) too."""
+    keys = list(app.conf)  # loads the configuration, and only then is there a namespace
+    namespace = app.conf.prefix or ""
+    names = {key.removeprefix(namespace).lower() for key in keys if _PREFIX in key.lower()}
+    return {
+        name.removeprefix(_PREFIX): app.conf[name] for name in names if name.startswith(_PREFIX)
+    }

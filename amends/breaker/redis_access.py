@@ -1,0 +1,137 @@
+"""Redis as breakers need it: it is asked once, not for long, and left alone after an error."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Final, TypeVar
+
+import redis
+from redis.exceptions import NoScriptError, RedisError
+
+from amends.backend.client import impatient_client_of
+from amends.backend.scripts import DIGESTS, SCRIPTS
+from amends.breaker.connection import Lines
+
+T = TypeVar("T")
+
+_FIRST_REST: Final = 1.0
+_LONGEST_REST: Final = 30.0
+
+_logger = logging.getLogger(__name__)
+
+
+class Away(Exception):  # noqa: N818 - it never leaves this package
+    """Redis is away, and is asked again in `retry_after` seconds."""
+
+    def __init__(self, reason: str, retry_after: float) -> None:
+        super().__init__(reason, retry_after)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class Reach:
+    """The way of this process to Redis, for all of its breakers.
+
+    After an error Redis is left alone for 1, 2, 4 ... 30 s; then one caller tries, and the others go on
+    without. Whatever Redis answers but a result is an error: a guarded call must not suffer from it.
+    """
+
+    def __init__(self, client: redis.Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client: Any = client  # redis-py leaves open whether replies are str
+        self._lines = Lines(client)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._errors = 0
+        self._rests_until = 0.0
+        self._reason = ""
+
+    def ask(self, command: Callable[[Any], T]) -> T:
+        """Return what `command` gets from the client, after all that was reported. Raises `Away`."""
+
+        def ask(client: Any) -> T:
+            self._lines.settle()
+            return command(client)
+
+        return self._try(ask)
+
+    def _try(self, command: Callable[[Any], T]) -> T:
+        errors = self._errors
+        if errors:
+            self._take_turn()
+        try:
+            answer = self._attempt(command)
+        except (RedisError, OSError) as error:
+            raise self._left_alone(errors, error) from error
+        if errors:
+            self._errors = 0
+            _logger.info("Redis answers circuit breakers again")
+        return answer
+
+    def send(self, *commands: tuple[str, ...]) -> list[Any]:
+        """Send plain commands in one go, and return what Redis answers to each, as it is.
+
+        They may be sent twice, where a connection turns out to be closed. Raises `Away`.
+        """
+        return self._try(lambda _client: self._lines.exchange(commands))
+
+    def report(self, *command: str) -> None:
+        """Send a plain command and do not wait for the answer: whatever comes next from this process does.
+
+        It may be sent twice, where a connection turns out to be closed. Raises `Away`.
+        """
+        if self._errors:  # only an answer tells that Redis is back
+            self.send(command)
+        else:
+            self._try(lambda _client: self._lines.report(command))
+
+    def call(self, name: str, keys: Sequence[str], *arguments: Any) -> list[str]:
+        """Run a script. Raises `Away`."""
+
+        def run(client: Any) -> Any:
+            try:
+                return client.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
+            except NoScriptError:  # the first time, or Redis was restarted
+                return client.eval(SCRIPTS[name], len(keys), *keys, *arguments)
+
+        answer: list[str] = self.ask(run)
+        return answer
+
+    def _attempt(self, command: Callable[[Any], T]) -> T:
+        return command(self._client)
+
+    def _take_turn(self) -> None:
+        """Let one caller try when the rest is over, and send the others on."""
+        now = self._clock()
+        with self._lock:  # held for these lines, never for an answer
+            if now < self._rests_until:
+                raise Away(self._reason, self._rests_until - now)
+            self._rests_until = now + _rest_after(self._errors)
+
+    def _left_alone(self, errors: int, error: Exception) -> Away:
+        with self._lock:
+            if self._errors == errors:  # else another caller of the same moment has said so
+                self._errors = errors + 1
+                rest = _rest_after(errors)
+                self._rests_until = self._clock() + rest
+                self._reason = str(error) or type(error).__name__
+                _logger.warning(
+                    "circuit breakers leave Redis alone for %g s: %s", rest, self._reason
+                )
+            return Away(self._reason, max(0.0, self._rests_until - self._clock()))
+
+
+def _rest_after(errors: int) -> float:
+    return min(_FIRST_REST * 2.0 ** min(errors, 10), _LONGEST_REST)
+
+
+def reach_of(backend: str) -> Reach:
+    """Return this process's way to the Redis at this URL."""
+    return _reach(backend, os.getpid())
+
+
+@cache
+def _reach(backend: str, pid: int) -> Reach:  # noqa: ARG001 - a forked child gets its own
+    return Reach(impatient_client_of(backend))

@@ -1,0 +1,109 @@
+"""What became of an act, saga by saga."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+
+from amends.cli.exit_codes import Exit
+from amends.cli.formatting import state_cell
+from amends.cli.output import Output
+from amends.cli.table import Cell, Column
+from amends.errors import LogUnavailable
+from amends.log.queries.listing import store_of
+from amends.log.queries.summary import Place, Places
+from amends.saga.bulk import Operation, Result, Verdict
+
+_STYLES: Final[dict[str, dict[str, Any]]] = {"done": {"fg": "green"}, "refused": {"fg": "yellow"}}
+_EXITS: Final = {
+    Verdict.DONE: Exit.OK,
+    Verdict.REFUSED: Exit.REFUSED,
+    Verdict.UNKNOWN: Exit.UNKNOWN,
+    Verdict.UNAVAILABLE: Exit.UNAVAILABLE,
+    Verdict.NOT_TRIED: Exit.UNAVAILABLE,
+}
+
+
+def tell_results(output: Output, operation: Operation, results: Sequence[Result]) -> Exit:
+    """Print what became of an act on each saga, and return the exit code: 0 only if all were done."""
+    now = _statuses(output, results)
+    if output.as_json:
+        _print_json(output, operation, results, now)
+    elif len(results) == 1:
+        _print_one(output, results[0], now)
+    else:
+        _print_many(output, results, now)
+    unsent = [each for each in results if not each.is_published]
+    if unsent:
+        click.secho(
+            f"The broker is away: {len(unsent)} of them go on when a worker's sweep comes to them.",
+            fg="yellow",
+            err=True,
+        )
+    codes = {_EXITS[each.verdict] for each in results}
+    if len(codes) == 1 and (len(results) == 1 or codes <= {Exit.OK, Exit.UNAVAILABLE}):
+        return codes.pop()
+    return Exit.ATTENTION
+
+
+def _statuses(output: Output, results: Sequence[Result]) -> dict[str, Place | None]:
+    """Look where they are now."""
+    ids = [each.id for each in results]
+    try:
+        return dict(zip(ids, Places(store_of(output.app)).place_sagas(ids), strict=True))
+    except LogUnavailable:
+        return dict.fromkeys(ids)
+
+
+def _print_one(output: Output, result: Result, now: dict[str, Place | None]) -> None:
+    place = now[result.id]
+    if result.verdict is not Verdict.DONE:
+        verdict = click.style(result.verdict.replace("_", " "), fg="red", bold=True)
+        click.echo(f"{result.id}: {verdict}: {result.reason}", err=True)
+        return
+    where = f" It is {_status(place)} now." if place else ""
+    output.line(f"{result.id}: {click.style('done', fg='green')}.{where}")
+
+
+def _print_many(output: Output, results: Sequence[Result], now: dict[str, Place | None]) -> None:
+    columns: list[Column | str] = [Column("id", may_shrink=True), "result", "now"]
+    if any(each.reason for each in results):
+        columns.append(Column("why not", may_shrink=True))
+    rows: list[list[Cell | str]] = []
+    for each in results:
+        place, verdict = now[each.id], each.verdict.replace("_", " ")
+        status = state_cell(place.status, _status(place)) if place else ""
+        rows.append(
+            [each.id, Cell(verdict, _STYLES.get(verdict, {"fg": "red"})), status, each.reason or ""]
+        )
+    output.table(columns, [row[: len(columns)] for row in rows])
+    counts = Counter(each.verdict for each in results)
+    output.line(
+        ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts.items())
+    )
+
+
+def _status(place: Place) -> str:
+    return f"{place.status}, paused" if place.paused else str(place.status)
+
+
+def _print_json(
+    output: Output,
+    operation: Operation,
+    results: Sequence[Result],
+    now: dict[str, Place | None],
+) -> None:
+    document = [
+        {
+            "id": each.id,
+            "result": each.verdict,
+            "reason": each.reason,
+            "published": each.is_published,
+            "status": place.status if (place := now[each.id]) else None,
+        }
+        for each in results
+    ]
+    output.json(
+        {"act": operation.act, "by": operation.by, "why": operation.why, "results": document}
+    )

@@ -1,0 +1,106 @@
+"""One saga: where it is, and what happened to it."""
+
+from collections.abc import Iterator
+from time import sleep
+from typing import Any, Final
+
+import click
+
+from amends.cli.command import command
+from amends.cli.exit_codes import Exit
+from amends.cli.formatting import clock_time, date
+from amends.cli.json_documents import event_json, payloads, saga_json
+from amends.cli.output import Output
+from amends.cli.step_tree import payload_lines, saga_lines
+from amends.cli.table import Cell, Column
+from amends.definition.serialization import canonical_json, error_text
+from amends.definition.states import ENDED, SagaStatus
+from amends.log.answers import Standing
+from amends.log.history import Event
+
+_LOOK_EVERY: Final = 0.5  # seconds
+
+
+@command("show")
+@click.argument("saga_id")
+@click.option("--follow", is_flag=True, help="Show how it goes on, until it ends or is stuck.")
+@click.option("--input", "with_input", is_flag=True, help="Show its input, which may be private.")
+@click.option("--output", "with_output", is_flag=True, help="Show its steps' outputs, too.")
+def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) -> Exit:
+    """Show one saga: its steps with do and undo.
+
+    Exit code 1 if it is stuck. With --follow a terminal shows it anew as it goes, a pipe gets its events line by
+    line, and with --json a document each time it has changed.
+    """
+    told = 0
+    for standing in _looks(output, saga_id, follow=follow):
+        news, told = standing.history[told:], len(standing.history)
+        shown = payloads(standing, **private)
+        if output.as_json:
+            if news:
+                output.json(saga_json(standing) | shown)
+        elif output.is_terminal or not follow:
+            output.screen(
+                [*saga_lines(standing, width=output.width), *payload_lines(shown)], anew=follow
+            )
+        else:
+            for event in news:
+                output.line("  ".join(cell.text for cell in _event_row(event, dated=True)).rstrip())
+    if standing.entry.status is not SagaStatus.STUCK:
+        return Exit.OK
+    if not output.as_json:
+        again = output.command_line("explain", saga_id)
+        output.line(f"\nWhy it is stuck, and what you can do: {again}", dim=True)
+    return Exit.ATTENTION
+
+
+@command("history")
+@click.argument("saga_id")
+def show_history(output: Output, *, saga_id: str) -> None:
+    """Show what happened to a saga, in order; times are UTC.
+
+    With --json, one line for each event: at, name, record and details.
+    """
+    events = output.log.read_history(saga_id)
+    if output.as_json:
+        for event in events:
+            output.json(event_json(event))
+        return
+    columns = [Column("at"), Column("event"), Column("record"), Column("details", may_drop=True)]
+    output.table(columns, [*_dated(events)])
+
+
+def _looks(output: Output, saga_id: str, *, follow: bool) -> Iterator[Standing]:
+    """Look at a saga; where it is followed, again and again until it ends or is stuck."""
+    while True:
+        standing = output.log.examine_saga(saga_id)
+        yield standing
+        if not follow or standing.entry.status in {*ENDED, SagaStatus.STUCK}:
+            return
+        sleep(_LOOK_EVERY)
+
+
+def _dated(events: list[Event]) -> Iterator[list[Cell]]:
+    """Give a row for each event, and before the first one of a day its date."""
+    day = ""
+    for event in events:
+        if date(event.at) != day:
+            day = date(event.at)
+            yield [Cell(day, {"dim": True})]
+        yield _event_row(event)
+
+
+def _event_row(event: Event, *, dated: bool = False) -> list[Cell]:
+    at = f"{date(event.at)} {clock_time(event.at)}" if dated else clock_time(event.at)
+    details = ", ".join(f"{name} {_detail(name, value)}" for name, value in event.details.items())
+    return [Cell(at, {"dim": True}), Cell(event.name), Cell(event.record or ""), Cell(details)]
+
+
+def _detail(name: str, value: Any) -> str:
+    if name == "wait":
+        return f"{value / 1000:g}s"
+    if isinstance(value, dict) and {"type", "message"} <= value.keys():
+        text = error_text(canonical_json(value)) or ""
+    else:
+        text = value if isinstance(value, str) else canonical_json(value)
+    return " ".join(text.split())

@@ -1,0 +1,106 @@
+"""Sagas as JSON documents, whose fields keep their names. Moments are UTC as text, time spans seconds."""
+
+from typing import Any
+
+from pydantic_core import from_json
+
+from amends.cli.formatting import moment
+from amends.cli.records import Record, at_hand, record_of, records_of
+from amends.definition.itinerary import StepPlan
+from amends.definition.serialization import error_text
+from amends.log.answers import Standing
+from amends.log.history import Event
+from amends.log.queries.summary import Place
+from amends.saga.snapshot import snapshot_of
+
+
+def saga_json(standing: Standing) -> dict[str, Any]:
+    """Give a saga with its steps, without what is private."""
+    entry, snapshot = standing.entry, snapshot_of(standing.entry)
+
+    def at(name: str) -> str | None:
+        return moment(int(entry.fields[name]) / 1000) if name in entry.fields else None
+
+    return {
+        "id": entry.id,
+        "saga": entry.itinerary.saga,
+        "status": entry.status,
+        "direction": entry.fields["direction"],
+        "paused": "paused" in entry.fields,
+        "paused_since": at("paused"),
+        "outcome": snapshot.outcome,
+        "reason": snapshot.reason,
+        "error": error_text(entry.fields.get("error")),
+        "record": at_hand(standing),
+        "created": at("created"),
+        "deadline": at("deadline"),
+        "ended": at("ended"),
+        "now": moment(standing.now),
+        "events": len(standing.history),
+        "steps": [
+            _step_json(standing, step, snapshot.steps[step.name].state)
+            for step in entry.itinerary.steps
+        ],
+    }
+
+
+def _step_json(standing: Standing, step: StepPlan, state: str) -> dict[str, Any]:
+    paths = [
+        path for path in standing.entry.itinerary.records if path.partition(":")[0] == step.name
+    ]
+    records = [record_json(record_of(standing, path)) for path in paths]
+    return {"name": step.name, "state": state, "records": records}
+
+
+def record_json(record: Record) -> dict[str, Any]:
+    """Give one record of a saga, without its output."""
+    return {
+        "record": record.path,
+        "task": record.task,
+        "state": record.state,
+        "attempts": record.attempts,
+        "wait": record.wait,
+        "running_for": record.claimed,
+        "given_up_in": record.time_left,
+        "owner": record.owner,
+        "error": record.error,
+    }
+
+
+def payloads(standing: Standing, *, with_input: bool, with_output: bool) -> dict[str, Any]:
+    """Give what is private and was asked for: the saga's input, and the outputs by record."""
+    found: dict[str, Any] = {}
+    if with_input:
+        found["input"] = from_json(standing.entry.fields["input"])
+    if with_output:
+        given = [(record.path, record.output) for record in records_of(standing)]
+        found["outputs"] = {path: from_json(text) for path, text in given if text is not None}
+    return found
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """Give one event of a history."""
+    details = dict(event.details)
+    return {"at": moment(event.at), "name": event.name, "record": event.record, "details": details}
+
+
+def place_json(place: Place) -> dict[str, Any]:
+    """Give the fields of a saga in a list."""
+    return {
+        "id": place.id,
+        "saga": place.saga,
+        "status": place.status,
+        "paused": place.paused,
+        "outcome": place.outcome,
+        "reason": place.reason,
+        "step": place.step,
+        "record": place.record,
+        "state": place.state,
+        "attempts": place.attempts,
+        "wait": place.wait,
+        "error": place.error,
+        "age": round(place.age, 3),
+        "since": moment(place.since),
+        "created": moment(place.created),
+        "events": place.events,
+    }

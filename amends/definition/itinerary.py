@@ -1,0 +1,180 @@
+"""A saga's definition as data: what the log keeps, and a worker without the code needs.
+
+A record is named by its path: ``<step>``, ``<step>:fallback``, ``<step>:undo`` or
+``<step>:fallback:undo``. Messages carry it, and the saga's id with it is the idempotency key.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from amends.definition.retry_policy import RetryPolicy
+from amends.definition.serialization import canonical_json
+
+FALLBACK: Final = ":fallback"
+UNDO: Final = ":undo"
+
+
+Sources = Mapping[str, Mapping[str, Any] | None]
+"""JSON objects by the name of where they come from: ``input``, ``saga`` or a step."""
+
+
+def fill(fields: Mapping[str, str], sources: Sources) -> dict[str, Any]:
+    """Fill each field from its path, ``<source>.<field>``; a source that is None gives None."""
+    filled: dict[str, Any] = {}
+    for field, path in fields.items():
+        name, _, key = path.partition(".")
+        source = sources[name]
+        if source is None:
+            filled[field] = None
+        elif key in source:
+            filled[field] = source[key]
+    return filled
+
+
+class _Plan(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ActivityPlan(_Plan):
+    """One activity of a step: its Celery task, its limits, and where its input comes from."""
+
+    task: str
+    queue: str | None
+    priority: int | None
+    start_to_close_timeout: float
+    max_attempts: int | None
+    initial_interval: float
+    max_interval: float
+    backoff_coefficient: float
+    jitter: float
+    inputs: dict[str, str]
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """The retry policy, but for `non_retryable`: the classes are the activity's."""
+        return RetryPolicy(
+            max_attempts=self.max_attempts,
+            initial_interval=self.initial_interval,
+            max_interval=self.max_interval,
+            backoff_coefficient=self.backoff_coefficient,
+            jitter=self.jitter,
+        )
+
+
+class StepPlan(_Plan):
+    """One step: its activity, what stands in for it, what undoes it, and what its failure means."""
+
+    name: str
+    activity: ActivityPlan
+    fallback: ActivityPlan | None
+    compensation: ActivityPlan | None
+    on_failure: Literal["compensate", "continue"]
+    outcome: dict[str, str]
+
+    def outcome_of(self, error: type[BaseException]) -> str:
+        """Name the saga's outcome when this step ends it with such an error."""
+        for ancestor in error.__mro__:
+            if ancestor is not object and (name := self.outcome.get(class_name(ancestor))):
+                return name
+        return "failed"
+
+
+class RecordPlan(_Plan):
+    """One record of a step: what to call, and for an undo what it takes back."""
+
+    path: str
+    step: StepPlan
+    call: ActivityPlan
+    undoes: ActivityPlan | None
+
+    @property
+    def undoes_path(self) -> str:
+        """The path of the record that this one undoes."""
+        return self.path.removesuffix(UNDO)
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """Where the input comes from; an undo gets the input of what it undoes."""
+        return (self.undoes or self.call).inputs
+
+
+Dispatch = Literal["chain", "inline"]
+"""How the next step is reached: by a message of its own, or by the worker that did the one before."""
+
+
+class Itinerary(_Plan):
+    """A saga's stages, each holding one step today."""
+
+    saga: str
+    timeout: float | None
+    dispatch: Dispatch = "chain"
+    stages: tuple[tuple[StepPlan], ...]
+    output: dict[str, str]
+
+    @cached_property
+    def steps(self) -> tuple[StepPlan, ...]:
+        """All steps in order."""
+        return tuple(step for stage in self.stages for step in stage)
+
+    @cached_property
+    def records(self) -> Mapping[str, RecordPlan]:
+        """All records by path."""
+        return {record.path: record for step in self.steps for record in _records_of(step)}
+
+    def code_of(self, path: str) -> str:
+        """Tell what the scripts call a record: its step's number, f for a fallback, u for an undo."""
+        record = self.records[path]
+        number = self.steps.index(record.step) + 1
+        return f"{number}{'f' * (FALLBACK in path)}{'u' * bool(record.undoes)}"
+
+    @cached_property
+    def json_text(self) -> str:
+        """The itinerary as canonical JSON."""
+        return canonical_json(self.model_dump(mode="json"))
+
+    @cached_property
+    def digest(self) -> str:
+        """A name for exactly this itinerary."""
+        return hashlib.sha256(self.json_text.encode()).hexdigest()[:16]
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `json_text` wrote."""
+        return cls.model_validate_json(text)
+
+    @cached_property
+    def plan(self) -> str:
+        """What the scripts read: the records' codes, then a line for each, in the form that ``lua/saga.lua`` tells."""
+        codes = ",".join(map(self.code_of, self.records))
+        return "\n".join([codes, *map(self._plan_line, self.records.values()), ""])
+
+    def _plan_line(self, record: RecordPlan) -> str:
+        numbers = {step.name: str(n) for n, step in enumerate(self.steps, 1)} | {"input": "i"}
+        names = sorted({path.partition(".")[0] for path in record.inputs.values()})
+        sources = ",".join(numbers[name] for name in names)
+        limit = round(record.call.start_to_close_timeout * 1000)
+        flag = "c" if record.step.on_failure == "continue" else ""
+        return f"{record.path}|{self.code_of(record.path)}:{limit}:{sources}:{flag}"
+
+    def source_name(self, code: str) -> str:
+        """Name the source that scripts call by this code: a step's number, or i for the input."""
+        return "input" if code == "i" else self.steps[int(code) - 1].name
+
+
+def _records_of(step: StepPlan) -> Iterator[RecordPlan]:
+    for suffix, call in (("", step.activity), (FALLBACK, step.fallback)):
+        if call is None:
+            continue
+        path = step.name + suffix
+        yield RecordPlan(path=path, step=step, call=call, undoes=None)
+        if step.compensation:
+            yield RecordPlan(path=path + UNDO, step=step, call=step.compensation, undoes=call)
+
+
+def class_name(cls: type) -> str:
+    """Name a class in the log."""
+    return f"{cls.__module__}.{cls.__qualname__}"

@@ -1,0 +1,1 @@
+"""What would break sagas in an app as it is configured, deployed and connected."""

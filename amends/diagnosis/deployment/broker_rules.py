@@ -1,0 +1,155 @@
+"""What may be wrong with the broker, or with how it is used."""
+
+from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from celery import Celery
+from kombu.utils.url import maybe_sanitize_url
+
+from amends.backend.settings import Settings
+from amends.diagnosis.deployment.destinations import Destination
+from amends.diagnosis.deployment.findings import Problem, Rule, Unseen, error, warning
+from amends.diagnosis.deployment.redis_server import RedisServer, read_server
+
+_VISIBILITY: Final = {"redis": 3600.0, "sqs": 1800.0}  # the defaults of kombu
+_CONSUMER_TIMEOUT: Final = 1800.0  # RabbitMQ's default; it tells it to administrators alone
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerUse:
+    """How an app uses its broker. `kind` is kombu's driver type: redis, amqp, sqs ..."""
+
+    url: str
+    kind: str
+    options: Mapping[str, Any]
+    settings: Settings
+    destinations: Sequence[Destination]
+
+    @property
+    def longest(self) -> Destination | None:
+        """The task that may run for longest."""
+        return max(self.destinations, key=lambda each: each.limit, default=None)
+
+    @property
+    def held_for(self) -> float:
+        """Seconds that a worker may hold a message: its countdown, and until its hard limit."""
+        limit = self.longest.limit if self.longest else 0.0
+        return self.settings.max_countdown + limit + self.settings.hard_limit_after
+
+
+def read_broker_server(connection: Any) -> RedisServer | None:
+    """Ask a broker that is a Redis about itself. Raises redis-py's errors."""
+    if connection.transport.driver_type != "redis":
+        return None
+    return read_server(connection.default_channel.client, sanitized(connection.as_uri()))
+
+
+def use_of(app: Celery, settings: Settings, destinations: Sequence[Destination]) -> BrokerUse:
+    """Tell how an app uses its broker."""
+    connection: Any = app.connection_for_write()
+    return BrokerUse(
+        url=sanitized(connection.as_uri()),
+        kind=connection.transport.driver_type,
+        options=app.conf.broker_transport_options or {},
+        settings=settings,
+        destinations=destinations,
+    )
+
+
+def sanitized(url: str) -> str:
+    """Return a URL without its password."""
+    return str(maybe_sanitize_url(url))
+
+
+@warning("broker.visibility_timeout", fine="no message is delivered again while a worker holds it")
+def _visibility(use: BrokerUse) -> Iterator[Problem]:
+    if use.kind not in _VISIBILITY:
+        raise Unseen
+    timeout = float(use.options.get("visibility_timeout", _VISIBILITY[use.kind]))
+    where = "broker_transport_options"
+    if use.held_for > timeout:
+        longest = use.longest.task if use.longest else "none"
+        yield Problem(
+            what=f"the broker delivers a message again after {timeout:g} s (visibility_timeout), and a worker may hold one"
+            f" for {use.held_for:g} s (amends_max_countdown, and the limits of {longest})",
+            where=where,
+            remedy=f"set visibility_timeout to more than {use.held_for:g}, or amends_max_countdown to less",
+        )
+    elif use.settings.max_countdown > timeout / 2:
+        yield Problem(
+            what=f"amends_max_countdown, {use.settings.max_countdown:g} s, is more than half of the broker's"
+            f" visibility_timeout, {timeout:g} s: waiting messages are delivered again, and again",
+            where=where,
+            remedy=f"set amends_max_countdown to {timeout / 2:g} or less; longer waits are left to the saga log",
+        )
+
+
+@warning("broker.consumer_timeout", fine="no message is held for longer than RabbitMQ allows")
+def _consumer_timeout(use: BrokerUse) -> Iterator[Problem]:
+    if use.kind != "amqp":
+        raise Unseen
+    if use.held_for > _CONSUMER_TIMEOUT:
+        longest = use.longest.task if use.longest else "none"
+        yield Problem(
+            what=f"a worker may hold a message for {use.held_for:g} s (amends_max_countdown, and the limits of {longest}),"
+            " and RabbitMQ closes the channel of one that does so for longer than its consumer_timeout, 30 minutes unless it"
+            " was told otherwise",
+            where=use.url,
+            remedy=f"set consumer_timeout in rabbitmq.conf to more than {use.held_for * 1000:.0f} ms",
+        )
+
+
+@warning("broker.socket_timeout", fine="nothing waits without end for a broker that hangs")
+def _socket_timeout(use: BrokerUse) -> Iterator[Problem]:
+    if use.kind != "redis":
+        raise Unseen
+    if not use.options.get("socket_timeout"):
+        yield Problem(
+            what="whoever publishes to a broker that hangs waits without end",
+            where="broker_transport_options",
+            remedy="set socket_timeout and socket_connect_timeout there, to 5 s or so",
+        )
+
+
+@error("broker.queues", fine="every task has a queue that the app knows")
+def _undeclared(use: BrokerUse) -> Iterator[Problem]:
+    for each in use.destinations:
+        if each.error:
+            yield Problem(
+                what=f"{each.task} cannot be sent: {each.error}",
+                where="task_queues, task_routes",
+                remedy="name its queue in task_queues, or set task_create_missing_queues",
+            )
+
+
+@warning("broker.eviction", fine="the broker's Redis evicts nothing")
+def _eviction(server: RedisServer) -> Iterator[Problem]:
+    if server.eviction_policy is None:
+        raise Unseen
+    if server.eviction_policy != "noeviction":
+        yield Problem(
+            what=f"the broker's Redis has maxmemory-policy {server.eviction_policy}: when it is full it evicts messages, and"
+            " each of their sagas waits until a sweep finds that out",
+            where=server.url,
+            remedy="set maxmemory-policy to noeviction",
+        )
+
+
+@error("broker.away", fine="the broker answers")
+def away(reason: str) -> Iterator[Problem]:
+    """Say why the broker was not found."""
+    if reason:
+        yield Problem(
+            what=f"the broker cannot be reached: {reason}",
+            where="broker_url",
+            remedy="start it, or set broker_url to where it is; sagas that were started meanwhile run when it is back",
+        )
+
+
+RULES: Final[Sequence[Rule[BrokerUse]]] = (
+    *(_visibility, _consumer_timeout, _socket_timeout, _undeclared),
+)
+SERVER_RULES: Final[Sequence[Rule[RedisServer]]] = (_eviction,)

@@ -1,0 +1,79 @@
+"""Which tasks sagas need, and which queues their messages go to."""
+
+from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery
+
+from amends.activities.definition import Compensation
+from amends.activities.task import ActivityTask
+from amends.definition.itinerary import Itinerary, RecordPlan
+from amends.dispatch.messages import ADVANCE
+from amends.dispatch.routing import compensation_queue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """A task, and the queue its messages go to: None where a route names none.
+
+    `error` tells why it cannot be sent there. `limit` is its start-to-close timeout. `sagas` are ids of live sagas whose
+    definitions name it; none for one that this process defines.
+    """
+
+    task: str
+    queue: str | None
+    error: str = ""
+    limit: float = 0.0
+    sagas: Sequence[str] = ()
+
+
+def own_tasks(app: Celery) -> dict[str, Any]:
+    """Find the engine's tasks in an app, by name."""
+    return {
+        name: task
+        for name, task in app.tasks.items()
+        if isinstance(task, ActivityTask) or name == ADVANCE
+    }
+
+
+def destinations_here(app: Celery) -> Iterator[Destination]:
+    """Yield where the tasks go that this process defines."""
+    for name, task in sorted(own_tasks(app).items()):
+        if name == ADVANCE:
+            yield _destination(app, name, compensation_queue(app))
+            continue
+        activity = task.activity
+        undoes = isinstance(activity, Compensation)
+        queue = activity.queue or (compensation_queue(app) if undoes else None)
+        yield _destination(app, name, queue, limit=activity.start_to_close_timeout)
+
+
+def destinations_in_use(
+    app: Celery, in_use: Sequence[tuple[Itinerary, Sequence[str]]]
+) -> Iterator[Destination]:
+    """Yield where the tasks go that the definitions of live sagas name."""
+    for itinerary, sagas in in_use:
+        for record in itinerary.records.values():
+            call = record.call
+            queue = _queue_wanted(app, record)
+            yield _destination(
+                app, call.task, queue, limit=call.start_to_close_timeout, sagas=sagas
+            )
+
+
+def _queue_wanted(app: Celery, record: RecordPlan) -> str | None:
+    return record.call.queue or (compensation_queue(app) if record.undoes else None)
+
+
+def _destination(
+    app: Celery, task: str, queue: str | None, *, limit: float = 0.0, sagas: Sequence[str] = ()
+) -> Destination:
+    try:
+        routed = app.amqp.router.route({"queue": queue} if queue else {}, task).get("queue")
+    except Exception as error:  # noqa: BLE001 - Celery's QueueNotFound, or whatever a route of the app raises
+        return Destination(task=task, queue=queue, error=repr(error), limit=limit, sagas=sagas)
+    name = getattr(routed, "name", None)
+    return Destination(task=task, queue=name, limit=limit, sagas=sagas)

@@ -1,0 +1,172 @@
+"""The examination of an app: its configuration, its saga log, its broker and its workers."""
+
+from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Generic, TypeVar
+
+from celery import Celery
+
+from amends.backend.settings import Settings, settings_of
+from amends.diagnosis.deployment import broker_rules as broker
+from amends.diagnosis.deployment import log_rules as saga_log
+from amends.diagnosis.deployment import options
+from amends.diagnosis.deployment import worker_rules as crew
+from amends.diagnosis.deployment.destinations import (
+    Destination,
+    destinations_here,
+    destinations_in_use,
+)
+from amends.diagnosis.deployment.findings import (
+    Diagnosis,
+    Facts,
+    Finding,
+    Problem,
+    Rule,
+    Severity,
+    error,
+)
+from amends.diagnosis.deployment.redis_server import RedisServer
+from amends.diagnosis.deployment.worker_inspection import Worker, ask_workers
+from amends.dispatch.broker import connected
+from amends.errors import ConfigurationError
+
+T = TypeVar("T")
+
+LONGEST: Final = 6.0
+"""Seconds after which what has not answered is away."""
+_WORST_FIRST: Final = (Severity.ERROR, Severity.WARNING, Severity.OK)
+
+
+@error("config.invalid", fine="the settings are valid")
+def _configuration(reason: str) -> Iterator[Problem]:
+    if reason:
+        yield Problem(what=reason, where="Celery's configuration", remedy="correct it")
+
+
+@error("config.imports", fine="the app's modules can be imported")
+def _imports(reason: str) -> Iterator[Problem]:
+    if reason:
+        yield Problem(
+            what=f"a module that the app names cannot be imported: {reason}",
+            where="imports, include, autodiscover_tasks",
+            remedy="correct it: no worker starts with it",
+        )
+
+
+_OUTSIDE: Final[Sequence[Rule[str]]] = (_configuration, _imports, saga_log.away, broker.away)
+CODES: Final[dict[str, Severity]] = {
+    rule.code: rule.severity
+    for rules in (
+        *(_OUTSIDE, (saga_log.in_process,), saga_log.RULES, saga_log.SERVER_RULES),
+        options.RULES,
+        *(broker.RULES, broker.SERVER_RULES, crew.PRESENCE, crew.RULES),
+    )
+    for rule in rules
+}
+"""The code of every rule there is, and how bad its breach is."""
+
+
+def examine(app: Celery) -> Diagnosis:
+    """Examine an app in a few seconds, and change nothing. Whatever is away is a finding, and no error."""
+    findings = sorted(_examine(app), key=lambda each: _WORST_FIRST.index(each.severity))
+    return Diagnosis(findings=tuple(findings))
+
+
+def _examine(app: Celery) -> Iterator[Finding]:
+    try:
+        app.loader.import_default_modules()
+    except Exception as failure:  # noqa: BLE001 - a module may raise anything
+        yield from _imports.apply(f"{type(failure).__name__}: {failure}")
+    else:
+        yield from _imports.apply("")
+    try:
+        settings = settings_of(app)
+    except ConfigurationError as failure:
+        yield from _configuration.apply(str(failure))
+        return
+    yield from _configuration.apply("")
+    yield from saga_log.in_process.apply(settings)
+    yield from _examine_surroundings(app, settings)
+
+
+def _examine_surroundings(app: Celery, settings: Settings) -> Iterator[Finding]:
+    look_at_log = _Look(lambda: _look_at_log(settings))
+    look_at_broker = _Look(lambda: _look_at_broker(app, look_at_log))
+    log, (server, answered) = look_at_log.result, look_at_broker.result or (None, None)
+    if not saga_log.is_in_process(settings):
+        yield from saga_log.away.apply(look_at_log.error)
+    if log:
+        yield from _apply(saga_log.RULES, log)
+        yield from _apply(saga_log.SERVER_RULES, log.server)
+    destinations: list[Destination] = [
+        *destinations_here(app),
+        *destinations_in_use(app, log.in_use if log else ()),
+    ]
+    yield from _apply(options.RULES, options.options_of(app, answered or ()))
+    yield from broker.away.apply(look_at_broker.error)
+    if use := _Look(lambda: broker.use_of(app, settings, destinations)).result:
+        yield from _apply(broker.RULES, use)
+    if server:
+        yield from _apply(broker.SERVER_RULES, server)
+    if answered is not None:
+        heartbeats = log.heartbeats if log else None
+        found = crew.Crew(workers=answered, heartbeats=heartbeats, destinations=destinations)
+        yield from _apply(crew.PRESENCE, found)
+        if answered:
+            yield from _apply(crew.RULES, found)
+
+
+def _look_at_log(settings: Settings) -> saga_log.LogState | None:
+    return None if saga_log.is_in_process(settings) else saga_log.read_log(settings)
+
+
+def _look_at_broker(
+    app: Celery, log: _Look[saga_log.LogState | None]
+) -> tuple[RedisServer | None, list[Worker]]:
+    # Kombu ends a connection to Redis when its last BRPOP has ended, by default of 1 s.
+    options = {"polling_interval": 0.1}
+    with connected(app.connection_for_write(transport_options=options)) as connection:
+        server = broker.read_broker_server(connection)
+        heartbeats = log.result.heartbeats if log.result else None
+        beating = crew.Crew(workers=(), heartbeats=heartbeats, destinations=()).alive
+        nodes = [each.node for each in beating if each.node]
+        return server, ask_workers(app, connection, nodes)
+
+
+def _apply(rules: Iterable[Rule[Facts]], facts: Facts) -> Iterator[Finding]:
+    for rule in rules:
+        yield from rule.apply(facts)
+
+
+class _Look(Generic[T]):
+    """Looks at something in a thread: what hangs there neither keeps the examination nor its process."""
+
+    def __init__(self, look: Callable[[], T]) -> None:
+        self._until = time.monotonic() + LONGEST
+        self._result: T | None = None
+        self._error = f"no answer within {LONGEST:g} s"
+        self._thread = threading.Thread(target=self._run, args=(look,), daemon=True)
+        self._thread.start()
+
+    def _run(self, look: Callable[[], T]) -> None:
+        try:
+            self._result = look()
+        except Exception as failure:  # noqa: BLE001 - each library has its own for what is away
+            self._error = str(failure) or type(failure).__name__
+        else:
+            self._error = ""
+
+    @property
+    def result(self) -> T | None:
+        """What was seen, when that is known; None where it is away."""
+        self._thread.join(max(0.0, self._until - time.monotonic()))
+        return self._result
+
+    @property
+    def error(self) -> str:
+        """Why nothing was seen, or ''."""
+        self._thread.join(max(0.0, self._until - time.monotonic()))
+        return self._error

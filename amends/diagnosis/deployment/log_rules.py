@@ -1,0 +1,272 @@
+"""What may be wrong with the saga log's Redis."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kombu.utils.url import maybe_sanitize_url
+
+from amends.backend.client import client_of, impatient_client_of
+from amends.backend.settings import Settings
+from amends.definition.itinerary import Itinerary
+from amends.definition.states import SagaStatus
+from amends.diagnosis.deployment.findings import (
+    Finding,
+    Problem,
+    Rule,
+    Severity,
+    Unseen,
+    error,
+    warning,
+)
+from amends.diagnosis.deployment.redis_server import RedisServer, read_server
+from amends.log.heartbeats import Heartbeat
+from amends.log.saga_log import SagaLog
+from amends.log.store import Store
+
+PATIENCE: Final = 1.0
+"""Seconds that one answer of a Redis is waited for."""
+OLDEST_REDIS: Final = (6, 2)
+_SLOW: Final = 0.1  # seconds; a circuit breaker waits for 0.25 s
+_NEARLY_FULL: Final = 0.85
+_LOOKED_AT: Final = 20  # live sagas of each shard and status
+_LIVE: Final = (
+    SagaStatus.STUCK,
+    SagaStatus.PENDING,
+    SagaStatus.RUNNING,
+    SagaStatus.COMPENSATING,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogState:
+    """The saga log as it was found.
+
+    `shards` is how many it has, None before its first use; `heartbeats` is None where they cannot be read. `in_use` has the definitions of live sagas, each with the
+    ids of some that it belongs to; where there are many sagas, of the oldest.
+    """
+
+    settings: Settings
+    server: RedisServer
+    shards: int | None
+    heartbeats: Sequence[Heartbeat] | None
+    in_use: Sequence[tuple[Itinerary, Sequence[str]]]
+
+
+def is_in_process(settings: Settings) -> bool:
+    """Tell whether the log is none but for tests."""
+    return settings.backend.startswith("memory://")
+
+
+def address_of(settings: Settings) -> str:
+    """Name the log without its password."""
+    return str(maybe_sanitize_url(settings.backend))
+
+
+def is_cluster(server: RedisServer) -> bool:
+    """Tell whether a Redis is a part of a cluster."""
+    return bool(server.info.get("cluster_enabled"))
+
+
+def read_log(settings: Settings) -> LogState:
+    """Look at the saga log, and change nothing. Raises `LogUnavailable`, and redis-py's errors."""
+    client = impatient_client_of(settings.backend, patience=PATIENCE)
+    server = read_server(client, address_of(settings))
+    if is_cluster(server):  # which would answer for a part of the log alone
+        return LogState(settings=settings, server=server, shards=None, heartbeats=None, in_use=())
+    store = Store(client, shards=settings.shards)
+    stored: str | None = store.read(lambda client: client.get("amends:shards"))
+    return LogState(
+        settings=settings,
+        server=server,
+        shards=int(stored) if stored else None,
+        heartbeats=SagaLog(client, shards=settings.shards).workers.read_heartbeats(),
+        in_use=_read_in_use(store),
+    )
+
+
+def _read_in_use(store: Store) -> list[tuple[Itinerary, list[str]]]:
+    ids = store.read_index(_LIVE, ago=0.0, limit=_LOOKED_AT)
+    digests = _read_fields(store, [(store.keys_of(each)[0], "definition") for each in ids])
+    users: dict[str, list[str]] = {}
+    for saga_id, digest in zip(ids, digests, strict=True):
+        if digest:  # it may have been removed since
+            users.setdefault(digest, []).append(saga_id)
+    keys = [(store.keys_of(found[0])[3], digest) for digest, found in users.items()]
+    texts = _read_fields(store, keys)
+    return [
+        (Itinerary.from_json(text), found)
+        for text, found in zip(texts, users.values(), strict=True)
+        if text
+    ]
+
+
+def _read_fields(store: Store, fields: Sequence[tuple[str, str]]) -> list[str | None]:
+    def command(client: Any) -> Any:
+        pipeline = client.pipeline(transaction=False)
+        for key, field in fields:
+            pipeline.hget(key, field)
+        return pipeline.execute()
+
+    answers: list[str | None] = store.read(command) if fields else []
+    return answers
+
+
+@error("log.shards", fine="the saga log has as many shards as amends_shards says")
+def _shards(log: LogState) -> Iterator[Problem]:
+    if log.shards not in (None, log.settings.shards):
+        yield Problem(
+            what=f"the saga log has {log.shards} shards, and amends_shards says {log.settings.shards}",
+            where=log.server.url,
+            remedy=f"set amends_shards to {log.shards}: under another number no saga is found",
+        )
+
+
+@error("log.version", fine="the saga log's Redis is new enough")
+def _version(server: RedisServer) -> Iterator[Problem]:
+    if server.version is None:
+        raise Unseen
+    if server.version < OLDEST_REDIS:
+        yield Problem(
+            what=f"the saga log's Redis is {server.info['redis_version']}",
+            where=server.url,
+            remedy="use Redis 6.2 or newer, or Valkey",
+        )
+
+
+@error("log.cluster", fine="the saga log's Redis is no cluster")
+def _cluster(server: RedisServer) -> Iterator[Problem]:
+    if is_cluster(server):
+        yield Problem(
+            what="the saga log's Redis runs as a cluster",
+            where=server.url,
+            remedy="use one Redis: amends has no client for a cluster",
+        )
+
+
+@error("log.replica", fine="the saga log's Redis takes writes")
+def _replica(server: RedisServer) -> Iterator[Problem]:
+    if server.info.get("role") == "slave":
+        yield Problem(
+            what="the saga log's Redis is a replica",
+            where=server.url,
+            remedy="let amends_backend name the primary",
+        )
+
+
+@error("log.eviction", fine="the saga log's Redis evicts nothing")
+def _eviction(server: RedisServer) -> Iterator[Problem]:
+    if server.eviction_policy is None:
+        raise Unseen
+    if server.eviction_policy != "noeviction":
+        yield Problem(
+            what=f"the saga log's Redis has maxmemory-policy {server.eviction_policy}: when it is full, it evicts live sagas, or the heartbeats of living workers",
+            where=server.url,
+            remedy="set maxmemory-policy to noeviction",
+        )
+
+
+@error("log.persistence", fine="the saga log's Redis keeps what it is told on disk")
+def _persistence(server: RedisServer) -> Iterator[Problem]:
+    if server.appendonly is None:
+        raise Unseen
+    if not server.appendonly:
+        yield Problem(
+            what="the saga log's Redis has appendonly no: a restart loses every saga, or takes it back to an earlier state",
+            where=server.url,
+            remedy="set appendonly to yes, and appendfsync to always",
+        )
+
+
+@warning("log.fsync", fine="the saga log's Redis syncs every write")
+def _fsync(server: RedisServer) -> Iterator[Problem]:
+    policy = server.settings.get("appendfsync")
+    if policy is None or not server.appendonly:
+        raise Unseen
+    if policy != "always":
+        yield Problem(
+            what=f"the saga log's Redis has appendfsync {policy}: a crash loses acknowledged steps and undos",
+            where=server.url,
+            remedy="set appendfsync to always",
+        )
+
+
+@error("log.writes", fine="the saga log's Redis can write to its disk")
+def _writes(server: RedisServer) -> Iterator[Problem]:
+    for name in ("aof_last_write_status", "rdb_last_bgsave_status"):
+        if server.info.get(name, "ok") != "ok":
+            yield Problem(
+                what=f"the saga log's Redis cannot write to its disk ({name} is {server.info[name]}), and may refuse writes",
+                where=server.url,
+                remedy="look at its log and its disk; it goes on by itself once there is room",
+            )
+
+
+@warning("log.memory", fine="the saga log's Redis has room")
+def _memory(server: RedisServer) -> Iterator[Problem]:
+    used, most = server.info.get("used_memory", 0), server.info.get("maxmemory", 0)
+    if most and used > _NEARLY_FULL * most:
+        yield Problem(
+            what=f"the saga log's Redis uses {used / most:.0%} of its maxmemory: when it is full, no saga begins and none goes on",
+            where=server.url,
+            remedy="give it more memory, or keep ended sagas for less long (amends_retention)",
+        )
+
+
+@warning("log.hidden", fine="the saga log's Redis says how it is configured")
+def _hidden(server: RedisServer) -> Iterator[Problem]:
+    if not server.settings:
+        yield Problem(
+            what="the saga log's Redis keeps CONFIG to itself: whether it syncs every write cannot be seen",
+            where=server.url,
+            remedy="see in its provider's console that appendfsync is always and maxmemory-policy is noeviction",
+        )
+
+
+@warning("log.latency", fine="the saga log's Redis answers soon enough for circuit breakers")
+def _latency(server: RedisServer) -> Iterator[Problem]:
+    if server.round_trip > _SLOW:
+        yield Problem(
+            what=f"a round trip to the saga log takes {server.round_trip * 1000:.0f} ms, of the 250 ms that a circuit breaker waits",
+            where=server.url,
+            remedy="bring it nearer to the workers, or see what slows it down (SLOWLOG)",
+        )
+
+
+@error("log.in_process", fine="the saga log outlives this process")
+def in_process(settings: Settings) -> Iterator[Problem]:
+    """Refuse a log that is for tests."""
+    if is_in_process(settings):
+        yield Problem(
+            what="the saga log is in the memory of each process, for tests",
+            where="amends_backend",
+            remedy="set amends_backend to the URL of a Redis",
+        )
+
+
+@error("log.away", fine="the saga log answers")
+def away(reason: str) -> Iterator[Problem]:
+    """Say why the log was not found."""
+    if reason:
+        yield Problem(
+            what=f"the saga log cannot be reached: {reason}",
+            where="amends_backend",
+            remedy="start it, or set amends_backend to where it is; until then nothing is decided, and nothing is lost",
+        )
+
+
+SERVER_RULES: Final[Sequence[Rule[RedisServer]]] = (
+    *(_version, _cluster, _replica, _eviction, _persistence),
+    *(_fsync, _writes, _memory, _hidden, _latency),
+)
+RULES: Final[Sequence[Rule[LogState]]] = (_shards,)
+
+
+def weaknesses_of(settings: Settings) -> list[Finding]:
+    """Tell what is wrong with the log's Redis. Raises `LogUnavailable`."""
+    if is_in_process(settings):
+        return []
+    store = Store(client_of(settings.backend), shards=settings.shards)
+    server: RedisServer = store.read(lambda client: read_server(client, address_of(settings)))
+    findings = [finding for rule in SERVER_RULES for finding in rule.apply(server)]
+    return [finding for finding in findings if finding.severity is not Severity.OK]

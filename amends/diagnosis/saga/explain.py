@@ -1,0 +1,165 @@
+"""How an explanation is composed from the log, and from the broker where that answers. Nothing is written."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from celery import Celery
+
+from amends.definition.serialization import error_text
+from amends.definition.states import ENDED, SagaStatus
+from amends.diagnosis.saga.explanation import (
+    CancelEffect,
+    Circuit,
+    Claim,
+    Deed,
+    Explanation,
+    Message,
+    Situation,
+    Turn,
+    Undo,
+    Wait,
+)
+from amends.diagnosis.saga.position import circuit_of, claim_of, message_of, wait_of
+from amends.diagnosis.saga.record_view import View
+from amends.diagnosis.saga.remedies import remedies
+from amends.log.saga_log import log_of
+
+_DEEDS: Final = frozenset(
+    {"saga.cancelled", "saga.retried", "saga.paused", "saga.resumed", "step.skipped"}
+)
+_TAKEN: Final = frozenset({"done", "unknown", "skipped", "running"})
+
+
+def explain(app: Celery, saga_id: str) -> Explanation:
+    """Explain a saga as it stands. Raises `UnknownSaga`, and `LogUnavailable`.
+
+    What only the code of an app tells (its circuit breakers, which activities it knows) needs its modules imported:
+    ``app.loader.import_default_modules()``.
+    """
+    log = log_of(app)
+    view = View(app, log.examine_saga(saga_id))
+    running = next(iter(view.with_state("running")), None)
+    path = running or next(iter(view.standing.remaining), None)
+    record = view.record(path) if path else None
+    claim = claim_of(view, log, running) if running else None
+    wait = wait_of(view, path) if path and not running else None
+    circuit = circuit_of(record.error) if record and wait else None
+    situation = _situation(view, claim, wait, circuit)
+    is_queued = situation is Situation.QUEUED
+    message = message_of(view, log, path) if path and is_queued else None
+    failures = tuple(view.record(each) for each in view.with_state("stuck"))
+    deeds = tuple(_deeds(view))
+    pause, cancel = _pause(view, deeds), _cancel(view)
+    looked_at = view.standing.looked_at
+    return Explanation(
+        id=saga_id,
+        saga=view.itinerary.saga,
+        status=view.standing.entry.status,
+        situation=situation,
+        now=view.now,
+        since=view.standing.history[-1].at,
+        events=len(view.standing.history),
+        created_at=view.moment("created") or view.now,
+        ended_at=view.moment("ended"),
+        deadline_at=view.moment("deadline") if view.is_forward else None,
+        outcome=view.fields.get("outcome"),
+        reason=view.fields.get("reason"),
+        record=record,
+        remaining=tuple(view.standing.remaining),
+        claim=claim,
+        wait=wait,
+        circuit=circuit,
+        message=message,
+        pause=pause,
+        turn=_turn(view),
+        failures=failures,
+        deeds=deeds,
+        next_at=_next_at(view, situation, claim, wait, message),
+        looked_at=looked_at,
+        overdue=max(0.0, view.now - looked_at) if looked_at else 0.0,
+        cancel=cancel,
+        remedies=tuple(remedies(situation, record, failures, cancel, is_paused=pause is not None)),
+    )
+
+
+def _situation(
+    view: View, claim: Claim | None, wait: Wait | None, circuit: Circuit | None
+) -> Situation:
+    status = view.standing.entry.status
+    if status in ENDED:
+        return Situation.ENDED
+    if status is SagaStatus.STUCK:
+        return Situation.STUCK
+    if claim:
+        return Situation.LOST if claim.lost else Situation.RUNNING
+    if "paused" in view.fields:
+        return Situation.PAUSED
+    if wait:
+        return Situation.DEFERRED if circuit else Situation.RETRYING
+    return Situation.UNREGISTERED if view.is_unregistered else Situation.QUEUED
+
+
+def _deeds(view: View) -> Iterator[Deed]:
+    for event in view.standing.history:
+        if event.name in _DEEDS:
+            by, why = event.details.get("by"), event.details.get("why")
+            yield Deed(name=event.name, record=event.record, at=event.at, by=by, why=why)
+
+
+def _pause(view: View, deeds: Sequence[Deed]) -> Deed | None:
+    if "paused" not in view.fields or view.standing.entry.status in ENDED:
+        return None
+    return next((deed for deed in reversed(deeds) if deed.name == "saga.paused"), None)
+
+
+def _turn(view: View) -> Turn | None:
+    if view.is_forward:
+        return None
+    turns = [event.at for event in view.standing.history if event.name == "saga.compensating"]
+    return Turn(
+        at=turns[-1],
+        outcome=view.fields["outcome"],
+        error=error_text(view.fields.get("error")),
+    )
+
+
+def _cancel(view: View) -> CancelEffect:
+    if not view.is_forward or view.standing.entry.status in ENDED:
+        return CancelEffect(is_possible=False)
+    records = view.itinerary.records
+    taken = [
+        path for path, plan in records.items() if not plan.undoes and view.state(path) in _TAKEN
+    ]
+    return CancelEffect(
+        is_possible=True,
+        undoes=tuple(_undo(view, path) for path in view.standing.owed),
+        keeps=tuple(path for path in taken if records[path].step.compensation is None),
+    )
+
+
+def _undo(view: View, path: str) -> Undo:
+    plan = view.plan(path)
+    return Undo(
+        path=path,
+        task=plan.call.task,
+        undoes=plan.undoes_path,
+        is_certain=view.state(plan.undoes_path) in ("done", "skipped"),
+    )
+
+
+def _next_at(
+    view: View,
+    situation: Situation,
+    claim: Claim | None,
+    wait: Wait | None,
+    message: Message | None,
+) -> float | None:
+    """Tell when something happens by itself, at the latest."""
+    if situation is Situation.RUNNING and claim:
+        return claim.given_up_at
+    looked_at = view.standing.looked_at
+    if wait and situation is not Situation.PAUSED:
+        return max(wait.until, looked_at or 0.0) if wait.by == "log" else wait.until
+    if looked_at and message and message.lost_at:
+        return max(message.lost_at, looked_at)
+    return None if situation is Situation.QUEUED else looked_at

@@ -1,0 +1,99 @@
+"""Where a record is: with a worker, waiting for its time, or on its way in a message."""
+
+import re
+from typing import Final
+
+from kombu.exceptions import OperationalError
+
+from amends.breaker.definition import breakers
+from amends.diagnosis.saga.explanation import Circuit, Claim, Message, Wait
+from amends.diagnosis.saga.record_view import View
+from amends.dispatch.broker import queue_length
+from amends.dispatch.routing import queue_of
+from amends.errors import LogUnavailable
+from amends.log.liveness import judged, lost_after
+from amends.log.remaining import Running
+from amends.log.saga_log import SagaLog
+
+_CIRCUIT: Final = re.compile(r"CircuitOpenError: circuit '([^']+)' is ")
+
+
+def claim_of(view: View, log: SagaLog, path: str) -> Claim:
+    """Tell who is at a record that runs."""
+    owner = view.field(path, "o") or ""
+    boot, _, rest = owner.partition(":")
+    pid, _, message = rest.partition(":")
+    since = int(view.field(path, "c") or 0) / 1000
+    given_up_at = int(view.field(path, "l") or 0) / 1000
+    limit = since + view.plan(path).call.start_to_close_timeout
+    running = Running(
+        itinerary=view.itinerary,
+        path=path,
+        token="",
+        owner=owner,
+        attempts=0,
+        deaths=0,
+        claimed_at=since,
+        age=view.now - since,
+        limit_left=limit - view.now,
+        time_left=given_up_at - view.now,
+    )
+    heartbeat = log.workers.read_heartbeat(boot) if boot else None
+    lost = judged(running, heartbeat) if boot else None
+    return Claim(
+        worker=heartbeat.node if heartbeat else "",
+        pid=pid,
+        message=message,
+        since=since,
+        soft_limit_at=limit,
+        hard_limit_at=limit + view.settings.hard_limit_after,
+        given_up_at=given_up_at,
+        heartbeat_age=heartbeat.age if heartbeat else None,
+        lost="death" if lost == "death" else "nothing" if lost else None,
+    )
+
+
+def wait_of(view: View, path: str) -> Wait | None:
+    """Tell until when a record waits for its next attempt, if it does."""
+    until = int(view.field(path, "w") or 0) / 1000
+    is_unsent = view.is_unsent and not view.is_unregistered
+    if until <= view.now and not (until and is_unsent):
+        return None
+    return Wait(until=until, by="log" if is_unsent else "message")
+
+
+def circuit_of(error: str | None) -> Circuit | None:
+    """Find the circuit breaker that an error names, as it stands now."""
+    found = _CIRCUIT.match(error or "")
+    if not found:
+        return None
+    name = found[1]
+    breaker = next((each for each in breakers() if each.name == name), None)
+    try:
+        seen = breaker.snapshot() if breaker else None
+    except LogUnavailable:
+        seen = None
+    if seen is None:
+        return Circuit(name=name, state=None, retry_after=None, by="", why="")
+    return Circuit(
+        name=name, state=seen.state, retry_after=seen.retry_after, by=seen.by, why=seen.why
+    )
+
+
+def message_of(view: View, log: SagaLog, path: str) -> Message:
+    """Tell of the message that is to bring a record to a worker. The broker is asked for its queue."""
+    queue, length, away = queue_of(view.app, view.plan(path)), None, None
+    try:
+        length = queue_length(view.app, queue) if queue else None
+    except OperationalError as error:
+        away = str(error)
+    sent_at, times = view.moment("sent") or view.now, int(view.fields["dispatches"])
+    patience = lost_after(times, length, log.upkeep.count_live)
+    return Message(
+        queue=queue,
+        queue_length=length,
+        broker_error=away,
+        sent_at=sent_at,
+        dispatches=times,
+        lost_at=None if away else sent_at + patience,
+    )

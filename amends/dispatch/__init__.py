@@ -1,0 +1,1 @@
+"""What remains of a saga becomes messages in the broker."""

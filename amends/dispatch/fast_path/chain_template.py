@@ -1,0 +1,222 @@
+"""The message of a chain, prepared: all that Celery makes of a canvas but for what is a saga's own.
+
+Building and freezing a canvas costs more than the rest of a start. So it is built once for each list of
+records, with stand-ins for what differs from saga to saga, and kept as text.
+"""
+
+from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
+
+from celery import Celery, Task
+from celery.app.amqp import task_message
+from celery.app.task import extract_exec_options  # type: ignore[attr-defined]  # not in its stubs
+from celery.utils.nodenames import anon_nodename
+from kombu import exceptions
+from kombu.exceptions import OperationalError
+
+from amends.dispatch.fast_path.channel_client import keep_client
+from amends.dispatch.fast_path.redis_message import (
+    BODY,
+    TAG,
+    Wire,
+    goes_by_name,
+    is_original,
+    is_unheard,
+    push,
+    wire_of,
+)
+
+T = TypeVar("T")
+
+SAGA: Final = "amends0stands0for0a0saga"
+"""Stands for the saga's id, which like this needs no escape in JSON nor in a ``repr``."""
+NUMBER: Final = 10**15
+"""Stands for the number of the first message; those after it count on."""
+
+_NUMBERS: Final = re.compile(r"\b1000000000(\d{6})\b")
+_ORIGIN: Final = "amends0stands0for0a0process"
+_NAMES: Final = {SAGA: "saga", _ORIGIN: "origin", BODY: "body", TAG: "tag"}
+_NAMED: Final = (  # by ``Celery.send_task``; what is left is for the router and the producer
+    "task_id",
+    "root_id",
+    "parent_id",
+    "retries",
+    "expires",
+    "time_limit",
+    "soft_time_limit",
+    "reply_to",
+    "link_error",
+)
+
+
+def may_prepare(app: Celery, task: Any) -> bool:
+    """Tell whether a prepared message of this task is the very one that Celery would publish.
+
+    A library that traces calls wraps what is passed by here, and would miss the message.
+    """
+    return (
+        is_original(app.send_task, "celery.app.base")
+        and is_original(Task.apply_async, "celery.app.task")
+        and hasattr(task, "own_options")  # else nobody knows here how it is published
+        and task.expires is None  # it is a time from now
+        and app.amqp.create_task_message == app.amqp.as_task_v2  # the protocol with headers
+    )
+
+
+class PreparedChain:
+    """A canvas of `SAGA` whose messages are numbered from `NUMBER`, for any saga and number."""
+
+    def __init__(self, app: Celery, canvas: Any, link_error: Any) -> None:
+        *rest, first = canvas.prepare_steps((), {}, canvas.tasks, link_error=link_error, app=app)[0]
+        task: Any = app.tasks[first.task]
+        # As ``ActivityTask.apply_async``, ``Task.apply_async`` and ``Celery.send_task`` join them.
+        options = {**extract_exec_options(task), **task.own_options, **first.options}
+        named = {name: options.pop(name, None) for name in _NAMED}
+        self._options = options
+        self._app, self._task = app, task
+        message = app.amqp.create_task_message(
+            name=first.task,
+            args=first.args,
+            kwargs=first.kwargs,
+            errbacks=named.pop("link_error"),
+            chain=rest,
+            origin=_ORIGIN,
+            ignore_result=task.ignore_result,
+            create_sent_event=app.conf.task_send_sent_event,
+            **named,
+        )
+        self._count = len(rest) + 1
+        self._message = _formatted(app, json.dumps(message))
+        self._is_kept = not app.conf.task_send_sent_event
+        self._wires: WeakKeyDictionary[Any, tuple[Any, Wire | None]] = WeakKeyDictionary()
+
+    def write(self, saga_ids: Sequence[str], number: int) -> bool:
+        """Push it to Redis as it is kept, where that comes to the same; answers whether it is certain to be there."""
+        return bool(self.written(saga_ids, number, push))
+
+    def written(
+        self, saga_ids: Sequence[str], number: int, use: Callable[[Any, str, Sequence[str]], T]
+    ) -> T | None:
+        """Let `use` have a channel, a key, and the texts that it comes to there, one for each of these sagas.
+
+        Answers what that does; None where there is more to it than texts, and where the broker is away.
+        It takes a connection alone, as kombu's producers take longer to be had than the text to be written.
+        """
+        if not self._is_kept or not is_unheard(self._app):
+            return None
+        try:
+            connection = self._app.producer_pool.connections.acquire()
+        except exceptions.LimitExceeded:
+            return None  # Celery knows how long to wait
+        try:
+            channel = connection.default_channel if connection.connected else None
+            wire = channel and self._wire(channel)
+            if wire is None:
+                return None
+            texts = [wire.filled(each) for each in self._fillings(saga_ids, number)]
+            return use(channel, wire.key, texts)
+        except (
+            *connection.recoverable_connection_errors,
+            *connection.recoverable_channel_errors,
+        ):
+            # Nobody knows what arrived. kombu tries as often as it is told, and of two messages the log admits one.
+            return None
+        finally:
+            connection.release()
+
+    def send(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
+        """Publish it for each of these sagas. Raises kombu's ``OperationalError`` with the broker away."""
+        connection = producer.connection
+        try:
+            self._send(saga_ids, number, producer)
+        except (
+            *connection.recoverable_connection_errors,
+            *connection.recoverable_channel_errors,
+        ) as error:
+            raise OperationalError(str(error)) from error
+
+    def _wire(self, channel: Any) -> Wire | None:
+        router = self._app.amqp.router  # another one once the routes have changed
+        made_for, wire = self._wires.get(channel, (None, None))
+        if made_for is not router:
+            keep_client(channel)
+            wire = self._made_wire(channel)
+            self._wires[channel] = router, wire
+        return wire
+
+    def _made_wire(self, channel: Any) -> Wire | None:
+        queue = self._route({}).get("queue") if goes_by_name(self._app) else None
+        if queue is None or not queue.can_cache_declaration:
+            return None
+
+        def publish(producer: Any) -> None:
+            (own,) = self._fillings([SAGA], NUMBER, origin=_ORIGIN)
+            self._send_one(own, producer, retry=False)
+
+        wire = wire_of(channel, publish)
+        return wire and Wire(
+            wire.key, _formatted(self._app, wire.message), _formatted(self._app, wire.body)
+        )
+
+    def _send(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
+        """Publish it by Celery and kombu; in one round trip where the broker takes it.
+
+        Redis does, unless its options have a retry of their own.
+        """
+        if len(saga_ids) == 1 or not hasattr(producer, "batch"):  # kombu before 5.7
+            self._send_each(saga_ids, number, producer)
+            return
+        try:
+            with producer.batch():
+                self._send_each(saga_ids, number, producer)
+        except exceptions.BatchPublishError:  # type: ignore[attr-defined]  # not in its stubs
+            # Nobody knows what arrived. One by one each is tried again, and of two messages the log admits one.
+            self._send_each(saga_ids, number, producer)
+
+    def _send_each(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
+        for own in self._fillings(saga_ids, number):
+            self._send_one(own, producer)
+        keep_client(producer.channel)
+
+    def _send_one(self, own: dict[str, Any], producer: Any, **how: Any) -> None:
+        headers, properties, body, sent_event = json.loads(self._message % own)
+        options = {**self._route(body[1]), **how}
+        # What is not connected is so by the publication, as often as Celery is told to try.
+        if "queue" in options and producer.connection.connected:
+            options["queue"] = _bound(options["queue"], producer.channel)
+        message = task_message(headers, properties, tuple(body), sent_event)
+        self._app.amqp.send_task_message(producer, self._task.name, message, **options)
+
+    def _route(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        options: dict[str, Any] = self._app.amqp.router.route(
+            dict(self._options), self._task.name, (), kwargs, self._task
+        )
+        return options
+
+    def _fillings(
+        self, saga_ids: Sequence[str], number: int, *, origin: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return what is each message's own, by the names in the texts."""
+        of_all: dict[str, Any] = {f"n{k}": number + k for k in range(self._count)}
+        of_all |= {"reply_to": self._app.thread_oid, "origin": origin or anon_nodename()}
+        return [{**of_all, "saga": saga_id} for saga_id in saga_ids]
+
+
+@lru_cache(maxsize=100)
+def _bound(queue: Any, channel: Any) -> Any:
+    """Bind a queue, once: kombu binds a copy for each message to see that it is declared."""
+    return queue.bind(channel)
+
+
+def _formatted(app: Any, text: str) -> str:
+    """Make a text one for ``%``, with names for what stands for something."""
+    text = text.replace("%", "%%")
+    for stand_in, name in (*_NAMES.items(), (app.thread_oid, "reply_to")):
+        text = text.replace(stand_in, f"%({name})s")
+    return _NUMBERS.sub(lambda found: f"%(n{int(found[1])})d", text)

@@ -1,0 +1,43 @@
+"""Which queue a message goes to."""
+
+from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
+
+from typing import Any
+
+from celery import Celery
+
+from amends.backend.settings import celery_setting, settings_of
+from amends.definition.itinerary import RecordPlan
+
+
+def compensation_queue(app: Celery) -> str:
+    """Name the queue that undos and `advance` go to."""
+    return settings_of(app).compensation_queue or celery_setting(app, "task_default_queue")
+
+
+def own_queue(app: Celery, record: RecordPlan) -> str | None:
+    """Name the queue that a record's message is sent to; None where Celery's routes decide."""
+    return record.call.queue or (compensation_queue(app) if record.undoes else None)
+
+
+def queue_of(app: Celery, record: RecordPlan) -> str | None:
+    """Name the queue that a record's message goes to; None where a route names no queue."""
+    if queue := own_queue(app, record):
+        return queue
+    router: Any = app.amqp.router
+    if not router.routes:
+        return str(celery_setting(app, "task_default_queue"))
+    routed = router.route({}, record.call.task).get("queue")
+    return getattr(routed, "name", None)
+
+
+def queues_in_use(app: Celery) -> list[str]:
+    """Name the queues that the app declares, and those that its activities' messages go to."""
+    names: set[Any] = {queue.name for queue in app.amqp.queues.values()}
+    names.add(compensation_queue(app))
+    for task in app.tasks.values():
+        activity = getattr(task, "activity", None)
+        if activity is not None:
+            routed = app.amqp.router.route({}, task.name).get("queue")
+            names.add(activity.queue or getattr(routed, "name", None))
+    return sorted(names - {None})

@@ -1,0 +1,1 @@
+"""The saga log: one Lua script for each transition, and the reads."""

@@ -1,0 +1,67 @@
+"""Who is dead, and which message is lost: rules over the log's answers."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Final
+
+from amends.log.claim import Cost
+from amends.log.heartbeats import Heartbeat as Beat
+from amends.log.remaining import Running
+
+_LONG: Final = 1_000  # messages
+
+_LONG_PATIENCE: Final = 3600.0
+
+# As ``lua/dispatch_saga.lua`` has them, in seconds.
+_LOST_AFTER: Final = 60.0
+
+_LOST_AFTER_AT_MOST: Final = 600.0
+
+_SOONER: Final = 6
+
+
+def lost_after(times: int, length: int | None, count_live: Callable[[], int]) -> float:
+    """Seconds after its time that a message is presumed lost, the last of `times`, by its queue's length."""
+    patience = min(_LOST_AFTER * 2.0 ** min(times - 1, 10), _LOST_AFTER_AT_MOST)
+    if length == 0:
+        return patience / _SOONER
+    return _long_patience(times) if _is_long(length, count_live) else patience
+
+
+def _is_long(length: int | None, count_live: Callable[[], int]) -> bool:
+    return length is not None and length >= _LONG and length >= count_live()
+
+
+def _long_patience(times: int) -> float:
+    return _LONG_PATIENCE * 2.0 ** min(times - 1, 10)
+
+
+DEAD_AFTER: Final = 10.0
+"""Seconds after which a worker that did not beat is dead."""
+
+VERSION: Final = version("amends")
+
+
+def lost_owner(running: Running, heartbeat_of: Callable[[str], Beat | None]) -> Cost | None:
+    """Tell whether a claim has lost its owner, and what that costs it; None where it has not.
+
+    `heartbeat_of` reads what a worker said last, after the claim was read.
+    Its owner is dead when its worker did not beat for `DEAD_AFTER`, or has beaten since the claim without naming
+    the process. It lives and has abandoned the claim when it no longer has the message: the answer to the claim, or the
+    result, could not be written. What runs without a worker has no owner, and only its time ends it.
+    """
+    worker = running.owner.partition(":")[0]
+    return judged(running, heartbeat_of(worker)) if worker else None
+
+
+def judged(running: Running, heartbeat: Beat | None) -> Cost | None:
+    """Tell the same by what the owner's worker said last."""
+    pid, _, message = running.owner.partition(":")[2].partition(":")
+    if heartbeat is None or heartbeat.age > DEAD_AFTER:
+        return "death" if running.age > DEAD_AFTER else None
+    if heartbeat.at <= running.claimed_at:
+        return None
+    if pid not in heartbeat.pids:
+        return "death"
+    is_abandoned = message and heartbeat.messages is not None and message not in heartbeat.messages
+    return "nothing" if is_abandoned else None

@@ -1,0 +1,182 @@
+"""Finding sagas: a page of those that fit a query, in the order in which they came to their status."""
+
+import difflib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Final
+
+from celery import Celery
+
+from amends.backend.client import client_of
+from amends.backend.settings import Settings, settings_of
+from amends.definition.states import SagaStatus
+from amends.errors import UnknownSaga
+from amends.log.queries.index_walk import Cursor, Indexed, IndexWalk
+from amends.log.queries.summary import Head, Place, Places
+from amends.log.store import Store
+
+MOST_LOOKED_AT: Final = 10_000
+"""Sagas that one page looks at: where few fit, it ends early and says where it stopped."""
+_LARGEST_BATCH: Final = 1_000
+_IDS_COMPARED: Final = 1_000
+_LIKENESS: Final = 0.9  # of 1: two letters changed places, or one is missing, in about ten
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """Which sagas are wanted; None is any. The log finds statuses and times by its indexes, the rest by looking.
+
+    `step` is the name of the step that it stands at, or the path of the record. `older_than` is how many seconds it
+    is in its status at least. `id` is one id, or how ids begin, followed by ``*``.
+    """
+
+    statuses: frozenset[SagaStatus] = field(default_factory=lambda: frozenset(SagaStatus))
+    saga: str | None = None
+    step: str | None = None
+    outcome: str | None = None
+    paused: bool | None = None
+    older_than: float = 0.0
+    id: str | None = None
+    newest_first: bool = False
+
+    def fits(self, place: Place) -> bool:
+        """Tell whether a saga at this place is wanted."""
+        return (
+            place.status in self.statuses
+            and self.fits_id(place.id)
+            and self.fits_head(Head(saga=place.saga, outcome=place.outcome, paused=place.paused))
+            and self.step in (None, place.record, place.step)
+            and place.age >= self.older_than
+        )
+
+    @property
+    def asks_for_heads(self) -> bool:
+        """Tell whether it says anything about what a head has."""
+        return (self.saga, self.outcome, self.paused) != (None, None, None)
+
+    def fits_head(self, head: Head) -> bool:
+        """Tell whether a saga with this head may be wanted."""
+        return (
+            self.saga in (None, head.saga)
+            and self.outcome in (None, head.outcome)
+            and self.paused in (None, head.paused)
+        )
+
+    def fits_id(self, saga_id: str) -> bool:
+        """Tell whether a saga with this id may be wanted."""
+        if self.id is None:
+            return True
+        if self.id.endswith("*"):
+            return saga_id.startswith(self.id[:-1])
+        return saga_id == self.id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Sagas that were found, and `after`: where the next page begins, None where nothing is left.
+
+    So many sagas were `looked_at`; a page that `is_cut` stopped at the most that it may look at.
+    """
+
+    places: Sequence[Place]
+    after: str | None
+    looked_at: int
+    is_cut: bool
+
+
+def find_sagas(app: Celery, query: Query, *, limit: int = 50, after: str | None = None) -> Page:
+    """Find sagas, `limit` at most, from where the page before says.
+
+    No saga is listed twice over pages; one that moves after the first page was read is left out of those that
+    follow. Raises `ValueError` where `after` is of no such listing, and `LogUnavailable`.
+    """
+    store = store_of(app)
+    if query.id is not None and not query.id.endswith("*"):
+        return _page_of_one(store, query, query.id)
+    cursor = _cursor(store, query, after)
+    walk = IndexWalk(store, query.statuses, cursor)
+    found: list[Place] = []
+    looked_at = 0
+    for indexed, place in _look(Places(store), query, walk, limit):
+        looked_at += 1
+        cursor = cursor.at(indexed)
+        if place is not None:
+            found.append(place)
+        if len(found) == limit or looked_at == MOST_LOOKED_AT:
+            break
+    stopped = len(found) == limit or looked_at == MOST_LOOKED_AT
+    goes_on = stopped and _has_more(store, query, cursor)
+    return Page(
+        places=found,
+        after=cursor.text if goes_on else None,
+        looked_at=looked_at,
+        is_cut=goes_on and len(found) < limit,
+    )
+
+
+def _page_of_one(store: Store, query: Query, saga_id: str) -> Page:
+    places = Places(store).place_sagas([saga_id])
+    fit = [place for place in places if place and query.fits(place)]
+    return Page(places=fit, after=None, looked_at=1, is_cut=False)
+
+
+def _cursor(store: Store, query: Query, after: str | None) -> Cursor:
+    if after is None:
+        return Cursor.first(store, newest_first=query.newest_first, ago=query.older_than)
+    return Cursor.read(after, newest_first=query.newest_first)
+
+
+def place_of(app: Celery, saga_id: str) -> Place:
+    """Tell where one saga is. Raises `UnknownSaga`, and `LogUnavailable`."""
+    (place,) = Places(store_of(app)).place_sagas([saga_id])
+    if place is None:
+        raise UnknownSaga(saga_id)
+    return place
+
+
+def ids_like(app: Celery, saga_id: str, *, most: int = 3) -> list[str]:
+    """Find ids that somebody may have meant, among those that moved last: they begin so, or look much like it.
+
+    Raises `LogUnavailable`.
+    """
+    store = store_of(app)
+    cursor = Cursor.first(store, newest_first=True, ago=0.0)
+    ids = [each.id for each in IndexWalk(store, SagaStatus, cursor).take(_IDS_COMPARED)]
+    longer = [each for each in ids if each.startswith(saga_id)]
+    near = difflib.get_close_matches(saga_id, ids, n=most, cutoff=_LIKENESS)
+    return list(dict.fromkeys([*longer[:most], *near]))[:most]
+
+
+def store_of(app: Celery) -> Store:
+    """Return the Redis of an app's saga log. Raises `ConfigurationError`."""
+    return _store(settings_of(app), os.getpid())
+
+
+@cache
+def _store(settings: Settings, pid: int) -> Store:  # noqa: ARG001 - a forked child gets its own
+    return Store(client_of(settings.backend), shards=settings.shards)
+
+
+def _look(
+    places: Places, query: Query, walk: IndexWalk, limit: int
+) -> Iterator[tuple[Indexed, Place | None]]:
+    """Yield what the indexes hold, each with its place where it fits."""
+    size = limit
+    while batch := walk.take(min(size, _LARGEST_BATCH)):
+        wanted = [each.id for each in batch if query.fits_id(each.id)]
+        if query.asks_for_heads:  # most do not fit, and a head costs the log a tenth of a place
+            heads = zip(wanted, places.read_heads(wanted), strict=True)
+            wanted = [saga_id for saga_id, head in heads if head and query.fits_head(head)]
+        found = dict(zip(wanted, places.place_sagas(wanted), strict=True))
+        for each in batch:
+            place = found.get(each.id)
+            if place is not None and place.status is not each.status:
+                place = None  # it has moved since the index was read
+            yield each, place if place and query.fits(place) else None
+        size *= 2
+
+
+def _has_more(store: Store, query: Query, cursor: Cursor) -> bool:
+    return bool(IndexWalk(store, query.statuses, cursor).take(1))

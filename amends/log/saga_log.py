@@ -1,0 +1,223 @@
+"""The saga log: the transitions of a saga that runs, the reads, and the parts that have the others."""
+
+import os
+from collections.abc import Sequence
+from functools import cache, partial
+from typing import Any
+
+import redis
+from celery import Celery
+
+from amends.backend.client import client_of
+from amends.backend.settings import Settings, settings_of
+from amends.definition.serialization import canonical_json
+from amends.definition.states import SagaStatus
+from amends.errors import UnknownSaga
+from amends.log.answers import Entry, Standing, open_fields
+from amends.log.claim import Claim, Cost, Done, Next, Run, Stop
+from amends.log.control import Acts
+from amends.log.delivery import NOWHERE, Delivery
+from amends.log.heartbeats import Workers
+from amends.log.history import Event
+from amends.log.itinerary_cache import Definitions
+from amends.log.maintenance import Upkeep
+from amends.log.observers import tell_observers
+from amends.log.queries.gauges import Readings
+from amends.log.remaining import LOOK_AGAIN, Dispatched, read_dispatched
+from amends.log.starts import Starts
+from amends.log.store import Store, Tell
+
+
+class SagaLog:
+    """The saga log. Its methods, and those of its parts, raise `LogUnavailable` when Redis cannot be reached."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        *,
+        shards: int = 64,
+        give_up_after: float = 15.0,
+        max_countdown: float = 300.0,
+        tell: Tell | None = None,
+    ) -> None:
+        self._store = Store(client, shards=shards, tell=tell)
+        self._definitions = Definitions()
+        self.starts = Starts(self._store, self._definitions)
+        self.acts = Acts(self._store)
+        self.upkeep = Upkeep(self._store, self._definitions)
+        self.workers = Workers(self._store)
+        self._give_up_after = give_up_after
+        self._max_countdown = max_countdown
+
+    # A task's two round trips
+
+    def claim_step(
+        self, saga_id: str, path: str, *, token: str, owner: str, retries: int, brought: str = ""
+    ) -> Run | Done | Stop:
+        """Claim a record for one task, by the claim table of the design."""
+        *who, known, grace = self._claim(Claim(token=token, owner=owner, retries=retries))
+        answer = self._store.call("claim_step", saga_id, path, *who, brought, known, grace)
+        if answer[0] == "stop":
+            return Stop(reason=answer[1])
+        return Done() if answer[0] == "done" else self._run(answer)
+
+    def complete_step(
+        self,
+        saga_id: str,
+        path: str,
+        *,
+        token: str,
+        output: str,
+        link: str,
+        claim: Claim | None = None,
+        message: Delivery | None = None,
+    ) -> Next:
+        """Record that a record took effect. `link` is the path of the chain's next link, or ''.
+
+        Where that may run it is claimed, with `claim`, or with `message` that one is delivered.
+        """
+        claimed = ["", "", 0, "", 0] if claim is None else self._claim(claim)
+        delivered = [message.text, *message.place] if message else ["", *NOWHERE]
+        arguments = [path, token, output, link, *claimed, *delivered]
+        answer = self._store.call("complete_step", saga_id, *arguments)
+        return (
+            Next(action="run", run=self._run(answer)) if answer[0] == "run" else Next.read(answer)
+        )
+
+    def retry_step(
+        self,
+        saga_id: str,
+        path: str,
+        *,
+        token: str,
+        error: str,
+        wait: float,
+        unknown: bool,
+        cost: Cost,
+    ) -> Next:
+        """End a claim unfinished: the record waits for its next attempt, unless the saga has turned.
+
+        `cost` says what the claim cost: an attempt, or its owner's death, or nothing.
+        """
+        longest = round(self._max_countdown * 1000)
+        arguments = [path, token, error, round(wait * 1000), int(unknown), cost, longest]
+        return Next.read(self._store.call("retry_step", saga_id, *arguments))
+
+    def fail_step(
+        self,
+        saga_id: str,
+        path: str,
+        *,
+        token: str,
+        error: str,
+        unknown: bool,
+        refused: bool,
+        outcome: str,
+        link: str,
+        cost: Cost = "attempt",
+    ) -> Next:
+        """Record that a record failed for good, and what follows."""
+        arguments = [path, token, error, int(unknown), int(refused), outcome, link, cost]
+        return Next.read(self._store.call("fail_step", saga_id, *arguments))
+
+    # Going on
+
+    def dispatch_saga(
+        self, saga_id: str, *, longest_wait: float, only_look: bool = False
+    ) -> Dispatched:
+        """Say what remains of a saga and number its messages; None if none is to be published.
+
+        `only_look` leaves it at what is to be judged first, where a message should be under way.
+        """
+        arguments = [
+            self._definitions.known(),
+            round(longest_wait * 1000),
+            int(only_look),
+            LOOK_AGAIN * 1000,
+        ]
+        answer = self._store.call("dispatch_saga", saga_id, *arguments)
+        return read_dispatched(self._definitions, answer)
+
+    def note_unregistered(self, saga_id: str, path: str, *, task: str, most: int) -> str:
+        """Note that a message met a worker that does not know its task; ``parked`` ends it."""
+        arguments = [path, canonical_json(task)[1:-1], most]
+        answer: str = self._store.call("note_unregistered", saga_id, *arguments)[0]
+        return answer
+
+    # Reading
+
+    def read_saga(self, saga_id: str) -> Entry:
+        """Read a saga as it stands. Raises `UnknownSaga`."""
+        saga, _, _, definitions, *_ = self._store.keys_of(saga_id)
+        fields: dict[str, str] = self._store.read(lambda client: client.hgetall(saga))
+        if not fields:
+            raise UnknownSaga(saga_id)
+        digest, text = fields["definition"], ""
+        if digest not in self._definitions:
+            text = self._store.read(lambda client: client.hget(definitions, digest))
+        itinerary = self._definitions.read(digest, text)
+        return Entry(id=saga_id, itinerary=itinerary, fields=open_fields(fields))
+
+    def examine_saga(self, saga_id: str) -> Standing:
+        """Read a saga at one moment, its history, and what remains of it. Raises `UnknownSaga`."""
+        said, *answer = self._store.call("examine_saga", saga_id, self._definitions.known())
+        if said == "unknown":
+            raise UnknownSaga(saga_id)
+        digest, text, *rest = answer
+        return Standing.read(saga_id, self._definitions.read(digest, text), rest)
+
+    def read_status(self, saga_id: str) -> SagaStatus:
+        """Read where a saga is. Raises `UnknownSaga`."""
+        status = self._store.read(
+            lambda client: client.hget(self._store.keys_of(saga_id)[0], "status")
+        )
+        if status is None:
+            raise UnknownSaga(saga_id)
+        return SagaStatus(status)
+
+    def read_history(self, saga_id: str) -> list[Event]:
+        """Read every event of a saga, in order. Raises `UnknownSaga`."""
+        texts = self._store.read(
+            lambda client: client.lrange(self._store.keys_of(saga_id)[1], 0, -1)
+        )
+        if not texts:
+            raise UnknownSaga(saga_id)
+        return [Event.from_json(text) for text in texts]
+
+    def read_counters(self) -> dict[tuple[str, ...], int]:
+        """Read what the transitions of all sagas counted, by the words of ``lua/moves.lua``."""
+        return self._store.read_counters()
+
+    def read_gauges(self) -> Readings:
+        """Read how the log as a whole stands."""
+        return Readings.read(self._store)
+
+    # Claims
+
+    def _claim(self, claim: Claim) -> list[Any]:
+        """Write a claim as the scripts take it."""
+        grace = round(self._give_up_after * 1000)
+        return [claim.token, claim.owner, claim.retries, self._definitions.known(), grace]
+
+    def _run(self, answer: Sequence[Any]) -> Run:
+        _, digest, text, *rest = answer
+        return Run.read(self._definitions.read(digest, text), rest)
+
+
+def log_of(app: Celery) -> SagaLog:
+    """Return the saga log that this Celery app is configured for.
+
+    Raises `ConfigurationError`.
+    """
+    return _log(app, settings_of(app), os.getpid())
+
+
+@cache
+def _log(app: Celery, settings: Settings, pid: int) -> SagaLog:  # noqa: ARG001 - a forked child gets its own
+    return SagaLog(
+        client_of(settings.backend),
+        shards=settings.shards,
+        give_up_after=settings.give_up_after,
+        max_countdown=settings.max_countdown,
+        tell=partial(tell_observers, app),
+    )

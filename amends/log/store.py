@@ -1,0 +1,279 @@
+"""Redis as the saga log needs it: keys in shards, scripts by name, and one error when it is away.
+
+All keys of a saga share a hash tag, ``{<shard>}``, with the sets of its shard, so that each
+transition is one script on one slot.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from itertools import chain
+from typing import Any, Final
+from zlib import crc32
+
+import redis
+from redis import exceptions
+
+from amends.backend.connection import is_traced, lines_of
+from amends.backend.scripts import DIGESTS, SCRIPTS, TRANSITIONS
+from amends.definition.states import SagaStatus
+from amends.errors import ConfigurationError, LogUnavailable
+
+_AWAY: Final = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+)
+# A script's error has the reason somewhere in its text.
+_TAKES_NO_WRITES: Final = re.compile(
+    r"\b(BUSY|OOM|READONLY|MISCONF|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN)\b"
+)
+_AT_ONCE: Final = 50
+"""Sagas that one call of a script takes: all others wait for it, a few milliseconds."""
+
+Tell = Callable[[str, list[Any], list[str]], None]
+"""What is told of each transition that wrote to a history: the saga's id, what ``moves.lua`` says of it, its events as JSON."""
+
+
+class Store:
+    """A Redis whose keys are in `shards` parts. Its methods raise `LogUnavailable` when it is away."""
+
+    def __init__(self, client: redis.Redis, *, shards: int, tell: Tell | None = None) -> None:
+        self.client: Any = client  # redis-py leaves open whether replies are str
+        self.shards = shards
+        self._tell = tell
+        self._loaded = False
+        self._shared = cache(self._shared_keys)
+        self._lines = lines_of(client)
+
+    def shard_of(self, saga_id: str) -> int:
+        """Tell which shard a saga is in."""
+        return crc32(saga_id.encode()) % self.shards
+
+    def due_key(self, shard: int) -> str:
+        """Name the set of the due sagas of a shard."""
+        return f"{_tag(shard)}due"
+
+    def index_key(self, shard: int, status: SagaStatus) -> str:
+        """Name the set of the sagas of a shard that are in a status, scored by when they came to it."""
+        return f"{_tag(shard)}index:{status}"
+
+    def keys_of(self, saga_id: str) -> list[str]:
+        """Name the keys of a saga, in the order that ``lua/saga.lua`` gives."""
+        tag, shared = self._shared(self.shard_of(saga_id))
+        return [f"{tag}saga:{saga_id}", f"{tag}history:{saga_id}", *shared]
+
+    def _shared_keys(self, shard: int) -> tuple[str, Sequence[str]]:
+        """Name what all keys of a shard begin with, and those that its sagas share."""
+        tag = _tag(shard)
+        indexes = [self.index_key(shard, status) for status in SagaStatus]
+        keys = [self.due_key(shard), f"{tag}definitions", *indexes, _counters_key(shard)]
+        return tag, keys
+
+    def call(self, name: str, saga_id: str, *arguments: Any) -> Any:
+        """Run a script on a saga."""
+        return self.call_many(name, [(self.keys_of(saga_id), [saga_id, *arguments])])[0]
+
+    def call_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
+        """Run a script for each of these keys and arguments, in one round trip."""
+        return _sound(self.try_many(name, calls))
+
+    def try_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
+        """`call_many`, where one that fails answers its error."""
+        answers = self._run(name, calls)
+        if name in TRANSITIONS:
+            answers = [
+                self._open(call[0], answer)
+                for (_, call), answer in zip(calls, answers, strict=True)
+            ]
+        return [_told(answer) for answer in answers]
+
+    def call_for_each(
+        self, name: str, sagas: Sequence[Sequence[Any]], shared: Callable[[int], Sequence[Any]]
+    ) -> list[Any]:
+        """Run a script that is for each saga (see `lua`) for these, in one round trip; answers them in order.
+
+        Each brings its id and the arguments of its own; `shared` tells a shard's.
+        """
+        parts = list(self._parts(sagas))
+        calls = []
+        for shard, places in parts:
+            own = [sagas[k] for k in places]
+            tag, keys = self._shared(shard)
+            each = [f"{tag}{kind}:{saga_id}" for saga_id, *_ in own for kind in ("saga", "history")]
+            arguments = [len(own), len(own[0]), *chain.from_iterable(own), *shared(shard)]
+            calls.append(([*each, *keys], arguments))
+        answers: list[Any] = [None] * len(sagas)
+        for (_, places), told in zip(parts, map(_told, self._run(name, calls)), strict=True):
+            each_told = [told] * len(places) if isinstance(told, Exception) else told
+            for k, answer in zip(places, each_told, strict=True):
+                answers[k] = self._open(sagas[k][0], answer)
+        return _sound(answers)
+
+    def _parts(self, sagas: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[int]]]:
+        """Tell which sagas, by their places, go to a shard in one call."""
+        places = defaultdict(list)
+        for k, (saga_id, *_) in enumerate(sagas):
+            places[self.shard_of(saga_id)].append(k)
+        for shard, of_shard in places.items():
+            for begin in range(0, len(of_shard), _AT_ONCE):
+                yield shard, of_shard[begin : begin + _AT_ONCE]
+
+    def _run(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
+        answers = self._send(name, calls)
+        forgotten = [k for k, answer in enumerate(answers) if _is_forgotten(answer)]
+        if forgotten:  # Redis was restarted
+            self._loaded = False
+            again = self._send(name, [calls[k] for k in forgotten])
+            for k, answer in zip(forgotten, again, strict=True):
+                answers[k] = answer
+        return answers
+
+    def _open(self, saga_id: str, answer: Any) -> Any:
+        """Take a transition's answer from its envelope, and tell of the events that are in there."""
+        if isinstance(answer, Exception):
+            return answer
+        inner, head, *events = answer
+        if events and self._tell:
+            self._tell(saga_id, head, events)
+        return inner
+
+    def read(self, command: Callable[[Any], Any]) -> Any:
+        """Return what `command` reads with the client."""
+        with _reaching:
+            return command(self.client)
+
+    def read_index(self, statuses: Iterable[SagaStatus], *, ago: float, limit: int) -> list[str]:
+        """Return sagas in these statuses that last moved `ago` seconds ago or more, the oldest first.
+
+        At most `limit` of each shard and status.
+        """
+        with _reaching:
+            seconds, micros = self.client.time()
+            last = seconds * 1000 + micros // 1000 - round(ago * 1000)
+            pipeline = self.client.pipeline(transaction=False)
+            for shard in range(self.shards):
+                for status in statuses:
+                    pipeline.zrangebyscore(self.index_key(shard, status), "-inf", last, 0, limit)
+            return [saga_id for ids in pipeline.execute() for saga_id in ids]
+
+    def put_back(self, saga_ids: Iterable[str]) -> None:
+        """Let the entries of these sagas be due now, those that are there."""
+        with _reaching:
+            seconds, micros = self.client.time()
+            now = seconds * 1000 + micros // 1000
+            pipeline = self.client.pipeline(transaction=False)
+            for saga_id in saga_ids:
+                due = self.due_key(self.shard_of(saga_id))
+                pipeline.zadd(due, {saga_id: now}, xx=True, lt=True)
+            pipeline.execute()
+
+    def read_counters(self) -> dict[tuple[str, ...], int]:
+        """Read what all shards count, added up, by the words that ``lua/moves.lua`` joins with |."""
+        with _reaching:
+            pipeline = self.client.pipeline(transaction=False)
+            for shard in range(self.shards):
+                pipeline.hgetall(_counters_key(shard))
+            total: Counter[tuple[str, ...]] = Counter()
+            for counts in pipeline.execute():
+                for name, value in counts.items():
+                    total[tuple(name.split("|"))] += int(value)
+        return dict(total)
+
+    def count_due(self) -> int:
+        """Count the entries of all sets of due sagas."""
+        with _reaching:
+            pipeline = self.client.pipeline(transaction=False)
+            for shard in range(self.shards):
+                pipeline.zcard(self.due_key(shard))
+            return sum(pipeline.execute())
+
+    def prepare(self) -> None:
+        """At first use: load the scripts, and hold the number of shards to what the log has.
+
+        Raises `ConfigurationError` for another number.
+        """
+        if not self._loaded:
+            with _reaching:
+                self._load()
+            self._loaded = True
+
+    def _load(self) -> None:
+        pipeline = self.client.pipeline(transaction=False)
+        for text in SCRIPTS.values():
+            pipeline.script_load(text)
+        pipeline.set("amends:shards", self.shards, nx=True)
+        pipeline.get("amends:shards")
+        *_, stored = pipeline.execute()
+        if int(stored) != self.shards:
+            raise ConfigurationError(
+                f"the saga log has {stored} shards and amends_shards says {self.shards}; set it to {stored},"
+                " for sagas would not be found under another number"
+            )
+
+    def _send(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
+        self.prepare()
+        with _reaching:
+            return (
+                [self._send_one(name, *calls[0])]
+                if len(calls) == 1
+                else self._send_all(name, calls)
+            )
+
+    def _send_all(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
+        pipeline = self.client.pipeline(transaction=False)
+        for keys, arguments in calls:
+            pipeline.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
+        answers: list[Any] = pipeline.execute(raise_on_error=False)
+        return answers
+
+    def _send_one(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
+        try:
+            if is_traced(self.client):
+                return self.client.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
+            return self._lines.ask("EVALSHA", DIGESTS[name], len(keys), *keys, *arguments)
+        except exceptions.ResponseError as error:  # as in a pipeline, the script's own
+            return error
+
+
+def _tag(shard: int) -> str:
+    return f"amends:{{{shard}}}:"
+
+
+def _counters_key(shard: int) -> str:
+    return f"{_tag(shard)}counters"
+
+
+def _sound(answers: list[Any]) -> list[Any]:
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
+
+
+def _is_forgotten(answer: Any) -> bool:
+    return isinstance(answer, exceptions.NoScriptError)
+
+
+class _Reaching:
+    """Inside of it Redis is asked, and an error of Redis' says what it means for the log."""
+
+    def __enter__(self) -> None:
+        """Nothing needs to be done."""
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        """Raise the error that is meant."""
+        if isinstance(error, exceptions.RedisError) and (told := _told(error)) is not error:
+            raise told from error
+
+
+_reaching: Final = _Reaching()
+
+
+def _told(answer: Any) -> Any:
+    """Say of a Redis that is away, or takes no writes, that the log is unavailable."""
+    if isinstance(answer, _AWAY) or (
+        isinstance(answer, exceptions.RedisError) and _TAKES_NO_WRITES.search(str(answer))
+    ):
+        return LogUnavailable(f"the saga log at amends_backend cannot be reached: {answer}")
+    return answer

@@ -1,0 +1,1 @@
+"""`Saga` and `Step`, and the handle of a saga that was started."""

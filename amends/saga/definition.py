@@ -1,0 +1,187 @@
+"""Sagas as people write them: steps in order, what undoes each, and what a failure is called."""
+
+import logging
+import re
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any, Final, Generic, TypeVar
+
+from celery import Celery, current_app
+from kombu.exceptions import OperationalError
+from pydantic import BaseModel
+
+from amends.definition.itinerary import Dispatch
+from amends.definition.serialization import canonical_json, dumped, held_to_size, validated
+from amends.definition.states import SagaStatus
+from amends.dispatch.coordinator import advance, publish_many
+from amends.dispatch.fast_path.delivery import deliveries
+from amends.errors import SagaAlreadyStarted
+from amends.log.remaining import Publish
+from amends.log.saga_log import log_of
+from amends.saga.handle import Handle
+from amends.saga.itinerary_builder import _itinerary
+from amends.saga.step import AnyStep
+
+Input = TypeVar("Input", bound=BaseModel)
+
+Output = TypeVar("Output", bound=BaseModel)
+
+_SAGA_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+_MOST: Final = 1_000  # sagas, and
+
+_LARGEST: Final = 4_000_000  # characters of their inputs, that are started at once
+
+_logger = logging.getLogger(__name__)
+
+
+class Saga(Generic[Input, Output]):
+    """A saga's definition: its steps in order, its input, and its output.
+
+    `output` is filled by field name from the saga's input, the outputs of its done steps, and
+    ``saga_id``, ``outcome``, ``error`` and ``degraded`` (a list with a sentence for each step that went to its
+    fallback or was passed over: which, and for what error); `outputs` says where a field comes from that several have,
+    as ``input.<field>``, ``<step>.<field>`` or ``saga.<field>``. A field that comes from a step must
+    allow None. `timeout` is in seconds. With `dispatch` ``"inline"`` the worker that did a step goes on with
+    the next one itself, where it consumes that one's queue, for 30 s at most and the step at hand; with
+    ``"chain"`` each step is a message. Raises `DefinitionError`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        input: type[Input],  # noqa: A002 - the word that a reader expects
+        output: type[Output],
+        steps: Sequence[AnyStep],
+        timeout: float | None = None,
+        outputs: Mapping[str, str] | None = None,
+        dispatch: Dispatch = "chain",
+    ) -> None:
+        self.name = name
+        self.input = input
+        self.output = output
+        self.itinerary = _itinerary(
+            name, input, output, steps, timeout=timeout, outputs=outputs or {}, dispatch=dispatch
+        )
+        records = [(step.name, 0) for step in self.itinerary.steps]
+        self._first = Publish(itinerary=self.itinerary, number=1, wait=0.0, records=records)
+
+    def __repr__(self) -> str:
+        return f"<Saga {self.name}>"
+
+    def start(self, saga_input: Input, *, saga_id: str | None = None) -> Handle[Output]:
+        """Start a saga and return its handle; the same id and input give the same saga.
+
+        Without `saga_id` each call starts another one. Raises `SagaAlreadyStarted` where the id
+        belongs to another saga, ``ValueError`` for an id outside of the pattern or (pydantic's) an
+        input of another shape, and `LogUnavailable`.
+        With the broker away it returns the handle with a warning: the saga runs once it is back.
+        """
+        return self.start_many([saga_input], saga_ids=None if saga_id is None else [saga_id])[0]
+
+    def start_many(
+        self, inputs: Iterable[Input], *, saga_ids: Iterable[str] | None = None
+    ) -> list[Handle[Output]]:
+        """`start` for many inputs, each with its id, up to a thousand in one round trip to the log.
+
+        Where one raises `SagaAlreadyStarted`, the others are started all the same. Of a list, none is started
+        where an input is of another shape. An iterator is read as far as the next start needs: such an input
+        ends it there, and those of earlier starts are started.
+        """
+        starts: Iterable[tuple[str, str]] = self._starts(inputs, saga_ids)
+        if isinstance(inputs, Collection):
+            starts = list(starts)
+        app, ids, refusals, is_away = _app(), [], [], False
+        for chunk in _chunks(starts):
+            messages = deliveries(app, [saga_id for saga_id, _ in chunk], self._first)
+            answers = log_of(app).starts.start_sagas(self.itinerary, chunk, messages)
+            found = {saga_id: answer for (saga_id, _), answer in zip(chunk, answers, strict=True)}
+            is_away = is_away or not self._publish(app, found)
+            refusals += [each for each in answers if isinstance(each, SagaAlreadyStarted)]
+            ids += [saga_id for saga_id, _ in chunk]
+        if refusals:
+            raise refusals[0]
+        return [self._handle(saga_id) for saga_id in ids]
+
+    def _starts(
+        self, inputs: Iterable[Input], saga_ids: Iterable[str] | None
+    ) -> Iterator[tuple[str, str]]:
+        """Pair each id with its input as the log keeps it."""
+        for saga_id, value in _paired(inputs, saga_ids):
+            # As a worker will: an input that it could not read is refused here.
+            read = validated(self.input, dumped(self.input.model_validate(value)))
+            yield (
+                _checked(saga_id),
+                held_to_size(canonical_json(dumped(read)), f"the input of {saga_id}"),
+            )
+
+    def get(self, saga_id: str) -> Handle[Output]:
+        """Find a saga by its id. Raises `UnknownSaga`, and `LogUnavailable`."""
+        handle = self._handle(saga_id)
+        _ = handle.status  # raises where there is none
+        return handle
+
+    def _handle(self, saga_id: str) -> Handle[Output]:
+        return Handle(saga_id, lambda fields: validated(self.output, fields))
+
+    def _publish(
+        self, app: Celery, answers: Mapping[str, int | SagaStatus | SagaAlreadyStarted | None]
+    ) -> bool:
+        """Publish what was started; answers whether the broker is there."""
+        started = [saga_id for saga_id, answer in answers.items() if isinstance(answer, int)]
+        try:
+            if started:
+                publish_many(app, started, self._first)
+            for saga_id, answer in answers.items():
+                if answer is SagaStatus.PENDING:  # perhaps it was never published
+                    advance(app, saga_id)
+        except OperationalError as error:
+            _logger.warning(
+                "saga %s is in the log and runs once the broker is back, as do those started with it: %s",
+                next(iter(answers)),
+                error,
+            )
+            return False
+        return True
+
+
+def _paired(inputs: Iterable[Input], saga_ids: Iterable[str] | None) -> Iterator[tuple[str, Input]]:
+    if saga_ids is None:
+        yield from ((uuid.uuid4().hex, value) for value in inputs)
+        return
+    missing: Any = object()
+    for number, (saga_id, value) in enumerate(zip_longest(saga_ids, inputs, fillvalue=missing), 1):
+        if saga_id is missing or value is missing:
+            lacking = "saga_id" if saga_id is missing else "input"
+            raise ValueError(f"there is no {number}. {lacking}: give each input its id")
+        yield saga_id, value
+
+
+def _chunks(starts: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    """Part them, so that neither this process nor the log holds too much at a time."""
+    chunk: list[tuple[str, str]] = []
+    size = 0
+    for start in starts:
+        chunk.append(start)
+        size += len(start[1])
+        if len(chunk) == _MOST or size >= _LARGEST:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _app() -> Celery:
+    proxy: Any = current_app  # which is another app's a moment later
+    app: Celery = proxy._get_current_object()  # noqa: SLF001 - the app is a key of what is kept for it
+    return app
+
+
+def _checked(saga_id: str) -> str:
+    if not _SAGA_ID.fullmatch(saga_id):
+        raise ValueError(
+            f"saga_id {saga_id!r} is not 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit"
+        )
+    return saga_id

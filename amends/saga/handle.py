@@ -1,0 +1,197 @@
+"""A saga seen from outside: where it is, how it came there, and what came of it."""
+
+import random
+import time
+from collections.abc import Callable
+from math import inf
+from typing import Any, Final, Generic, TypeVar
+
+from celery import current_app
+from celery._state import get_current_worker_task
+
+from amends.definition.serialization import canonical_json, output_text
+from amends.definition.states import ENDED, SagaStatus
+from amends.dispatch.messages import send_advance
+from amends.errors import ActRefused, LogUnavailable, SagaStuck
+from amends.log.claim import Next
+from amends.log.control import Seen
+from amends.log.history import Event
+from amends.log.saga_log import SagaLog, log_of
+from amends.saga.snapshot import Snapshot, output_of, snapshot_of
+
+Result = TypeVar("Result")
+
+_FIRST_PAUSE: Final = 0.02
+_LONGEST_PAUSE: Final = 0.5
+
+
+class Handle(Generic[Result]):
+    """One saga. Reading raises `UnknownSaga` where there is none, and `LogUnavailable`.
+
+    `output` makes what `wait` returns of the output's fields.
+
+    The acts of a person (`cancel`, `retry`, `skip`, `pause`, `resume`) take `by` and `why` for the history, and as
+    `seen` what that person saw: the number of events in the saga's history, which is exact, or its
+    status. They raise `ActRefused` where it is no longer so.
+    """
+
+    def __init__(self, saga_id: str, output: Callable[[dict[str, Any]], Result]) -> None:
+        self.id = saga_id
+        self._output = output
+
+    def __repr__(self) -> str:
+        return f"<Handle {self.id}>"
+
+    @property
+    def _log(self) -> SagaLog:
+        return log_of(current_app)
+
+    @property
+    def status(self) -> SagaStatus:
+        """Where the saga is now."""
+        return self._log.read_status(self.id)
+
+    @property
+    def outcome(self) -> str | None:
+        """What came of the saga, as its definition names it; None until it is decided."""
+        return self._log.read_saga(self.id).fields.get("outcome")
+
+    def snapshot(self) -> Snapshot:
+        """Read the saga's status and outcome, and every step's state, attempts and error."""
+        return snapshot_of(self._log.read_saga(self.id))
+
+    def history(self) -> list[Event]:
+        """Read every event of the saga, in order."""
+        return self._log.read_history(self.id)
+
+    def cancel(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> bool:
+        """Cancel the saga: start nothing more, and undo what was done.
+
+        A running attempt may still finish; the undo begins after it, and includes it.
+        Returns False where it comes too late: the saga has ended, or goes back
+        already. Raises `UnknownSaga`, and `LogUnavailable`.
+        """
+        error = {"type": "Cancelled", "message": why or "someone cancelled the saga"}
+        follows = self._log.acts.cancel_saga(
+            self.id, error=canonical_json(error), actor=_actor(by, why), seen=seen
+        )
+        self._go_on(follows)
+        return follows.action != "late"
+
+    def retry(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> None:
+        """Let the saga try again now: each undo that failed for good, and what comes next.
+
+        Both get their attempts anew; a deadline stays. Raises `ActRefused` where a step is running or the saga has ended, `UnknownSaga`, and `LogUnavailable`.
+        """
+        self._go_on(self._log.acts.retry_saga(self.id, actor=_actor(by, why), seen=seen))
+
+    def skip(
+        self,
+        step: str,
+        *,
+        output: Any = None,
+        by: str | None = None,
+        why: str | None = None,
+        seen: Seen = None,
+    ) -> None:
+        """Pass over a step that somebody did, or undid, by hand.
+
+        `step` is a step's name: its undos that failed for good are meant, else what comes next of it. Or
+        it is the path of one record, as the history has it. A step that goes forward needs its
+        `output`, which is held to the activity's model. Raises `ActRefused` where that is not what the saga stands at, pydantic's ``ValidationError`` for
+        an output of another shape, `UnknownSaga`, and `LogUnavailable`.
+        """
+        actor = _actor(by, why)
+        text = "" if output is None else self._output_text(step, output)
+        follows = self._log.acts.skip_step(self.id, step, output=text, actor=actor, seen=seen)
+        if follows.action == "lacking":  # None is what some activities return
+            text = self._output_text(step, None)
+            follows = self._log.acts.skip_step(self.id, step, output=text, actor=actor, seen=seen)
+        self._go_on(follows)
+
+    def pause(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> None:
+        """Begin nothing more until `resume`: what runs may still finish, and its result is kept.
+
+        A cancel or the deadline still turns the saga, and what is to be undone waits. Raises
+        `ActRefused` where the saga has ended, `UnknownSaga`, and `LogUnavailable`.
+        """
+        self._log.acts.pause_saga(self.id, actor=_actor(by, why), seen=seen)
+
+    def resume(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> None:
+        """Let a paused saga go on. Raises what `pause` does."""
+        self._go_on(self._log.acts.resume_saga(self.id, actor=_actor(by, why), seen=seen))
+
+    def _go_on(self, follows: Next) -> None:
+        if follows.action == "advance":
+            send_advance(current_app, self.id, follows.number)
+
+    def _output_text(self, path: str, output: Any) -> str:
+        """Hold an output to the model of the activity that would have given it."""
+        steps = {step.name: step for step in self._log.read_saga(self.id).itinerary.steps}
+        name = path.partition(":")[0]
+        if name not in steps:
+            raise ActRefused(self.id, "skip", f"it has no step {name}")
+        task = steps[name].activity.task
+        if task not in current_app.tasks:
+            raise ActRefused(
+                self.id,
+                "skip",
+                f"this process does not know {task}, and so not what its output is like: import the module that defines it",
+            )
+        activity: Any = current_app.tasks[task]
+        model = activity.activity.output
+        if model is not None and output is None:
+            raise ActRefused(self.id, "skip", f"{path} needs its output, a {model.__name__}")
+        return output_text(model, output, activity=task)
+
+    def wait(self, timeout: float | None = None) -> Result:
+        """Wait for the saga's end and return its output, whatever the outcome.
+
+        `timeout` is in seconds. Raises `TimeoutError` when it has passed, `SagaStuck` when a person
+        is needed, `LogUnavailable` where the log is away then (without a timeout, at once), and
+        `RuntimeError` at once inside a task, whose pool slot the saga may need.
+        """
+        if get_current_worker_task() is not None:
+            raise RuntimeError(
+                f"wait() for saga {self.id!r} inside a Celery task: it would hold a pool slot that the saga"
+                " may need; start it here and read its outcome elsewhere"
+            )
+        until = inf if timeout is None else time.monotonic() + timeout
+        pause = _FIRST_PAUSE
+        while (status := self._status_until(until)) not in ENDED:
+            if status is SagaStatus.STUCK:
+                raise SagaStuck(self.id, self.snapshot().reason or "")
+            left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"saga {self.id!r} is {status} after {timeout} s")
+            time.sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311 - jitter
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        return self._result()
+
+    def _status_until(self, until: float) -> SagaStatus:
+        """Read the status, over an outage of the log that ends in time."""
+        while True:
+            try:
+                return self.status
+            except LogUnavailable:
+                if until == inf or time.monotonic() > until:
+                    raise
+            time.sleep(_LONGEST_PAUSE)
+
+    def _result(self) -> Result:
+        return self._output(output_of(self._log.read_saga(self.id)))
+
+
+def _actor(by: str | None, why: str | None) -> dict[str, str]:
+    given = {"by": by, "why": why}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def get(saga_id: str) -> Handle[dict[str, Any]]:
+    """Find a saga by its id, whatever its definition; its `wait` returns a plain dict.
+
+    Raises `UnknownSaga`, and `LogUnavailable`.
+    """
+    handle = Handle(saga_id, dict)
+    _ = handle.status  # raises where there is none
+    return handle

@@ -1,0 +1,1 @@
+"""What is told of each transition: log lines, signals, rows in Flower, metrics."""

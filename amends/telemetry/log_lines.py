@@ -1,0 +1,49 @@
+"""A line in the worker's log for each event of a saga."""
+
+import logging
+from typing import Any, Final
+
+from celery import Celery
+from celery.utils.log import get_task_logger
+
+from amends.log.history import Event, Transition
+
+_LEVELS: Final = {
+    "saga.stuck": logging.ERROR,
+    "step.stuck": logging.ERROR,
+    "saga.compensating": logging.WARNING,
+    "step.failed": logging.WARNING,
+    "step.late": logging.WARNING,
+    "step.retrying": logging.WARNING,
+    "step.switching": logging.WARNING,
+    "step.unregistered": logging.WARNING,
+}
+
+_logger = get_task_logger("amends.sagas")
+
+
+def write_lines(_: Celery, transition: Transition) -> None:
+    """Write a line an event, with ``saga``, ``saga_id``, ``event``, ``step`` and ``attempt`` as fields."""
+    if not _logger.isEnabledFor(logging.INFO) and _LEVELS.keys().isdisjoint(transition.names):
+        return
+    for event in transition.events:
+        level = _LEVELS.get(event.name, logging.INFO)
+        if not _logger.isEnabledFor(level):
+            continue
+        fields = {
+            "saga": transition.saga,
+            "saga_id": transition.saga_id,
+            "event": event.name,
+            "step": event.record,
+            "attempt": event.details.get("attempt"),
+        }
+        about = "".join(f" {name}={_value(value)}" for name, value in _members(event))
+        _logger.log(level, "saga %s: %s%s", transition.saga_id, event.name, about, extra=fields)
+
+
+def _members(event: Event) -> list[tuple[str, Any]]:
+    return [*([("step", event.record)] if event.record else []), *event.details.items()]
+
+
+def _value(value: Any) -> str:
+    return f"{value['type']}: {value['message']}" if isinstance(value, dict) else str(value)

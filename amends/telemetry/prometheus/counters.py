@@ -1,0 +1,105 @@
+"""What the log has counted, as metrics."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from amends.definition.itinerary import FALLBACK, UNDO
+from amends.definition.states import SagaStatus
+from amends.telemetry.prometheus import catalogue
+from amends.telemetry.prometheus.catalogue import Metric
+from amends.telemetry.prometheus.families import Families
+
+Counters = Mapping[tuple[str, ...], int]
+"""What `SagaLog.read_counters` reads; ``lua/moves.lua`` has the words of its keys."""
+
+SAGA_BOUNDS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
+ATTEMPT_BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+"""The bounds of the histograms in seconds, as ``lua/moves.lua`` has them."""
+
+_Meanings = Mapping[str, tuple[Metric, tuple[str, ...]]]
+_Series = tuple[Metric, tuple[str, ...]]
+
+_OF_SAGAS: Final[_Meanings] = {
+    "saga.started": (catalogue.STARTED, ()),
+    "saga.compensating": (catalogue.TURNED_BACK, ()),
+    "saga.stuck": (catalogue.STUCK, ()),
+    "saga.cancelled": (catalogue.ACTS, ("cancel",)),
+    "saga.retried": (catalogue.ACTS, ("retry",)),
+    "saga.paused": (catalogue.ACTS, ("pause",)),
+    "saga.resumed": (catalogue.ACTS, ("resume",)),
+}
+_OF_RECORDS: Final[_Meanings] = {
+    "step.late": (catalogue.LATE_RESULTS, ()),
+    "step.unregistered": (catalogue.UNREGISTERED, ()),
+    "step.skipped": (catalogue.ACTS, ("skip",)),
+}
+_OF_STEPS: Final[_Meanings] = {
+    **_OF_RECORDS,
+    "step.completed": (catalogue.STEP_ATTEMPTS, ("done",)),
+    "step.retrying": (catalogue.STEP_ATTEMPTS, ("retried",)),
+    "step.failed": (catalogue.STEP_ATTEMPTS, ("failed",)),
+    "step.switching": (catalogue.FALLBACKS, ()),
+}
+_OF_UNDOS: Final[_Meanings] = {
+    **_OF_RECORDS,
+    "step.compensated": (catalogue.UNDO_ATTEMPTS, ("done",)),
+    "step.retrying": (catalogue.UNDO_ATTEMPTS, ("retried",)),
+    "step.stuck": (catalogue.UNDO_ATTEMPTS, ("stuck",)),
+}
+
+
+def add_counted(families: Families, counters: Counters) -> None:
+    """Add every counter and histogram of the log."""
+    totals: Counter[_Series] = Counter(dict.fromkeys(_expected(counters), 0))
+    times: defaultdict[_Series, dict[str, int]] = defaultdict(dict)
+    for words, value in counters.items():
+        match words:
+            case "event", name, saga, path if name in (meanings := _meanings(path)):
+                totals[_series(meanings[name], saga, path)] += value
+            case "sagas", *labels:
+                totals[catalogue.SAGAS, tuple(labels)] += value
+            case "ended", *labels:
+                totals[catalogue.ENDED, tuple(labels)] += value
+            case "took", saga, bound:
+                times[catalogue.SAGA_DURATION, (saga,)][bound] = value
+            case "ran", saga, path, bound:
+                undo = path.endswith(UNDO)
+                metric = catalogue.UNDO_DURATION if undo else catalogue.STEP_DURATION
+                times[_series((metric, ()), saga, path)][bound] = value
+    for (metric, values), value in sorted(totals.items(), key=_by_labels):
+        families.add(metric, value, *values)
+    for (metric, values), counts in sorted(times.items(), key=_by_labels):
+        bounds = SAGA_BOUNDS if metric is catalogue.SAGA_DURATION else ATTEMPT_BOUNDS
+        families.add_times(metric, bounds, counts, *values)
+
+
+def _by_labels(item: tuple[_Series, object]) -> tuple[str, ...]:
+    return item[0][1]
+
+
+def _expected(counters: Counters) -> Iterator[_Series]:
+    """List what can come of the sagas and records that are there: a rate needs the 0 before the first 1."""
+    for saga, path in {(words[2], words[3]) for words in counters if words[0] == "event"}:
+        for meaning in _meanings(path).values():
+            yield _series(meaning, saga, path)
+        for status in SagaStatus:
+            yield catalogue.SAGAS, (saga, status)
+        yield catalogue.ENDED, (saga, SagaStatus.COMPLETED, "completed")
+
+
+def _meanings(path: str) -> _Meanings:
+    if not path:
+        return _OF_SAGAS
+    return _OF_UNDOS if path.endswith(UNDO) else _OF_STEPS
+
+
+def _series(meaning: _Series, saga: str, path: str) -> _Series:
+    metric, more = meaning
+    record = path.removesuffix(UNDO)
+    known = {
+        "saga": saga,
+        "step": record.removesuffix(FALLBACK),
+        "channel": "fallback" if record.endswith(FALLBACK) else "primary",
+    }
+    return metric, (*(known[label] for label in metric.labels if label in known), *more)

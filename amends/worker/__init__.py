@@ -1,0 +1,1 @@
+"""What every worker runs beside its pool."""

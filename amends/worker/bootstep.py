@@ -1,0 +1,178 @@
+"""What a worker runs beside its pool: a heartbeat, and the sweep that keeps sagas going."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final
+
+from celery import Celery, _state, bootsteps
+from celery.signals import worker_shutdown
+from celery.worker import state
+from kombu.exceptions import OperationalError
+
+from amends.activities import inline
+from amends.activities.request import CANCELLED
+from amends.backend.settings import Settings, is_configured, settings_of
+from amends.diagnosis.deployment.log_rules import weaknesses_of
+from amends.errors import LogUnavailable
+from amends.log.owner import name_worker
+from amends.log.saga_log import log_of
+from amends.telemetry.flower import enter_worker, leave_worker
+from amends.worker import retention
+from amends.worker.health_file import Health, Pulse, health_of
+from amends.worker.heartbeat import Heartbeat
+from amends.worker.reconnection import Reconnection
+from amends.worker.revocation import Revocations
+from amends.worker.shutdown import hand_back
+from amends.worker.sweep import BATCH, Sweep
+from amends.worker.task_events import MonitorSwitch
+
+_MOST_TOLD: Final = 1_000  # ids of messages in a heartbeat, which comes every 2 s
+
+_logger = logging.getLogger(__name__)
+
+
+class Recovery(bootsteps.StartStopStep):
+    """The worker's bootstep: its heartbeat, and a thread that sweeps now and then."""
+
+    # After the pool: a forked child must not inherit a thread's held locks.
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        # Before the pool forks, and anew where a parent process made several workers.
+        name_worker()
+        enter_worker(worker.hostname, sends_events=worker.task_events)
+        inline.enter_worker()
+        self._ends = threading.Event()
+        self._heartbeat: Heartbeat | None = None
+        self._health: Health | None = None
+
+    def start(self, worker: Any) -> None:
+        """Begin to beat and to sweep, where the app has a saga log."""
+        if not is_configured(worker.app):
+            _logger.warning("no sagas run here: amends_backend is not set")
+            return
+        settings = settings_of(worker.app)
+        log = log_of(worker.app)
+        _warn(settings)
+        self._health = worker.amends_health = health_of(worker, settings.health_file)
+        self._heartbeat = heartbeat = Heartbeat(
+            log,
+            partial(_processes, worker.pool),
+            _messages_in_hand,
+            node=worker.hostname,
+            after=self._note_beat,
+        )
+        heartbeat.start()
+        # Bootsteps stop before the pool drains, and what still runs there must not seem dead.
+        worker_shutdown.connect(self._fall_silent, weak=False)
+        worker_shutdown.connect(lambda **_: leave_worker(), weak=False)
+        arguments = (worker.app, heartbeat, settings.sweep_interval)
+        threading.Thread(
+            target=self._loop, args=arguments, name="amends-sweep", daemon=True
+        ).start()
+
+    def close(self, worker: Any) -> None:
+        """Leave to other workers what this one has fetched and not begun.
+
+        Not in `stop`: the consumer's comes first, and forgets what it has fetched.
+        """
+        if self._heartbeat is None:
+            return
+        inline.leave_to_others()
+        try:
+            hand_back(worker)
+        except Exception:
+            _logger.exception("what is fetched goes back when the worker has ended")
+
+    def stop(self, worker: Any) -> None:  # noqa: ARG002 - Celery's
+        """Begin no further sweep."""
+        self._ends.set()
+
+    def terminate(self, worker: Any) -> None:
+        """End both at once, with the pool."""
+        self.stop(worker)
+        self._fall_silent()
+
+    def _note_beat(self, is_accepted: bool) -> None:  # noqa: FBT001 - all there is to say
+        if self._health is not None:
+            self._health.tell(is_ready=is_accepted)
+
+    def _fall_silent(self, **_: Any) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+        if self._health is not None:
+            self._health.end()
+
+    def _loop(self, app: Celery, heartbeat: Heartbeat, interval: float) -> None:
+        removes_at, revocations = 0.0, Revocations()
+        while not self._ends.wait(_jittered(interval)):
+            try:
+                revocations.cancel_sagas(app)
+                _sweep(app, heartbeat.may_judge, self._ends)
+                if time.monotonic() >= removes_at:
+                    removes_at = time.monotonic() + _jittered(retention.INTERVAL)
+                    rest = retention.rest_after(app, retention.remove_ended(app))
+                    removes_at = time.monotonic() + _jittered(rest)
+            except (LogUnavailable, OperationalError) as error:
+                _logger.warning("no sweep: %s", error)
+            except Exception:
+                _logger.exception("a sweep failed; the next one tries again")
+
+
+def _sweep(app: Celery, may_judge: Callable[[], bool], ends: threading.Event) -> None:
+    """Sweep until little is due. Once, where what runs may not be judged: it stays due for others."""
+    while Sweep(app, may_judge=may_judge).run_once() >= BATCH:
+        if ends.is_set() or not may_judge():
+            return
+
+
+def _processes(pool: Any) -> Iterable[int]:
+    """Tell the processes of a pool; none where a cold shutdown has ended it before the worker."""
+    try:
+        processes: Iterable[int] = pool.info.get("processes", ())
+    except AttributeError:  # prefork asks what is gone
+        return ()
+    return processes
+
+
+def _messages_in_hand() -> set[str] | None:
+    """Name the messages that the worker has fetched or is at; None where they are too many to tell.
+
+    All sets: on a lost connection Celery clears the one of what is fetched, and tasks run on.
+    """
+    while True:
+        try:
+            requests = [*state.reserved_requests, *state.active_requests, *CANCELLED]
+        except RuntimeError:  # another thread changed one meanwhile
+            continue
+        ids = {request.id for request in requests}
+        return ids if len(ids) <= _MOST_TOLD else None
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(0.5, 1.5)  # noqa: S311
+
+
+def _warn(settings: Settings) -> None:
+    try:
+        for each in weaknesses_of(settings):
+            _logger.warning("%s; %s (%s)", each.what, each.remedy, each.code)
+    except LogUnavailable as error:
+        _logger.warning("the worker starts without its saga log: %s", error)
+
+
+def _install(app: Celery) -> None:
+    app.steps["worker"].add(Recovery)
+    app.steps["consumer"].update((Reconnection, MonitorSwitch, Pulse))
+
+
+_celery: Any = _state  # what shared_task uses, and celery-types does not know
+_celery.connect_on_app_finalize(_install)
+for _app in _celery._get_active_apps():  # noqa: SLF001  # one that touched its tasks before amends was imported
+    if _app.finalized:
+        _install(_app)

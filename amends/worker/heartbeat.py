@@ -1,0 +1,86 @@
+"""The heartbeat of a worker, and who may be declared dead by it."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from amends.errors import LogUnavailable
+from amends.log.liveness import DEAD_AFTER, VERSION
+from amends.log.owner import worker_name
+from amends.log.saga_log import SagaLog
+
+INTERVAL: Final = 2.0
+"""Seconds between two beats."""
+
+JUDGES_AFTER: Final = 15.0
+"""Seconds of accepted beats, without a gap, before a worker judges others."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """Says now and then that this worker lives, which processes of its pool do, and what it is at.
+
+    `pids` and `messages` tell those; `node` is what Celery calls this worker. After each beat `after` hears
+    whether the log accepted it. It goes on while the pool drains; `stop` ends it.
+    """
+
+    def __init__(
+        self,
+        log: SagaLog,
+        pids: Callable[[], Iterable[int]],
+        messages: Callable[[], Iterable[str] | None] = lambda: None,
+        *,
+        node: str = "",
+        after: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        self._log = log
+        self._node = node
+        self._after = after
+        self._pids = pids
+        self._messages = messages
+        self._accepted_since: float | None = None
+        self._last = 0.0
+        self._ends = threading.Event()
+
+    def start(self) -> None:
+        """Begin to beat, in a thread."""
+        threading.Thread(target=self._loop, name="amends-heartbeat", daemon=True).start()
+
+    def stop(self) -> None:
+        """Beat no more."""
+        self._ends.set()
+
+    def beat(self) -> None:
+        """Beat once. Raises `LogUnavailable`."""
+        pids = {os.getpid(), *self._pids()}
+        self._log.workers.note_heartbeat(
+            worker_name(), pids, self._messages(), node=self._node, version=VERSION
+        )
+        now = time.monotonic()
+        if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:
+            self._accepted_since = now
+        self._last = now
+
+    def may_judge(self) -> bool:
+        """Tell whether beats were accepted for long enough to judge others: not after an outage."""
+        now = time.monotonic()
+        if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:
+            return False
+        return now - self._accepted_since >= JUDGES_AFTER
+
+    def _loop(self) -> None:
+        while not self._ends.is_set():
+            try:
+                self.beat()
+            except LogUnavailable as error:
+                self._accepted_since = None
+                _logger.warning("no heartbeat: %s", error)
+            except Exception:
+                self._accepted_since = None
+                _logger.exception("no heartbeat; the next one tries again")
+            self._after(self._accepted_since is not None)
+            self._ends.wait(INTERVAL)

@@ -1,0 +1,172 @@
+"""What keeps sagas going when messages and workers are lost: the sweep that every worker runs."""
+
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import Final
+
+from celery import Celery
+from celery.exceptions import WorkerLostError
+from kombu.exceptions import OperationalError
+
+from amends.backend.settings import settings_of
+from amends.definition.serialization import error_json
+from amends.dispatch.broker import queue_length
+from amends.dispatch.coordinator import advance
+from amends.dispatch.routing import queue_of
+from amends.errors import LogUnavailable
+from amends.log.claim import Cost, Run
+from amends.log.liveness import (
+    _LONG,
+    _is_long,
+    _long_patience,
+    lost_owner,
+)
+from amends.log.remaining import LOOK_AGAIN, Dispatched, Running, Waiting
+from amends.log.saga_log import SagaLog, log_of
+
+_TAKEN_FOR: Final = 10.0
+
+BATCH: Final = 50
+"""Sagas of a shard that one sweep looks at."""
+
+_HASTENED_BY_EACH: Final = 16
+"""Sagas that are drawn to be looked at sooner, for each that has lost its message."""
+
+_LATER: Final = 120.0  # seconds
+
+_logger = logging.getLogger(__name__)
+
+_Found = Dispatched | Exception
+
+
+class Sweep:
+    """One look at all that is due. `may_judge` is asked each time an owner could be declared dead."""
+
+    def __init__(self, app: Celery, *, may_judge: Callable[[], bool]) -> None:
+        self._app = app
+        self._log: SagaLog = log_of(app)
+        self._settings = settings_of(app)
+        self._may_judge = may_judge
+        self._queue_length = cache(partial(queue_length, app))  # one question a queue and sweep
+        self._count_live = cache(self._log.upkeep.count_live)
+        self._heartbeat_of = self._log.workers.read_heartbeat
+
+    def run_once(self) -> int:
+        """Set every saga going that is due and stands still. Answers how many were due.
+
+        One that cannot be set going is logged, and the others go on. Raises `LogUnavailable`, and
+        kombu's ``OperationalError`` with the broker away: then nothing can be.
+        """
+        due = self._log.upkeep.take_due(lease=_TAKEN_FOR, limit=BATCH)
+        losses = 0
+        for k, (saga_id, found) in enumerate(zip(due, self._look(due), strict=True)):
+            try:
+                losses += self._heal(saga_id, found)
+            except LogUnavailable:
+                raise
+            except OperationalError:
+                self._log.upkeep.put_back(due[k:])  # for when the broker is there again
+                raise
+            except Exception:
+                _logger.exception("saga %s stays due", saga_id)
+        if losses:  # where many stand, each is looked at seldom
+            self._log.upkeep.hasten_sagas(min(losses * _HASTENED_BY_EACH, _LONG), beyond=_LATER)
+        return len(due)
+
+    def heal(self, saga_id: str) -> None:
+        """Ask the log what is wrong with a saga, and publish what remains of it."""
+        self._heal(saga_id, self._look([saga_id])[0])
+
+    def _look(self, saga_ids: Sequence[str]) -> list[_Found]:
+        self._heartbeat_of = cache(self._log.workers.read_heartbeat)  # anew, after this look
+        # What one may not judge stays due, for those that may.
+        again = LOOK_AGAIN if self._may_judge() else 0
+        longest = self._settings.max_countdown
+        return self._log.upkeep.look_at_sagas(saga_ids, longest_wait=longest, again=again)
+
+    def _heal(self, saga_id: str, found: _Found) -> bool:
+        """Heal a saga by what a look found; tell whether others may need it too."""
+        if isinstance(found, Exception):
+            raise found
+        waiting = found if isinstance(found, Waiting) and self._is_lost(found) else None
+        if waiting or (isinstance(found, Running) and self._end_attempt(saga_id, found)):
+            advance(self._app, saga_id)
+        return waiting is not None and self._is_hardly_alone(waiting)
+
+    def _is_lost(self, waiting: Waiting) -> bool:
+        """Judge a message by its queue.
+
+        One that is empty has lost it. One that is long, and has a message for every saga alive, has it
+        most probably: it is not made longer still, but after 1, 2, 4 ... hours.
+        """
+        length = self._length(waiting)
+        if length == 0:
+            return True
+        if not _is_long(length, self._count_live):
+            return waiting.is_overdue
+        return waiting.age >= _long_patience(waiting.times)
+
+    def _is_hardly_alone(self, waiting: Waiting) -> bool:
+        """Tell whether others have lost theirs too, and workers little to do: it was sent, and its queue is short."""
+        return waiting.times > 0 and (self._length(waiting) or 0) < _LONG
+
+    def _length(self, waiting: Waiting) -> int | None:
+        queue = queue_of(self._app, waiting.itinerary.records[waiting.path])
+        return None if queue is None else self._queue_length(queue)
+
+    def _end_attempt(self, saga_id: str, running: Running) -> bool:
+        """End an attempt that is past its time, or has lost its owner; tell whether it was ended.
+
+        A loss after the attempt's own time limit is a timeout like any other.
+        """
+        lost = lost_owner(running, self._heartbeat_of) if self._may_judge() else None
+        call = running.itinerary.records[running.path].call
+        again, wait = True, 0.0
+        if running.time_left <= 0 or (lost and running.limit_left <= 0):
+            error: Exception = TimeoutError(f"no answer after {call.start_to_close_timeout:g} s")
+            again = call.retry.allows(error, running.attempts + 1)
+            wait, lost = call.retry.wait(running.attempts + 1), "attempt"
+        elif lost == "death":
+            error = WorkerLostError(f"the process {running.owner} that ran it died")
+            again = running.deaths + 1 < self._settings.poison_after
+        elif lost == "nothing":
+            error = LogUnavailable(f"{running.owner} went on without the saga log's answer")
+        else:
+            return False
+        return self._take_over(saga_id, running, error, wait=wait if again else None, cost=lost)
+
+    def _take_over(
+        self, saga_id: str, running: Running, error: Exception, *, wait: float | None, cost: Cost
+    ) -> bool:
+        """End an attempt under a token of our own: what its owner says from now on is too late.
+
+        `wait` is until the next attempt, None if there is none.
+        """
+        log, path, token = self._log, running.path, secrets.token_hex(8)
+        # No message has so few retries: only the taking over of that very claim can be the answer.
+        claim = log.claim_step(
+            saga_id, path, token=token, owner=running.owner, retries=-1, brought=running.token
+        )
+        if not isinstance(claim, Run):
+            return False
+        _logger.warning("saga %s: %s is given up: %s", saga_id, path, error)
+        text = error_json(error)
+        if wait is not None:
+            log.retry_step(
+                saga_id, path, token=token, error=text, wait=wait, unknown=True, cost=cost
+            )
+        else:
+            outcome = running.itinerary.records[path].step.outcome_of(type(error))
+            log.fail_step(
+                saga_id,
+                path,
+                token=token,
+                error=text,
+                unknown=True,
+                refused=False,
+                outcome=outcome,
+                link="",
+            )
+        return True

@@ -1,0 +1,43 @@
+"""What becomes of a saga whose message met a worker that does not know its task."""
+
+import logging
+from typing import Any
+
+from celery.signals import task_unknown
+
+from amends.backend.settings import is_configured, settings_of
+from amends.errors import LogUnavailable
+from amends.log.saga_log import log_of
+
+_logger = logging.getLogger(__name__)
+
+
+@task_unknown.connect
+def _note(sender: Any, message: Any, name: str, **_: Any) -> None:
+    """Count it: another worker may know the task, as during a deploy; after several the saga is stuck.
+
+    Celery drops such a message with a log line (``celery/worker/consumer/consumer.py``).
+    """
+    app = sender.app
+    arguments = _arguments(message)
+    if not is_configured(app) or arguments.keys() != {"saga_id", "step"}:
+        return
+    saga_id, path = arguments["saga_id"], arguments["step"]
+    try:
+        most = settings_of(app).poison_after
+        answer = log_of(app).note_unregistered(saga_id, path, task=name, most=most)
+    except LogUnavailable as error:
+        _logger.warning(
+            "saga %s: its message was dropped, and is published again: %s", saga_id, error
+        )
+        return
+    if answer == "parked":
+        _logger.error("saga %s is stuck: no worker knows the task %s", saga_id, name)
+
+
+def _arguments(message: Any) -> dict[str, Any]:
+    try:
+        _, arguments, _ = message.payload
+    except (TypeError, ValueError):  # a message of another protocol, and so none of ours
+        return {}
+    return arguments if isinstance(arguments, dict) else {}
