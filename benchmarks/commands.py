@@ -22,7 +22,7 @@ from rich.table import Table
 
 from amends.definition.states import ENDED as ENDS
 from amends.definition.states import SagaStatus
-from amends.log.control import Acts
+from amends.log.control import SagaControl
 from amends.log.saga_log import SagaLog
 from amends.log.store import Store
 from local.redis import running
@@ -80,7 +80,7 @@ class Filler:
     def __init__(self, url: str) -> None:
         self._log = SagaLog(redis.Redis.from_url(url, decode_responses=True))
         self._store = self._log._store = LaterStore(self._log._store.client)  # noqa: SLF001
-        self._log.acts = Acts(self._store)
+        self._log.control = SagaControl(self._store)
         self._random = random.Random(SEED)  # noqa: S311
         self._count = 0
 
@@ -91,7 +91,7 @@ class Filler:
             for path in _PATHS:
                 self._do(ids[:whole], path)
             for each in ids[whole:]:
-                self._log.acts.cancel_saga(each, error=_ERROR, actor={})
+                self._log.control.cancel_saga(each, error=_ERROR, actor={})
             self._store.send()
 
     def count(self, *statuses: SagaStatus) -> int:

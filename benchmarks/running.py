@@ -67,7 +67,7 @@ class Course:
             redis.Redis.from_url(f"{self.place.url}/{LOG}", decode_responses=True) as client,
         ):
             log, until = SagaLog(client), time.monotonic() + PATIENCE
-            while broker.llen("celery") or broker.hlen("unacked") or log.upkeep.count_live():
+            while broker.llen("celery") or broker.hlen("unacked") or log.maintenance.count_live():
                 if time.monotonic() > until:
                     raise TimeoutError(f"messages are left: {self.worker.tail()}")
                 time.sleep(0.02)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from amends.activities.annotations import compensated_output
 from amends.activities.context import Context, Undoes, entered
 from amends.activities.guard import Guard, wait_for_circuit
-from amends.activities.log_retry import insist
+from amends.activities.log_retry import retry_until_written
 from amends.activities.outcome import as_timeout, is_unknown, wait_after
 from amends.activities.soft_limit import soft_limit
 from amends.breaker.permit import Permit
@@ -21,7 +21,7 @@ from amends.definition.itinerary import RecordPlan, fill
 from amends.definition.retry_policy import RetryPolicy
 from amends.definition.serialization import error_json, output_text, validated
 from amends.errors import CircuitOpenError, NotDone, Refused
-from amends.log.claim import Claim, Cost, Next, Run
+from amends.log.claim import Claim, Continuation, Cost, Run
 from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
 
@@ -59,7 +59,7 @@ class Ended:
     for the undos after it go on. `claim` is the one of the chain's next link that was asked for.
     """
 
-    follows: Next
+    follows: Continuation
     claim: Claim | None = None
     error: Exception | None = None
     wait: float = 0.0
@@ -237,9 +237,9 @@ class Attempt:
         fails = follows.action != "late" and not self._record.undoes
         return Ended(follows=follows, error=error, fails=fails)
 
-    def _land(self, write: Callable[[], Next]) -> Next:
+    def _land(self, write: Callable[[], Continuation]) -> Continuation:
         """Keep the result in this process until the log has it, for as long as the claim is ours."""
-        follows = insist(write, until=self._until)
+        follows = retry_until_written(write, until=self._until)
         _logger.info(
             "saga %s: %s, attempt %d: %s",
             self._saga_id,

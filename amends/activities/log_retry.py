@@ -16,7 +16,7 @@ _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 
 
-def insist(call: Callable[[], T], *, until: float) -> T:
+def retry_until_written(call: Callable[[], T], *, until: float) -> T:
     """Repeat a call of the log until it lands; a script repeated under one token answers the same.
 
     `until` is a time as of ``time.monotonic()``; after it `LogUnavailable` is raised.

@@ -20,7 +20,7 @@ from amends.activities.attempt import Attempt, Call, Definition, Ended, call_dir
 from amends.activities.context import Context, entered
 from amends.activities.guard import permit_token, wait_for_circuit
 from amends.activities.inline import Link, Steps
-from amends.activities.log_retry import insist
+from amends.activities.log_retry import retry_until_written
 from amends.activities.outcome import as_timeout, wait_after
 from amends.backend.settings import settings_of
 from amends.definition.serialization import output_json, validated
@@ -126,7 +126,7 @@ class ActivityTask(CeleryTask):
 
         while True:
             try:
-                return insist(claim, until=time.monotonic() + CLAIM_PATIENCE)
+                return retry_until_written(claim, until=time.monotonic() + CLAIM_PATIENCE)
             except LogUnavailable as error:
                 self._put_off(token, error)
 

@@ -10,7 +10,7 @@ _NAME: Final = (
 )  # which a pool asked for, and warns of today
 
 
-class Lines:
+class KeptConnections:
     """Connections of a client's pool, taken for good: as many as threads ask at a time.
 
     After a call of 20 ms, when nothing of it is in the processor's caches, redis-py's way from a method to its
@@ -23,31 +23,31 @@ class Lines:
 
     def ask(self, *command: Any) -> Any:
         """Send a command, again as often as the client would, and return the answer. Raises redis-py's errors."""
-        line = self._take()
+        connection = self._take()
         try:
-            packed = line.pack_command(*command)
-            return line.retry.call_with_retry(lambda: _once(line, packed), _try_again)
+            packed = connection.pack_command(*command)
+            return connection.retry.call_with_retry(lambda: _once(connection, packed), _try_again)
         finally:
-            self._idle.append(line)
+            self._idle.append(connection)
 
     def _take(self) -> Any:
         try:
             return self._idle.pop()
         except IndexError:
-            return _line_of(self._pool)
+            return _connection_of(self._pool)
 
 
-_lines: WeakKeyDictionary[redis.Redis, Lines] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[redis.Redis, KeptConnections] = WeakKeyDictionary()
 
 
-def new_line(client: redis.Redis) -> Any:
+def new_connection(client: redis.Redis) -> Any:
     """Take a connection of a client's pool for good. Raises redis-py's errors."""
-    return _line_of(client.connection_pool)
+    return _connection_of(client.connection_pool)
 
 
-def lines_of(client: redis.Redis) -> Lines:
+def kept_connections_of(client: redis.Redis) -> KeptConnections:
     """Return the lines of a client, which all that share it share: its pool has no more than so many."""
-    return _lines.setdefault(client, Lines(client))
+    return _kept.setdefault(client, KeptConnections(client))
 
 
 def is_traced(client: redis.Redis) -> bool:
@@ -56,7 +56,7 @@ def is_traced(client: redis.Redis) -> bool:
     return execute.__module__ != "redis.client" or hasattr(execute, "__wrapped__")
 
 
-def _line_of(pool: Any) -> Any:
+def _connection_of(pool: Any) -> Any:
     return pool.get_connection(*_NAME)
 
 
@@ -64,13 +64,13 @@ def _try_again(_: Exception) -> None:
     """Connect anew, which a connection does by itself."""
 
 
-def _once(line: Any, packed: Any) -> Any:
+def _once(connection: Any, packed: Any) -> Any:
     is_done = False
     try:
-        line.send_packed_command(packed)
-        answer = line.read_response()
+        connection.send_packed_command(packed)
+        answer = connection.read_response()
         is_done = True
     finally:
         if not is_done:  # what is still to be read must not be taken for another answer
-            line.disconnect()
+            connection.disconnect()
     return answer

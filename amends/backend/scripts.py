@@ -1,8 +1,8 @@
 """One Lua file per atomic transition, by its name, from the rooms that call them.
 
 A file that says ``--! include saga`` gets that file's text, and what it includes, put before its own.
-One that includes ``moves`` is a transition of a saga: it writes at its end, and answers its events too, as
-``moves.lua`` says.
+One that includes ``transition`` is a transition of a saga: it writes at its end, and answers its events too, as
+``transition.lua`` says.
 One that says ``--! for each saga`` is run for many sagas of a shard in one call, and reads as if for one.
 Its KEYS are the two of each saga, then the shard's; its ARGV is how many sagas, how many arguments are a
 saga's own, those of each, then those that all share. It answers a list.
@@ -60,7 +60,7 @@ def _load() -> tuple[dict[str, str], frozenset[str]]:
         return [each for one in named for each in (*included(one), one)]
 
     parts = {each for name in texts for each in included(name)}
-    transitions = frozenset(name for name in texts.keys() - parts if "moves" in included(name))
+    transitions = frozenset(name for name in texts.keys() - parts if "transition" in included(name))
 
     def whole(name: str) -> str:
         body = _TRANSITION.format(texts[name]) if name in transitions else texts[name]

@@ -9,14 +9,14 @@ import redis
 from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import RedisError
 
-from amends.backend.connection import new_line
+from amends.backend.connection import new_connection
 
 Commands = tuple[tuple[str, ...], ...]
 
 _MOST_PACKED: Final = 1000
 
 
-class Lines:
+class ReportingConnections:
     """Connections past redis-py's layers, as those of `amends.backend.connection`: as many as threads ask at a time.
 
     What is reported is sent at once, and its answer is read before anything else of this process is sent, or
@@ -25,8 +25,8 @@ class Lines:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._lines: list[_Line] = []
-        self._idle: list[_Line] = []  # append and pop are atomic
+        self._connections: list[_Connection] = []
+        self._idle: list[_Connection] = []  # append and pop are atomic
         self._packed: dict[Commands, list[bytes]] = {}
         _all.add(self)
 
@@ -38,22 +38,22 @@ class Lines:
         """Send a command that may be repeated, and leave its answer to whoever sends next. Raises redis-py's errors."""
         self._send((command,), 0)
 
-    def settle(self, *, but: "_Line | None" = None) -> None:
+    def settle(self, *, but: "_Connection | None" = None) -> None:
         """Wait until Redis has taken all that was reported. Raises redis-py's errors."""
-        for line in self._lines:
+        for line in self._connections:
             if line.report and line is not but:
                 line.settle()
 
     def forget(self) -> None:
         """Leave them to the process that this one was forked from."""
-        self._lines, self._idle = [], []
+        self._connections, self._idle = [], []
 
     def _send(self, commands: Commands, awaited: int) -> list[Any]:
         try:
             line = self._idle.pop()
         except IndexError:
-            line = _Line(new_line(self._client))
-            self._lines.append(line)
+            line = _Connection(new_connection(self._client))
+            self._connections.append(line)
         try:
             self.settle(but=line)
             packed = self._packed.get(commands) or self._pack(line, commands)
@@ -61,7 +61,7 @@ class Lines:
         finally:
             self._idle.append(line)
 
-    def _pack(self, line: "_Line", commands: Commands) -> list[bytes]:
+    def _pack(self, line: "_Connection", commands: Commands) -> list[bytes]:
         """Keep what is sent again and again as it is sent: a breaker's two requests, until it opens."""
         if len(self._packed) >= _MOST_PACKED:
             self._packed.clear()
@@ -78,7 +78,7 @@ class _Report:
         self.error: Exception | None = None
 
 
-class _Line:
+class _Connection:
     """One connection. At most one report on it has no answer yet."""
 
     def __init__(self, connection: Any) -> None:
@@ -129,12 +129,12 @@ class _Line:
         return answers
 
 
-_all: "weakref.WeakSet[Lines]" = weakref.WeakSet()
+_all: "weakref.WeakSet[ReportingConnections]" = weakref.WeakSet()
 
 
 def _forget_all() -> None:
-    for lines in list(_all):
-        lines.forget()
+    for connections in list(_all):
+        connections.forget()
 
 
 os.register_at_fork(after_in_child=_forget_all)

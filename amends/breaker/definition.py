@@ -18,7 +18,7 @@ from amends.breaker.control import Control
 from amends.breaker.gate import REMEMBERED, Gate
 from amends.breaker.options import ErrorClasses, OnBackendError, Options
 from amends.breaker.permit import Permit
-from amends.breaker.redis_access import reach_of
+from amends.breaker.redis_access import redis_access_of
 from amends.breaker.states import Outcome
 from amends.errors import DefinitionError
 
@@ -180,7 +180,7 @@ class CircuitBreaker(Control):
     def _open_gate(self, backend: str) -> Gate:
         # In memory nothing is far away, and a rehearsal's clock is not that of this process.
         remembers = 0.0 if backend.startswith("memory://") else REMEMBERED
-        gate = Gate(self.name, self.options, reach_of(backend), remembers=remembers)
+        gate = Gate(self.name, self.options, redis_access_of(backend), remembers=remembers)
         return self._gates.setdefault((os.getpid(), backend), gate)
 
 

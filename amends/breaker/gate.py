@@ -10,8 +10,8 @@ from typing import Final
 from amends.breaker.classification import failure_of
 from amends.breaker.local_circuit import LocalCircuit
 from amends.breaker.options import Options
-from amends.breaker.redis_access import Away, Reach
-from amends.breaker.redis_circuit import SharedCircuit
+from amends.breaker.redis_access import Away, RedisAccess
+from amends.breaker.redis_circuit import RedisCircuit
 from amends.breaker.results import Admitted, Circuit, Failure, Recorded, Rejected
 from amends.breaker.states import CircuitState, Outcome
 from amends.errors import CircuitOpenError
@@ -39,12 +39,12 @@ class Gate:
         self,
         name: str,
         options: Options,
-        reach: Reach,
+        access: RedisAccess,
         *,
         remembers: float = REMEMBERED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.shared = SharedCircuit(name, options, reach)
+        self.shared = RedisCircuit(name, options, access)
         self._name = name
         self._options = options
         self._local = LocalCircuit(options)

@@ -13,7 +13,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from amends.backend.client import impatient_client_of
 from amends.backend.scripts import DIGESTS, SCRIPTS
-from amends.breaker.connection import Lines
+from amends.breaker.connection import ReportingConnections
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Away(Exception):  # noqa: N818 - it never leaves this package
         self.retry_after = retry_after
 
 
-class Reach:
+class RedisAccess:
     """The way of this process to Redis, for all of its breakers.
 
     After an error Redis is left alone for 1, 2, 4 ... 30 s; then one caller tries, and the others go on
@@ -41,7 +41,7 @@ class Reach:
 
     def __init__(self, client: redis.Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client: Any = client  # redis-py leaves open whether replies are str
-        self._lines = Lines(client)
+        self._connections = ReportingConnections(client)
         self._clock = clock
         self._lock = threading.Lock()
         self._errors = 0
@@ -52,7 +52,7 @@ class Reach:
         """Return what `command` gets from the client, after all that was reported. Raises `Away`."""
 
         def ask(client: Any) -> T:
-            self._lines.settle()
+            self._connections.settle()
             return command(client)
 
         return self._try(ask)
@@ -75,7 +75,7 @@ class Reach:
 
         They may be sent twice, where a connection turns out to be closed. Raises `Away`.
         """
-        return self._try(lambda _client: self._lines.exchange(commands))
+        return self._try(lambda _client: self._connections.exchange(commands))
 
     def report(self, *command: str) -> None:
         """Send a plain command and do not wait for the answer: whatever comes next from this process does.
@@ -85,7 +85,7 @@ class Reach:
         if self._errors:  # only an answer tells that Redis is back
             self.send(command)
         else:
-            self._try(lambda _client: self._lines.report(command))
+            self._try(lambda _client: self._connections.report(command))
 
     def call(self, name: str, keys: Sequence[str], *arguments: Any) -> list[str]:
         """Run a script. Raises `Away`."""
@@ -105,7 +105,7 @@ class Reach:
     def _take_turn(self) -> None:
         """Let one caller try when the rest is over, and send the others on."""
         now = self._clock()
-        with self._lock:  # held for these lines, never for an answer
+        with self._lock:  # held for these connections, never for an answer
             if now < self._rests_until:
                 raise Away(self._reason, self._rests_until - now)
             self._rests_until = now + _rest_after(self._errors)
@@ -127,11 +127,11 @@ def _rest_after(errors: int) -> float:
     return min(_FIRST_REST * 2.0 ** min(errors, 10), _LONGEST_REST)
 
 
-def reach_of(backend: str) -> Reach:
+def redis_access_of(backend: str) -> RedisAccess:
     """Return this process's way to the Redis at this URL."""
-    return _reach(backend, os.getpid())
+    return _access(backend, os.getpid())
 
 
 @cache
-def _reach(backend: str, pid: int) -> Reach:  # noqa: ARG001 - a forked child gets its own
-    return Reach(impatient_client_of(backend))
+def _access(backend: str, pid: int) -> RedisAccess:  # noqa: ARG001 - a forked child gets its own
+    return RedisAccess(impatient_client_of(backend))

@@ -5,7 +5,7 @@ import socket
 from typing import Any, Final
 
 from amends.breaker.options import Options
-from amends.breaker.redis_access import Reach
+from amends.breaker.redis_access import RedisAccess
 from amends.breaker.results import MICROSECONDS, Admitted, Failure, Recorded, Rejected, new_token
 from amends.breaker.states import CircuitState
 
@@ -14,12 +14,12 @@ _NEVER: Final = "0"  # the epoch of a breaker that was never anything but closed
 _HOST: Final = socket.gethostname()
 
 
-class SharedCircuit:
+class RedisCircuit:
     """A circuit in Redis. Its methods raise `Away` when that cannot be reached."""
 
-    def __init__(self, name: str, options: Options, reach: Reach) -> None:
+    def __init__(self, name: str, options: Options, access: RedisAccess) -> None:
         self._options = options
-        self._reach = reach
+        self._access = access
         tag = f"amends:breaker:{{{name}}}"
         self.keys = [tag, f"{tag}:probes", f"{tag}:events"]
 
@@ -29,7 +29,7 @@ class SharedCircuit:
         if answer is not None:
             return answer
         token = token or new_token()
-        said, *rest = self._reach.call(
+        said, *rest = self._access.call(
             "acquire_permit",
             self.keys,
             *(token, _micros(lease), self._options.half_open_max_calls, _this_process()),
@@ -43,7 +43,7 @@ class SharedCircuit:
 
     def _read_answer(self) -> Admitted | Rejected | None:
         """Find the answer with plain commands, where a look is enough: seldom does anything have to move."""
-        (seconds, micros), head = self._reach.send(("TIME",), ("HMGET", self.keys[0], *_HEAD))
+        (seconds, micros), head = self._access.send(("TIME",), ("HMGET", self.keys[0], *_HEAD))
         state, epoch, until, override = head
         if override == CircuitState.DISABLED:
             return Admitted()
@@ -61,7 +61,7 @@ class SharedCircuit:
         if admitted.token:
             return self.succeed_probe(admitted)
         # The field of an earlier epoch is gone: this command cannot come too late.
-        self._reach.report("HDEL", self.keys[0], f"f{admitted.epoch}")
+        self._access.report("HDEL", self.keys[0], f"f{admitted.epoch}")
         return Recorded(said="counted")
 
     def record_failure(
@@ -74,7 +74,7 @@ class SharedCircuit:
         """
         options = self._options
         window, asked = options.failure_window, failure.retry_after
-        answer = self._reach.call(
+        answer = self._access.call(
             "record_failure",
             self.keys,
             *(admitted.epoch, admitted.token, _micros(began_ago)),
@@ -91,7 +91,7 @@ class SharedCircuit:
         enough = self._options.success_threshold
         permit = (admitted.epoch, admitted.token)
         return _recorded(
-            self._reach.call("succeed_probe", self.keys, *permit, enough, _this_process())
+            self._access.call("succeed_probe", self.keys, *permit, enough, _this_process())
         )
 
     def release_permit(self, admitted: Admitted) -> Recorded:
@@ -101,17 +101,17 @@ class SharedCircuit:
     def release_probe(self, admitted: Admitted) -> Recorded:
         """Give a probe's slot back."""
         permit = (admitted.epoch, admitted.token)
-        return _recorded(self._reach.call("release_probe", self.keys, *permit))
+        return _recorded(self._access.call("release_probe", self.keys, *permit))
 
     # What a person does
 
     def override_breaker(self, override: CircuitState | None, *, by: str, why: str) -> None:
         """Force it open, disable it, or with None let its own state decide again."""
-        self._reach.call("override_breaker", self.keys, override or "", by, why)
+        self._access.call("override_breaker", self.keys, override or "", by, why)
 
     def reset_breaker(self, *, by: str, why: str) -> None:
         """Close it, and zero all."""
-        self._reach.call("reset_breaker", self.keys, by, why)
+        self._access.call("reset_breaker", self.keys, by, why)
 
     # The reads
 
@@ -122,12 +122,12 @@ class SharedCircuit:
             pipeline = client.pipeline(transaction=True).time().hgetall(self.keys[0])
             return pipeline.zrange(self.keys[1], 0, -1, withscores=True).execute()
 
-        (seconds, micros), fields, probes = self._reach.ask(command)
+        (seconds, micros), fields, probes = self._access.ask(command)
         return seconds * MICROSECONDS + micros, fields, dict(probes)
 
     def read_events(self, limit: int) -> list[dict[str, str]]:
         """Read its newest transitions, in their order."""
-        newest = self._reach.ask(lambda client: client.xrevrange(self.keys[2], count=limit))
+        newest = self._access.ask(lambda client: client.xrevrange(self.keys[2], count=limit))
         return [fields for _, fields in reversed(newest)]
 
 

@@ -12,7 +12,7 @@ from amends.cli.output import Output
 from amends.cli.table import Cell, Column
 from amends.errors import LogUnavailable
 from amends.log.queries.listing import store_of
-from amends.log.queries.summary import Place, Places
+from amends.log.queries.summary import SagaSummaries, SagaSummary
 from amends.saga.bulk import Operation, Result, Verdict
 
 _STYLES: Final[dict[str, dict[str, Any]]] = {"done": {"fg": "green"}, "refused": {"fg": "yellow"}}
@@ -47,33 +47,35 @@ def tell_results(output: Output, operation: Operation, results: Sequence[Result]
     return Exit.ATTENTION
 
 
-def _statuses(output: Output, results: Sequence[Result]) -> dict[str, Place | None]:
+def _statuses(output: Output, results: Sequence[Result]) -> dict[str, SagaSummary | None]:
     """Look where they are now."""
     ids = [each.id for each in results]
     try:
-        return dict(zip(ids, Places(store_of(output.app)).place_sagas(ids), strict=True))
+        return dict(zip(ids, SagaSummaries(store_of(output.app)).summarize_sagas(ids), strict=True))
     except LogUnavailable:
         return dict.fromkeys(ids)
 
 
-def _print_one(output: Output, result: Result, now: dict[str, Place | None]) -> None:
-    place = now[result.id]
+def _print_one(output: Output, result: Result, now: dict[str, SagaSummary | None]) -> None:
+    summary = now[result.id]
     if result.verdict is not Verdict.DONE:
         verdict = click.style(result.verdict.replace("_", " "), fg="red", bold=True)
         click.echo(f"{result.id}: {verdict}: {result.reason}", err=True)
         return
-    where = f" It is {_status(place)} now." if place else ""
+    where = f" It is {_status(summary)} now." if summary else ""
     output.line(f"{result.id}: {click.style('done', fg='green')}.{where}")
 
 
-def _print_many(output: Output, results: Sequence[Result], now: dict[str, Place | None]) -> None:
+def _print_many(
+    output: Output, results: Sequence[Result], now: dict[str, SagaSummary | None]
+) -> None:
     columns: list[Column | str] = [Column("id", may_shrink=True), "result", "now"]
     if any(each.reason for each in results):
         columns.append(Column("why not", may_shrink=True))
     rows: list[list[Cell | str]] = []
     for each in results:
-        place, verdict = now[each.id], each.verdict.replace("_", " ")
-        status = state_cell(place.status, _status(place)) if place else ""
+        summary, verdict = now[each.id], each.verdict.replace("_", " ")
+        status = state_cell(summary.status, _status(summary)) if summary else ""
         rows.append(
             [each.id, Cell(verdict, _STYLES.get(verdict, {"fg": "red"})), status, each.reason or ""]
         )
@@ -84,15 +86,15 @@ def _print_many(output: Output, results: Sequence[Result], now: dict[str, Place 
     )
 
 
-def _status(place: Place) -> str:
-    return f"{place.status}, paused" if place.paused else str(place.status)
+def _status(summary: SagaSummary) -> str:
+    return f"{summary.status}, paused" if summary.paused else str(summary.status)
 
 
 def _print_json(
     output: Output,
     operation: Operation,
     results: Sequence[Result],
-    now: dict[str, Place | None],
+    now: dict[str, SagaSummary | None],
 ) -> None:
     document = [
         {
@@ -100,7 +102,7 @@ def _print_json(
             "result": each.verdict,
             "reason": each.reason,
             "published": each.is_published,
-            "status": place.status if (place := now[each.id]) else None,
+            "status": summary.status if (summary := now[each.id]) else None,
         }
         for each in results
     ]

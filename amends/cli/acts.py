@@ -12,11 +12,11 @@ from amends.cli.command import command
 from amends.cli.exit_codes import Exit
 from amends.cli.filters import HOW, WHERE, at_most, options
 from amends.cli.formatting import duration, state_cell
-from amends.cli.json_documents import place_json
+from amends.cli.json_documents import summary_json
 from amends.cli.output import Output
 from amends.cli.table import Cell, Column
 from amends.cli.targets import Targets, targets_of
-from amends.log.queries.summary import Place
+from amends.log.queries.summary import SagaSummary
 from amends.saga.bulk import ActName, Operation, perform
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -121,11 +121,11 @@ def _act(  # noqa: PLR0913 - a command's options
     **query: Any,
 ) -> Exit:
     found = targets_of(output, act, saga_ids, limit, query)
-    if seen is not None and (found.filtered or len(found.places) != 1):
+    if seen is not None and (found.filtered or len(found.summaries) != 1):
         raise click.UsageError("--seen is for one saga, which is named")
     if dry_run:
         return _list(output, act, found)
-    if not found.places:
+    if not found.summaries:
         output.line("No saga fits.")
         return Exit.OK
     is_shown = _show(output, act, found, yes=yes, asks_why=why is None)
@@ -138,17 +138,17 @@ def _show(output: Output, act: ActName, found: Targets, *, yes: bool, asks_why: 
     """Show what is acted on, where a person is asked; tell whether it was looked at."""
     if not found.filtered:
         if asks_why and can_be_asked():
-            _print_places(output, found, err=True)
+            _print_summaries(output, found, err=True)
             return True
         return False
     if yes:
         return True
     if not can_be_asked():
         raise click.UsageError(
-            f"{len(found.places)} sagas fit; --yes acts on them, and --dry-run lists them"
+            f"{len(found.summaries)} sagas fit; --yes acts on them, and --dry-run lists them"
         )
-    _print_places(output, found, err=True)
-    count = len(found.places)
+    _print_summaries(output, found, err=True)
+    count = len(found.summaries)
     click.confirm(
         f"{act.capitalize()} {'this saga' if count == 1 else f'these {count} sagas'}?",
         abort=True,
@@ -160,37 +160,39 @@ def _show(output: Output, act: ActName, found: Targets, *, yes: bool, asks_why: 
 def _list(output: Output, act: ActName, found: Targets) -> Exit:
     if output.as_json:
         sagas = [
-            place_json(place) if place else {"id": saga_id, "status": None}
-            for saga_id, place in found.places.items()
+            summary_json(summary) if summary else {"id": saga_id, "status": None}
+            for saga_id, summary in found.summaries.items()
         ]
         output.json({"act": act, "sagas": sagas, "has_more": found.has_more})
         return Exit.OK
-    _print_places(output, found, most=len(found.places))
+    _print_summaries(output, found, most=len(found.summaries))
     return Exit.OK
 
 
-def _print_places(output: Output, found: Targets, *, most: int = _SHOWN, err: bool = False) -> None:
+def _print_summaries(
+    output: Output, found: Targets, *, most: int = _SHOWN, err: bool = False
+) -> None:
     columns: list[Column | str] = [Column("id", may_shrink=True), "status"]
     columns += [Column("for", right=True), "at", Column("last error", may_shrink=True)]
-    rows = [_row(saga_id, place) for saga_id, place in list(found.places.items())[:most]]
+    rows = [_row(saga_id, summary) for saga_id, summary in list(found.summaries.items())[:most]]
     output.table(columns, rows, err=err)
-    count = len(found.places)
+    count = len(found.summaries)
     if count > most:
         click.echo(f"... and {count - most} more", err=err)
     if found.has_more:
         click.echo(f"More fit: these are the first {count}, as --limit says.", err=err)
 
 
-def _row(saga_id: str, place: Place | None) -> list[Cell | str]:
-    if place is None:
+def _row(saga_id: str, summary: SagaSummary | None) -> list[Cell | str]:
+    if summary is None:
         return [saga_id, "there is no such saga"]
-    paused = f"{place.status} (paused)" if place.paused else None
-    why = place.error or place.reason or ""
-    at = place.record or ""
+    paused = f"{summary.status} (paused)" if summary.paused else None
+    why = summary.error or summary.reason or ""
+    at = summary.record or ""
     return [
         saga_id,
-        state_cell(place.status, paused),
-        duration(place.age),
+        state_cell(summary.status, paused),
+        duration(summary.age),
         at,
         " ".join(why.split()),
     ]

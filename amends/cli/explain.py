@@ -95,7 +95,7 @@ def _others(output: Output, found: Explanation) -> Iterator[str]:
     stuck = frozenset({SagaStatus.STUCK})
     query = Query(statuses=stuck, saga=found.saga, step=record)
     page = find_sagas(output.app, query, limit=_MOST_COUNTED)
-    count = sum(place.id != found.id for place in page.places)
+    count = sum(place.id != found.id for place in page.summaries)
     if count:
         more = " or more" if page.after else ""
         yield f"Stuck at {record} too: {count}{more}. To try all of them again:"

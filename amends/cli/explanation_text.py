@@ -7,9 +7,9 @@ from amends.cli.formatting import clock, duration
 from amends.definition.itinerary import UNDO
 from amends.diagnosis.saga.explanation import (
     Claim,
-    Deed,
     Explanation,
     Message,
+    OperatorAction,
     Record,
     Remedy,
     Role,
@@ -48,8 +48,8 @@ def reasons(of: Explanation) -> Iterator[str]:
     if of.turn:
         error = f": {_flat(of.turn.error)}" if of.turn.error else ""
         yield f"It turned back at {_since(of, of.turn.at)}, as {of.turn.outcome}{error}."
-    for deed in of.deeds[-_MOST_DEEDS:]:
-        yield _deed(of, deed)
+    for action in of.actions[-_MOST_DEEDS:]:
+        yield _action(of, action)
     if of.situation is Situation.STUCK:
         yield from _why_stuck(of)
     elif of.situation is Situation.ENDED:
@@ -207,10 +207,10 @@ def _circuit(of: Explanation) -> str:
     return f"Circuit breaker {circuit.name} is {state} now{by}{why}.{left if circuit.state == 'open' else ''}"
 
 
-def _deed(of: Explanation, deed: Deed) -> str:
-    what = _DEEDS[deed.name] + (f" {deed.record}" if deed.record else "")
-    why = f": {_flat(deed.why)}" if deed.why else ""
-    return f"{deed.by or 'Somebody'} {what} at {_since(of, deed.at)}{why}."
+def _action(of: Explanation, action: OperatorAction) -> str:
+    what = _DEEDS[action.name] + (f" {action.record}" if action.record else "")
+    why = f": {_flat(action.why)}" if action.why else ""
+    return f"{action.by or 'Somebody'} {what} at {_since(of, action.at)}{why}."
 
 
 def _name(record: Record) -> str:

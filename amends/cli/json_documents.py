@@ -10,7 +10,7 @@ from amends.definition.itinerary import StepPlan
 from amends.definition.serialization import error_text
 from amends.log.answers import Standing
 from amends.log.history import Event
-from amends.log.queries.summary import Place
+from amends.log.queries.summary import SagaSummary
 from amends.saga.snapshot import snapshot_of
 
 
@@ -84,23 +84,23 @@ def event_json(event: Event) -> dict[str, Any]:
     return {"at": moment(event.at), "name": event.name, "record": event.record, "details": details}
 
 
-def place_json(place: Place) -> dict[str, Any]:
+def summary_json(summary: SagaSummary) -> dict[str, Any]:
     """Give the fields of a saga in a list."""
     return {
-        "id": place.id,
-        "saga": place.saga,
-        "status": place.status,
-        "paused": place.paused,
-        "outcome": place.outcome,
-        "reason": place.reason,
-        "step": place.step,
-        "record": place.record,
-        "state": place.state,
-        "attempts": place.attempts,
-        "wait": place.wait,
-        "error": place.error,
-        "age": round(place.age, 3),
-        "since": moment(place.since),
-        "created": moment(place.created),
-        "events": place.events,
+        "id": summary.id,
+        "saga": summary.saga,
+        "status": summary.status,
+        "paused": summary.paused,
+        "outcome": summary.outcome,
+        "reason": summary.reason,
+        "step": summary.step,
+        "record": summary.record,
+        "state": summary.state,
+        "attempts": summary.attempts,
+        "wait": summary.wait,
+        "error": summary.error,
+        "age": round(summary.age, 3),
+        "since": moment(summary.since),
+        "created": moment(summary.created),
+        "events": summary.events,
     }

@@ -8,12 +8,12 @@ from amends.cli.command import command
 from amends.cli.exit_codes import Exit
 from amends.cli.filters import HOW, WHERE, at_most, options
 from amends.cli.formatting import duration, state_cell
-from amends.cli.json_documents import place_json
+from amends.cli.json_documents import summary_json
 from amends.cli.output import Output
 from amends.cli.table import Cell, Column
 from amends.definition.states import SagaStatus
 from amends.log.queries.listing import MOST_LOOKED_AT, Page, Query, find_sagas
-from amends.log.queries.summary import Place
+from amends.log.queries.summary import SagaSummary
 
 _WHERE: Final = options(
     *WHERE,
@@ -44,7 +44,7 @@ def list_sagas(
     page = _find(output, statuses=wanted, newest_first=not oldest_first, **filters)
     if output.as_json:
         return _print_json(output, page)
-    if not page.places:
+    if not page.summaries:
         output.line("No saga fits.")
         _print_rest(output, page)
         return None
@@ -54,7 +54,7 @@ def list_sagas(
         *_WHERE_IT_STANDS,
         Column("outcome or error", may_drop=True),
     ]
-    output.table(columns, [_row(place) for place in page.places])
+    output.table(columns, [_row(summary) for summary in page.summaries])
     _print_rest(output, page)
     return None
 
@@ -67,18 +67,18 @@ def list_stuck(output: Output, **filters: Any) -> Exit:
     With --json as `list`.
     """
     page = _find(output, statuses=_STUCK.statuses, **filters)
-    code = Exit.ATTENTION if page.places or page.after else Exit.OK
+    code = Exit.ATTENTION if page.summaries or page.after else Exit.OK
     if output.as_json:
         _print_json(output, page)
-    elif not page.places:
-        any_stuck = find_sagas(output.app, _STUCK, limit=1).places
+    elif not page.summaries:
+        any_stuck = find_sagas(output.app, _STUCK, limit=1).summaries
         output.line(f"No saga {'that fits ' if any_stuck else ''}is stuck.", fg="green")
         _print_rest(output, page)
     else:
         columns = [*_WHO, *_WHERE_IT_STANDS, Column("last error", may_drop=True)]
-        output.table(columns, [_stuck_row(place) for place in page.places])
+        output.table(columns, [_stuck_row(summary) for summary in page.summaries])
         _print_rest(output, page)
-        again = output.command_line("explain", page.places[0].id)
+        again = output.command_line("explain", page.summaries[0].id)
         output.line(f"Why it is stuck, and what you can do: {again}", dim=True)
     return code
 
@@ -92,28 +92,35 @@ def _find(
         raise click.BadParameter(str(error), param_hint="--after") from error
 
 
-def _row(place: Place) -> list[Cell | str]:
-    told = place.outcome if place.record is None else _why(place) or place.outcome
+def _row(summary: SagaSummary) -> list[Cell | str]:
+    told = summary.outcome if summary.record is None else _why(summary) or summary.outcome
     return [
-        place.id,
-        place.saga,
-        state_cell(place.status, f"{place.status} (paused)" if place.paused else None),
-        duration(place.age),
-        place.record or "",
-        str(place.attempts) if place.record else "",
+        summary.id,
+        summary.saga,
+        state_cell(summary.status, f"{summary.status} (paused)" if summary.paused else None),
+        duration(summary.age),
+        summary.record or "",
+        str(summary.attempts) if summary.record else "",
         told or "",
     ]
 
 
-def _stuck_row(place: Place) -> list[Cell | str]:
-    tries = str(place.attempts)
-    return [place.id, place.saga, duration(place.age), place.record or "", tries, _why(place) or ""]
+def _stuck_row(summary: SagaSummary) -> list[Cell | str]:
+    tries = str(summary.attempts)
+    return [
+        summary.id,
+        summary.saga,
+        duration(summary.age),
+        summary.record or "",
+        tries,
+        _why(summary) or "",
+    ]
 
 
-def _why(place: Place) -> str | None:
+def _why(summary: SagaSummary) -> str | None:
     """Say what went wrong last on one line; of a saga that is parked, why."""
-    parked = place.reason is not None and place.state != "stuck"
-    text = place.reason if parked else place.error
+    parked = summary.reason is not None and summary.state != "stuck"
+    text = summary.reason if parked else summary.error
     return text and " ".join(text.split())
 
 
@@ -127,7 +134,7 @@ def _print_rest(output: Output, page: Page) -> None:
 def _print_json(output: Output, page: Page) -> None:
     output.json(
         {
-            "sagas": [place_json(place) for place in page.places],
+            "sagas": [summary_json(summary) for summary in page.summaries],
             "after": page.after,
             "looked_at": page.looked_at,
             "is_cut": page.is_cut,

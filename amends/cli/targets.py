@@ -11,7 +11,7 @@ from amends.cli.output import Output
 from amends.definition.states import ENDED, SagaStatus
 from amends.log.control import Seen
 from amends.log.queries.listing import Query, find_sagas, store_of
-from amends.log.queries.summary import Place, Places
+from amends.log.queries.summary import SagaSummaries, SagaSummary
 from amends.saga.bulk import ActName, Target
 
 _LIVE: Final = frozenset(SagaStatus) - ENDED
@@ -33,7 +33,7 @@ class Targets:
     They are `filtered` where a filter chose them, of which there may be more.
     """
 
-    places: Mapping[str, Place | None]
+    summaries: Mapping[str, SagaSummary | None]
     filtered: bool = False
     has_more: bool = False
     is_exact: bool = False
@@ -42,14 +42,14 @@ class Targets:
     def targets(self, *, as_seen: bool, events: int | None) -> list[Target]:
         """Give what is acted on; `as_seen` where a person or a filter looked at each, or with so many `events`."""
         return [
-            Target(id=saga_id, seen=events or (self._seen(place) if as_seen else None))
-            for saga_id, place in self.places.items()
+            Target(id=saga_id, seen=events or (self._seen(summary) if as_seen else None))
+            for saga_id, summary in self.summaries.items()
         ]
 
-    def _seen(self, place: Place | None) -> Seen:
-        if place is None:
+    def _seen(self, summary: SagaSummary | None) -> Seen:
+        if summary is None:
             return None
-        return place.events if self.is_exact else place.status
+        return summary.events if self.is_exact else summary.status
 
 
 def targets_of(
@@ -61,8 +61,8 @@ def targets_of(
         raise click.UsageError("name sagas, or say by options which ones: not both")
     if saga_ids:
         ids = _without_repeats(_read_ids() if tuple(saga_ids) == ("-",) else saga_ids)
-        found = Places(store_of(output.app)).place_sagas(ids)
-        return Targets(places=dict(zip(ids, found, strict=True)), is_exact=act in _EXACT)
+        found = SagaSummaries(store_of(output.app)).summarize_sagas(ids)
+        return Targets(summaries=dict(zip(ids, found, strict=True)), is_exact=act in _EXACT)
     if not given:
         raise click.UsageError(
             f"{act} which sagas? Name them, or give an option like --saga, --step or --id"
@@ -80,7 +80,7 @@ def _filtered(output: Output, act: ActName, limit: int, given: dict[str, Any]) -
         output.app, Query(statuses=statuses, id=given.pop("saga_id", None), **given), limit=limit
     )
     return Targets(
-        places={place.id: place for place in page.places},
+        summaries={summary.id: summary for summary in page.summaries},
         filtered=True,
         has_more=page.after is not None,
         is_exact=act in _EXACT or "step" in given,

@@ -13,7 +13,7 @@ Models = Mapping[str, type[BaseModel]]
 """The models that fields may come from, by the name of their source."""
 
 
-def wire(
+def map_inputs(
     target: type[BaseModel],
     declared: Mapping[str, str],
     models: Models,

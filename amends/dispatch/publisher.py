@@ -12,7 +12,7 @@ from celery.canvas import Signature
 
 from amends.backend.settings import Settings, celery_setting, settings_of
 from amends.definition.itinerary import Itinerary, RecordPlan
-from amends.dispatch.fast_path.chain_template import NUMBER, SAGA, PreparedChain, may_prepare
+from amends.dispatch.fast_path.chain_template import NUMBER, SAGA, ChainTemplate, may_prepare
 from amends.dispatch.messages import advance_message, publishing, task_id
 from amends.dispatch.routing import own_queue
 from amends.log.remaining import Publish
@@ -28,7 +28,7 @@ def publish_chains(app: Celery, saga_ids: Sequence[str], what: Publish) -> None:
             for saga_id in saga_ids:
                 publish_canvas(app, saga_id, what)
             return
-        prepared = prepared_chain(app, what)
+        prepared = chain_template(app, what)
         if prepared.write(saga_ids, what.number):
             return
         with app.producer_or_acquire() as producer:
@@ -64,7 +64,7 @@ class _Chain:
     what: Publish = field(compare=False)
 
 
-def prepared_chain(app: Celery, what: Publish) -> PreparedChain:
+def chain_template(app: Celery, what: Publish) -> ChainTemplate:
     """Prepare the chain of these records for any saga and number, once."""
     of = _Chain(
         app=app,
@@ -75,13 +75,13 @@ def prepared_chain(app: Celery, what: Publish) -> PreparedChain:
         records=tuple(what.records),
         what=what,
     )
-    return _prepared(of)
+    return _template(of)
 
 
 @lru_cache(maxsize=1_000)
-def _prepared(of: _Chain) -> PreparedChain:
+def _template(of: _Chain) -> ChainTemplate:
     canvas = _canvas(of.app, SAGA, replace(of.what, number=NUMBER))
-    return PreparedChain(of.app, canvas, advance_message(of.app, SAGA, NUMBER))
+    return ChainTemplate(of.app, canvas, advance_message(of.app, SAGA, NUMBER))
 
 
 def _canvas(app: Celery, saga_id: str, what: Publish) -> Signature[Any]:

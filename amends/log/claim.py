@@ -69,7 +69,7 @@ class Stop:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Next:
+class Continuation:
     """What follows a record that ended.
 
     `action` is ``go`` (the chain goes on), ``delivered`` (so it does, by the message that was delivered), ``run`` (so it does, and `run` is the claim of its next link),

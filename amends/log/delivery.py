@@ -5,15 +5,15 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 from dataclasses import dataclass
 from typing import Final
 
-Place = tuple[str, int, int]
+Destination = tuple[str, int, int]
 
-NOWHERE: Final[Place] = ("", 0, 0)
+NOWHERE: Final[Destination] = ("", 0, 0)
 """What scripts take where there is nothing to deliver."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A message as the broker keeps it, and its place: its queue's key, the broker's database, the log's."""
+    """A message as the broker keeps it, and its destination: its queue's key, the broker's database, the log's."""
 
     text: str
-    place: Place
+    destination: Destination

@@ -68,7 +68,7 @@ class Transition:
 
     def __init__(self, saga_id: str, head: Sequence[Any], texts: Sequence[str]) -> None:
         self.saga_id = saga_id
-        # Of its events, in order: the second member of each, as ``lua/moves.lua`` writes them.
+        # Of its events, in order: the second member of each, as ``lua/transition.lua`` writes them.
         self.names = [text.split('"', 6)[5] for text in texts]
         self._head = head
         self._texts = texts

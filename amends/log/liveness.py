@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import Final
 
 from amends.log.claim import Cost
-from amends.log.heartbeats import Heartbeat as Beat
+from amends.log.heartbeats import Heartbeat
 from amends.log.remaining import Running
 
 _LONG: Final = 1_000  # messages
@@ -42,7 +42,7 @@ DEAD_AFTER: Final = 10.0
 VERSION: Final = version("amends")
 
 
-def lost_owner(running: Running, heartbeat_of: Callable[[str], Beat | None]) -> Cost | None:
+def lost_owner(running: Running, heartbeat_of: Callable[[str], Heartbeat | None]) -> Cost | None:
     """Tell whether a claim has lost its owner, and what that costs it; None where it has not.
 
     `heartbeat_of` reads what a worker said last, after the claim was read.
@@ -54,7 +54,7 @@ def lost_owner(running: Running, heartbeat_of: Callable[[str], Beat | None]) -> 
     return judged(running, heartbeat_of(worker)) if worker else None
 
 
-def judged(running: Running, heartbeat: Beat | None) -> Cost | None:
+def judged(running: Running, heartbeat: Heartbeat | None) -> Cost | None:
     """Tell the same by what the owner's worker said last."""
     pid, _, message = running.owner.partition(":")[2].partition(":")
     if heartbeat is None or heartbeat.age > DEAD_AFTER:

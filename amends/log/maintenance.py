@@ -10,7 +10,7 @@ from amends.log.remaining import LOOK_AGAIN, Dispatched, read_dispatched
 from amends.log.store import Store
 
 
-class Upkeep:
+class Maintenance:
     """The sagas of all shards, as sweeps and retention take them. Its methods raise `LogUnavailable`."""
 
     def __init__(self, store: Store, definitions: Definitions) -> None:

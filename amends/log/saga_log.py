@@ -14,13 +14,13 @@ from amends.definition.serialization import canonical_json
 from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
 from amends.log.answers import Entry, Standing, open_fields
-from amends.log.claim import Claim, Cost, Done, Next, Run, Stop
-from amends.log.control import Acts
+from amends.log.claim import Claim, Continuation, Cost, Done, Run, Stop
+from amends.log.control import SagaControl
 from amends.log.delivery import NOWHERE, Delivery
 from amends.log.heartbeats import Workers
 from amends.log.history import Event
 from amends.log.itinerary_cache import Definitions
-from amends.log.maintenance import Upkeep
+from amends.log.maintenance import Maintenance
 from amends.log.observers import tell_observers
 from amends.log.queries.gauges import Readings
 from amends.log.remaining import LOOK_AGAIN, Dispatched, read_dispatched
@@ -43,8 +43,8 @@ class SagaLog:
         self._store = Store(client, shards=shards, tell=tell)
         self._definitions = Definitions()
         self.starts = Starts(self._store, self._definitions)
-        self.acts = Acts(self._store)
-        self.upkeep = Upkeep(self._store, self._definitions)
+        self.control = SagaControl(self._store)
+        self.maintenance = Maintenance(self._store, self._definitions)
         self.workers = Workers(self._store)
         self._give_up_after = give_up_after
         self._max_countdown = max_countdown
@@ -71,17 +71,19 @@ class SagaLog:
         link: str,
         claim: Claim | None = None,
         message: Delivery | None = None,
-    ) -> Next:
+    ) -> Continuation:
         """Record that a record took effect. `link` is the path of the chain's next link, or ''.
 
         Where that may run it is claimed, with `claim`, or with `message` that one is delivered.
         """
         claimed = ["", "", 0, "", 0] if claim is None else self._claim(claim)
-        delivered = [message.text, *message.place] if message else ["", *NOWHERE]
+        delivered = [message.text, *message.destination] if message else ["", *NOWHERE]
         arguments = [path, token, output, link, *claimed, *delivered]
         answer = self._store.call("complete_step", saga_id, *arguments)
         return (
-            Next(action="run", run=self._run(answer)) if answer[0] == "run" else Next.read(answer)
+            Continuation(action="run", run=self._run(answer))
+            if answer[0] == "run"
+            else Continuation.read(answer)
         )
 
     def retry_step(
@@ -94,14 +96,14 @@ class SagaLog:
         wait: float,
         unknown: bool,
         cost: Cost,
-    ) -> Next:
+    ) -> Continuation:
         """End a claim unfinished: the record waits for its next attempt, unless the saga has turned.
 
         `cost` says what the claim cost: an attempt, or its owner's death, or nothing.
         """
         longest = round(self._max_countdown * 1000)
         arguments = [path, token, error, round(wait * 1000), int(unknown), cost, longest]
-        return Next.read(self._store.call("retry_step", saga_id, *arguments))
+        return Continuation.read(self._store.call("retry_step", saga_id, *arguments))
 
     def fail_step(
         self,
@@ -115,10 +117,10 @@ class SagaLog:
         outcome: str,
         link: str,
         cost: Cost = "attempt",
-    ) -> Next:
+    ) -> Continuation:
         """Record that a record failed for good, and what follows."""
         arguments = [path, token, error, int(unknown), int(refused), outcome, link, cost]
-        return Next.read(self._store.call("fail_step", saga_id, *arguments))
+        return Continuation.read(self._store.call("fail_step", saga_id, *arguments))
 
     # Going on
 
@@ -185,7 +187,7 @@ class SagaLog:
         return [Event.from_json(text) for text in texts]
 
     def read_counters(self) -> dict[tuple[str, ...], int]:
-        """Read what the transitions of all sagas counted, by the words of ``lua/moves.lua``."""
+        """Read what the transitions of all sagas counted, by the words of ``lua/transition.lua``."""
         return self._store.read_counters()
 
     def read_gauges(self) -> Readings:

@@ -43,7 +43,7 @@ class Starts:
         """
         texts = [each.text for each in messages] if messages else [""] * len(starts)
         sends = [(*start, text) for start, text in zip(starts, texts, strict=True)]
-        where = messages[0].place if messages else NOWHERE
+        where = messages[0].destination if messages else NOWHERE
         answers = self._send_starts(itinerary, sends, where)
         # A shard that lost its definitions, as after a flush, asks for them.
         lacking = [k for k, answer in enumerate(answers) if answer[0] == "define"]

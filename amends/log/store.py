@@ -15,7 +15,7 @@ from zlib import crc32
 import redis
 from redis import exceptions
 
-from amends.backend.connection import is_traced, lines_of
+from amends.backend.connection import is_traced, kept_connections_of
 from amends.backend.scripts import DIGESTS, SCRIPTS, TRANSITIONS
 from amends.definition.states import SagaStatus
 from amends.errors import ConfigurationError, LogUnavailable
@@ -32,7 +32,7 @@ _AT_ONCE: Final = 50
 """Sagas that one call of a script takes: all others wait for it, a few milliseconds."""
 
 Tell = Callable[[str, list[Any], list[str]], None]
-"""What is told of each transition that wrote to a history: the saga's id, what ``moves.lua`` says of it, its events as JSON."""
+"""What is told of each transition that wrote to a history: the saga's id, what ``transition.lua`` says of it, its events as JSON."""
 
 
 class Store:
@@ -44,7 +44,7 @@ class Store:
         self._tell = tell
         self._loaded = False
         self._shared = cache(self._shared_keys)
-        self._lines = lines_of(client)
+        self._connections = kept_connections_of(client)
 
     def shard_of(self, saga_id: str) -> int:
         """Tell which shard a saga is in."""
@@ -169,7 +169,7 @@ class Store:
             pipeline.execute()
 
     def read_counters(self) -> dict[tuple[str, ...], int]:
-        """Read what all shards count, added up, by the words that ``lua/moves.lua`` joins with |."""
+        """Read what all shards count, added up, by the words that ``lua/transition.lua`` joins with |."""
         with _reaching:
             pipeline = self.client.pipeline(transaction=False)
             for shard in range(self.shards):
@@ -231,7 +231,7 @@ class Store:
         try:
             if is_traced(self.client):
                 return self.client.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
-            return self._lines.ask("EVALSHA", DIGESTS[name], len(keys), *keys, *arguments)
+            return self._connections.ask("EVALSHA", DIGESTS[name], len(keys), *keys, *arguments)
         except exceptions.ResponseError as error:  # as in a pipeline, the script's own
             return error
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from amends.dispatch.broker import connected
 from amends.dispatch.messages import advance_message, publishing
 from amends.errors import ActRefused, LogUnavailable, UnknownSaga
-from amends.log.claim import Next
+from amends.log.claim import Continuation
 from amends.log.control import Seen
 from amends.saga.handle import Handle
 
@@ -126,7 +126,7 @@ class _Operated(Handle[dict[str, Any]]):
         self._line = line
         self.is_published = True
 
-    def _go_on(self, follows: Next) -> None:
+    def _go_on(self, follows: Continuation) -> None:
         if follows.action == "advance":
             self.is_published = self._line.send_advance(self.id, follows.number)
 

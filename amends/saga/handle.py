@@ -13,7 +13,7 @@ from amends.definition.serialization import canonical_json, output_text
 from amends.definition.states import ENDED, SagaStatus
 from amends.dispatch.messages import send_advance
 from amends.errors import ActRefused, LogUnavailable, SagaStuck
-from amends.log.claim import Next
+from amends.log.claim import Continuation
 from amends.log.control import Seen
 from amends.log.history import Event
 from amends.log.saga_log import SagaLog, log_of
@@ -72,7 +72,7 @@ class Handle(Generic[Result]):
         already. Raises `UnknownSaga`, and `LogUnavailable`.
         """
         error = {"type": "Cancelled", "message": why or "someone cancelled the saga"}
-        follows = self._log.acts.cancel_saga(
+        follows = self._log.control.cancel_saga(
             self.id, error=canonical_json(error), actor=_actor(by, why), seen=seen
         )
         self._go_on(follows)
@@ -83,7 +83,7 @@ class Handle(Generic[Result]):
 
         Both get their attempts anew; a deadline stays. Raises `ActRefused` where a step is running or the saga has ended, `UnknownSaga`, and `LogUnavailable`.
         """
-        self._go_on(self._log.acts.retry_saga(self.id, actor=_actor(by, why), seen=seen))
+        self._go_on(self._log.control.retry_saga(self.id, actor=_actor(by, why), seen=seen))
 
     def skip(
         self,
@@ -103,10 +103,12 @@ class Handle(Generic[Result]):
         """
         actor = _actor(by, why)
         text = "" if output is None else self._output_text(step, output)
-        follows = self._log.acts.skip_step(self.id, step, output=text, actor=actor, seen=seen)
+        follows = self._log.control.skip_step(self.id, step, output=text, actor=actor, seen=seen)
         if follows.action == "lacking":  # None is what some activities return
             text = self._output_text(step, None)
-            follows = self._log.acts.skip_step(self.id, step, output=text, actor=actor, seen=seen)
+            follows = self._log.control.skip_step(
+                self.id, step, output=text, actor=actor, seen=seen
+            )
         self._go_on(follows)
 
     def pause(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> None:
@@ -115,13 +117,13 @@ class Handle(Generic[Result]):
         A cancel or the deadline still turns the saga, and what is to be undone waits. Raises
         `ActRefused` where the saga has ended, `UnknownSaga`, and `LogUnavailable`.
         """
-        self._log.acts.pause_saga(self.id, actor=_actor(by, why), seen=seen)
+        self._log.control.pause_saga(self.id, actor=_actor(by, why), seen=seen)
 
     def resume(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> None:
         """Let a paused saga go on. Raises what `pause` does."""
-        self._go_on(self._log.acts.resume_saga(self.id, actor=_actor(by, why), seen=seen))
+        self._go_on(self._log.control.resume_saga(self.id, actor=_actor(by, why), seen=seen))
 
-    def _go_on(self, follows: Next) -> None:
+    def _go_on(self, follows: Continuation) -> None:
         if follows.action == "advance":
             send_advance(current_app, self.id, follows.number)
 

@@ -6,7 +6,7 @@ from typing import get_args
 
 from pydantic import BaseModel
 
-from amends.definition.input_mapping import wire
+from amends.definition.input_mapping import map_inputs
 from amends.definition.itinerary import Dispatch, Itinerary, StepPlan
 from amends.errors import DefinitionError
 from amends.saga.step import NAME, AnyStep
@@ -56,7 +56,7 @@ def _itinerary(
         timeout=timeout,
         dispatch=dispatch,
         stages=tuple((plan,) for plan in plans),
-        output=wire(
+        output=map_inputs(
             output,
             outputs,
             {**models, "saga": _SagaSource},

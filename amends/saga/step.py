@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from pydantic import BaseModel
 
 from amends.activities.definition import Activity, Compensation
-from amends.definition.input_mapping import Models, wire
+from amends.definition.input_mapping import Models, map_inputs
 from amends.definition.itinerary import ActivityPlan, StepPlan, class_name
 from amends.errors import DefinitionError
 
@@ -48,7 +48,7 @@ class AnyStep:
                 if name in activity.input.model_fields
             }
             return activity.plan(
-                wire(activity.input, inputs, models, optional=optional, where=where)
+                map_inputs(activity.input, inputs, models, optional=optional, where=where)
             )
 
         return StepPlan(

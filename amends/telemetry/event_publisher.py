@@ -26,7 +26,7 @@ _making: Final = threading.Lock()
 _logger = logging.getLogger(__name__)
 
 
-class Courier:
+class EventPublisher:
     """Publishes events in their order from a thread of its own; while the broker is away it keeps the last ones."""
 
     def __init__(self, app: Celery) -> None:
@@ -104,12 +104,12 @@ def _publish(app: Celery, events: Sequence[RowEvent], sender: str) -> None:
         dispatcher.flush(errors=False)
 
 
-def courier_of(app: Celery) -> Courier:
-    """Return this process's courier for an app."""
+def event_publisher_of(app: Celery) -> EventPublisher:
+    """Return this process's publisher for an app."""
     with _making:
-        return _courier(app, os.getpid())
+        return _event_publisher(app, os.getpid())
 
 
 @cache
-def _courier(app: Celery, pid: int) -> Courier:  # noqa: ARG001 - a forked child gets its own
-    return Courier(app)
+def _event_publisher(app: Celery, pid: int) -> EventPublisher:  # noqa: ARG001 - a forked child gets its own
+    return EventPublisher(app)

@@ -11,7 +11,7 @@ from celery import Celery
 
 from amends.backend.settings import celery_setting, settings_of
 from amends.log.history import Transition
-from amends.telemetry.event_publisher import courier_of
+from amends.telemetry.event_publisher import event_publisher_of
 from amends.telemetry.flower_rows import RowEvent, row_events
 
 _NOT_A_WORKER: Final = 0
@@ -61,8 +61,8 @@ def in_one_message(app: Celery) -> Iterator[None]:
 
 def draw(app: Celery, events: Sequence[RowEvent]) -> None:
     """Take events to the broker, or hold them `in_one_message`."""
-    courier = courier_of(app)
-    (courier.hold if _together.get() else courier.take)(events, sender=_sender())
+    publisher = event_publisher_of(app)
+    (publisher.hold if _together.get() else publisher.take)(events, sender=_sender())
 
 
 def sends_events() -> bool:

@@ -51,11 +51,11 @@ class Heartbeat:
         threading.Thread(target=self._loop, name="amends-heartbeat", daemon=True).start()
 
     def stop(self) -> None:
-        """Beat no more."""
+        """Heartbeat no more."""
         self._ends.set()
 
     def beat(self) -> None:
-        """Beat once. Raises `LogUnavailable`."""
+        """Heartbeat once. Raises `LogUnavailable`."""
         pids = {os.getpid(), *self._pids()}
         self._log.workers.note_heartbeat(
             worker_name(), pids, self._messages(), node=self._node, version=VERSION

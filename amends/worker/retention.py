@@ -18,7 +18,7 @@ def remove_ended(app: Celery) -> int:
 
     Raises `LogUnavailable`.
     """
-    upkeep, kept_for = log_of(app).upkeep, settings_of(app).retention
+    upkeep, kept_for = log_of(app).maintenance, settings_of(app).retention
     return upkeep.remove_sagas(upkeep.read_ended(ago=kept_for, limit=BATCH), kept_for=kept_for)
 
 

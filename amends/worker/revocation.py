@@ -25,7 +25,7 @@ class Revocations:
         revoked = _revoked()
         for id_ in revoked - self._seen:
             try:
-                follows = log_of(app).acts.cancel_saga(id_, error=_ERROR, actor=_ACTOR)
+                follows = log_of(app).control.cancel_saga(id_, error=_ERROR, actor=_ACTOR)
             except UnknownSaga:
                 continue  # it is a task's
             if follows.action == "advance":

@@ -50,7 +50,7 @@ class Sweep:
         self._settings = settings_of(app)
         self._may_judge = may_judge
         self._queue_length = cache(partial(queue_length, app))  # one question a queue and sweep
-        self._count_live = cache(self._log.upkeep.count_live)
+        self._count_live = cache(self._log.maintenance.count_live)
         self._heartbeat_of = self._log.workers.read_heartbeat
 
     def run_once(self) -> int:
@@ -59,7 +59,7 @@ class Sweep:
         One that cannot be set going is logged, and the others go on. Raises `LogUnavailable`, and
         kombu's ``OperationalError`` with the broker away: then nothing can be.
         """
-        due = self._log.upkeep.take_due(lease=_TAKEN_FOR, limit=BATCH)
+        due = self._log.maintenance.take_due(lease=_TAKEN_FOR, limit=BATCH)
         losses = 0
         for k, (saga_id, found) in enumerate(zip(due, self._look(due), strict=True)):
             try:
@@ -67,12 +67,14 @@ class Sweep:
             except LogUnavailable:
                 raise
             except OperationalError:
-                self._log.upkeep.put_back(due[k:])  # for when the broker is there again
+                self._log.maintenance.put_back(due[k:])  # for when the broker is there again
                 raise
             except Exception:
                 _logger.exception("saga %s stays due", saga_id)
         if losses:  # where many stand, each is looked at seldom
-            self._log.upkeep.hasten_sagas(min(losses * _HASTENED_BY_EACH, _LONG), beyond=_LATER)
+            self._log.maintenance.hasten_sagas(
+                min(losses * _HASTENED_BY_EACH, _LONG), beyond=_LATER
+            )
         return len(due)
 
     def heal(self, saga_id: str) -> None:
@@ -84,7 +86,7 @@ class Sweep:
         # What one may not judge stays due, for those that may.
         again = LOOK_AGAIN if self._may_judge() else 0
         longest = self._settings.max_countdown
-        return self._log.upkeep.look_at_sagas(saga_ids, longest_wait=longest, again=again)
+        return self._log.maintenance.look_at_sagas(saga_ids, longest_wait=longest, again=again)
 
     def _heal(self, saga_id: str, found: _Found) -> bool:
         """Heal a saga by what a look found; tell whether others may need it too."""

@@ -15,7 +15,7 @@ from amends.activities.task import ActivityTask
 from amends.dispatch.messages import is_in_saga
 
 
-class Fetched(redis.QoS):
+class InMemoryQoS(redis.QoS):
     """The messages that a channel has fetched. Those of sagas go back to their queue from here where they are rejected."""
 
     channel: Any
@@ -61,6 +61,6 @@ def hold_in_memory(channel: Any, tasks: Any) -> None:
     if type(getattr(channel, "qos", None)) is not redis.QoS:  # amqp's have none
         return
     # Not made anew: its limit is set, and what is left at the end is given back by it.
-    fetched = channel.qos
-    fetched.__class__ = Fetched
-    fetched.tasks = tasks
+    qos = channel.qos
+    qos.__class__ = InMemoryQoS
+    qos.tasks = tasks

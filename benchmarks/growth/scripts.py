@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import redis
 
-from amends.log.control import Acts
+from amends.log.control import SagaControl
 from amends.log.saga_log import SagaLog
 from benchmarks.commands import LaterStore
 from benchmarks.growth.sagas import ORDER_BYTES, load_of, saga_of
@@ -25,7 +25,7 @@ def script_costs(client: redis.Redis, ids: Sequence[str]) -> dict[str, float]:
     """Run sagas through the scripts, many in one round trip; tell the processor time of each, in seconds."""
     log = SagaLog(client)
     store = log._store = LaterStore(client)  # noqa: SLF001 - sent for many at once
-    log.acts = Acts(store)
+    log.control = SagaControl(store)
     costs: dict[str, float] = {}
     for name, act in _acts(log, ids):
         before = _cpu(client)
@@ -33,7 +33,7 @@ def script_costs(client: redis.Redis, ids: Sequence[str]) -> dict[str, float]:
         store.send()
         costs[name] = (_cpu(client) - before) / len(ids)
     log = SagaLog(client)
-    log.upkeep.remove_sagas(ids, kept_for=0)
+    log.maintenance.remove_sagas(ids, kept_for=0)
     return costs
 
 
@@ -45,7 +45,10 @@ def _acts(log: SagaLog, ids: Sequence[str]) -> Iterator[tuple[str, Callable[[], 
         yield f"claim_step, {path}", partial(_claim, log, ids, path)
         if path == _FAILS_AT:
             yield f"retry_step, {path}", partial(_retry, log, ids, path)
-            yield f"dispatch_saga, {path}", lambda: log.upkeep.look_at_sagas(ids, longest_wait=_ANY)
+            yield (
+                f"dispatch_saga, {path}",
+                lambda: log.maintenance.look_at_sagas(ids, longest_wait=_ANY),
+            )
             yield f"claim_step, {path} again", partial(_claim, log, ids, path, retries=1)
         yield f"complete_step, {path}", partial(_complete, log, ids, path)
 

@@ -76,7 +76,7 @@ class Stand:
         """Start so many sagas with inputs of so many bytes, let them run to their ends, and remove them."""
         loads = [load_of(next(_numbers), size) for _ in range(count)]
         ids = [load.order_id for load in loads]
-        others, seen = self.log.upkeep.count_live(), self.stamps.count()
+        others, seen = self.log.maintenance.count_live(), self.stamps.count()
         self.worker.hold()
         before = self.look()
         self.app.set_current()
@@ -87,7 +87,7 @@ class Stand:
         wall = self.stamps.read(seen)[-1].at - began
         self._settle(others)
         cost = _cost(before, self.look(), count=count, wall=wall, kept=self._kept(ids))
-        self.log.upkeep.remove_sagas(ids, kept_for=0)
+        self.log.maintenance.remove_sagas(ids, kept_for=0)
         return cost
 
     def look(self) -> Look:
@@ -116,7 +116,7 @@ class Stand:
             while (
                 broker.llen(QUEUE)
                 or broker.hlen("unacked")
-                or self.log.upkeep.count_live() != others
+                or self.log.maintenance.count_live() != others
             ):
                 if time.monotonic() > until:
                     raise TimeoutError(f"sagas or messages are left: {self.worker.tail()}")

@@ -107,8 +107,8 @@ def _sweep_all(stand: Stand) -> Rows:
 def _remove(stand: Stand) -> dict[str, Any]:
     """Remove what has ended as the retention does in one look, but at once."""
     before, began = stand.log_bed.cpu_seconds(), time.monotonic()
-    ids = stand.log.upkeep.read_ended(ago=0.0, limit=REMOVED_AT_ONCE)
-    removed = stand.log.upkeep.remove_sagas(ids, kept_for=0.0)
+    ids = stand.log.maintenance.read_ended(ago=0.0, limit=REMOVED_AT_ONCE)
+    removed = stand.log.maintenance.remove_sagas(ids, kept_for=0.0)
     seconds, cpu = time.monotonic() - began, stand.log_bed.cpu_seconds() - before
     return {"what": "removal", "removed": removed, "seconds": seconds, "cpu_log": cpu}
 

@@ -19,8 +19,7 @@ import pytest
 
 import amends.log.owner
 import amends.log.saga_log
-from amends.activities import attempt, inline, task
-from amends.activities import log_retry as landing
+from amends.activities import attempt, inline, log_retry, task
 from amends.log.store import Store
 
 PATIENCE: Final = 60.0
@@ -153,7 +152,7 @@ def worlds_of_their_own() -> Iterator[None]:
         for module in (amends.log.saga_log, amends.log.owner):
             patch.setattr(module, "os", SimpleNamespace(getpid=getpid))
         flying = _Time()
-        for module in (attempt, landing, task):
+        for module in (attempt, log_retry, task):
             patch.setattr(module, "time", flying)
         patch.setattr(Store, "prepare", lambda _: None)  # Redis has the scripts since the first one
         inline.enter_worker()  # a worker that ended in this process before is none of these

@@ -158,7 +158,7 @@ class CheckedSaga:
         extra = {"error": _ERROR} if name == "cancel_saga" else {}
         expected = getattr(self.model, name)(*what, **more)
         self._acted = expected not in ("refused", "lacking")
-        script = getattr(self.log.acts, name)
+        script = getattr(self.log.control, name)
         try:
             answer = script(self.id, *what, actor={"by": "someone"}, **more, **extra)
         except ActRefused as refusal:

@@ -5,13 +5,13 @@ from typing import Any
 import redis
 
 from amends.backend.scripts import DIGESTS, SCRIPTS
-from amends.breaker.redis_access import Reach
+from amends.breaker.redis_access import RedisAccess
 from amends.testing.clock import Clock
 
 _NAMES = {digest: name for name, digest in DIGESTS.items()}
 
 
-class MovedReach(Reach):
+class MovedAccess(RedisAccess):
     """A way to Redis whose plain commands and scripts read the time from a clock."""
 
     def __init__(self, url: str, clock: Clock) -> None:

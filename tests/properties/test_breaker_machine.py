@@ -10,11 +10,11 @@ from breaker_machine import BreakerMachine
 from breaker_model import MICROSECONDS
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
-from moved_clock import MovedReach
+from moved_clock import MovedAccess
 
 from amends.breaker.local_circuit import LocalCircuit
-from amends.breaker.redis_access import Reach
-from amends.breaker.redis_circuit import SharedCircuit
+from amends.breaker.redis_access import RedisAccess
+from amends.breaker.redis_circuit import RedisCircuit
 from amends.testing.clock import Clock, keep_time
 
 pytestmark = pytest.mark.timeout(600)  # to shrink what fails
@@ -30,12 +30,12 @@ _SETTINGS = settings(
 
 
 class SharedPlant:
-    def __init__(self, reach, clock):
-        self.reach = reach
+    def __init__(self, access, clock):
+        self.access = access
         self.clock = clock
 
     def build(self, options):
-        return SharedCircuit(f"b-{uuid.uuid4().hex}", options, self.reach)
+        return RedisCircuit(f"b-{uuid.uuid4().hex}", options, self.access)
 
     def advance(self, seconds):
         self.clock.advance(seconds)
@@ -55,7 +55,7 @@ class SharedPlant:
             "probes": sorted(token for token, end in probes.items() if end > now),
             "late": int(fields.get("late", 0)),
             "events": events,
-            "is_healthy": not self.reach._client.exists(*circuit.keys),
+            "is_healthy": not self.access._client.exists(*circuit.keys),
             "left over": [each for each in fields if re.match("f[0-9]", each) and each != own],
         }
 
@@ -89,13 +89,13 @@ def run(plant, *, number, examples, steps, is_shared=True):
 
 def real_plant(url):
     clock = Clock()
-    return SharedPlant(MovedReach(url, clock), clock)
+    return SharedPlant(MovedAccess(url, clock), clock)
 
 
 def fake_plant():
     clock, client = Clock(), fakeredis.FakeRedis(decode_responses=True)
     keep_time(client, clock)
-    return SharedPlant(Reach(client), clock)
+    return SharedPlant(RedisAccess(client), clock)
 
 
 @pytest.mark.parametrize("number", range(2))

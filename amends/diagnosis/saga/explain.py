@@ -11,11 +11,11 @@ from amends.diagnosis.saga.explanation import (
     CancelEffect,
     Circuit,
     Claim,
-    Deed,
+    CompensationStart,
     Explanation,
     Message,
+    OperatorAction,
     Situation,
-    Turn,
     Undo,
     Wait,
 )
@@ -48,8 +48,8 @@ def explain(app: Celery, saga_id: str) -> Explanation:
     is_queued = situation is Situation.QUEUED
     message = message_of(view, log, path) if path and is_queued else None
     failures = tuple(view.record(each) for each in view.with_state("stuck"))
-    deeds = tuple(_deeds(view))
-    pause, cancel = _pause(view, deeds), _cancel(view)
+    actions = tuple(_actions(view))
+    pause, cancel = _pause(view, actions), _cancel(view)
     looked_at = view.standing.looked_at
     return Explanation(
         id=saga_id,
@@ -73,7 +73,7 @@ def explain(app: Celery, saga_id: str) -> Explanation:
         pause=pause,
         turn=_turn(view),
         failures=failures,
-        deeds=deeds,
+        actions=actions,
         next_at=_next_at(view, situation, claim, wait, message),
         looked_at=looked_at,
         overdue=max(0.0, view.now - looked_at) if looked_at else 0.0,
@@ -99,24 +99,24 @@ def _situation(
     return Situation.UNREGISTERED if view.is_unregistered else Situation.QUEUED
 
 
-def _deeds(view: View) -> Iterator[Deed]:
+def _actions(view: View) -> Iterator[OperatorAction]:
     for event in view.standing.history:
         if event.name in _DEEDS:
             by, why = event.details.get("by"), event.details.get("why")
-            yield Deed(name=event.name, record=event.record, at=event.at, by=by, why=why)
+            yield OperatorAction(name=event.name, record=event.record, at=event.at, by=by, why=why)
 
 
-def _pause(view: View, deeds: Sequence[Deed]) -> Deed | None:
+def _pause(view: View, actions: Sequence[OperatorAction]) -> OperatorAction | None:
     if "paused" not in view.fields or view.standing.entry.status in ENDED:
         return None
-    return next((deed for deed in reversed(deeds) if deed.name == "saga.paused"), None)
+    return next((action for action in reversed(actions) if action.name == "saga.paused"), None)
 
 
-def _turn(view: View) -> Turn | None:
+def _turn(view: View) -> CompensationStart | None:
     if view.is_forward:
         return None
     turns = [event.at for event in view.standing.history if event.name == "saga.compensating"]
-    return Turn(
+    return CompensationStart(
         at=turns[-1],
         outcome=view.fields["outcome"],
         error=error_text(view.fields.get("error")),

@@ -130,7 +130,7 @@ class Message:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deed:
+class OperatorAction:
     """What a person did, by the history."""
 
     name: str
@@ -141,7 +141,7 @@ class Deed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class CompensationStart:
     """Why a saga goes back, and since when."""
 
     at: float
@@ -205,10 +205,10 @@ class Explanation:
     wait: Wait | None
     circuit: Circuit | None
     message: Message | None
-    pause: Deed | None
-    turn: Turn | None
+    pause: OperatorAction | None
+    turn: CompensationStart | None
     failures: tuple[Record, ...]
-    deeds: tuple[Deed, ...]
+    actions: tuple[OperatorAction, ...]
     next_at: float | None
     looked_at: float | None
     overdue: float

@@ -88,7 +88,7 @@ def message_of(view: View, log: SagaLog, path: str) -> Message:
     except OperationalError as error:
         away = str(error)
     sent_at, times = view.moment("sent") or view.now, int(view.fields["dispatches"])
-    patience = lost_after(times, length, log.upkeep.count_live)
+    patience = lost_after(times, length, log.maintenance.count_live)
     return Message(
         queue=queue,
         queue_length=length,

@@ -24,12 +24,12 @@ from amends.dispatch.fast_path.channel_client import keep_client
 from amends.dispatch.fast_path.redis_message import (
     BODY,
     TAG,
-    Wire,
+    RedisMessage,
     goes_by_name,
     is_original,
     is_unheard,
     push,
-    wire_of,
+    redis_message_of,
 )
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ def may_prepare(app: Celery, task: Any) -> bool:
     )
 
 
-class PreparedChain:
+class ChainTemplate:
     """A canvas of `SAGA` whose messages are numbered from `NUMBER`, for any saga and number."""
 
     def __init__(self, app: Celery, canvas: Any, link_error: Any) -> None:
@@ -94,7 +94,9 @@ class PreparedChain:
         self._count = len(rest) + 1
         self._message = _formatted(app, json.dumps(message))
         self._is_kept = not app.conf.task_send_sent_event
-        self._wires: WeakKeyDictionary[Any, tuple[Any, Wire | None]] = WeakKeyDictionary()
+        self._redis_messages: WeakKeyDictionary[Any, tuple[Any, RedisMessage | None]] = (
+            WeakKeyDictionary()
+        )
 
     def write(self, saga_ids: Sequence[str], number: int) -> bool:
         """Push it to Redis as it is kept, where that comes to the same; answers whether it is certain to be there."""
@@ -116,11 +118,11 @@ class PreparedChain:
             return None  # Celery knows how long to wait
         try:
             channel = connection.default_channel if connection.connected else None
-            wire = channel and self._wire(channel)
-            if wire is None:
+            message = channel and self._redis_message(channel)
+            if message is None:
                 return None
-            texts = [wire.filled(each) for each in self._fillings(saga_ids, number)]
-            return use(channel, wire.key, texts)
+            texts = [message.filled(each) for each in self._fillings(saga_ids, number)]
+            return use(channel, message.key, texts)
         except (
             *connection.recoverable_connection_errors,
             *connection.recoverable_channel_errors,
@@ -141,16 +143,16 @@ class PreparedChain:
         ) as error:
             raise OperationalError(str(error)) from error
 
-    def _wire(self, channel: Any) -> Wire | None:
+    def _redis_message(self, channel: Any) -> RedisMessage | None:
         router = self._app.amqp.router  # another one once the routes have changed
-        made_for, wire = self._wires.get(channel, (None, None))
+        made_for, message = self._redis_messages.get(channel, (None, None))
         if made_for is not router:
             keep_client(channel)
-            wire = self._made_wire(channel)
-            self._wires[channel] = router, wire
-        return wire
+            message = self._made_redis_message(channel)
+            self._redis_messages[channel] = router, message
+        return message
 
-    def _made_wire(self, channel: Any) -> Wire | None:
+    def _made_redis_message(self, channel: Any) -> RedisMessage | None:
         queue = self._route({}).get("queue") if goes_by_name(self._app) else None
         if queue is None or not queue.can_cache_declaration:
             return None
@@ -159,9 +161,9 @@ class PreparedChain:
             (own,) = self._fillings([SAGA], NUMBER, origin=_ORIGIN)
             self._send_one(own, producer, retry=False)
 
-        wire = wire_of(channel, publish)
-        return wire and Wire(
-            wire.key, _formatted(self._app, wire.message), _formatted(self._app, wire.body)
+        message = redis_message_of(channel, publish)
+        return message and RedisMessage(
+            message.key, _formatted(self._app, message.message), _formatted(self._app, message.body)
         )
 
     def _send(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:

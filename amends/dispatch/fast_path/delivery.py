@@ -12,7 +12,7 @@ from celery import Celery
 
 from amends.backend.client import client_of
 from amends.backend.settings import celery_setting, settings_of
-from amends.dispatch.publisher import is_prepared, prepared_chain
+from amends.dispatch.publisher import chain_template, is_prepared
 from amends.log.delivery import Delivery
 from amends.log.remaining import Publish
 
@@ -21,16 +21,16 @@ def deliveries(app: Celery, saga_ids: Sequence[str], what: Publish) -> list[Deli
     """Prepare the message of a chain of these records for each saga; None where it has to be published.
 
     That is where the broker is not the log's Redis, where a message is more than one text in a list
-    (see `wire`), and where this process has not published yet.
+    (see `message`), and where this process has not published yet.
     """
     if celery_setting(app, "task_always_eager") or not is_prepared(app, what):
         return None
 
     def prepare(channel: Any, key: str, texts: Sequence[str]) -> list[Delivery] | None:
         databases = _databases(app, channel)
-        return databases and [Delivery(text=text, place=(key, *databases)) for text in texts]
+        return databases and [Delivery(text=text, destination=(key, *databases)) for text in texts]
 
-    return prepared_chain(app, what).written(saga_ids, what.number, prepare)
+    return chain_template(app, what).written(saga_ids, what.number, prepare)
 
 
 def _databases(app: Celery, channel: Any) -> tuple[int, int] | None:

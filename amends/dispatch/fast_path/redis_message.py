@@ -1,7 +1,7 @@
 """A message as kombu's Redis transport writes it, kept as text: to publish it is to fill it in, and one LPUSH.
 
 What Celery and kombu do for a message that nobody hears of costs several times what the command does.
-So they do it once for each channel, with a message of stand-ins and a slate in place of the channel.
+So they do it once for each channel, with a message of stand-ins and a recorder in place of the channel.
 """
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
@@ -19,7 +19,7 @@ from celery.app.routes import MapRoute, Router
 from kombu import Producer
 from kombu.utils.uuid import uuid
 
-from amends.backend.connection import Lines, is_traced
+from amends.backend.connection import KeptConnections, is_traced
 
 BODY: Final = "amends0stands0for0a0body"
 TAG: Final = "amends0stands0for0a0tag"
@@ -27,7 +27,7 @@ _AT_ONCE: Final = 100
 """Messages that one command brings: Redis is busy with them for less than a millisecond."""
 
 
-class Wire(NamedTuple):
+class RedisMessage(NamedTuple):
     """What a message comes to: a text in the list at a key. Both texts are for ``%``, that of its body too."""
 
     key: str
@@ -55,7 +55,7 @@ def _way_to(client: Any) -> Callable[..., Any]:
         return client.execute_command  # type: ignore[no-any-return]
     kept, name = vars(client), f"amends_lines_{os.getpid()}"  # a forked child gets its own
     if name not in kept:
-        kept[name] = Lines(client)
+        kept[name] = KeptConnections(client)
     return kept[name].ask  # type: ignore[no-any-return]
 
 
@@ -86,25 +86,25 @@ def goes_by_name(app: Any) -> bool:
     )
 
 
-def wire_of(channel: Any, publish: Callable[[Producer], None]) -> Wire | None:
+def redis_message_of(channel: Any, publish: Callable[[Producer], None]) -> RedisMessage | None:
     """Return what `publish` comes to on a channel, which it declares its queue on; None where it is not one text.
 
     Of what is in the message's texts only the body and the tag are replaced by their stand-ins.
     """
     if not _is_written_by_kombu(channel):
         return None
-    slate: Any = _Slate(channel)
-    publish(Producer(slate))
-    ((message, where),) = slate.noted
+    recorder: Any = _RecordingChannel(channel)
+    publish(Producer(recorder))
+    ((message, where),) = recorder.noted
     if where["exchange"]:  # which may lead anywhere
         return None
     if where["routing_key"] in channel._expires:  # noqa: SLF001 - each message gives its queue a longer life
         return None
-    pen = _Pen()
+    client = _CapturingClient()
     writer = copy(channel)
-    writer.conn_or_acquire = lambda: nullcontext(pen)
+    writer.conn_or_acquire = lambda: nullcontext(client)
     writer.basic_publish(message, **where)
-    ((key, text),) = pen.written
+    ((key, text),) = client.written
     return _read(key, text)
 
 
@@ -117,7 +117,7 @@ def _is_written_by_kombu(channel: Any) -> bool:
     )
 
 
-def _read(key: str, text: str) -> Wire | None:
+def _read(key: str, text: str) -> RedisMessage | None:
     message = json.loads(text)
     body, properties = message["body"], message["properties"]
     if properties["body_encoding"] != "base64" or message["content-encoding"] != "utf-8":
@@ -125,10 +125,10 @@ def _read(key: str, text: str) -> Wire | None:
     if "compression" in message["headers"]:
         return None
     text = text.replace(body, BODY).replace(properties["delivery_tag"], TAG)
-    return Wire(key, text, b64decode(body).decode())
+    return RedisMessage(key, text, b64decode(body).decode())
 
 
-class _Slate:
+class _RecordingChannel:
     """Stands for a channel: what is to be declared is so, what is to be published is only noted."""
 
     def __init__(self, channel: Any) -> None:
@@ -142,7 +142,7 @@ class _Slate:
         self.noted.append((message, where))
 
 
-class _Pen:
+class _CapturingClient:
     """Stands for a channel's client."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 -- Cancel a saga: it starts nothing more and undoes what was done. A running attempt may still finish.
 --
---! include acts
+--! include control
 -- ARGV[5] error, JSON
 -- Answers {"advance", message's number}: it goes back now, and something is to be undone or awaited
 --       | {"end", status}: it goes back now, and nothing was to be undone; or {"end", "paused"}

@@ -1,6 +1,6 @@
 -- Record that a claimed record took effect, or that an undo took it back; and claim what comes next.
 --
---! include claims
+--! include claim
 -- ARGV[2] record's path   ARGV[3] token   ARGV[4] output, JSON
 -- ARGV[5] path of the chain's next link, or ''
 -- ARGV[6] token of a claim of that link, or '' where its task is to claim it   ARGV[7] owner
@@ -10,7 +10,7 @@
 -- ARGV[13] the broker's database   ARGV[14] the log's
 -- Answers {"go"}: the chain goes on | {"delivered"}: so it does, by that message | {"advance", message's number}: something else remains
 --       | {"end", status} | {"late"}: the claim was lost, nothing is recorded
---       | {"run", ...} as `claims` says: the link is claimed
+--       | {"run", ...} as `claim` says: the link is claimed
 local path, token, output, link = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 local function go_on(is_repeated)

@@ -1,6 +1,6 @@
 -- Say what remains of a saga, for the chain that is to be published. One past its deadline turns.
 --
---! include moves
+--! include transition
 -- ARGV[2] digests the caller knows, joined by ,   ARGV[3] the longest wait for a message, ms
 -- ARGV[4] 1 to look first whether a message is under way   ARGV[5] ms until what runs is looked at again
 -- Answers {"publish", digest, itinerary or '', first message's number, ms until the first may run,

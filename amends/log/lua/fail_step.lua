@@ -1,7 +1,7 @@
 -- Record that a claimed record failed for good, and what follows: the fallback, the next step, or
 -- compensation.
 --
---! include moves
+--! include transition
 -- ARGV[2] record's path   ARGV[3] token   ARGV[4] error, JSON
 -- ARGV[5] 1 where nobody knows the effect of this attempt   ARGV[6] 1 where the service refused
 -- ARGV[7] the saga's outcome if this ends it   ARGV[8] path of the chain's next link, or ''

@@ -1,6 +1,6 @@
 -- Pause a saga: nothing is claimed, and no sweep looks at it. What runs may still finish.
 --
---! include acts
+--! include control
 -- Answers {"end", "paused"} | {"refused", why} | {"unknown"}: there is no such saga
 if not open_saga() then return {'unknown'} end
 if acted() then return {'end', 'paused'} end

@@ -1,7 +1,7 @@
 -- Let a saga try again, now: each undo that failed for good, and what comes next. Their budgets of
 -- attempts, deaths and unregistered messages begin anew; no counter goes back.
 --
---! include acts
+--! include control
 -- Answers {"advance", message's number} | {"end", "paused"}: once it is resumed
 --       | {"refused", why} | {"unknown"}: there is no such saga
 local function renew(code)

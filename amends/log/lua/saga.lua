@@ -5,7 +5,7 @@
 -- KEYS[3] zset  due sagas of the shard    KEYS[4] hash  definitions of the shard: <digest> is the
 --         itinerary as JSON, for workers; <digest>:records is what scripts read of it
 -- KEYS[5] to KEYS[10] zset  sagas of the shard by status (see index_of), scored by their last move
--- KEYS[11] hash  what the shard counts: see `moves`
+-- KEYS[11] hash  what the shard counts: see `transition`
 -- ARGV[1] the saga's id
 --
 -- A saga's fields: name definition input status direction outcome error reason created ended (when)

@@ -1,6 +1,6 @@
 -- Start a saga, once.
 --
---! include moves
+--! include transition
 --! for each saga
 -- ARGV[2] input, canonical JSON   ARGV[3] its first message, or '' where that is not to be delivered here
 -- and of all: ARGV[4] saga's name   ARGV[5] digest of its definition   ARGV[6] timeout in ms, or ''

@@ -47,7 +47,9 @@ def take_census(app: Celery, *, most: int = 500) -> Census:
         page = find_sagas(app, Query(statuses=frozenset({status})), limit=most)
         is_cut = is_cut or page.after is not None
         standing.update(
-            (place.status, place.saga, place.record) for place in page.places if place.record
+            (summary.status, summary.saga, summary.record)
+            for summary in page.summaries
+            if summary.record
         )
     return Census(
         counts={

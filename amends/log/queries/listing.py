@@ -14,7 +14,7 @@ from amends.backend.settings import Settings, settings_of
 from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
 from amends.log.queries.index_walk import Cursor, Indexed, IndexWalk
-from amends.log.queries.summary import Head, Place, Places
+from amends.log.queries.summary import SagaHeader, SagaSummaries, SagaSummary
 from amends.log.store import Store
 
 MOST_LOOKED_AT: Final = 10_000
@@ -41,27 +41,29 @@ class Query:
     id: str | None = None
     newest_first: bool = False
 
-    def fits(self, place: Place) -> bool:
+    def fits(self, summary: SagaSummary) -> bool:
         """Tell whether a saga at this place is wanted."""
         return (
-            place.status in self.statuses
-            and self.fits_id(place.id)
-            and self.fits_head(Head(saga=place.saga, outcome=place.outcome, paused=place.paused))
-            and self.step in (None, place.record, place.step)
-            and place.age >= self.older_than
+            summary.status in self.statuses
+            and self.fits_id(summary.id)
+            and self.fits_header(
+                SagaHeader(saga=summary.saga, outcome=summary.outcome, paused=summary.paused)
+            )
+            and self.step in (None, summary.record, summary.step)
+            and summary.age >= self.older_than
         )
 
     @property
-    def asks_for_heads(self) -> bool:
+    def asks_for_headers(self) -> bool:
         """Tell whether it says anything about what a head has."""
         return (self.saga, self.outcome, self.paused) != (None, None, None)
 
-    def fits_head(self, head: Head) -> bool:
+    def fits_header(self, header: SagaHeader) -> bool:
         """Tell whether a saga with this head may be wanted."""
         return (
-            self.saga in (None, head.saga)
-            and self.outcome in (None, head.outcome)
-            and self.paused in (None, head.paused)
+            self.saga in (None, header.saga)
+            and self.outcome in (None, header.outcome)
+            and self.paused in (None, header.paused)
         )
 
     def fits_id(self, saga_id: str) -> bool:
@@ -80,7 +82,7 @@ class Page:
     So many sagas were `looked_at`; a page that `is_cut` stopped at the most that it may look at.
     """
 
-    places: Sequence[Place]
+    summaries: Sequence[SagaSummary]
     after: str | None
     looked_at: int
     is_cut: bool
@@ -97,19 +99,19 @@ def find_sagas(app: Celery, query: Query, *, limit: int = 50, after: str | None 
         return _page_of_one(store, query, query.id)
     cursor = _cursor(store, query, after)
     walk = IndexWalk(store, query.statuses, cursor)
-    found: list[Place] = []
+    found: list[SagaSummary] = []
     looked_at = 0
-    for indexed, place in _look(Places(store), query, walk, limit):
+    for indexed, summary in _look(SagaSummaries(store), query, walk, limit):
         looked_at += 1
         cursor = cursor.at(indexed)
-        if place is not None:
-            found.append(place)
+        if summary is not None:
+            found.append(summary)
         if len(found) == limit or looked_at == MOST_LOOKED_AT:
             break
     stopped = len(found) == limit or looked_at == MOST_LOOKED_AT
     goes_on = stopped and _has_more(store, query, cursor)
     return Page(
-        places=found,
+        summaries=found,
         after=cursor.text if goes_on else None,
         looked_at=looked_at,
         is_cut=goes_on and len(found) < limit,
@@ -117,9 +119,9 @@ def find_sagas(app: Celery, query: Query, *, limit: int = 50, after: str | None 
 
 
 def _page_of_one(store: Store, query: Query, saga_id: str) -> Page:
-    places = Places(store).place_sagas([saga_id])
-    fit = [place for place in places if place and query.fits(place)]
-    return Page(places=fit, after=None, looked_at=1, is_cut=False)
+    summaries = SagaSummaries(store).summarize_sagas([saga_id])
+    fit = [summary for summary in summaries if summary and query.fits(summary)]
+    return Page(summaries=fit, after=None, looked_at=1, is_cut=False)
 
 
 def _cursor(store: Store, query: Query, after: str | None) -> Cursor:
@@ -128,12 +130,12 @@ def _cursor(store: Store, query: Query, after: str | None) -> Cursor:
     return Cursor.read(after, newest_first=query.newest_first)
 
 
-def place_of(app: Celery, saga_id: str) -> Place:
+def summary_of(app: Celery, saga_id: str) -> SagaSummary:
     """Tell where one saga is. Raises `UnknownSaga`, and `LogUnavailable`."""
-    (place,) = Places(store_of(app)).place_sagas([saga_id])
-    if place is None:
+    (summary,) = SagaSummaries(store_of(app)).summarize_sagas([saga_id])
+    if summary is None:
         raise UnknownSaga(saga_id)
-    return place
+    return summary
 
 
 def ids_like(app: Celery, saga_id: str, *, most: int = 3) -> list[str]:
@@ -160,21 +162,25 @@ def _store(settings: Settings, pid: int) -> Store:  # noqa: ARG001 - a forked ch
 
 
 def _look(
-    places: Places, query: Query, walk: IndexWalk, limit: int
-) -> Iterator[tuple[Indexed, Place | None]]:
+    summaries: SagaSummaries, query: Query, walk: IndexWalk, limit: int
+) -> Iterator[tuple[Indexed, SagaSummary | None]]:
     """Yield what the indexes hold, each with its place where it fits."""
     size = limit
     while batch := walk.take(min(size, _LARGEST_BATCH)):
         wanted = [each.id for each in batch if query.fits_id(each.id)]
-        if query.asks_for_heads:  # most do not fit, and a head costs the log a tenth of a place
-            heads = zip(wanted, places.read_heads(wanted), strict=True)
-            wanted = [saga_id for saga_id, head in heads if head and query.fits_head(head)]
-        found = dict(zip(wanted, places.place_sagas(wanted), strict=True))
+        if (
+            query.asks_for_headers
+        ):  # most do not fit, and a header costs the log a tenth of a summary
+            headers = zip(wanted, summaries.read_headers(wanted), strict=True)
+            wanted = [
+                saga_id for saga_id, header in headers if header and query.fits_header(header)
+            ]
+        found = dict(zip(wanted, summaries.summarize_sagas(wanted), strict=True))
         for each in batch:
-            place = found.get(each.id)
-            if place is not None and place.status is not each.status:
-                place = None  # it has moved since the index was read
-            yield each, place if place and query.fits(place) else None
+            summary = found.get(each.id)
+            if summary is not None and summary.status is not each.status:
+                summary = None  # it has moved since the index was read
+            yield each, summary if summary and query.fits(summary) else None
         size *= 2
 
 

@@ -10,7 +10,7 @@ from amends.log.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
-class Head:
+class SagaHeader:
     """What is known of a saga without looking at its steps."""
 
     saga: str
@@ -19,7 +19,7 @@ class Head:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class SagaSummary:
     """Where a saga was `at` that time, in its status since `since`; both, and `created`, are seconds since 1970.
 
     `record` is the path of the record that it stands at, None where it has ended: what runs, else the undo that
@@ -79,24 +79,24 @@ class Place:
         )
 
 
-class Places:
+class SagaSummaries:
     """Reads where sagas are. Raises `LogUnavailable`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def place_sagas(self, saga_ids: Sequence[str]) -> list[Place | None]:
-        """Place each of these sagas, in one round trip; None where there is none."""
+    def summarize_sagas(self, saga_ids: Sequence[str]) -> list[SagaSummary | None]:
+        """SagaSummary each of these sagas, in one round trip; None where there is none."""
         if not saga_ids:
             return []
         calls = [(self._store.keys_of(saga_id), [saga_id]) for saga_id in saga_ids]
-        answers = self._store.call_many("place_saga", calls)
+        answers = self._store.call_many("summarize_saga", calls)
         return [
-            Place.read(saga_id, answer) if answer else None
+            SagaSummary.read(saga_id, answer) if answer else None
             for saga_id, answer in zip(saga_ids, answers, strict=True)
         ]
 
-    def read_heads(self, saga_ids: Sequence[str]) -> list[Head | None]:
+    def read_headers(self, saga_ids: Sequence[str]) -> list[SagaHeader | None]:
         """Read the head of each of these sagas, in one round trip; None where there is none."""
 
         def command(client: Any) -> Any:
@@ -106,6 +106,6 @@ class Places:
             return pipeline.execute()
 
         return [
-            None if name is None else Head(saga=name, outcome=outcome, paused=bool(paused))
+            None if name is None else SagaHeader(saga=name, outcome=outcome, paused=bool(paused))
             for name, outcome, paused in self._store.read(command)
         ]

@@ -33,13 +33,13 @@ def test_live_ones_run_wait_for_messages_or_wait_for_attempts(log):
     crowd = Crowd(log, "live")
     crowd.grow(SIZE - 500)
     crowd.grow(SIZE)
-    assert log.upkeep.count_live() == SIZE
+    assert log.maintenance.count_live() == SIZE
     statuses = Counter(log.read_status(each) for each in _ids("live"))
     queued = statuses.pop(SagaStatus.PENDING)
     assert statuses == {SagaStatus.RUNNING: SIZE - queued}
     assert abs(queued - (SIZE - RUNNING) / 2) < 64  # half of each shard's
     found = Counter(
-        type(each) for each in log.upkeep.look_at_sagas(_ids("live"), longest_wait=300.0)
+        type(each) for each in log.maintenance.look_at_sagas(_ids("live"), longest_wait=300.0)
     )
     assert found == {Running: RUNNING, Waiting: queued, type(None): SIZE - RUNNING - queued}
 
@@ -62,6 +62,6 @@ def test_a_copy_goes_on_as_its_original_would(log):
 def test_ended_ones_are_completed_and_can_be_removed(log):
     Crowd(log, "ended").grow(SIZE)
     assert {log.read_status(each) for each in _ids("ended")} == {SagaStatus.COMPLETED}
-    assert log.upkeep.count_live() == 0
-    assert set(log.upkeep.read_ended(ago=0.0, limit=SIZE)) == set(_ids("ended"))
-    assert log.upkeep.remove_sagas(_ids("ended"), kept_for=0.0) == SIZE
+    assert log.maintenance.count_live() == 0
+    assert set(log.maintenance.read_ended(ago=0.0, limit=SIZE)) == set(_ids("ended"))
+    assert log.maintenance.remove_sagas(_ids("ended"), kept_for=0.0) == SIZE

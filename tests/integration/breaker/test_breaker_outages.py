@@ -16,7 +16,7 @@ from amends import CircuitBreaker, CircuitOpenError
 from amends.backend.client import impatient_client_of
 from amends.breaker.gate import Gate
 from amends.breaker.permit import Permit
-from amends.breaker.redis_access import Away, Reach
+from amends.breaker.redis_access import Away, RedisAccess
 from amends.testing.clock import Clock
 
 
@@ -81,7 +81,7 @@ def wait_until_asked(client, traffic):
     wait_until(lambda: traffic.errors or "cmdstat_hmget" in client.info("commandstats"))
 
 
-class CountingReach(Reach):
+class CountingAccess(RedisAccess):
     """A way to Redis that counts how often it is tried."""
 
     tries = 0
@@ -94,9 +94,9 @@ class CountingReach(Reach):
 @pytest.mark.parametrize("way", ["killed", "frozen"])
 def test_each_rest_costs_one_try_however_redis_is_away(server, way):
     clock = Clock()
-    reach = CountingReach(impatient_client_of(server.url), clock=lambda: clock.now)
+    access = CountingAccess(impatient_client_of(server.url), clock=lambda: clock.now)
     options = CircuitBreaker("rests", failure_on=(ServerError,)).options
-    gate = Gate("rests", options, reach, clock=lambda: clock.now)
+    gate = Gate("rests", options, access, clock=lambda: clock.now)
 
     def call():
         Permit(gate, *gate.acquire("t", 60.0), options=options).success()
@@ -104,32 +104,32 @@ def test_each_rest_costs_one_try_however_redis_is_away(server, way):
     call()
     server.kill() if way == "killed" else server.signal(signal.SIGSTOP)
     for rest in (1, 2, 4):
-        before = reach.tries
+        before = access.tries
         for _ in range(50):
             call()
-        assert reach.tries == before + 1
+        assert access.tries == before + 1
         clock.advance(rest)
     if way == "killed":
         server.start()
     server.signal(signal.SIGCONT)
-    before = reach.tries
+    before = access.tries
     call()
     call()
-    assert reach.tries == before + 4
+    assert access.tries == before + 4
 
 
 @pytest.mark.parametrize(
     "ask",
     [
-        pytest.param(lambda reach: reach.send(("TIME",)), id="commands"),
-        pytest.param(lambda reach: reach.call("reset_breaker", ["b", "p", "e"]), id="script"),
+        pytest.param(lambda access: access.send(("TIME",)), id="commands"),
+        pytest.param(lambda access: access.call("reset_breaker", ["b", "p", "e"]), id="script"),
     ],
 )
 def test_one_that_does_not_answer_is_asked_once(ask):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        reach = Reach(impatient_client_of(f"redis://127.0.0.1:{silent.getsockname()[1]}"))
+        access = RedisAccess(impatient_client_of(f"redis://127.0.0.1:{silent.getsockname()[1]}"))
         with pytest.raises(Away):
-            ask(reach)
+            ask(access)
         silent.settimeout(0)
         silent.accept()[0].close()
         with pytest.raises(BlockingIOError):
@@ -137,26 +137,26 @@ def test_one_that_does_not_answer_is_asked_once(ask):
 
 
 def test_a_connection_that_redis_closed_is_no_outage(server):
-    reach = Reach(impatient_client_of(server.url))
-    reach.send(("TIME",))
+    access = RedisAccess(impatient_client_of(server.url))
+    access.send(("TIME",))
     with Redis.from_url(server.url) as client:
         client.client_kill_filter(_type="normal", skipme=True)
-    assert reach.send(("ECHO", "again")) == ["again"]
-    assert reach._errors == 0
+    assert access.send(("ECHO", "again")) == ["again"]
+    assert access._errors == 0
 
 
 def test_an_answer_that_was_not_read_is_not_taken_for_another(server, monkeypatch):
-    reach = Reach(impatient_client_of(server.url))
-    reach.send(("TIME",))
-    (line,) = reach._lines._idle
+    access = RedisAccess(impatient_client_of(server.url))
+    access.send(("TIME",))
+    (line,) = access._lines._idle
     with monkeypatch.context() as patch:
         patch.setattr(line.connection, "read_response", _time_is_up)
         with pytest.raises(SoftTimeLimitExceeded):
-            reach.send(("ECHO", "first"), ("ECHO", "second"))
+            access.send(("ECHO", "first"), ("ECHO", "second"))
     with pytest.raises(Away):  # the second answer is not read after this error
-        reach.send(("HGET", "amends"), ("ECHO", "third"))
-    reach._errors = 0
-    assert reach.send(("ECHO", "fourth")) == ["fourth"]
+        access.send(("HGET", "amends"), ("ECHO", "third"))
+    access._errors = 0
+    assert access.send(("ECHO", "fourth")) == ["fourth"]
 
 
 def _time_is_up():
@@ -165,9 +165,9 @@ def _time_is_up():
 
 def test_what_was_open_is_so_when_redis_is_back(server):
     clock = Clock()
-    reach = Reach(impatient_client_of(server.url), clock=lambda: clock.now)
+    access = RedisAccess(impatient_client_of(server.url), clock=lambda: clock.now)
     options = CircuitBreaker("back", failure_on=(ServerError,), failure_threshold=1).options
-    gate = Gate("back", options, reach, clock=lambda: clock.now)
+    gate = Gate("back", options, access, clock=lambda: clock.now)
     Permit(gate, *gate.acquire("t", 60.0), options=options).failure(ServerError("down"))
     server.kill()
     clock.advance(1)
@@ -175,7 +175,7 @@ def test_what_was_open_is_so_when_redis_is_back(server):
         gate.acquire("t", 60.0)
     server.start()
     clock.advance(1)
-    other = Gate("back", options, reach, clock=lambda: clock.now)
+    other = Gate("back", options, access, clock=lambda: clock.now)
     with pytest.raises(CircuitOpenError):
         other.acquire("t", 60.0)
 
@@ -185,9 +185,9 @@ class Bench:
 
     def __init__(self, url):
         self.clock = Clock()
-        self.reach = CountingReach(impatient_client_of(url), clock=lambda: self.clock.now)
+        self.access = CountingAccess(impatient_client_of(url), clock=lambda: self.clock.now)
         self.options = CircuitBreaker("reports", failure_on=(ServerError,)).options
-        self.gate = Gate("reports", self.options, self.reach, clock=lambda: self.clock.now)
+        self.gate = Gate("reports", self.options, self.access, clock=lambda: self.clock.now)
         self.client = Redis.from_url(url, decode_responses=True)
         self.key = self.gate.shared.keys[0]
 
@@ -207,7 +207,7 @@ def test_a_success_is_sent_and_not_waited_for(server, bench):
     permit = bench.acquire()
     server.signal(signal.SIGSTOP)
     permit.success()
-    assert bench.reach._errors == 0
+    assert bench.access._errors == 0
     server.signal(signal.SIGCONT)
     wait_until(lambda: not bench.client.exists(bench.key))
 
@@ -216,17 +216,17 @@ def test_an_answer_to_a_success_that_does_not_come_begins_a_rest(server, bench):
     permit = bench.acquire()
     server.signal(signal.SIGSTOP)
     permit.success()
-    before = bench.reach.tries
+    before = bench.access.tries
     for _ in range(50):
         bench.acquire().success()
-    assert bench.reach.tries == before + 1
-    assert bench.reach._rests_until - bench.clock.now == 1
+    assert bench.access.tries == before + 1
+    assert bench.access._rests_until - bench.clock.now == 1
 
 
 def test_after_a_rest_a_success_is_waited_for_since_only_an_answer_tells_that_redis_is_back(
     server, bench
 ):
-    idle = bench.reach._lines._idle
+    idle = bench.access._lines._idle
     permits = [bench.acquire()]
     first = idle.pop()
     permits.append(bench.acquire())  # on a second line, which stays connected
@@ -236,19 +236,19 @@ def test_after_a_rest_a_success_is_waited_for_since_only_an_answer_tells_that_re
     idle.reverse()
     bench.clock.advance(1)
     permits[0].success()
-    assert bench.reach._errors == 2
+    assert bench.access._errors == 2
     server.signal(signal.SIGCONT)
     bench.clock.advance(2)
     permits[1].success()
-    assert bench.reach._errors == 0
+    assert bench.access._errors == 0
 
 
 def test_an_error_that_answers_a_success_begins_a_rest_and_is_not_taken_for_another_answer(bench):
-    bench.reach.report("HDEL", "too few")
+    bench.access.report("HDEL", "too few")
     with pytest.raises(Away, match="wrong number of arguments"):
-        bench.reach.send(("ECHO", "first"))
+        bench.access.send(("ECHO", "first"))
     bench.clock.advance(1)
-    assert bench.reach.send(("ECHO", "second")) == ["second"]
+    assert bench.access.send(("ECHO", "second")) == ["second"]
 
 
 def test_a_success_that_redis_has_is_not_sent_again_where_the_connection_was_closed(bench):
@@ -260,4 +260,4 @@ def test_a_success_that_redis_has_is_not_sent_again_where_the_connection_was_clo
     bench.client.hset(bench.key, "f0", "1")  # another process's failure
     bench.acquire()
     assert bench.client.hget(bench.key, "f0") == "1"
-    assert bench.reach._errors == 0
+    assert bench.access._errors == 0

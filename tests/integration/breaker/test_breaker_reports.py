@@ -47,7 +47,7 @@ def payments(define):
     return payments
 
 
-def lines_of(payments):
+def kept_connections_of(payments):
     return payments._gate().shared._reach._lines
 
 
@@ -73,7 +73,7 @@ def in_thread(act):
 @contextmanager
 def another_line(payments):
     """Have the line of the success in use."""
-    idle = lines_of(payments)._idle
+    idle = kept_connections_of(payments)._idle
     line = idle.pop()
     yield
     idle.append(line)
@@ -144,7 +144,7 @@ def test_a_failure_waits_for_whoever_reads_the_answer_of_a_success(payments, slo
 def test_who_waits_for_another_in_vain_does_not_wait_once_more(payments, slow):
     reach = payments._gate().shared._reach
     payments.acquire().success()
-    line = lines_of(payments)._idle[-1]
+    line = kept_connections_of(payments)._idle[-1]
     reads, asked, told = threading.Event(), [], []
 
     def wait():

@@ -10,7 +10,7 @@ from celery import Celery
 from monitoring_ear import hearing
 from redis import Redis
 
-from amends.telemetry.event_publisher import Courier
+from amends.telemetry.event_publisher import EventPublisher
 from amends.telemetry.flower_rows import RowEvent
 from local import redis
 from local.supervision import owned
@@ -27,7 +27,7 @@ def server(tmp_path):
 
 @pytest.fixture
 def app(server):
-    app = Celery("couriers", broker=server[0], set_as_current=False)
+    app = Celery("publishers", broker=server[0], set_as_current=False)
     yield app
     app.close()
 
@@ -44,21 +44,21 @@ def event(result):
 
 
 def test_events_arrive_in_the_order_in_which_they_were_taken(app, heard):
-    courier = Courier(app)
+    publisher = EventPublisher(app)
     for n in range(50):
-        courier.take([event(n)], sender="orders@here")
+        publisher.take([event(n)], sender="orders@here")
     bench.wait_until(lambda: len(heard()) == 50)
     assert heard() == list(range(50))
 
 
 def test_nobody_waits_for_a_broker_that_hangs_and_it_hears_all_when_it_goes_on(app, heard, server):
-    courier = Courier(app)
-    courier.take([event(0)], sender="orders@here")
+    publisher = EventPublisher(app)
+    publisher.take([event(0)], sender="orders@here")
     bench.wait_until(lambda: heard() == [0])
     os.kill(server[1], signal.SIGSTOP)
     try:
         taking = threading.Thread(
-            target=lambda: [courier.take([event(n)], sender="orders@here") for n in range(1, 50)]
+            target=lambda: [publisher.take([event(n)], sender="orders@here") for n in range(1, 50)]
         )
         taking.start()
         taking.join(20)
@@ -73,8 +73,8 @@ def test_nobody_waits_for_a_broker_that_hangs_and_it_hears_all_when_it_goes_on(a
 def test_while_a_broker_is_away_no_more_than_the_last_events_are_kept(app, monkeypatch):
     monkeypatch.setattr("amends.telemetry.event_publisher._KEPT", 10)
     app.conf.broker_url = "redis://127.0.0.1:1"
-    courier = Courier(app)
+    publisher = EventPublisher(app)
     for n in range(100):
-        courier.take([event(n)], sender="orders@here")
-    bench.wait_until(lambda: len(courier._waiting) == 10)
-    assert [each.fields["result"] for each in courier._waiting] == list(range(90, 100))
+        publisher.take([event(n)], sender="orders@here")
+    bench.wait_until(lambda: len(publisher._waiting) == 10)
+    assert [each.fields["result"] for each in publisher._waiting] == list(range(90, 100))

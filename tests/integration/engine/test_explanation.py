@@ -227,7 +227,7 @@ def test_a_cancelled_saga_says_who_did_it_and_waits_for_what_runs(held, why, sag
     handle.cancel(by="ada", why="the customer called")
     found = why(handle)
     assert (found.status, found.record.path, found.remaining) == ("compensating", "b", ("a:undo",))
-    assert [(deed.name, deed.by, deed.why) for deed in found.deeds] == [
+    assert [(action.name, action.by, action.why) for action in found.actions] == [
         ("saga.cancelled", "ada", "the customer called")
     ]
     assert found.turn.outcome == "cancelled"
@@ -280,7 +280,7 @@ def test_each_act_that_is_offered_for_a_stuck_saga_is_one_that_the_log_takes(stu
         if remedy.act == "skip":
             stuck.skip(remedy.step, by="ada", seen=why(stuck).events)
     assert stuck.status == "compensated"
-    assert [deed.record for deed in why(stuck).deeds] == ["a:undo", "b:undo"]
+    assert [action.record for action in why(stuck).actions] == ["a:undo", "b:undo"]
 
 
 def test_after_a_retry_attempts_count_anew_and_those_before_are_told(stuck, why, held):

@@ -8,7 +8,7 @@ from celery import shared_task
 from kombu import Connection
 
 from amends.dispatch.messages import advance_message
-from amends.worker.unacked import Fetched, hold_in_memory
+from amends.worker.unacked import InMemoryQoS, hold_in_memory
 
 LINK = {"saga_id": "order-1047", "step": "a"}
 
@@ -116,7 +116,7 @@ def test_the_number_that_may_be_fetched_counts_them(channel):
 
 
 def test_a_worker_holds_them_so(worker):
-    assert isinstance(worker.consumer.task_consumer.channel.qos, Fetched)
+    assert isinstance(worker.consumer.task_consumer.channel.qos, InMemoryQoS)
 
 
 def test_a_channel_of_another_transport_stays_as_it_is(app):

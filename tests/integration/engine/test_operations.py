@@ -10,7 +10,7 @@ from celery import Celery
 from amends import LogUnavailable
 from amends.definition.serialization import canonical_json
 from amends.definition.states import SagaStatus
-from amends.log.control import Acts
+from amends.log.control import SagaControl
 from amends.saga import bulk as operations
 from amends.saga.bulk import Operation, Result, Target, Verdict, perform
 from amends.worker.sweep import Sweep
@@ -213,6 +213,6 @@ def test_where_the_log_goes_away_the_rest_is_not_tried(stuck, monkeypatch):
         asked.append(saga_id)
         raise LogUnavailable("away")
 
-    monkeypatch.setattr(Acts, "retry_saga", retry)
+    monkeypatch.setattr(SagaControl, "retry_saga", retry)
     assert verdicts(do("retry", handles)) == ["unavailable", "not_tried", "not_tried"]
     assert asked == [handles[0].id]

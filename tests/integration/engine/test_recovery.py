@@ -142,7 +142,7 @@ def long_queue(broker, log, monkeypatch):
     """Give a queue that is long, and has a message for each of the sagas alive."""
     for each in (liveness, recovery):
         monkeypatch.setattr(each, "_LONG", 3)
-    broker.lpush("work", *["another"] * (3 + log.upkeep.count_live()))
+    broker.lpush("work", *["another"] * (3 + log.maintenance.count_live()))
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_wait_that_was_left_to_the_log_is_over_in_time_however_long_the_queue_
 def test_a_long_queue_with_fewer_messages_than_sagas_has_lost_some(
     is_published, long_queue, log, monkeypatch
 ):
-    monkeypatch.setattr(type(log.upkeep), "count_live", lambda _: 10_000)
+    monkeypatch.setattr(type(log.maintenance), "count_live", lambda _: 10_000)
     assert is_published(age=61, times=1)
 
 
@@ -230,7 +230,7 @@ def test_a_message_that_is_lost_from_a_queue_with_many_hastens_nothing(
 ):
     for each in (liveness, recovery):
         monkeypatch.setattr(each, "_LONG", 3)
-    monkeypatch.setattr(type(log.upkeep), "count_live", lambda _: 10_000)
+    monkeypatch.setattr(type(log.maintenance), "count_live", lambda _: 10_000)
     broker.lpush("work", *["another"] * 3)
     bench.let_wait(log, alone.id, 61)
     Sweep(quiet_app, may_judge=never).run_once()

@@ -62,5 +62,5 @@ def test_a_worker_with_more_to_remove_than_one_look_takes_looks_at_each_sweep(
     crowd = Crowd(log, "ended")
     crowd.grow(500)
     with start_worker(app, pool="threads", loglevel="CRITICAL", perform_ping_check=False):
-        bench.wait_until(lambda: len(log.upkeep.read_ended(ago=0.0, limit=500)) < 500 - 2 * 64)
-    log.upkeep.remove_sagas(log.upkeep.read_ended(ago=0.0, limit=500), kept_for=0.0)
+        bench.wait_until(lambda: len(log.maintenance.read_ended(ago=0.0, limit=500)) < 500 - 2 * 64)
+    log.maintenance.remove_sagas(log.maintenance.read_ended(ago=0.0, limit=500), kept_for=0.0)

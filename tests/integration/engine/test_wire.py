@@ -16,10 +16,10 @@ from kombu.transport.redis import Channel
 from letters import all_taken, app_with, taken, what_remains
 from redis.exceptions import ConnectionError as RedisAway
 
-from amends.backend.connection import Lines
+from amends.backend.connection import KeptConnections
 from amends.dispatch.coordinator import publish, publish_many
 from amends.dispatch.fast_path import chain_template as preparation
-from amends.dispatch.fast_path.chain_template import PreparedChain
+from amends.dispatch.fast_path.chain_template import ChainTemplate
 from amends.dispatch.fast_path.redis_message import push
 from amends.dispatch.publisher import publish_canvas
 
@@ -87,13 +87,13 @@ def server(url):
 @pytest.fixture
 def kept(monkeypatch):
     """Note of each publication whether it was of kept text."""
-    found, write = [], PreparedChain.write
+    found, write = [], ChainTemplate.write
 
     def note(*arguments):
         found.append(write(*arguments))
         return found[-1]
 
-    monkeypatch.setattr(PreparedChain, "write", note)
+    monkeypatch.setattr(ChainTemplate, "write", note)
     return found
 
 
@@ -370,13 +370,13 @@ def test_a_forked_process_does_not_write_over_its_parents_connection(
     url, monkeypatch, kept, saga_id
 ):
     app, what, used = app_with(url), what_remains(START), []
-    ask = Lines.ask
+    ask = KeptConnections.ask
 
     def note(lines, *command):
         used.append(ask(lines, "CLIENT", "ID"))
         return ask(lines, *command)
 
-    monkeypatch.setattr(Lines, "ask", note)
+    monkeypatch.setattr(KeptConnections, "ask", note)
     publish(app, saga_id, what)
     publish(app, saga_id, what)
     monkeypatch.setattr(os, "getpid", lambda: -1)

@@ -8,7 +8,7 @@ import redis
 from trip import Trip, trip_saga
 
 from amends.definition.serialization import canonical_json
-from amends.log.claim import Claim, Done, Next, Run, Stop
+from amends.log.claim import Claim, Continuation, Done, Run, Stop
 from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
 
@@ -44,7 +44,7 @@ class Journey:
         link: str = "",
         claim: Claim | None = None,
         message: Delivery | None = None,
-    ) -> Next:
+    ) -> Continuation:
         return self.log.complete_step(
             self.id, path, token=token, output=output, link=link, claim=claim, message=message
         )
@@ -57,7 +57,7 @@ class Journey:
         wait: float = 0.0,
         unknown: bool = True,
         cost: str = "attempt",
-    ) -> Next:
+    ) -> Continuation:
         return self.log.retry_step(
             self.id, path, token=token, error=ERROR, wait=wait, unknown=unknown, cost=cost
         )
@@ -70,7 +70,7 @@ class Journey:
         unknown: bool = False,
         refused: bool = False,
         link: str = "",
-    ) -> Next:
+    ) -> Continuation:
         return self.log.fail_step(
             self.id,
             path,
@@ -88,7 +88,7 @@ class Journey:
             assert isinstance(self.claim(path), Run), path
             self.complete(path, output='{"ticket":"T","room":"R"}')
 
-    def lose(self, path: str, **how: bool) -> Next:
+    def lose(self, path: str, **how: bool) -> Continuation:
         """Claim one and let it fail for good."""
         assert isinstance(self.claim(path), Run), path
         return self.fail(path, **how)

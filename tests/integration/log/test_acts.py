@@ -14,25 +14,25 @@ BY = {"by": "ada", "why": "the bank was called"}
 
 
 def retry(journey, *, seen=None, **actor):
-    return journey.log.acts.retry_saga(journey.id, actor=actor, seen=seen).action
+    return journey.log.control.retry_saga(journey.id, actor=actor, seen=seen).action
 
 
 def skip(journey, path, output="", *, seen=None, **actor):
-    acts = journey.log.acts
+    acts = journey.log.control
     return acts.skip_step(journey.id, path, output=output, actor=actor, seen=seen).action
 
 
 def pause(journey, *, seen=None, **actor):
-    return journey.log.acts.pause_saga(journey.id, actor=actor, seen=seen).action
+    return journey.log.control.pause_saga(journey.id, actor=actor, seen=seen).action
 
 
 def resume(journey, *, seen=None, **actor):
-    return journey.log.acts.resume_saga(journey.id, actor=actor, seen=seen).action
+    return journey.log.control.resume_saga(journey.id, actor=actor, seen=seen).action
 
 
 def cancel(journey, *, seen=None):
     error = '{"type":"Cancelled","message":"someone cancelled the saga"}'
-    return journey.log.acts.cancel_saga(journey.id, error=error, actor={}, seen=seen).action
+    return journey.log.control.cancel_saga(journey.id, error=error, actor={}, seen=seen).action
 
 
 def unregistered(journey, path, most=3):
@@ -175,9 +175,9 @@ def test_a_retry_is_refused_while_a_step_runs_and_after_the_end(journey):
 def test_acts_on_an_unknown_saga_say_so_and_create_no_key(log, client):
     for act in ("retry_saga", "pause_saga", "resume_saga"):
         with pytest.raises(UnknownSaga):
-            getattr(log.acts, act)("nobody", actor={})
+            getattr(log.control, act)("nobody", actor={})
     with pytest.raises(UnknownSaga):
-        log.acts.skip_step("nobody", "a", output="", actor={})
+        log.control.skip_step("nobody", "a", output="", actor={})
     assert not client.exists(log._store.keys_of("nobody")[0])
 
 
@@ -431,24 +431,24 @@ def exists(journey):
 
 def test_what_ended_long_ago_is_removed_with_its_history_and_its_index_entry(journey):
     ended(journey)
-    assert journey.id in journey.log.upkeep.read_ended(ago=0.0, limit=1000)
-    assert journey.log.upkeep.remove_sagas([journey.id], kept_for=100.0) == 0
+    assert journey.id in journey.log.maintenance.read_ended(ago=0.0, limit=1000)
+    assert journey.log.maintenance.remove_sagas([journey.id], kept_for=100.0) == 0
     assert exists(journey)
-    assert journey.log.upkeep.remove_sagas([journey.id], kept_for=0.0) == 1
+    assert journey.log.maintenance.remove_sagas([journey.id], kept_for=0.0) == 1
     assert not exists(journey)
-    assert journey.id not in journey.log.upkeep.read_ended(ago=0.0, limit=1000)
+    assert journey.id not in journey.log.maintenance.read_ended(ago=0.0, limit=1000)
 
 
 def test_o17_what_has_not_ended_is_not_removed(stuck, log, client):
     alive = Journey(log, client)
     for each in (stuck, alive):
-        assert log.upkeep.remove_sagas([each.id], kept_for=0.0) == 0
+        assert log.maintenance.remove_sagas([each.id], kept_for=0.0) == 0
         assert exists(each) == 2
-        assert each.id not in log.upkeep.read_ended(ago=0.0, limit=1000)
+        assert each.id not in log.maintenance.read_ended(ago=0.0, limit=1000)
 
 
 def test_o18_what_is_left_of_a_saga_in_an_index_is_dropped_when_it_is_met(journey):
     ended(journey)
     journey.client.delete(*journey.log._store.keys_of(journey.id)[:2])
-    assert journey.log.upkeep.remove_sagas([journey.id], kept_for=100.0) == 1
-    assert journey.id not in journey.log.upkeep.read_ended(ago=0.0, limit=1000)
+    assert journey.log.maintenance.remove_sagas([journey.id], kept_for=100.0) == 1
+    assert journey.id not in journey.log.maintenance.read_ended(ago=0.0, limit=1000)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amends.log.claim import Claim, Next, Run, Stop
+from amends.log.claim import Claim, Continuation, Run, Stop
 
 MINE = Claim(token="mine", owner="boot:7:message", retries=0)
 CANCEL = {"error": '{"type":"Cancelled"}'}
@@ -50,9 +50,9 @@ def test_o24c_a_repeated_one_gets_its_first_answer(begun):
 def test_o24c_so_it_does_whatever_came_between(begun, act):
     finish(begun)
     if act == "pause":
-        begun.log.acts.pause_saga(begun.id, actor={})
+        begun.log.control.pause_saga(begun.id, actor={})
     elif act == "cancel":
-        begun.log.acts.cancel_saga(begun.id, actor={}, **CANCEL)
+        begun.log.control.cancel_saga(begun.id, actor={}, **CANCEL)
     else:
         begun.client.hset(begun.log._store.keys_of(begun.id)[0], "deadline", 1)
         begun.log.dispatch_saga(begun.id, longest_wait=300.0)
@@ -64,9 +64,9 @@ def test_o24c_so_it_does_whatever_came_between(begun, act):
 def test_a_repeated_one_does_not_claim_again_what_was_taken_over(begun):
     finish(begun)
     begun.claim("travel", "sweep", retries=-1, brought="mine")
-    assert finish(begun) == Next(action="go")
+    assert finish(begun) == Continuation(action="go")
     begun.retry("travel", "sweep", cost="death")
-    assert finish(begun) == Next(action="go")
+    assert finish(begun) == Continuation(action="go")
     assert claimed(begun)[:2] == ("pending", "sweep")
 
 
@@ -76,16 +76,16 @@ def test_a_repeated_one_does_not_claim_again_what_was_taken_over(begun):
 def test_o9_it_claims_nothing_of_a_saga_that_was_stopped(begun, act, follows):
     if act:
         more = CANCEL if act == "cancel_saga" else {}
-        getattr(begun.log.acts, act)(begun.id, actor={}, **more)
+        getattr(begun.log.control, act)(begun.id, actor={}, **more)
     assert finish(begun).action == follows
     assert (begun.field("2.s") == "running") == (follows == "run")
 
 
 def test_s9_one_that_is_late_claims_nothing(begun):
     begun.claim("check_traveller", "sweep", retries=-1, brought="t")
-    assert finish(begun) == Next(action="late")
+    assert finish(begun) == Continuation(action="late")
     begun.complete("check_traveller", "sweep")
-    assert finish(begun) == Next(action="late")
+    assert finish(begun) == Continuation(action="late")
     assert claimed(begun)[0] is None
 
 
@@ -98,6 +98,6 @@ def test_a_link_of_an_older_message_is_not_claimed_before_its_wait_is_over(begun
     begun.complete("check_traveller")
     begun.claim("travel", "earlier")
     begun.retry("travel", "earlier", wait=100.0)
-    assert finish(begun) == Next(action="go")
+    assert finish(begun) == Continuation(action="go")
     assert isinstance(begun.claim("travel", "other"), Stop)
     assert isinstance(begun.claim("travel", "other", retries=1), Run)

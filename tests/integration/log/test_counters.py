@@ -61,14 +61,14 @@ def test_a_saga_is_counted_where_it_is_now_and_nowhere_else(journey, counting):
     journey.lose("hotel:undo")
     journey.do("travel:undo")
     assert now() == {("stuck",): 1}
-    journey.log.acts.retry_saga(journey.id, actor={})
+    journey.log.control.retry_saga(journey.id, actor={})
     assert now() == {("compensating",): 1}
     journey.claim("hotel:undo", retries=1)
     journey.complete("hotel:undo")
     assert now() == {("compensated",): 1}
     assert counting.matching("ended", "trip") == {("compensated", "lost"): 1}
     journey.client.hset(journey.log._store.keys_of(journey.id)[0], "ended", 0)
-    assert journey.log.upkeep.remove_sagas([journey.id, journey.id], kept_for=1.0) == 2
+    assert journey.log.maintenance.remove_sagas([journey.id, journey.id], kept_for=1.0) == 2
     assert now() == {}
     assert counting.matching("ended", "trip") == {("compensated", "lost"): 1}
 
@@ -76,7 +76,7 @@ def test_a_saga_is_counted_where_it_is_now_and_nowhere_else(journey, counting):
 def test_a_saga_that_cannot_be_cancelled_any_more_is_counted_once(journey, counting):
     journey.lose("check_traveller")
     for _ in range(2):
-        journey.log.acts.cancel_saga(journey.id, error=ERROR, actor={})
+        journey.log.control.cancel_saga(journey.id, error=ERROR, actor={})
     assert counting.matching("sagas", "trip") == {("compensated",): 1}
     assert counting.matching("ended", "trip") == {("compensated", "lost"): 1}
 

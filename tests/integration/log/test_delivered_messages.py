@@ -16,7 +16,7 @@ HERE, ELSEWHERE = 0, 3
 def delivery(request, client):
     """Prepare a message for a queue in this database."""
     log = client.connection_pool.connection_kwargs.get("db") or 0
-    yield Delivery(text="message", place=(QUEUE, log + request.param, log))
+    yield Delivery(text="message", destination=(QUEUE, log + request.param, log))
     on(client, log + request.param, "DEL", QUEUE)
 
 
@@ -31,7 +31,7 @@ def on(client, database, *command):
 
 
 def delivered(client, delivery):
-    queue, database, _ = delivery.place
+    queue, database, _ = delivery.destination
     return [
         each.decode() if isinstance(each, bytes) else each
         for each in on(client, database, "LRANGE", queue, 0, -1)
@@ -53,7 +53,7 @@ def test_a_start_brings_its_message(log, client, delivery):
 def test_of_many_each_brings_its_own(log, client, delivery):
     ids = [uuid.uuid4().hex for _ in range(200)]
     starts = [(saga_id, "{}") for saga_id in ids]
-    messages = [Delivery(text=saga_id, place=delivery.place) for saga_id in ids]
+    messages = [Delivery(text=saga_id, destination=delivery.destination) for saga_id in ids]
     assert log.starts.start_sagas(trip_saga.itinerary, starts, messages) == [None] * 200
     assert sorted(delivered(client, delivery)) == sorted(ids)
     assert {log.read_status(saga_id) for saga_id in ids} == {"pending"}
@@ -71,7 +71,7 @@ def test_a_start_that_is_none_brings_none(log, client, delivery):
 def test_a_start_that_has_to_be_repeated_with_its_definition_brings_one(log, client, delivery):
     start(log, delivery, uuid.uuid4().hex)
     client.delete(*client.keys("amends:*:definitions"))
-    on(client, delivery.place[1], "DEL", QUEUE)
+    on(client, delivery.destination[1], "DEL", QUEUE)
     ids = [uuid.uuid4().hex for _ in range(100)]
     assert start(log, delivery, *ids) == [None] * 100
     assert len(delivered(client, delivery)) == 100
@@ -102,9 +102,9 @@ def test_one_that_is_repeated_brings_it_once(begun, client, delivery):
 @pytest.mark.parametrize("act", ["pause", "cancel"])
 def test_none_is_brought_where_the_chain_does_not_go_on(begun, client, delivery, act):
     if act == "pause":
-        begun.log.acts.pause_saga(begun.id, actor={})
+        begun.log.control.pause_saga(begun.id, actor={})
     else:
-        begun.log.acts.cancel_saga(begun.id, actor={}, error='{"type":"Cancelled"}')
+        begun.log.control.cancel_saga(begun.id, actor={}, error='{"type":"Cancelled"}')
     assert finish(begun, delivery).action in ("end", "advance")
     assert delivered(client, delivery) == []
 
@@ -120,7 +120,7 @@ def test_none_is_brought_by_a_claim_that_was_lost(begun, client, delivery):
 
 
 def test_what_the_broker_refuses_is_left_to_be_published(log, journey, client, delivery):
-    queue, database, _ = delivery.place
+    queue, database, _ = delivery.destination
     on(client, database, "SET", queue, "no list")
     assert start(log, delivery, uuid.uuid4().hex) == [1]
     journey.claim("check_traveller")
@@ -131,7 +131,7 @@ def test_what_the_broker_refuses_is_left_to_be_published(log, journey, client, d
 
 def test_a_database_that_is_not_there_leaves_it_to_be_published(log, client):
     own = client.connection_pool.connection_kwargs.get("db") or 0
-    nowhere = Delivery(text="message", place=(QUEUE, 99, own))
+    nowhere = Delivery(text="message", destination=(QUEUE, 99, own))
     ids = [uuid.uuid4().hex for _ in range(2)]
     assert start(log, nowhere, *ids) == [1, 1]
     assert {log.read_status(saga_id) for saga_id in ids} == {"pending"}

@@ -13,7 +13,7 @@ def examine(journey: Journey):
 
 def cancel(journey: Journey):
     error = '{"type":"Cancelled","message":"someone cancelled the saga"}'
-    journey.log.acts.cancel_saga(journey.id, error=error, actor={})
+    journey.log.control.cancel_saga(journey.id, error=error, actor={})
 
 
 def test_a_new_saga_has_all_its_steps_before_it_and_nothing_to_undo(journey):

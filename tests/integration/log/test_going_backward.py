@@ -1,6 +1,6 @@
 """A saga in the log on its way backward, and between two channels."""
 
-from amends.log.claim import Next
+from amends.log.claim import Continuation
 
 
 def test_a_final_failure_turns_the_saga_in_the_same_script(journey):
@@ -18,7 +18,7 @@ def test_what_certainly_did_not_happen_is_not_undone(journey):
 
 
 def test_with_nothing_to_undo_the_saga_ends_in_the_same_script(journey):
-    assert journey.lose("check_traveller") == Next(action="end")
+    assert journey.lose("check_traveller") == Continuation(action="end")
     assert journey.status == "compensated"
 
 
@@ -48,7 +48,7 @@ def test_the_last_undo_ends_the_saga(journey):
     journey.do("check_traveller", "travel", "postcard")
     journey.lose("hotel")
     journey.claim("travel:undo")
-    assert journey.complete("travel:undo") == Next(action="end")
+    assert journey.complete("travel:undo") == Continuation(action="end")
     assert journey.status == "compensated"
     assert journey.events()[-1] == "saga.finished"
 
@@ -56,7 +56,7 @@ def test_the_last_undo_ends_the_saga(journey):
 def test_an_undo_that_fails_for_good_lets_the_chain_go_on_and_the_saga_is_stuck(journey):
     journey.do("check_traveller", "travel", "postcard")
     journey.lose("hotel", unknown=True)
-    assert journey.lose("hotel:undo", link="travel:undo") == Next(action="go")
+    assert journey.lose("hotel:undo", link="travel:undo") == Continuation(action="go")
     journey.do("travel:undo")
     assert (journey.status, journey.field("reason")) == ("stuck", "hotel:undo failed for good")
     assert journey.field("ended") is None
@@ -74,7 +74,7 @@ def test_an_unknown_primary_is_voided_first(journey):
     journey.lose("travel", unknown=True)
     assert journey.remaining() == ["travel:undo", "travel:fallback", "postcard", "hotel"]
     journey.claim("travel:undo")
-    assert journey.complete("travel:undo", link="travel:fallback") == Next(action="go")
+    assert journey.complete("travel:undo", link="travel:fallback") == Continuation(action="go")
 
 
 def test_a_refusal_does_not_switch(journey):

@@ -5,7 +5,7 @@ import json
 import pytest
 from trip import trip_saga
 
-from amends.log.claim import Next, Run
+from amends.log.claim import Continuation, Run
 from amends.log.remaining import Publish, Running, Waiting
 
 
@@ -44,12 +44,14 @@ def test_a_worker_that_does_not_know_the_definition_gets_it_with_its_claim(journ
 
 def test_a_completed_step_lets_its_chain_go_on_where_the_next_link_is_what_remains(journey):
     journey.claim("check_traveller")
-    assert journey.complete("check_traveller", link="travel") == Next(action="go")
+    assert journey.complete("check_traveller", link="travel") == Continuation(action="go")
 
 
 def test_a_completed_step_asks_for_an_advance_where_its_chain_leads_elsewhere(journey):
     journey.claim("check_traveller")
-    assert journey.complete("check_traveller", link="hotel") == Next(action="advance", number=5)
+    assert journey.complete("check_traveller", link="hotel") == Continuation(
+        action="advance", number=5
+    )
 
 
 def test_a_completed_step_asks_for_an_advance_where_its_chain_has_ended(journey):
@@ -68,7 +70,7 @@ def test_a_repeated_result_gets_its_first_answer_and_is_recorded_once(journey):
 def test_the_last_step_ends_the_saga_in_the_same_script(journey):
     journey.do("check_traveller", "travel", "postcard")
     journey.claim("hotel")
-    assert journey.complete("hotel") == Next(action="end")
+    assert journey.complete("hotel") == Continuation(action="end")
     assert (journey.status, journey.field("outcome")) == ("completed", "completed")
     keys = journey.log._store.keys_of(journey.id)
     assert journey.client.zscore(keys[2], journey.id) is None
@@ -87,8 +89,8 @@ def test_a_failure_that_is_passed_over_leaves_the_saga_going_forward(journey):
 
 def test_a_retry_counts_a_try_and_an_attempt(journey):
     journey.claim("check_traveller")
-    assert journey.retry("check_traveller") == Next(action="retry", number=1)
-    assert journey.retry("check_traveller") == Next(action="retry", number=1)
+    assert journey.retry("check_traveller") == Continuation(action="retry", number=1)
+    assert journey.retry("check_traveller") == Continuation(action="retry", number=1)
     assert (journey.field("1.a"), journey.field("1.r")) == ("1", "1")
 
 
@@ -175,7 +177,7 @@ def test_hastening_brings_forward_what_is_due_much_later_and_that_alone(journey)
     due, about = journey.log._store.keys_of(journey.id)[2], About(journey)
     for seconds, is_hastened in ((3600, True), (60, False)):
         journey.client.zadd(due, {journey.id: (journey.client.time()[0] + seconds) * 1000})
-        journey.log.upkeep.hasten_sagas(100_000, beyond=120.0)
+        journey.log.maintenance.hasten_sagas(100_000, beyond=120.0)
         assert due_in(journey) == about(0 if is_hastened else seconds)
 
 
@@ -198,11 +200,11 @@ def test_a_dispatch_in_place_of_the_chains_next_link_is_the_first_message(journe
 
 def test_what_was_taken_and_put_back_is_due_at_once_if_it_is_alive(journey):
     due = journey.log._store.keys_of(journey.id)[2]
-    journey.log.upkeep.put_back([journey.id, "nobody"])
+    journey.log.maintenance.put_back([journey.id, "nobody"])
     assert due_in(journey) <= 1
     assert journey.client.zscore(journey.log._store.keys_of("nobody")[2], "nobody") is None
     journey.client.zadd(due, {journey.id: 1})
-    journey.log.upkeep.put_back([journey.id])
+    journey.log.maintenance.put_back([journey.id])
     assert journey.client.zscore(due, journey.id) == 1
 
 
@@ -226,8 +228,8 @@ def test_a_look_at_a_retry_that_is_not_due_yet_lets_it_wait(journey):
 def test_o16_take_due_takes_each_saga_once(journey):
     due = journey.log._store.keys_of(journey.id)[2]
     journey.client.zadd(due, {journey.id: 1})
-    assert journey.id in journey.log.upkeep.take_due(lease=10.0, limit=50)
-    assert journey.id not in journey.log.upkeep.take_due(lease=10.0, limit=50)
+    assert journey.id in journey.log.maintenance.take_due(lease=10.0, limit=50)
+    assert journey.id not in journey.log.maintenance.take_due(lease=10.0, limit=50)
     assert journey.client.zscore(due, journey.id) > 1
 
 

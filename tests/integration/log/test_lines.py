@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from amends.backend.connection import Lines
+from amends.backend.connection import KeptConnections
 from amends.log.saga_log import SagaLog
 
 ATTEMPTS = 3
@@ -27,7 +27,7 @@ def client(redis_url):
 
 @pytest.fixture
 def lines(client):
-    return Lines(client)
+    return KeptConnections(client)
 
 
 def test_a_line_is_used_again(lines):
@@ -121,6 +121,6 @@ def test_a_library_that_traces_redis_hears_of_the_logs_scripts(client, monkeypat
 
 def test_logs_of_one_client_share_its_lines(client):
     for _ in range(3):
-        SagaLog(client).upkeep.take_due(lease=1.0, limit=1)
+        SagaLog(client).maintenance.take_due(lease=1.0, limit=1)
     ids = {SagaLog(client)._store._lines.ask("CLIENT", "ID") for _ in range(3)}
     assert len(ids) == 1

@@ -14,8 +14,8 @@ from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
 from amends.log.queries import index_walk as indexes
 from amends.log.queries import listing
-from amends.log.queries.listing import Query, find_sagas, place_of
-from amends.log.queries.summary import Places
+from amends.log.queries.listing import Query, find_sagas, summary_of
+from amends.log.queries.summary import SagaSummaries
 from amends.log.saga_log import SagaLog, log_of
 from amends.testing.clock import Clock, keep_time
 
@@ -55,7 +55,7 @@ def start(log: SagaLog, count: int, *, prefix: str = "s") -> list[str]:
 
 def cancel(log: SagaLog, *ids: str) -> None:
     for each in ids:
-        log.acts.cancel_saga(each, error=ERROR, actor={})
+        log.control.cancel_saga(each, error=ERROR, actor={})
 
 
 def claim(log: SagaLog, saga_id: str, path: str = "check_traveller") -> None:
@@ -63,14 +63,14 @@ def claim(log: SagaLog, saga_id: str, path: str = "check_traveller") -> None:
 
 
 def ids_of(app: Celery, query: Query, **how) -> list[str]:
-    return [place.id for place in find_sagas(app, query, **how).places]
+    return [place.id for place in find_sagas(app, query, **how).summaries]
 
 
 def pages(app: Celery, query: Query, limit: int) -> Iterator[list[str]]:
     after = None
     while True:
         page = find_sagas(app, query, limit=limit, after=after)
-        yield [place.id for place in page.places]
+        yield [place.id for place in page.summaries]
         after = page.after
         if after is None:
             return
@@ -78,14 +78,14 @@ def pages(app: Celery, query: Query, limit: int) -> Iterator[list[str]]:
 
 def test_an_empty_log_has_no_sagas(app):
     page = find_sagas(app, Query())
-    assert (list(page.places), page.after, page.is_cut) == ([], None, False)
+    assert (list(page.summaries), page.after, page.is_cut) == ([], None, False)
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
 def test_sagas_come_in_the_order_in_which_they_came_to_their_status(app, log, newest_first):
     start(log, 40)
     cancel(log, "s-3", "s-30")
-    places = find_sagas(app, Query(newest_first=newest_first)).places
+    places = find_sagas(app, Query(newest_first=newest_first)).summaries
     keys = [(place.since, place.id.encode()) for place in places]
     assert len(keys) == 40
     assert keys == sorted(keys, reverse=newest_first)
@@ -174,7 +174,7 @@ def test_sagas_are_found_by_what_their_records_say(app, log):
     cancel(log, "s-1")
     claim(log, "s-2")
     log.complete_step("s-2", "check_traveller", token="t", output="null", link="")
-    log.acts.pause_saga("s-4", actor={})
+    log.control.pause_saga("s-4", actor={})
     assert ids_of(app, Query(outcome="cancelled")) == ["s-1"]
     assert ids_of(app, Query(step="travel")) == ["s-2"]
     assert ids_of(app, Query(paused=True)) == ["s-4"]
@@ -220,19 +220,19 @@ def test_a_page_looks_at_so_many_and_says_where_it_stopped(app, log, monkeypatch
     cancel(log, "s-24")
     query = Query(outcome="cancelled")
     first = find_sagas(app, query)
-    assert (list(first.places), first.looked_at, first.is_cut) == ([], 10, True)
+    assert (list(first.summaries), first.looked_at, first.is_cut) == ([], 10, True)
     assert [each for page in pages(app, query, 5) for each in page] == ["s-24"]
 
 
 def test_a_saga_that_moves_while_the_page_is_read_is_left_out(app, log, monkeypatch):
     start(log, 3)
-    place_sagas = Places.place_sagas
+    summarize_sagas = SagaSummaries.summarize_sagas
 
     def late(self, saga_ids):
         claim(log, "s-1")
-        return place_sagas(self, saga_ids)
+        return summarize_sagas(self, saga_ids)
 
-    monkeypatch.setattr(Places, "place_sagas", late)
+    monkeypatch.setattr(SagaSummaries, "summarize_sagas", late)
     assert sorted(ids_of(app, Query())) == ["s-0", "s-2"]
 
 
@@ -251,9 +251,9 @@ def test_a_member_of_an_index_without_a_saga_is_passed_over(app, log, client):
 
 def test_one_saga_is_placed_by_its_id(app, log):
     start(log, 1)
-    assert place_of(app, "s-0").status is SagaStatus.PENDING
+    assert summary_of(app, "s-0").status is SagaStatus.PENDING
     with pytest.raises(UnknownSaga):
-        place_of(app, "nowhere")
+        summary_of(app, "nowhere")
 
 
 @pytest.mark.parametrize("query", [Query(), Query(statuses=PENDING), Query(newest_first=True)])

@@ -5,19 +5,19 @@ import redis
 from journey import ERROR, Journey
 
 from amends.definition.states import RecordState, SagaStatus
-from amends.log.queries.summary import Place, Places
+from amends.log.queries.summary import SagaSummaries, SagaSummary
 from amends.log.store import Store
 
 
 @pytest.fixture
 def place(client, journey):
     """Give `place()`, which tells where the journey's saga is."""
-    places = Places(Store(client, shards=64))
-    return lambda: places.place_sagas([journey.id])[0]
+    places = SagaSummaries(Store(client, shards=64))
+    return lambda: places.summarize_sagas([journey.id])[0]
 
 
 def test_a_new_saga_stands_at_its_first_step(journey: Journey, place):
-    found: Place = place()
+    found: SagaSummary = place()
     assert (found.id, found.saga, found.status) == (journey.id, "trip", SagaStatus.PENDING)
     assert (found.record, found.state, found.attempts) == (
         "check_traveller",
@@ -94,7 +94,7 @@ def test_on_the_way_back_it_is_the_undo_that_comes_next_with_the_error_that_turn
 def test_a_saga_that_is_cancelled_stands_at_what_still_runs(journey, place):
     journey.do("check_traveller", "travel")
     journey.claim("postcard")
-    journey.log.acts.cancel_saga(journey.id, error=ERROR, actor={})
+    journey.log.control.cancel_saga(journey.id, error=ERROR, actor={})
     found = place()
     assert found.is_backward
     assert (found.record, found.state) == ("postcard", RecordState.RUNNING)
@@ -126,25 +126,25 @@ def test_an_ended_saga_stands_nowhere(journey, place, end):
     if end == "completed":
         journey.do("check_traveller", "travel", "postcard", "hotel")
     else:
-        journey.log.acts.cancel_saga(journey.id, error=ERROR, actor={})
+        journey.log.control.cancel_saga(journey.id, error=ERROR, actor={})
     found = place()
     assert (found.status, found.record, found.step, found.state) == (end, None, None, None)
 
 
 def test_a_paused_saga_says_so(journey, place):
-    journey.log.acts.pause_saga(journey.id, actor={})
+    journey.log.control.pause_saga(journey.id, actor={})
     assert place().paused
 
 
 def test_many_are_placed_in_one_round_trip_and_one_that_is_not_there_is_none(client, journey):
-    found = Places(Store(client, shards=64)).place_sagas(["nowhere", journey.id])
+    found = SagaSummaries(Store(client, shards=64)).summarize_sagas(["nowhere", journey.id])
     assert found[0] is None
     assert found[1].id == journey.id
 
 
 def test_none_are_placed_without_a_round_trip():
     nowhere = redis.Redis(port=1)  # where a round trip fails
-    assert Places(Store(nowhere, shards=64)).place_sagas([]) == []
+    assert SagaSummaries(Store(nowhere, shards=64)).summarize_sagas([]) == []
 
 
 def test_so_many_events_are_in_its_history_as_an_act_takes_for_seen(journey, place):

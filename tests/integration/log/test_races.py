@@ -27,7 +27,7 @@ def together(*acts):
 
 
 def cancel(journey, **actor):
-    return journey.log.acts.cancel_saga(journey.id, error=CANCELLED, actor=actor).action
+    return journey.log.control.cancel_saga(journey.id, error=CANCELLED, actor=actor).action
 
 
 def let_the_deadline_pass(journey):
@@ -135,7 +135,7 @@ def test_c13_a_person_and_a_worker_take_an_undo_and_one_of_them_gets_it(log, cli
 
     def skip():
         try:
-            return log.acts.skip_step(journey.id, "travel", output="", actor={}).action
+            return log.control.skip_step(journey.id, "travel", output="", actor={}).action
         except ActRefused:
             return "refused"
 
@@ -147,7 +147,7 @@ def test_o16_two_sweeps_at_once_share_what_is_due(log, client):
     journeys = [Journey(log, client) for _ in range(40)]
     for journey in journeys:
         client.zadd(log._store.keys_of(journey.id)[2], {journey.id: 1})
-    taken = together(*[lambda: log.upkeep.take_due(lease=10.0, limit=50)] * 4)
+    taken = together(*[lambda: log.maintenance.take_due(lease=10.0, limit=50)] * 4)
     ours = [each for ids in taken for each in ids if each in {j.id for j in journeys}]
     assert sorted(ours) == sorted(journey.id for journey in journeys)
 
@@ -157,7 +157,11 @@ def test_o25_a_sweep_takes_a_batch_of_what_is_due_the_oldest_first(log, client):
     client.delete(due)
     client.zadd(due, {f"saga-{n:03}": n + 1 for n in range(120)})
     batches = [
-        [each for each in log.upkeep.take_due(lease=10.0, limit=50) if each.startswith("saga-")]
+        [
+            each
+            for each in log.maintenance.take_due(lease=10.0, limit=50)
+            if each.startswith("saga-")
+        ]
         for _ in range(3)
     ]
     client.delete(due)

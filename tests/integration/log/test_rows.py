@@ -110,7 +110,7 @@ def test_a_stuck_saga_failed_and_says_why(journey, monitor, state_of):
 
 def test_a_stuck_saga_that_is_retried_leaves_its_failure(journey, monitor, state_of):
     stand_stuck(journey)
-    journey.log.acts.retry_saga(journey.id, actor=BY_ADA)
+    journey.log.control.retry_saga(journey.id, actor=BY_ADA)
     assert state_of() == "COMPENSATING"
     assert monitor.row(journey.id).exception == "Retry('saga.retried by ada: the bank is back')"
     journey.claim("travel:undo", retries=1)
@@ -120,7 +120,7 @@ def test_a_stuck_saga_that_is_retried_leaves_its_failure(journey, monitor, state
 
 def test_a_stuck_saga_whose_undo_is_skipped_leaves_its_failure_for_its_end(journey, state_of):
     stand_stuck(journey)
-    journey.log.acts.skip_step(journey.id, "travel", output="", actor=BY_ADA)
+    journey.log.control.skip_step(journey.id, "travel", output="", actor=BY_ADA)
     assert state_of() == "COMPENSATED"
 
 
@@ -128,7 +128,7 @@ def test_a_parked_saga_that_is_retried_is_started_again(journey, state_of):
     journey.do("check_traveller")
     journey.log.note_unregistered(journey.id, "travel", task="trips.travel", most=1)
     assert state_of() == "FAILURE"
-    journey.log.acts.retry_saga(journey.id, actor={})
+    journey.log.control.retry_saga(journey.id, actor={})
     assert state_of() == "STARTED"
 
 
@@ -139,23 +139,23 @@ def test_a_parked_saga_that_is_retried_is_started_again(journey, state_of):
 def test_a_paused_saga_says_so_until_it_is_resumed(journey, state_of, done, turned, state):
     journey.do(*done)
     if turned:
-        journey.log.acts.cancel_saga(journey.id, error=ERROR, actor={})
-    journey.log.acts.pause_saga(journey.id, actor={})
+        journey.log.control.cancel_saga(journey.id, error=ERROR, actor={})
+    journey.log.control.pause_saga(journey.id, actor={})
     assert state_of() == "PAUSED"
-    journey.log.acts.resume_saga(journey.id, actor={})
+    journey.log.control.resume_saga(journey.id, actor={})
     assert state_of() == state
 
 
 def test_a_stuck_saga_that_is_paused_and_resumed_stays_failed(journey, state_of):
     stand_stuck(journey)
-    journey.log.acts.pause_saga(journey.id, actor={})
+    journey.log.control.pause_saga(journey.id, actor={})
     assert state_of() == "FAILURE"
-    journey.log.acts.resume_saga(journey.id, actor={})
+    journey.log.control.resume_saga(journey.id, actor={})
     assert state_of() == "FAILURE"
 
 
 def test_a_saga_that_is_cancelled_before_its_first_step_is_compensated(journey, monitor, state_of):
-    journey.log.acts.cancel_saga(journey.id, error=ERROR, actor={})
+    journey.log.control.cancel_saga(journey.id, error=ERROR, actor={})
     assert (state_of(), monitor.row(journey.id).result) == ("COMPENSATED", "cancelled")
 
 
@@ -183,10 +183,10 @@ def _all_that_is_told(log, client):
     told = []
     log._store._tell = lambda *what: told.append(row_events(Transition(*what)))
     completed, stuck = Journey(log, client), Journey(log, client)
-    completed.log.acts.pause_saga(completed.id, actor={})
-    completed.log.acts.resume_saga(completed.id, actor={})
+    completed.log.control.pause_saga(completed.id, actor={})
+    completed.log.control.resume_saga(completed.id, actor={})
     completed.do(*STEPS)
     stand_stuck(stuck)
-    stuck.log.acts.skip_step(stuck.id, "travel", output="", actor={})
+    stuck.log.control.skip_step(stuck.id, "travel", output="", actor={})
     assert len({event.type for row in told for event in row}) == 9
     return told

@@ -71,7 +71,7 @@ def test_another_number_of_shards_is_refused(log, client):
     with pytest.raises(
         ConfigurationError, match="has 64 shards and amends_shards says 16; set it to 64"
     ):
-        SagaLog(client, shards=16).upkeep.take_due(lease=1.0, limit=1)
+        SagaLog(client, shards=16).maintenance.take_due(lease=1.0, limit=1)
 
 
 def test_a_log_that_cannot_be_reached_says_so():

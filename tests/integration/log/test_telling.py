@@ -58,6 +58,6 @@ def test_one_that_fails_among_many_does_not_hide_the_others(journey, told):
         each.client.hset(each.log._store.keys_of(each.id)[0], "deadline", 1)
     journey.client.hset(journey.log._store.keys_of(journey.id)[0], "definition", "another")
     del told[:]
-    answers = journey.log.upkeep.look_at_sagas([journey.id, other.id], longest_wait=1.0)
+    answers = journey.log.maintenance.look_at_sagas([journey.id, other.id], longest_wait=1.0)
     assert isinstance(answers[0], Exception)
     assert [saga_id for saga_id, _, _ in told] == [other.id]

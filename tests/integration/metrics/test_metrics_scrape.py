@@ -89,7 +89,7 @@ def test_the_age_is_that_of_the_one_that_came_first(scraped, log, client):
 
 
 def test_a_saga_that_no_sweep_takes_is_due_and_the_lag_grows(scraped, log, client):
-    log.upkeep.take_due(lease=3600.0, limit=10_000)
+    log.maintenance.take_due(lease=3600.0, limit=10_000)
     before = scraped()
     assert before.value("amends_sagas_due") == 0
     assert before.value("amends_sweep_lag_seconds") == 0
@@ -131,7 +131,7 @@ def test_a_removed_saga_leaves_where_it_was_and_stays_counted(scraped, log, clie
     run("brief")
     before = scraped()
     client.hset(log._store.keys_of("brief")[0], "ended", 0)
-    assert log.upkeep.remove_sagas(["brief"], kept_for=1.0) == 1
+    assert log.maintenance.remove_sagas(["brief"], kept_for=1.0) == 1
     after = scraped()
     gone = {"saga": "errand", "status": "completed"}
     assert after.value("amends_sagas", **gone) == before.value("amends_sagas", **gone) - 1

@@ -96,21 +96,21 @@ def start(log: SagaLog, saga_id: str) -> None:
 
 def cancelled(log: SagaLog) -> str:
     start(log, "id-cancelled")
-    log.acts.cancel_saga("id-cancelled", error="{}", actor={})
+    log.control.cancel_saga("id-cancelled", error="{}", actor={})
     return "id-cancelled"
 
 
 def paused(log: SagaLog) -> str:
     start(log, "id-paused")
-    log.acts.pause_saga("id-paused", actor={})
-    log.acts.resume_saga("id-paused", actor={})
-    log.acts.skip_step("id-paused", "fetch", output='{"goods":"found"}', actor={})
+    log.control.pause_saga("id-paused", actor={})
+    log.control.resume_saga("id-paused", actor={})
+    log.control.skip_step("id-paused", "fetch", output='{"goods":"found"}', actor={})
     return "id-paused"
 
 
 def repaired(log: SagaLog) -> str:
     run("id-repaired", "deliver", "give_back")
-    log.acts.retry_saga("id-repaired", actor={})
+    log.control.retry_saga("id-repaired", actor={})
     return "id-repaired"
 
 

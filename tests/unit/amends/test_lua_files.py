@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from amends.backend.scripts import SCRIPTS, TRANSITIONS
-from amends.breaker.redis_circuit import SharedCircuit
+from amends.breaker.redis_circuit import RedisCircuit
 from amends.log import saga_log as log
-from amends.log.control import Acts
+from amends.log.control import SagaControl
 from amends.log.heartbeats import Workers
-from amends.log.maintenance import Upkeep
-from amends.log.queries.summary import Places
+from amends.log.maintenance import Maintenance
+from amends.log.queries.summary import SagaSummaries
 from amends.log.starts import Starts
 
 ROOT = Path(log.__file__).parent.parent.parent
@@ -80,14 +80,14 @@ def test_redis_is_called_by_the_scripts_alone():
 
 
 def test_a_method_of_the_log_runs_the_script_of_its_name():
-    for cls in (log.SagaLog, Acts):
+    for cls in (log.SagaLog, SagaControl):
         called = calls_of_scripts(cls)
         assert called == {name: {name} for name in called}
 
 
 def test_a_method_for_many_sagas_runs_the_script_of_its_name_or_that_for_one():
     assert calls_of_scripts(Starts) == {"_send_starts": {"start_saga"}}
-    assert calls_of_scripts(Upkeep) == {
+    assert calls_of_scripts(Maintenance) == {
         "take_due": {"take_due"},
         "hasten_sagas": {"hasten_sagas"},
         "remove_sagas": {"remove_saga"},
@@ -95,16 +95,16 @@ def test_a_method_for_many_sagas_runs_the_script_of_its_name_or_that_for_one():
 
 
 def test_a_method_that_places_sagas_runs_the_script_of_its_name():
-    assert calls_of_scripts(Places) == {"place_sagas": {"place_saga"}}
+    assert calls_of_scripts(SagaSummaries) == {"summarize_sagas": {"summarize_saga"}}
 
 
 def test_a_method_of_the_shared_circuit_runs_the_script_of_its_name():
-    called = calls_of_scripts(SharedCircuit)
+    called = calls_of_scripts(RedisCircuit)
     assert called == {name: {name} for name in called}
 
 
 def test_every_script_is_run_and_every_one_that_is_run_is_there():
-    calling = (log.SagaLog, Starts, Acts, Upkeep, SharedCircuit, Places, Workers)
+    calling = (log.SagaLog, Starts, SagaControl, Maintenance, RedisCircuit, SagaSummaries, Workers)
     called = set().union(*(names for cls in calling for names in calls_of_scripts(cls).values()))
     assert called == SCRIPTS.keys()
 

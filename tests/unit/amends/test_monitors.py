@@ -26,12 +26,12 @@ def drawn(monkeypatch):
     """Give whom the events come from that are taken to the broker."""
     senders = []
 
-    class Courier:
+    class EventPublisher:
         def take(self, events, *, sender):
             assert events
             senders.append(sender)
 
-    monkeypatch.setattr(monitors, "courier_of", lambda app: Courier())
+    monkeypatch.setattr(monitors, "event_publisher_of", lambda app: EventPublisher())
     leave_worker()
     yield senders
     leave_worker()

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, EmailStr, Field, JsonValue, RootMode
 
 from amends import DefinitionError
 from amends.definition.compatibility import accepts
-from amends.definition.input_mapping import wire
+from amends.definition.input_mapping import map_inputs
 
 
 class Item(BaseModel):
@@ -43,7 +43,7 @@ MODELS = {"input": Order, "reserve": Reservation}
 
 
 def wired(target, **declared):
-    return wire(target, declared, MODELS, where="saga 'order', step 'ship'")
+    return map_inputs(target, declared, MODELS, where="saga 'order', step 'ship'")
 
 
 def refusal(target, **declared):

@@ -14,13 +14,13 @@ from amends import CircuitBreaker, CircuitOpenError, LogUnavailable
 from amends.backend.client import impatient_client_of
 from amends.breaker.gate import Gate
 from amends.breaker.permit import Permit
-from amends.breaker.redis_access import Away, Reach
+from amends.breaker.redis_access import Away, RedisAccess
 from amends.testing.clock import Clock, keep_time
 
 OPTIONS = CircuitBreaker("away", failure_on=(OSError,)).options
 
 
-class UnsteadyReach(Reach):
+class UnsteadyAccess(RedisAccess):
     """The way to a Redis that goes away; it counts how often that is tried."""
 
     error = None
@@ -41,12 +41,12 @@ class Bench:
         self.options = replace(OPTIONS, **options)
         client = fakeredis.FakeRedis(decode_responses=True)
         keep_time(client, self.clock)
-        self.reach = UnsteadyReach(client, clock=lambda: self.clock.now)
+        self.access = UnsteadyAccess(client, clock=lambda: self.clock.now)
         self.gate = self.process()
 
     def process(self):
         """Begin another process, to which Redis is not away."""
-        gate = Gate("away", self.options, self.reach, clock=lambda: self.clock.now)
+        gate = Gate("away", self.options, self.access, clock=lambda: self.clock.now)
         gate._local._clock = lambda: round(self.clock.now * 1000) * 1000
         return gate
 
@@ -64,10 +64,10 @@ class Bench:
         return raised.value.state, round(raised.value.retry_after, 3)
 
     def go_away(self):
-        self.reach.error = Refused("refused")
+        self.access.error = Refused("refused")
 
     def come_back(self):
-        self.reach.error = None
+        self.access.error = None
         self.clock.advance(30)
 
 
@@ -86,7 +86,7 @@ class Bench:
 def test_nothing_that_redis_says_is_raised_into_a_guarded_call(error):
     bench = Bench()
     permits = [bench.acquire(), bench.acquire(), bench.acquire()]
-    bench.reach.error = error
+    bench.access.error = error
     permits[0].success()
     permits[1].failure(OSError("down"))
     permits[2].release()
@@ -103,18 +103,18 @@ def test_redis_is_left_alone_for_longer_and_longer_and_tried_once_each_time():
     bench.go_away()
     rests = []
     for _ in range(8):
-        before = bench.reach.tries
+        before = bench.access.tries
         for _ in range(20):
             bench.acquire().success()
-        assert bench.reach.tries == before + 1
-        rests.append(bench.reach._rests_until - bench.clock.now)
+        assert bench.access.tries == before + 1
+        rests.append(bench.access._rests_until - bench.clock.now)
         bench.clock.advance(rests[-1])
     assert rests == [1, 2, 4, 8, 16, 30, 30, 30]
-    bench.reach.error = None
+    bench.access.error = None
     bench.acquire().success()
     bench.go_away()
     bench.acquire().success()
-    assert bench.reach._rests_until - bench.clock.now == 1
+    assert bench.access._rests_until - bench.clock.now == 1
 
 
 def test_many_callers_that_meet_one_error_make_one_rest_of_it():
@@ -127,7 +127,7 @@ def test_many_callers_that_meet_one_error_make_one_rest_of_it():
 
     def caller():
         with pytest.raises(Away):
-            bench.reach.ask(ask)
+            bench.access.ask(ask)
 
     threads = [threading.Thread(target=caller) for _ in range(10)]
     for thread in threads:
@@ -135,24 +135,24 @@ def test_many_callers_that_meet_one_error_make_one_rest_of_it():
     for thread in threads:
         thread.join(10)
     assert len(entered) == 10
-    assert bench.reach._rests_until - bench.clock.now == 1
+    assert bench.access._rests_until - bench.clock.now == 1
 
 
 def test_one_caller_tries_again_and_the_others_do_not_wait_for_it():
     bench = Bench()
     bench.go_away()
     bench.acquire().success()
-    bench.reach.error = None
+    bench.access.error = None
     bench.clock.advance(1)
     tried = []
 
     def ask(_client):
         with pytest.raises(Away, match="refused"):
-            bench.reach.ask(tried.append)
+            bench.access.ask(tried.append)
         raise NoAnswer("timeout")
 
     with pytest.raises(Away, match="timeout"):
-        bench.reach.ask(ask)
+        bench.access.ask(ask)
     assert tried == []
 
 
@@ -167,8 +167,8 @@ def test_an_error_that_comes_late_makes_no_rest_shorter():
         raise NoAnswer("timeout")
 
     with pytest.raises(Away):
-        bench.reach.ask(ask)
-    assert bench.reach._rests_until - bench.clock.now == 2
+        bench.access.ask(ask)
+    assert bench.access._rests_until - bench.clock.now == 2
 
 
 def test_without_redis_a_process_has_a_breaker_of_its_own():
@@ -237,7 +237,7 @@ def test_with_reject_none_does_until_redis_is_tried_again():
     assert bench.rejection() == ("unknown", 1.0)
     bench.clock.advance(0.4)
     assert bench.rejection() == ("unknown", 0.6)
-    bench.reach.error = None
+    bench.access.error = None
     bench.clock.advance(0.6)
     bench.acquire()
 
@@ -280,10 +280,10 @@ def test_an_open_circuit_is_not_asked_for_again_within_a_second():
     bench = Bench()
     other = bench.process()
     bench.fail(3)
-    before = bench.reach.tries
+    before = bench.access.tries
     for _ in range(100):
         assert bench.rejection() == ("open", 60.0)
-    assert bench.reach.tries == before
+    assert bench.access.tries == before
     other.shared.reset_breaker(by="ada", why="")
     bench.clock.advance(0.999)
     assert bench.rejection() == ("open", 59.001)
@@ -301,8 +301,8 @@ def test_an_open_circuit_is_remembered_no_longer_than_it_is_open():
 def test_a_person_is_told_that_redis_is_away(define, app, monkeypatch):
     payments = define()
     shared = payments._gate().shared
-    monkeypatch.setattr(shared, "_reach", UnsteadyReach(shared._reach._client))
-    shared._reach.error = Refused("refused")
+    monkeypatch.setattr(shared, "_access", UnsteadyAccess(shared._access._client))
+    shared._access.error = Refused("refused")
     for read_or_act in (payments.snapshot, payments.history, payments.reset, payments.force_open):
         with pytest.raises(LogUnavailable, match="at amends_backend cannot be reached: refused"):
             read_or_act()

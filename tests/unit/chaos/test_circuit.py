@@ -8,7 +8,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from amends.breaker.redis_access import Away, Reach
+from amends.breaker.redis_access import Away, RedisAccess
 from amends.breaker.snapshot import CircuitEvent
 from amends.log.history import Event
 from chaos.circuit import THAWED_WITHIN, Attempt, Limits, Outage, allowed, attempts_of, early_probes
@@ -165,5 +165,5 @@ def test_an_attempt_that_did_not_end_is_under_way_for_ever():
 def test_what_a_process_logs_that_finds_redis_away_is_what_is_counted(caplog):
     gone = Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
     with caplog.at_level("WARNING"), pytest.raises(Away):  # a worker of another test may be silent
-        Reach(gone).ask(lambda client: client.ping())
+        RedisAccess(gone).ask(lambda client: client.ping())
     assert LEFT_ALONE in caplog.text

@@ -69,8 +69,8 @@ def test_list_takes_the_oldest_first(run, moves):
 def test_list_filters(run, moves):
     moves.start("v-1", "v-2", "w-1")
     moves.be_stuck("v-3")
-    moves.log.acts.cancel_saga("v-2", error=ERROR, actor={})
-    moves.log.acts.pause_saga("w-1", actor={})
+    moves.log.control.cancel_saga("v-2", error=ERROR, actor={})
+    moves.log.control.pause_saga("w-1", actor={})
 
     def found(*options: str) -> list[str]:
         return sorted(ids(run("list", "--json", *options)))

@@ -19,7 +19,7 @@ def test_sagas_are_counted_by_status(run, moves):
     moves.start("v-1", "v-2", "v-3")
     moves.be_stuck("v-4")
     moves.do("v-1", "room", "pay", "tell")
-    moves.log.acts.cancel_saga("v-2", error=ERROR, actor={})
+    moves.log.control.cancel_saga("v-2", error=ERROR, actor={})
     assert told(run)["sagas"] == [
         {"saga": "visit", "status": "compensated", "count": 1},
         {"saga": "visit", "status": "completed", "count": 1},
@@ -77,7 +77,7 @@ def test_the_oldest_of_a_status_is_told_where_there_is_one(run, moves):
 def test_what_is_due_for_a_sweep_is_told(run, moves):
     moves.start("v-1")
     assert told(run)["due"] == 0
-    moves.log.upkeep.put_back(["v-1"])
+    moves.log.maintenance.put_back(["v-1"])
     assert told(run)["due"] == 1
     assert "1 due for a sweep, the first since 0." in run("stats").output
 

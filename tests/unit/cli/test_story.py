@@ -69,8 +69,8 @@ def test_what_runs_says_for_how_long_and_until_when(run, moves):
 def test_on_the_way_back_what_is_still_to_be_undone_is_shown(run, moves):
     moves.start("v-1")
     moves.do("v-1", "room", "pay")
-    moves.log.acts.cancel_saga("v-1", error=ERROR, actor={})
-    moves.log.acts.pause_saga("v-1", actor={})
+    moves.log.control.cancel_saga("v-1", error=ERROR, actor={})
+    moves.log.control.pause_saga("v-1", actor={})
     shown = run("show", "v-1")
     assert shown.output.startswith("v-1  visit  compensating  paused\n")
     assert steps(shown.output)[:2] == [["room", "done", "pending"], [">", "pay", "done", "pending"]]

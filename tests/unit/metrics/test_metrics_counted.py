@@ -118,7 +118,7 @@ def test_an_undo_has_a_histogram_of_its_own():
     ("name", "bounds"), [("SAGA_BOUNDS", SAGA_BOUNDS), ("ATTEMPT_BOUNDS", ATTEMPT_BOUNDS)]
 )
 def test_the_bounds_are_those_of_the_scripts(name, bounds):
-    text = (files("amends.log") / "lua" / "moves.lua").read_text(encoding="utf-8")
+    text = (files("amends.log") / "lua" / "transition.lua").read_text(encoding="utf-8")
     [found] = re.findall(rf"local {name} = '([^']+)'", text)
     assert tuple(map(float, found.split())) == bounds
 

@@ -8,7 +8,7 @@
 --          ms until the attempt is given up, ms to the saga's deadline or '', output of what it undoes
 --          or '', source, JSON, source, JSON, ...}
 --
---! include moves
+--! include transition
 -- The field that a source's JSON is in, or nil: the source is the saga's input, or the output of a step that has one.
 local function field_of(source)
   if source == 'i' then return 'input' end

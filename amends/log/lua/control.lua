@@ -1,6 +1,6 @@
 -- What the acts of a person share. The loader puts it before each script that includes it.
 --
---! include moves
+--! include transition
 -- ARGV[2] token   ARGV[3] who and why, JSON members for the event, or ''
 -- ARGV[4] how many events its history had when that person looked, or the status that it had; '' to act anyhow
 local TOKEN, ACTOR, SEEN = ARGV[2], ARGV[3], ARGV[4]
