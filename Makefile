@@ -26,19 +26,19 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: install ## Run ORDERS (40) orders through the whole system, with faults, and check the ledger
-	@$(BIN)/python -m local demo
+	@$(BIN)/python -m demo demo
 
 demo-breaker: install ## Take the primary payment down under orders, and show its circuit open and close
-	@$(BIN)/python -m local outage
+	@$(BIN)/python -m demo outage
 
 up: install ## Run the whole system until Ctrl-C: Redis, services, workers, Flower
-	@$(BIN)/python -m local up
+	@$(BIN)/python -m demo up
 
 chaos: install ## Kill at random for MINUTES (2) under ORDERS (200), and check: SEED, POOL, BROKER
-	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.2} $(BIN)/python -m chaos
+	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.2} $(BIN)/python -m tests.chaos
 
 chaos-breaker: install ## The same, with the primary payment down again and again: what gets through its circuit?
-	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.05} $(BIN)/python -m chaos --outages
+	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.05} $(BIN)/python -m tests.chaos --outages
 
 test: install ## Run all tests but the long proofs and those on the whole system
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m 'not long' --ignore tests/acceptance tests

@@ -14,8 +14,8 @@ from typing import Final
 
 from rich.table import Table
 
-from local.ports import free_port
-from local.redis import answers, server_command
+from demo.ports import free_port
+from demo.redis import answers, server_command
 
 TRIES: Final = 4
 """Times that a Redis which is away is asked, with rests of 1, 2 and 4 s between them."""

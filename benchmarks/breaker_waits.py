@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from benchmarks.breaker_away import Call, seconds_of
-from local.ports import LOOPBACK
+from demo.ports import LOOPBACK
 
 DELAY: Final = 0.05
 """Seconds that each answer takes longer."""

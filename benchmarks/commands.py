@@ -25,7 +25,7 @@ from amends.definition.states import SagaStatus
 from amends.log.control import SagaControl
 from amends.log.saga_log import SagaLog
 from amends.log.store import Store
-from local.redis import running
+from demo.redis import running
 from sagas.order import order_saga
 
 SEED: Final = 1047

@@ -13,7 +13,7 @@ import httpx
 import redis
 
 from benchmarks.counting import memory_of_sagas
-from local import stack
+from demo import stack
 
 ORDERS: Final = 20
 PATIENCE: Final = 60.0

@@ -12,9 +12,9 @@ from typing import Any, Final
 import psutil  # type: ignore[import-untyped]
 import redis
 
-from local import redis as local_redis
-from local.leash import leashed
-from local.supervision import ROOT, Owner, owned
+from demo import redis as local_redis
+from demo.leash import leashed
+from demo.supervision import ROOT, Owner, owned
 
 GRACE: Final = 10.0  # seconds that a worker has to end
 

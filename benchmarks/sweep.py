@@ -20,7 +20,7 @@ from rich.table import Table
 
 from amends.log.saga_log import SagaLog, log_of
 from amends.worker.sweep import BATCH, Sweep
-from local.redis import running
+from demo.redis import running
 from sagas.order import order_saga
 
 SIZES: Final = (1_000, 100_000)

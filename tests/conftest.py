@@ -10,8 +10,8 @@ import pytest
 from celery.signals import worker_init
 from kombu.asynchronous import set_event_loop
 
-from local import rabbitmq, redis
-from local.supervision import owned
+from demo import rabbitmq, redis
+from demo.supervision import owned
 
 
 @worker_init.connect

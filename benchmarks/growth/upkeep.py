@@ -16,9 +16,9 @@ from benchmarks.growth.plan import Rows
 from benchmarks.growth.sagas import ELSEWHERE
 from benchmarks.growth.stand import Stand
 from benchmarks.processes import Bed
-from local.leash import leashed
-from local.ports import LOOPBACK, free_port
-from local.redis import answers, server_command
+from demo.leash import leashed
+from demo.ports import LOOPBACK, free_port
+from demo.redis import answers, server_command
 
 _PUSHED_AT_ONCE: Final = 10_000
 _SWEEPS: Final = 10

@@ -15,7 +15,7 @@ from amends import Handle
 from amends.breaker.definition import breakers
 from amends.breaker.gate import REMEMBERED
 from amends.definition.itinerary import Itinerary, StepPlan
-from local import rabbitmq, stack
+from demo import rabbitmq, stack
 from sagas.order import OrderResult, order_saga
 from tasks.orders import Order, OrderItem
 

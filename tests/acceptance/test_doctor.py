@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from local.supervision import ROOT
+from demo.supervision import ROOT
 
 
 def examined(system):

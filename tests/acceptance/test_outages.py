@@ -14,8 +14,8 @@ from conftest import OrderSystem, use
 import tasks
 from amends import LogUnavailable
 from amends.log.saga_log import log_of
-from chaos import system as chaos
-from local import rabbitmq
+from demo import rabbitmq
+from tests.chaos import system as chaos
 
 ENDED = {"completed", "compensated"}
 OUTAGE = 20.0

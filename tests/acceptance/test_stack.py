@@ -6,7 +6,7 @@ import httpx
 import psutil
 from redis import Redis
 
-from local import stack
+from demo import stack
 
 
 def processes_of(directory: Path) -> list[psutil.Process]:

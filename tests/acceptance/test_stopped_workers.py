@@ -13,8 +13,8 @@ from redis import Redis
 
 from amends.log.liveness import DEAD_AFTER
 from amends.log.saga_log import log_of
-from chaos.program import Program
-from local.supervision import owned
+from demo.supervision import owned
+from tests.chaos.program import Program
 
 HERE = Path(__file__).parent
 # Two looks of a sweep at a claim, 10 s each: at the second the worker has not beaten for longer than it may.

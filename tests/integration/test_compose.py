@@ -17,9 +17,9 @@ from redis.exceptions import RedisError
 from ruamel.yaml import YAML
 
 import tasks
-from local import redis, stack
-from local.ports import LOOPBACK, free_port
-from local.supervision import ROOT, Owner, owned
+from demo import redis, stack
+from demo.ports import LOOPBACK, free_port
+from demo.supervision import ROOT, Owner, owned
 
 COMPOSE = YAML(typ="safe").load(ROOT / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

@@ -17,14 +17,14 @@ import pytest
 from celery import Celery
 from packaging.requirements import Requirement
 
-from local.supervision import ROOT, owned
+from demo.supervision import ROOT, owned
 
 pytestmark = pytest.mark.xdist_group("wheel")  # one wheel and one environment for all
 
 INCLUDE = re.compile(r"^--! include (\w+)$", flags=re.MULTILINE)
 LOOK_AROUND = """
 import importlib.util, json, amends, amends.backend.scripts
-strangers = "tasks", "sagas", "services", "local", "fastapi", "fakeredis"
+strangers = "tasks", "sagas", "services", "demo", "fastapi", "fakeredis"
 print(json.dumps({
     "amends": amends.__file__,
     "scripts": amends.backend.scripts.SCRIPTS,

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from local.ledger import LedgerEntry, differences
-from local.plan import OrderLine, PlannedOrder, plan_orders, stock_for
-from local.report import OrderRecord, print_report
+from demo.ledger import LedgerEntry, differences
+from demo.plan import OrderLine, PlannedOrder, plan_orders, stock_for
+from demo.report import OrderRecord, print_report
 
 ORDER = PlannedOrder(
     order_id="order-1",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.outage import Second, circuit_in
+from demo.outage import Second, circuit_in
 
 SECOND = Second(at=1.0, is_down=True, circuit="open", charges={})
 

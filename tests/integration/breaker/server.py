@@ -3,8 +3,8 @@
 import subprocess
 import time
 
-from local import redis
-from local.ports import free_port
+from demo import redis
+from demo.ports import free_port
 
 
 class Server:

@@ -4,9 +4,9 @@ import pytest
 from redis import Redis
 
 from amends.log.saga_log import SagaLog
-from chaos import messages
-from local import redis
+from demo import redis
 from sagas.order import order_saga
+from tests.chaos import messages
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as NoAnswer
 from redis.retry import Retry
 
-from chaos.proxy import Proxy, proxies_to
-from local import redis
+from demo import redis
+from tests.chaos.proxy import Proxy, proxies_to
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,12 @@
 import pytest
 from celery import Celery
 
-from chaos.queues import BrokerAway, RedisQueues
-from chaos.rabbitmq_queues import RabbitQueues
-from local import rabbitmq, redis
-from local.errors import RabbitMQMissing
-from local.ports import free_port
-from local.supervision import owned
+from demo import rabbitmq, redis
+from demo.errors import RabbitMQMissing
+from demo.ports import free_port
+from demo.supervision import owned
+from tests.chaos.queues import BrokerAway, RedisQueues
+from tests.chaos.rabbitmq_queues import RabbitQueues
 
 NAMES = ["left", "right"]
 

@@ -8,8 +8,8 @@ import psutil
 import pytest
 from redis import Redis
 
-from chaos import system
-from chaos.system import System
+from tests.chaos import system
+from tests.chaos.system import System
 
 
 @pytest.fixture(scope="module")

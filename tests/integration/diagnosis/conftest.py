@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 from ward import Doctor, Worker, server
 
-from local.supervision import Owner, owned
+from demo.supervision import Owner, owned
 
 
 @pytest.fixture(scope="package")

@@ -15,7 +15,7 @@ from ward import Worker, eventually, server
 
 from amends.worker import health_file as health
 from amends.worker import heartbeat
-from local.supervision import ROOT
+from demo.supervision import ROOT
 
 
 def documented():

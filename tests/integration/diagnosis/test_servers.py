@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 from ward import server
 
-from local.ports import free_port
+from demo.ports import free_port
 
 RIGHT = {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "always"}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.ports import free_port
+from demo.ports import free_port
 
 SETTINGS = {
     "config.invalid": {"amends_shard": 64},

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from chaos.program import Program
-from local import redis
-from local.ports import free_port
-from local.supervision import Owner
+from demo import redis
+from demo.ports import free_port
+from demo.supervision import Owner
+from tests.chaos.program import Program
 
 MOST = 2**16 - 10_000  # a cluster's Redis listens on the port that is so much higher, too
 HERE = Path(__file__).parent

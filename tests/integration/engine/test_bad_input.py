@@ -14,7 +14,7 @@ from pydantic import BaseModel, field_validator
 from amends import ConfigurationError, LogUnavailable, Saga, Step, activity
 from amends.definition.itinerary import Itinerary
 from amends.definition.serialization import LARGEST
-from local.ports import free_port
+from demo.ports import free_port
 
 
 class Letter(BaseModel):

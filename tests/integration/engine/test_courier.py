@@ -12,8 +12,8 @@ from redis import Redis
 
 from amends.telemetry.event_publisher import EventPublisher
 from amends.telemetry.flower_rows import RowEvent
-from local import redis
-from local.supervision import owned
+from demo import redis
+from demo.supervision import owned
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from amends.log.owner import worker_name
 from amends.saga.bulk import Operation, Target, Verdict, perform
 from amends.worker.heartbeat import Heartbeat
 from amends.worker.sweep import Sweep
-from local.ports import free_port
+from demo.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("swept")
 

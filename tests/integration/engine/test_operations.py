@@ -14,7 +14,7 @@ from amends.log.control import SagaControl
 from amends.saga import bulk as operations
 from amends.saga.bulk import Operation, Result, Target, Verdict, perform
 from amends.worker.sweep import Sweep
-from local.ports import free_port
+from demo.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("swept")
 

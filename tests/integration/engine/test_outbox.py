@@ -16,7 +16,7 @@ from amends.activities import task
 from amends.dispatch.fast_path.delivery import deliveries
 from amends.dispatch.publisher import publish_canvas
 from amends.saga import definition as saga
-from local.ports import free_port
+from demo.ports import free_port
 
 PUBLISHED = {
     "with events of what is sent",

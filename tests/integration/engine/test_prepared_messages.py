@@ -17,7 +17,7 @@ from amends.dispatch import publisher as publication
 from amends.dispatch.coordinator import publish
 from amends.dispatch.publisher import publish_canvas
 from amends.log.remaining import Publish
-from local.ports import free_port
+from demo.ports import free_port
 
 
 def route(name, args, kwargs, options, task=None, **_):

@@ -28,7 +28,7 @@ from amends.worker import sweep as recovery
 from amends.worker.bootstep import Recovery
 from amends.worker.heartbeat import Heartbeat
 from amends.worker.sweep import Sweep
-from local.ports import free_port
+from demo.ports import free_port
 from tests.claims import change_claim
 
 

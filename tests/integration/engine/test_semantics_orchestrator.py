@@ -16,7 +16,7 @@ from amends.definition.serialization import canonical_json
 from amends.dispatch.coordinator import advance
 from amends.log.claim import Run
 from amends.worker.sweep import Sweep
-from local.ports import free_port
+from demo.ports import free_port
 
 
 def together(count, act):

@@ -16,7 +16,7 @@ from amends.dispatch.coordinator import publish_many
 from amends.dispatch.publisher import publish_canvas
 from amends.log.saga_log import log_of
 from amends.saga import definition as saga
-from local.ports import free_port
+from demo.ports import free_port
 
 START = [("pay", 0), ("tell", 0), ("file", 0), ("check", 0)]
 

@@ -10,7 +10,7 @@ from trip import trip_saga
 from amends import ConfigurationError, LogUnavailable, SagaAlreadyStarted
 from amends.backend.client import client_of
 from amends.log.saga_log import SagaLog
-from local.ports import free_port
+from demo.ports import free_port
 
 
 def test_a_second_start_with_the_same_input_is_the_same_saga(journey):

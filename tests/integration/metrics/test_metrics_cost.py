@@ -7,7 +7,7 @@ from redis.connection import AbstractConnection
 from trouble import errand_saga
 
 from amends.telemetry.prometheus import SagaCollector
-from local import redis
+from demo import redis
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from amends import Context, NotDone, Refused
 from amends.activities.context import entered
 from amends.activities.outcome import is_unknown
-from local.ports import free_port
+from demo.ports import free_port
 from tasks import gateway
 
 

@@ -11,8 +11,16 @@ from redis.retry import Retry
 from amends.breaker.redis_access import Away, RedisAccess
 from amends.breaker.snapshot import CircuitEvent
 from amends.log.history import Event
-from chaos.circuit import THAWED_WITHIN, Attempt, Limits, Outage, allowed, attempts_of, early_probes
-from chaos.outages import LEFT_ALONE
+from tests.chaos.circuit import (
+    THAWED_WITHIN,
+    Attempt,
+    Limits,
+    Outage,
+    allowed,
+    attempts_of,
+    early_probes,
+)
+from tests.chaos.outages import LEFT_ALONE
 
 LIMITS = Limits(failure_threshold=3, reset_timeout=3.0, lease=60.0, calls_at_once=4)
 

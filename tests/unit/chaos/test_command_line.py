@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaos.__main__ import parse
+from tests.chaos.__main__ import parse
 
 
 def test_settings_come_from_the_environment_and_have_defaults(monkeypatch):

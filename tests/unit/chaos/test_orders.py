@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from amends import LogUnavailable
-from chaos import orders
-from chaos.event_log import EventLog
-from chaos.orders import Orders
-from local.plan import plan_orders
+from demo.plan import plan_orders
+from tests.chaos import orders
+from tests.chaos.event_log import EventLog
+from tests.chaos.orders import Orders
 
 PLANNED = plan_orders(2, series="t")
 FIRST, SECOND = (order.order_id for order in PLANNED)

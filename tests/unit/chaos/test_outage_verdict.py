@@ -7,11 +7,11 @@ from rich.console import Console
 
 from amends.breaker.snapshot import CircuitEvent
 from amends.log.history import Event
-from chaos.circuit import Limits, Outage
-from chaos.order_verdict import OrderVerdict
-from chaos.outage_verdict import OutagesVerdict, judge_outages, outages_table
-from local.ledger import LedgerEntry
-from local.plan import plan_orders
+from demo.ledger import LedgerEntry
+from demo.plan import plan_orders
+from tests.chaos.circuit import Limits, Outage
+from tests.chaos.order_verdict import OrderVerdict
+from tests.chaos.outage_verdict import OutagesVerdict, judge_outages, outages_table
 
 ORDER = plan_orders(1, series="t")[0]
 LIMITS = Limits(failure_threshold=3, reset_timeout=3.0, lease=60.0, calls_at_once=1)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from chaos.faults import ACTS
-from chaos.kinds import KINDS, PRIMARY_DOWN, PROBE_KILLED
-from chaos.schedule import Fault, draw_schedule
-from chaos.system import WORKERS
+from tests.chaos.faults import ACTS
+from tests.chaos.kinds import KINDS, PRIMARY_DOWN, PROBE_KILLED
+from tests.chaos.schedule import Fault, draw_schedule
+from tests.chaos.system import WORKERS
 
 
 def drawn(**changes):

@@ -3,7 +3,7 @@
 import pytest
 
 from amends.log.history import Event
-from chaos.standstill import Sample, Samples
+from tests.chaos.standstill import Sample, Samples
 
 WORKS = {"log": True, "broker": True, "workers": ("orders-1",), "queued": {}}
 

@@ -7,13 +7,13 @@ import pytest
 from rich.console import Console
 
 from amends.log.history import Event
-from chaos.histories import contradictions
-from chaos.order_verdict import OrderVerdict
-from chaos.outage_verdict import OutagesVerdict
-from chaos.standstill import Standstill
-from chaos.verdict import Verdict, print_verdict, write_histories
-from local.ledger import LedgerEntry
-from local.plan import plan_orders
+from demo.ledger import LedgerEntry
+from demo.plan import plan_orders
+from tests.chaos.histories import contradictions
+from tests.chaos.order_verdict import OrderVerdict
+from tests.chaos.outage_verdict import OutagesVerdict
+from tests.chaos.standstill import Standstill
+from tests.chaos.verdict import Verdict, print_verdict, write_histories
 
 ORDER = plan_orders(1, series="t")[0]
 IN_FORCE = {

@@ -7,7 +7,7 @@ import pytest
 from errands import begin
 
 from amends.cli import acts
-from local.ports import free_port
+from demo.ports import free_port
 
 WHY = ("--why", "the bank is back")
 

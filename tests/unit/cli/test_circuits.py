@@ -7,7 +7,7 @@ import pytest
 
 from amends import CircuitBreaker
 from amends.breaker.states import CircuitState
-from local.ports import free_port
+from demo.ports import free_port
 
 WHY = ("--why", "the bank asked us to stop")
 
