@@ -11,6 +11,7 @@ RUN pip install -c constraints.txt 'pip>=25.1' && pip install -c constraints.txt
 COPY README.md ./
 COPY amends amends
 COPY amends_commands amends_commands
+COPY amends_pytest amends_pytest
 RUN pip install -c constraints.txt .
 
 FROM python:3.12.12-slim-bookworm

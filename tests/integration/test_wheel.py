@@ -133,7 +133,7 @@ def test_the_wheel_holds_all_of_amends_and_nothing_else(source: Path, wheel: Pat
     with ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if not name.endswith("/")}
     held = {name for name in names if ".dist-info/" not in name}
-    ours = ("amends", "amends_commands")
+    ours = ("amends", "amends_commands", "amends_pytest")
     written = (path for own in ours for path in (source / own).rglob("*") if path.is_file())
     assert held == {str(path.relative_to(source)) for path in written}
     assert "amends/py.typed" in held

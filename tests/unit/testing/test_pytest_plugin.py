@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from amends.testing.plugin import rehearsal as fixture
+from amends_pytest import rehearsal as fixture
 
 TRIPS = """
 from celery import Celery
@@ -82,13 +82,14 @@ def test_booking(rehearsal): ...
     assert "pip install 'amends[testing]'" in said
 
 
-def test_the_plugin_loads_neither_fakeredis_nor_lua(project):
+def test_a_start_of_pytest_loads_nothing_of_the_engine(project):
     said = project("""
 import sys
 
 def test_what_is_loaded():
-    assert "amends.testing.plugin" in sys.modules
-    assert not {"fakeredis", "lupa"} & sys.modules.keys()
+    assert "amends_pytest" in sys.modules
+    engine = {"amends", "celery", "kombu", "redis", "pydantic", "fakeredis", "lupa"}
+    assert not engine & sys.modules.keys()
 """)
     assert "1 passed" in said
 

@@ -1,4 +1,8 @@
-"""The pytest plugin: a fixture for a saga's tests. pytest loads it by itself where amends is installed."""
+"""The pytest plugin: the fixture `rehearsal`.
+
+pytest imports every installed plugin at its start, also in projects that only happen to have amends installed.
+So the plugin stands beside the package, whose import is the whole engine's, and loads it in the fixture.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def rehearsal() -> Iterator[Rehearsal]:
     """Give an `amends.testing.Rehearsal` that is open during the test."""
-    from amends.testing import Rehearsal  # noqa: PLC0415 - for the tests that use it
+    from amends.testing import Rehearsal  # noqa: PLC0415 - the engine, for a test that rehearses
 
     with Rehearsal() as opened:
         yield opened
