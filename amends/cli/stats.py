@@ -8,8 +8,8 @@ from amends.cli.command import command
 from amends.cli.formatting import duration, state_cell
 from amends.cli.output import Output
 from amends.cli.table import Cell, Column
-from amends.definition.states import ENDED, SagaStatus
-from amends.log.queries.census import LIVE, Census, take_census
+from amends.definition.states import ENDED, LIVE, SagaStatus
+from amends.log.queries.census import Census, take_census
 
 _LATE: Final = 60.0  # seconds after which somebody should have swept
 

@@ -8,19 +8,18 @@ from typing import Any, Final
 import click
 
 from amends.cli.output import Output
-from amends.definition.states import ENDED, SagaStatus
+from amends.definition.states import LIVE, SagaStatus
 from amends.log.control import Seen
 from amends.log.queries.listing import Query, find_sagas, store_of
 from amends.log.queries.summary import SagaSummaries, SagaSummary
 from amends.saga.bulk import ActName, Target
 
-_LIVE: Final = frozenset(SagaStatus) - ENDED
 _USUAL: Final[Mapping[ActName, frozenset[SagaStatus]]] = {
     "retry": frozenset({SagaStatus.STUCK}),
     "skip": frozenset({SagaStatus.STUCK}),
     "cancel": frozenset({SagaStatus.PENDING, SagaStatus.RUNNING}),
-    "pause": _LIVE,
-    "resume": _LIVE,
+    "pause": frozenset(LIVE),
+    "resume": frozenset(LIVE),
 }
 """The statuses that an act over a filter means, where it names none."""
 _EXACT: Final = frozenset({"retry", "skip"})

@@ -72,6 +72,10 @@ SAGA_MOVES: Final[Mapping[SagaStatus, frozenset[SagaStatus]]] = {
 """The legal moves of a saga. A status without any is an end."""
 
 ENDED: Final = frozenset(status for status, moves in SAGA_MOVES.items() if not moves)
+"""The statuses that a saga never leaves."""
+
+LIVE: Final = tuple(status for status in SagaStatus if status not in ENDED)
+"""The statuses of sagas that have not ended, in the order of `SagaStatus`."""
 
 
 def step_state(

@@ -9,7 +9,7 @@ from kombu.utils.url import maybe_sanitize_url
 from amends.backend.client import client_of, impatient_client_of
 from amends.backend.settings import Settings
 from amends.definition.itinerary import Itinerary
-from amends.definition.states import SagaStatus
+from amends.definition.states import LIVE
 from amends.diagnosis.deployment.findings import (
     Finding,
     Problem,
@@ -30,12 +30,6 @@ OLDEST_REDIS: Final = (6, 2)
 _SLOW: Final = 0.1  # seconds; a circuit breaker waits for 0.25 s
 _NEARLY_FULL: Final = 0.85
 _LOOKED_AT: Final = 20  # live sagas of each shard and status
-_LIVE: Final = (
-    SagaStatus.STUCK,
-    SagaStatus.PENDING,
-    SagaStatus.RUNNING,
-    SagaStatus.COMPENSATING,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +80,7 @@ def read_log(settings: Settings) -> LogState:
 
 
 def _read_in_use(store: Store) -> list[tuple[Itinerary, list[str]]]:
-    ids = store.read_index(_LIVE, ago=0.0, limit=_LOOKED_AT)
+    ids = store.read_index(LIVE, ago=0.0, limit=_LOOKED_AT)
     digests = _read_fields(store, [(store.keys_of(each)[0], "definition") for each in ids])
     users: dict[str, list[str]] = {}
     for saga_id, digest in zip(ids, digests, strict=True):

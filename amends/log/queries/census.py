@@ -3,18 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from celery import Celery
 
-from amends.definition.states import ENDED, SagaStatus
+from amends.definition.states import LIVE, SagaStatus
 from amends.log.heartbeats import Heartbeat
 from amends.log.liveness import DEAD_AFTER
 from amends.log.queries.gauges import Readings
 from amends.log.queries.listing import Query, find_sagas
 from amends.log.saga_log import log_of
-
-LIVE: Final = tuple(status for status in SagaStatus if status not in ENDED)
 
 
 @dataclass(frozen=True, kw_only=True)

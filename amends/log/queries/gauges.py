@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from redis.exceptions import ResponseError
 
-from amends.definition.states import ENDED, SagaStatus
+from amends.definition.states import LIVE, SagaStatus
 from amends.log.store import Store
-
-UNFINISHED: Final = tuple(status for status in SagaStatus if status not in ENDED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +40,7 @@ class Readings:
         return cls(
             due=due,
             sweep_lag=_age(first_due, now),
-            oldest={
-                status: _age(at, now) for status, at in zip(UNFINISHED, first_moves, strict=True)
-            },
+            oldest={status: _age(at, now) for status, at in zip(LIVE, first_moves, strict=True)},
             memory=_ask_memory(store),
         )
 
@@ -55,10 +51,10 @@ def _ask_shards(client: Any, store: Store, now: int) -> list[Any]:
     for shard in range(store.shards):
         due = store.due_key(shard)
         pipeline.zcount(due, "-inf", now)
-        for key in (due, *(store.index_key(shard, status) for status in UNFINISHED)):
+        for key in (due, *(store.index_key(shard, status) for status in LIVE)):
             pipeline.zrange(key, 0, 0, withscores=True)
     answers = pipeline.execute()
-    width = 2 + len(UNFINISHED)
+    width = 2 + len(LIVE)
     counts, *firsts = (answers[k::width] for k in range(width))
     return [
         sum(counts),
