@@ -7,7 +7,6 @@ from pydantic_core import from_json
 from amends.cli.formatting import moment
 from amends.cli.records import Record, at_hand, record_of, records_of
 from amends.definition.itinerary import StepPlan
-from amends.definition.serialization import error_text
 from amends.log.answers import Standing
 from amends.log.history import Event
 from amends.log.queries.summary import SagaSummary
@@ -18,23 +17,23 @@ def saga_json(standing: Standing) -> dict[str, Any]:
     """Give a saga with its steps, without what is private."""
     entry, snapshot = standing.entry, snapshot_of(standing.entry)
 
-    def at(name: str) -> str | None:
-        return moment(int(entry.fields[name]) / 1000) if name in entry.fields else None
+    def at(time: float | None) -> str | None:
+        return None if time is None else moment(time)
 
     return {
         "id": entry.id,
         "saga": entry.itinerary.saga,
         "status": entry.status,
-        "direction": entry.fields["direction"],
-        "paused": "paused" in entry.fields,
-        "paused_since": at("paused"),
+        "direction": "forward" if entry.is_forward else "backward",
+        "paused": snapshot.paused,
+        "paused_since": at(entry.paused_at),
         "outcome": snapshot.outcome,
         "reason": snapshot.reason,
-        "error": error_text(entry.fields.get("error")),
+        "error": entry.error,
         "record": at_hand(standing),
-        "created": at("created"),
-        "deadline": at("deadline"),
-        "ended": at("ended"),
+        "created": moment(entry.created_at),
+        "deadline": at(entry.deadline_at),
+        "ended": at(entry.ended_at),
         "now": moment(standing.now),
         "events": len(standing.history),
         "steps": [
@@ -71,7 +70,7 @@ def payloads(standing: Standing, *, with_input: bool, with_output: bool) -> dict
     """Give what is private and was asked for: the saga's input, and the outputs by record."""
     found: dict[str, Any] = {}
     if with_input:
-        found["input"] = from_json(standing.entry.fields["input"])
+        found["input"] = standing.entry.input
     if with_output:
         given = [(record.path, record.output) for record in records_of(standing)]
         found["outputs"] = {path: from_json(text) for path, text in given if text is not None}

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from amends.definition.serialization import error_text
 from amends.definition.states import ENDED, RecordState, SagaStatus
 from amends.log.answers import Standing
 
@@ -35,31 +34,20 @@ class Record:
 
 def record_of(standing: Standing, path: str) -> Record:
     """Read one record of a saga by its path."""
-    entry = standing.entry
-    plan = entry.itinerary.records[path]
-    code = entry.itinerary.code_of(path)
-
-    def field(name: str) -> str | None:
-        return entry.fields.get(f"{code}.{name}")
-
-    def until(name: str) -> float | None:
-        at = field(name)
-        return None if at is None else int(at) / 1000 - standing.now
-
-    state = RecordState(field("s") or "pending")
-    runs, claimed, wait = state is RecordState.RUNNING, until("c"), until("w")
+    record, now = standing.entry.records[path], standing.now
+    held, wait = record.claim, record.waits_until
     return Record(
         path=path,
-        task=plan.call.task,
-        state=state,
-        attempts=int(field("a") or 0),
-        error=error_text(field("e")),
-        claimed=-claimed if runs and claimed is not None else None,
-        time_left=until("l") if runs else None,
-        wait=max(0.0, wait) if state is RecordState.PENDING and wait is not None else None,
-        owner=field("o") if runs else None,
-        output=field("x"),
-        was_touched=field("s") is not None,
+        task=standing.entry.itinerary.records[path].call.task,
+        state=record.state,
+        attempts=record.attempts,
+        error=record.error,
+        claimed=now - held.claimed_at if held else None,
+        time_left=held.given_up_at - now if held else None,
+        wait=max(0.0, wait - now) if record.state is RecordState.PENDING and wait else None,
+        owner=held.owner if held else None,
+        output=record.output,
+        was_touched=record.was_touched,
         is_ahead=path in standing.remaining,
     )
 

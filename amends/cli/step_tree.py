@@ -10,7 +10,6 @@ from amends.cli.formatting import duration, moment, state_cell
 from amends.cli.records import Record, at_hand, record_of, records_of
 from amends.cli.table import Cell, Column, table_lines
 from amends.definition.itinerary import StepPlan
-from amends.definition.serialization import error_text
 from amends.definition.states import ENDED, RecordState
 from amends.log.answers import Standing
 
@@ -41,16 +40,15 @@ def payload_lines(payloads: Mapping[str, Any]) -> Iterator[str]:
 
 def _head(standing: Standing) -> Iterator[str]:
     entry = standing.entry
-    fields, status = entry.fields, entry.status
-    cell = state_cell(status)
-    paused = click.style("  paused", fg="yellow") if "paused" in fields else ""
+    cell = state_cell(entry.status)
+    paused = click.style("  paused", fg="yellow") if entry.paused_at is not None else ""
     yield f"{click.style(entry.id, bold=True)}  {entry.itinerary.saga}  {click.style(cell.text, **cell.style)}{paused}"
     facts = {
-        "reason": fields.get("reason"),
-        "outcome": fields.get("outcome"),
-        "turned by": error_text(fields.get("error")),
+        "reason": entry.reason,
+        "outcome": entry.outcome,
+        "turned by": entry.error,
         "stands at": _stand(standing),
-        "started": _ago(standing, int(fields["created"]) / 1000),
+        "started": _ago(standing, entry.created_at),
         "last event": _ago(standing, standing.history[-1].at),
         "deadline": _deadline(standing),
     }
@@ -77,10 +75,10 @@ def _ago(standing: Standing, at: float) -> str:
 
 
 def _deadline(standing: Standing) -> str | None:
-    deadline, fields = standing.entry.fields.get("deadline"), standing.entry.fields
-    if deadline is None or standing.entry.status in ENDED or fields["direction"] == "backward":
+    entry, deadline = standing.entry, standing.entry.deadline_at
+    if deadline is None or entry.status in ENDED or not entry.is_forward:
         return None  # on the way back there is none
-    left = int(deadline) / 1000 - standing.now
+    left = deadline - standing.now
     return f"in {duration(left)}" if left > 0 else f"passed {duration(-left)} ago"
 
 

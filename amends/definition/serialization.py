@@ -31,7 +31,7 @@ def _sorted(value: object) -> object:
 
 
 def dumped(value: BaseModel) -> Any:
-    """CompensationStart a model into the JSON data that `validated` builds it from: its own fields, by name."""
+    """Turn a model into the JSON data that `validated` builds it from: its own fields, by name."""
     return value.model_dump(mode="json", by_alias=False, round_trip=True)
 
 
@@ -41,7 +41,7 @@ def validated(model: type[Model], value: Any) -> Model:
 
 
 def output_json(model: type[BaseModel] | None, result: Any) -> Any:
-    """CompensationStart what an activity returned into JSON data, holding it to the model that it promised.
+    """Turn what an activity returned into JSON data, holding it to the model that it promised.
 
     Raises pydantic's ``ValidationError``, and ``TypeError`` where None was promised.
     """

@@ -2,42 +2,98 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
+from pydantic_core import from_json
+
 from amends.definition.itinerary import Itinerary
+from amends.definition.serialization import error_text
 from amends.definition.states import SagaStatus
 from amends.log.history import Event
+from amends.log.record import Record, open_fields
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A saga as it stands in the log: its fields as `open_fields` tells them, and its itinerary."""
+    """A saga as it stands in the log; times are seconds since 1970 by the log's clock.
+
+    `fields` are those of its hash, as `open_fields` returns them.
+    """
 
     id: str
     itinerary: Itinerary
-    fields: dict[str, str] = field(repr=False)
+    fields: Mapping[str, str] = field(repr=False)
 
     @property
     def status(self) -> SagaStatus:
         """Where the saga is."""
         return SagaStatus(self.fields["status"])
 
+    @property
+    def is_forward(self) -> bool:
+        """Whether it goes forward; False once it compensates."""
+        return self.fields["direction"] == "forward"
 
-def open_fields(fields: Mapping[str, str]) -> dict[str, str]:
-    """Read a saga's fields as ``lua/saga.lua`` has them, but for those that are empty.
+    @property
+    def paused_at(self) -> float | None:
+        """When it was paused, None unless it is."""
+        return self._time("paused")
 
-    What its records share becomes fields of each: ``states`` a field ``<record>.s`` for each, and ``claim`` of the one that runs its ``.t`` (token),
-    ``.o`` (owner), ``.c`` (when it was claimed) and ``.l`` (when it is given up).
-    """
-    opened = {name: value for name, value in fields.items() if value}
-    states = opened.pop("states", "")
-    for code, state in (each.split("=") for each in states.split(",") if each):
-        opened[f"{code}.s"] = state
-    if claim := opened.pop("claim", ""):
-        code, _, claimed_at, given_up_at, token, owner = claim.split("|", 5)
-        of = {"t": token, "o": owner, "c": claimed_at, "l": given_up_at}
-        opened |= {f"{code}.{name}": value for name, value in of.items()}
-    return opened
+    @property
+    def created_at(self) -> float:
+        """When it was started."""
+        return int(self.fields["created"]) / 1000
+
+    @property
+    def ended_at(self) -> float | None:
+        """When it ended."""
+        return self._time("ended")
+
+    @property
+    def deadline_at(self) -> float | None:
+        """When it turns back unless it has ended; None without a timeout."""
+        return self._time("deadline")
+
+    @property
+    def sent_at(self) -> float | None:
+        """When the message of what comes next was to arrive, None unless one is under way."""
+        return self._time("sent")
+
+    @property
+    def dispatches(self) -> int:
+        """How many messages were sent for what comes next."""
+        return int(self.fields["dispatches"])
+
+    @property
+    def outcome(self) -> str | None:
+        """What came of it, as its definition names it; None until it is decided."""
+        return self.fields.get("outcome")
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is stuck, None unless it is."""
+        return self.fields.get("reason")
+
+    @property
+    def error(self) -> str | None:
+        """Type and message of the error that turned it back."""
+        return error_text(self.fields.get("error"))
+
+    @property
+    def input(self) -> Any:
+        """Its input, JSON data."""
+        return from_json(self.fields["input"])
+
+    @cached_property
+    def records(self) -> Mapping[str, Record]:
+        """Its records by path, in the order of its itinerary."""
+        code_of = self.itinerary.code_of
+        return {path: Record.read(self.fields, code_of(path)) for path in self.itinerary.records}
+
+    def _time(self, name: str) -> float | None:
+        ms = self.fields.get(name)
+        return None if ms is None else int(ms) / 1000
 
 
 @dataclass(frozen=True, kw_only=True)

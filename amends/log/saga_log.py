@@ -13,7 +13,7 @@ from amends.backend.settings import Settings, settings_of
 from amends.definition.serialization import canonical_json
 from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
-from amends.log.answers import Entry, Standing, open_fields
+from amends.log.answers import Entry, Standing
 from amends.log.claim import Claim, Continuation, Cost, Done, Run, Stop
 from amends.log.control import SagaControl
 from amends.log.delivery import NOWHERE, Delivery
@@ -23,6 +23,7 @@ from amends.log.itinerary_cache import Definitions
 from amends.log.maintenance import Maintenance
 from amends.log.observers import tell_observers
 from amends.log.queries.gauges import Readings
+from amends.log.record import open_fields
 from amends.log.remaining import LOOK_AGAIN, Dispatched, read_dispatched
 from amends.log.starts import Starts
 from amends.log.store import Store, Tell

@@ -54,7 +54,7 @@ class Handle(Generic[Result]):
     @property
     def outcome(self) -> str | None:
         """What came of the saga, as its definition names it; None until it is decided."""
-        return self._log.read_saga(self.id).fields.get("outcome")
+        return self._log.read_saga(self.id).outcome
 
     def snapshot(self) -> Snapshot:
         """Read the saga's status and outcome, and every step's state, attempts and error."""

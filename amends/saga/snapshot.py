@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic_core import from_json
 
-from amends.definition.itinerary import StepPlan, fill
-from amends.definition.serialization import error_text
+from amends.definition.itinerary import FALLBACK, UNDO, StepPlan, fill
 from amends.definition.states import RecordState, SagaStatus, StepState, step_state
 from amends.log.answers import Entry
+from amends.log.record import Record
+
+_PRIMARY: Final = "primary"
+_FALLBACK: Final = "fallback"
+_OWING: Final = frozenset({RecordState.DONE, RecordState.UNKNOWN, RecordState.SKIPPED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,85 +63,93 @@ def snapshot_of(entry: Entry) -> Snapshot:
         id=entry.id,
         saga=entry.itinerary.saga,
         status=entry.status,
-        paused="paused" in entry.fields,
-        outcome=entry.fields.get("outcome"),
-        reason=entry.fields.get("reason"),
+        paused=entry.paused_at is not None,
+        outcome=entry.outcome,
+        reason=entry.reason,
         steps={step.name: _step(entry, step) for step in entry.itinerary.steps},
     )
 
 
 def output_of(entry: Entry) -> dict[str, Any]:
     """Fill the fields of a saga's output: from its input, what its steps gave, and how it ended."""
-    fields = entry.fields
     sources: dict[str, Any] = {
-        "input": from_json(fields["input"]),
+        "input": entry.input,
         "saga": {
             "saga_id": entry.id,
-            "outcome": fields.get("outcome"),
-            "error": error_text(fields.get("error")),
+            "outcome": entry.outcome,
+            "error": entry.error,
             "degraded": list(_degradation(entry)),
         },
     }
-    for number, step in enumerate(entry.itinerary.steps, 1):
-        texts = [fields.get(f"{number}{channel}.x") for channel in ("f", "")]
-        sources[step.name] = next((from_json(text) for text in texts if text is not None), None)
+    for step in entry.itinerary.steps:
+        texts = [record.output for record in _records(entry, step).values()]
+        sources[step.name] = next((from_json(each) for each in reversed(texts) if each), None)
     return fill(entry.itinerary.output, sources)
 
 
 def _degradation(entry: Entry) -> Iterator[str]:
     """Tell each step that went otherwise than it should, and the error that is the reason."""
-    for number, step in enumerate(entry.itinerary.steps, 1):
-        is_switched = f"{number}f.s" in entry.fields
-        if is_switched:
-            yield f"{step.name} went to its fallback: {error_text(entry.fields.get(f'{number}.e'))}"
-        last = f"{number}f" if is_switched else f"{number}"
-        has_failed = entry.fields.get(f"{last}.s") in (RecordState.FAILED, RecordState.UNKNOWN)
+    for step in entry.itinerary.steps:
+        records = _records(entry, step)
+        primary, last = records[_PRIMARY], records[_channel(records)]
+        if last is not primary:
+            yield f"{step.name} went to its fallback: {primary.error}"
+        has_failed = last.state in (RecordState.FAILED, RecordState.UNKNOWN)
         if has_failed and step.on_failure == "continue":
-            yield f"{step.name} was passed over: {error_text(entry.fields.get(f'{last}.e'))}"
+            yield f"{step.name} was passed over: {last.error}"
+
+
+def _records(entry: Entry, step: StepPlan) -> dict[str, Record]:
+    """Return the records of a step's activities by channel, the primary first."""
+    records = {_PRIMARY: entry.records[step.name]}
+    if step.fallback:
+        records[_FALLBACK] = entry.records[step.name + FALLBACK]
+    return records
+
+
+def _channel(records: Mapping[str, Record]) -> str:
+    """Name the channel that a step has come to."""
+    fallback = records.get(_FALLBACK)
+    return _FALLBACK if fallback and fallback.was_touched else _PRIMARY
 
 
 def _step(entry: Entry, step: StepPlan) -> StepSnapshot:
-    number = entry.itinerary.steps.index(step) + 1
-    channels = {"primary": _record(entry, f"{number}", step.activity.task)}
+    channel = _channel(_records(entry, step))
+    channels = {_PRIMARY: _snapshot(entry, step.name, step.activity.task)}
     if step.fallback:
-        channels["fallback"] = _record(entry, f"{number}f", step.fallback.task)
-    switched = f"{number}f.s" in entry.fields
-    current = channels["fallback" if switched else "primary"]
-    backward = entry.fields["direction"] == "backward"
-    owing = {RecordState.DONE, RecordState.UNKNOWN, RecordState.SKIPPED}
+        channels[_FALLBACK] = _snapshot(entry, step.name + FALLBACK, step.fallback.task)
+    current = channels[channel]
     undos = {
-        name: channel.undo
-        for name, channel in channels.items()
-        if channel.undo is not None and channel.state in owing
+        name: each.undo
+        for name, each in channels.items()
+        if each.undo is not None and each.state in _OWING
     }
     touched = any(state is not RecordState.PENDING for state in undos.values())
     state = step_state(
-        channels["primary"].state,
-        current.state if switched else None,
+        channels[_PRIMARY].state,
+        current.state if channel == _FALLBACK else None,
         undos if touched else {},
-        backward=backward,
+        backward=not entry.is_forward,
     )
-    errors = [channels["primary"].error, current.error, *(c.undo_error for c in channels.values())]
+    errors = [channels[_PRIMARY].error, current.error, *(c.undo_error for c in channels.values())]
     return StepSnapshot(
         name=step.name,
         state=state,
-        attempts=sum(channel.attempts for channel in channels.values()),
+        attempts=sum(each.attempts for each in channels.values()),
         error=next((error for error in reversed(errors) if error), None),
-        channel="fallback" if switched else "primary",
+        channel=channel,
         channels=channels,
     )
 
 
-def _record(entry: Entry, code: str, activity: str) -> RecordSnapshot:
-    fields = entry.fields
-    undo = code + "u"
-    has_undo = entry.itinerary.steps[int(code.rstrip("f")) - 1].compensation is not None
+def _snapshot(entry: Entry, path: str, activity: str) -> RecordSnapshot:
+    record, undo = entry.records[path], entry.records.get(path + UNDO)
     return RecordSnapshot(
         activity=activity,
-        state=RecordState(fields.get(f"{code}.s", "pending")),
-        attempts=int(fields.get(f"{code}.a", 0)),
-        error=error_text(fields.get(f"{code}.e")),
-        undo=RecordState(fields.get(f"{undo}.s", "pending")) if has_undo else None,
-        undo_attempts=int(fields.get(f"{undo}.a", 0)),
-        undo_error=error_text(fields.get(f"{undo}.e")),
+        state=record.state,
+        attempts=record.attempts,
+        error=record.error,
+        undo=undo.state if undo else None,
+        undo_attempts=undo.attempts if undo else 0,
+        undo_error=undo.error if undo else None,
     )

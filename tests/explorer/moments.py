@@ -7,7 +7,7 @@ from typing import Any
 from explored_saga import SAGA_ID
 
 from amends.definition.states import SagaStatus
-from amends.log.answers import open_fields
+from amends.log.record import open_fields
 from amends.log.saga_log import SagaLog
 from tests.claims import age_claim
 

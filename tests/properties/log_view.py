@@ -6,7 +6,7 @@ from typing import Any
 import redis
 
 from amends.definition.states import SAGA_MOVES, SagaStatus
-from amends.log.answers import open_fields
+from amends.log.record import open_fields
 from amends.log.saga_log import SagaLog
 
 _SUFFIXES = {"": "", "fallback": "f", "undo": "u", "fallback:undo": "fu"}

@@ -5,8 +5,7 @@ from typing import Final
 
 from celery import Celery
 
-from amends.definition.serialization import error_text
-from amends.definition.states import ENDED, SagaStatus
+from amends.definition.states import ENDED, RecordState, SagaStatus
 from amends.diagnosis.saga.explanation import (
     CancelEffect,
     Circuit,
@@ -27,7 +26,8 @@ from amends.log.saga_log import log_of
 _DEEDS: Final = frozenset(
     {"saga.cancelled", "saga.retried", "saga.paused", "saga.resumed", "step.skipped"}
 )
-_TAKEN: Final = frozenset({"done", "unknown", "skipped", "running"})
+_CERTAIN: Final = frozenset({RecordState.DONE, RecordState.SKIPPED})
+_TAKEN: Final = _CERTAIN | {RecordState.UNKNOWN, RecordState.RUNNING}
 
 
 def explain(app: Celery, saga_id: str) -> Explanation:
@@ -38,7 +38,7 @@ def explain(app: Celery, saga_id: str) -> Explanation:
     """
     log = log_of(app)
     view = View(app, log.examine_saga(saga_id))
-    running = next(iter(view.with_state("running")), None)
+    running = next(iter(view.with_state(RecordState.RUNNING)), None)
     path = running or next(iter(view.standing.remaining), None)
     record = view.record(path) if path else None
     claim = claim_of(view, log, running) if running else None
@@ -47,23 +47,23 @@ def explain(app: Celery, saga_id: str) -> Explanation:
     situation = _situation(view, claim, wait, circuit)
     is_queued = situation is Situation.QUEUED
     message = message_of(view, log, path) if path and is_queued else None
-    failures = tuple(view.record(each) for each in view.with_state("stuck"))
+    failures = tuple(view.record(each) for each in view.with_state(RecordState.STUCK))
     actions = tuple(_actions(view))
     pause, cancel = _pause(view, actions), _cancel(view)
     looked_at = view.standing.looked_at
     return Explanation(
         id=saga_id,
         saga=view.itinerary.saga,
-        status=view.standing.entry.status,
+        status=view.entry.status,
         situation=situation,
         now=view.now,
         since=view.standing.history[-1].at,
         events=len(view.standing.history),
-        created_at=view.moment("created") or view.now,
-        ended_at=view.moment("ended"),
-        deadline_at=view.moment("deadline") if view.is_forward else None,
-        outcome=view.fields.get("outcome"),
-        reason=view.fields.get("reason"),
+        created_at=view.entry.created_at,
+        ended_at=view.entry.ended_at,
+        deadline_at=view.entry.deadline_at if view.entry.is_forward else None,
+        outcome=view.entry.outcome,
+        reason=view.entry.reason,
         record=record,
         remaining=tuple(view.standing.remaining),
         claim=claim,
@@ -85,14 +85,14 @@ def explain(app: Celery, saga_id: str) -> Explanation:
 def _situation(
     view: View, claim: Claim | None, wait: Wait | None, circuit: Circuit | None
 ) -> Situation:
-    status = view.standing.entry.status
+    status = view.entry.status
     if status in ENDED:
         return Situation.ENDED
     if status is SagaStatus.STUCK:
         return Situation.STUCK
     if claim:
         return Situation.LOST if claim.lost else Situation.RUNNING
-    if "paused" in view.fields:
+    if view.entry.paused_at is not None:
         return Situation.PAUSED
     if wait:
         return Situation.DEFERRED if circuit else Situation.RETRYING
@@ -107,28 +107,30 @@ def _actions(view: View) -> Iterator[OperatorAction]:
 
 
 def _pause(view: View, actions: Sequence[OperatorAction]) -> OperatorAction | None:
-    if "paused" not in view.fields or view.standing.entry.status in ENDED:
+    if view.entry.paused_at is None or view.entry.status in ENDED:
         return None
     return next((action for action in reversed(actions) if action.name == "saga.paused"), None)
 
 
 def _turn(view: View) -> CompensationStart | None:
-    if view.is_forward:
+    if view.entry.is_forward:
         return None
     turns = [event.at for event in view.standing.history if event.name == "saga.compensating"]
     return CompensationStart(
         at=turns[-1],
-        outcome=view.fields["outcome"],
-        error=error_text(view.fields.get("error")),
+        outcome=view.entry.outcome or "",
+        error=view.entry.error,
     )
 
 
 def _cancel(view: View) -> CancelEffect:
-    if not view.is_forward or view.standing.entry.status in ENDED:
+    if not view.entry.is_forward or view.entry.status in ENDED:
         return CancelEffect(is_possible=False)
     records = view.itinerary.records
     taken = [
-        path for path, plan in records.items() if not plan.undoes and view.state(path) in _TAKEN
+        path
+        for path, plan in records.items()
+        if not plan.undoes and view.records[path].state in _TAKEN
     ]
     return CancelEffect(
         is_possible=True,
@@ -143,7 +145,7 @@ def _undo(view: View, path: str) -> Undo:
         path=path,
         task=plan.call.task,
         undoes=plan.undoes_path,
-        is_certain=view.state(plan.undoes_path) in ("done", "skipped"),
+        is_certain=view.records[plan.undoes_path].state in _CERTAIN,
     )
 
 

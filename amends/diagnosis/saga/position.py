@@ -20,23 +20,22 @@ _CIRCUIT: Final = re.compile(r"CircuitOpenError: circuit '([^']+)' is ")
 
 def claim_of(view: View, log: SagaLog, path: str) -> Claim:
     """Tell who is at a record that runs."""
-    owner = view.field(path, "o") or ""
-    boot, _, rest = owner.partition(":")
+    held = view.records[path].claim
+    assert held is not None  # noqa: S101 - it runs
+    boot, _, rest = held.owner.partition(":")
     pid, _, message = rest.partition(":")
-    since = int(view.field(path, "c") or 0) / 1000
-    given_up_at = int(view.field(path, "l") or 0) / 1000
-    limit = since + view.plan(path).call.start_to_close_timeout
+    limit = held.claimed_at + view.plan(path).call.start_to_close_timeout
     running = Running(
         itinerary=view.itinerary,
         path=path,
         token="",
-        owner=owner,
+        owner=held.owner,
         attempts=0,
         deaths=0,
-        claimed_at=since,
-        age=view.now - since,
+        claimed_at=held.claimed_at,
+        age=view.now - held.claimed_at,
         limit_left=limit - view.now,
-        time_left=given_up_at - view.now,
+        time_left=held.given_up_at - view.now,
     )
     heartbeat = log.workers.read_heartbeat(boot) if boot else None
     lost = judged(running, heartbeat) if boot else None
@@ -44,10 +43,10 @@ def claim_of(view: View, log: SagaLog, path: str) -> Claim:
         worker=heartbeat.node if heartbeat else "",
         pid=pid,
         message=message,
-        since=since,
+        since=held.claimed_at,
         soft_limit_at=limit,
         hard_limit_at=limit + view.settings.hard_limit_after,
-        given_up_at=given_up_at,
+        given_up_at=held.given_up_at,
         heartbeat_age=heartbeat.age if heartbeat else None,
         lost="death" if lost == "death" else "nothing" if lost else None,
     )
@@ -55,7 +54,7 @@ def claim_of(view: View, log: SagaLog, path: str) -> Claim:
 
 def wait_of(view: View, path: str) -> Wait | None:
     """Tell until when a record waits for its next attempt, if it does."""
-    until = int(view.field(path, "w") or 0) / 1000
+    until = view.records[path].waits_until or 0.0
     is_unsent = view.is_unsent and not view.is_unregistered
     if until <= view.now and not (until and is_unsent):
         return None
@@ -87,7 +86,7 @@ def message_of(view: View, log: SagaLog, path: str) -> Message:
         length = queue_length(view.app, queue) if queue else None
     except OperationalError as error:
         away = str(error)
-    sent_at, times = view.moment("sent") or view.now, int(view.fields["dispatches"])
+    sent_at, times = view.entry.sent_at or view.now, view.entry.dispatches
     patience = lost_after(times, length, log.maintenance.count_live)
     return Message(
         queue=queue,

@@ -86,7 +86,7 @@ class SagaSummaries:
         self._store = store
 
     def summarize_sagas(self, saga_ids: Sequence[str]) -> list[SagaSummary | None]:
-        """SagaSummary each of these sagas, in one round trip; None where there is none."""
+        """Summarize each of these sagas, in one round trip; None where there is none."""
         if not saga_ids:
             return []
         calls = [(self._store.keys_of(saga_id), [saga_id]) for saga_id in saga_ids]

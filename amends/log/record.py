@@ -1,0 +1,117 @@
+"""A record of a saga, read from the fields of the saga's hash: the only place that knows them by their letters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from amends.definition.serialization import error_text
+from amends.definition.states import RecordState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """What a record has used, or had used when an operator last renewed its budget."""
+
+    attempts: int = 0
+    deaths: int = 0
+    unregistered: int = 0
+
+    def since(self, renewed: Self) -> "Budget":
+        """Return what was used since that renewal."""
+        return Budget(
+            attempts=self.attempts - renewed.attempts,
+            deaths=self.deaths - renewed.deaths,
+            unregistered=self.unregistered - renewed.unregistered,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldClaim:
+    """The claim of a record that runs; times are seconds since 1970 by the log's clock."""
+
+    token: str
+    owner: str
+    claimed_at: float
+    given_up_at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A record as the log has it; times are seconds since 1970 by the log's clock."""
+
+    state: RecordState
+    was_touched: bool  #: False until it is claimed, or the switch makes it pending.
+    used: Budget  #: Attempts, deaths of owners and unregistered messages since the start.
+    renewed: Budget  #: `used` when an operator last renewed the budget.
+    tries: int  #: Claims that ended unfinished.
+    is_unknown: bool  #: Whether an attempt ended whose effect is unknown.
+    waits_until: float | None  #: When it may run again, None unless it waits for that.
+    output: str | None  #: JSON.
+    error: str | None  #: Type and message of its last error.
+    claim: HeldClaim | None  #: None unless it runs.
+
+    @property
+    def attempts(self) -> int:
+        """Attempts spent since the start."""
+        return self.used.attempts
+
+    @classmethod
+    def read(cls, fields: Mapping[str, str], code: str) -> Self:
+        """Read a record of a saga.
+
+        fields: the saga's hash, as `open_fields` returns it.
+        code: the record's name in there, see `Itinerary.code_of`.
+        """
+
+        def field(letter: str) -> str | None:
+            return fields.get(f"{code}.{letter}")
+
+        state = field("s")
+        renewed = [int(each) for each in (field("b") or "0,0,0").split(",")]
+        return cls(
+            state=RecordState(state or "pending"),
+            was_touched=state is not None,
+            used=Budget(
+                attempts=int(field("a") or 0),
+                deaths=int(field("p") or 0),
+                unregistered=int(field("k") or 0),
+            ),
+            renewed=Budget(attempts=renewed[0], deaths=renewed[1], unregistered=renewed[2]),
+            tries=int(field("r") or 0),
+            is_unknown=field("u") is not None,
+            waits_until=_seconds(field("w")),
+            output=field("x"),
+            error=error_text(field("e")),
+            claim=_claim(field("t"), field("o"), field("c"), field("l")),
+        )
+
+
+def _claim(
+    token: str | None, owner: str | None, claimed_at: str | None, given_up_at: str | None
+) -> HeldClaim | None:
+    at, until = _seconds(claimed_at), _seconds(given_up_at)
+    if at is None or until is None:
+        return None
+    return HeldClaim(token=token or "", owner=owner or "", claimed_at=at, given_up_at=until)
+
+
+def _seconds(ms: str | None) -> float | None:
+    return None if ms is None else int(ms) / 1000
+
+
+def open_fields(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return a saga's fields without empty ones, and with what its records share as fields of each.
+
+    The field ``states`` becomes ``<record>.s`` for each record that was touched. The field ``claim`` becomes ``.t`` (token),
+    ``.o`` (owner), ``.c`` (when it was claimed) and ``.l`` (when it is given up) of the record that runs.
+    The rest of the schema is in ``lua/saga.lua``.
+    """
+    opened = {name: value for name, value in fields.items() if value}
+    states = opened.pop("states", "")
+    for code, state in (each.split("=") for each in states.split(",") if each):
+        opened[f"{code}.s"] = state
+    if claim := opened.pop("claim", ""):
+        code, _, claimed_at, given_up_at, token, owner = claim.split("|", 5)
+        of = {"t": token, "o": owner, "c": claimed_at, "l": given_up_at}
+        opened |= {f"{code}.{name}": value for name, value in of.items()}
+    return opened
