@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from redis import Redis
 
 from amends import Refused, RetryPolicy, Saga, Step, activity
-from local.redis import running
+from demo.redis import running
 
 ENGINE = Path(importlib.util.find_spec("amends").origin).parent
 TIMERS = {"worker/task_events.py"}
