@@ -19,7 +19,7 @@ from amends.dispatch.fast_path.delivery import deliveries
 from amends.dispatch.routing import queue_of
 from amends.log.claim import Claim, Run
 from amends.log.delivery import Delivery
-from amends.log.owner import claimer
+from amends.log.owner import Owner
 from amends.log.remaining import Publish
 from amends.log.saga_log import SagaLog
 from amends.telemetry.flower_steps import StepRow
@@ -157,7 +157,7 @@ class Steps:
     def _claim(self, itinerary: Itinerary, link: Link) -> Claim | None:
         if not self._may_go_on(itinerary, link):
             return None
-        owner = claimer(self._request.id or "")
+        owner = Owner.here(self._request.id or "").format()
         return Claim(token=secrets.token_hex(8), owner=owner, retries=link.retries)
 
     def _may_go_on(self, itinerary: Itinerary, link: Link) -> bool:

@@ -35,7 +35,7 @@ from amends.dispatch.messages import (
 from amends.dispatch.publisher import is_prepared, publish_chains
 from amends.errors import CircuitOpenError, LogUnavailable, Refused
 from amends.log.claim import Done, Run, Stop
-from amends.log.owner import claimer
+from amends.log.owner import Owner
 from amends.log.saga_log import SagaLog, log_of
 from amends.telemetry.flower import in_one_message
 
@@ -119,7 +119,7 @@ class ActivityTask(CeleryTask):
                 saga_id,
                 path,
                 token=token,
-                owner=claimer(self.request.id or ""),
+                owner=Owner.here(self.request.id or "").format(),
                 retries=self.request.retries or 0,
                 brought=self._brought(),
             )

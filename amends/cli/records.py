@@ -45,7 +45,7 @@ def record_of(standing: Standing, path: str) -> Record:
         claimed=now - held.claimed_at if held else None,
         time_left=held.given_up_at - now if held else None,
         wait=max(0.0, wait - now) if record.state is RecordState.PENDING and wait else None,
-        owner=held.owner if held else None,
+        owner=(held.owner.format() if held.owner else "") if held else None,
         output=record.output,
         was_touched=record.was_touched,
         is_ahead=path in standing.remaining,

@@ -6,6 +6,7 @@ from typing import Final
 
 from amends.log.claim import Cost
 from amends.log.heartbeats import Heartbeat
+from amends.log.owner import Owner
 from amends.log.remaining import Running
 
 _LONG: Final = 1_000  # messages
@@ -50,18 +51,18 @@ def lost_owner(running: Running, heartbeat_of: Callable[[str], Heartbeat | None]
     the process. It lives and has abandoned the claim when it no longer has the message: the answer to the claim, or the
     result, could not be written. What runs without a worker has no owner, and only its time ends it.
     """
-    worker = running.owner.partition(":")[0]
-    return judged(running, heartbeat_of(worker)) if worker else None
+    owner = running.owner
+    return judged(running, owner, heartbeat_of(owner.worker)) if owner else None
 
 
-def judged(running: Running, heartbeat: Heartbeat | None) -> Cost | None:
+def judged(running: Running, owner: Owner, heartbeat: Heartbeat | None) -> Cost | None:
     """Tell the same by what the owner's worker said last."""
-    pid, _, message = running.owner.partition(":")[2].partition(":")
     if heartbeat is None or heartbeat.age > DEAD_AFTER:
         return "death" if running.age > DEAD_AFTER else None
     if heartbeat.at <= running.claimed_at:
         return None
-    if pid not in heartbeat.pids:
+    if owner.pid not in heartbeat.pids:
         return "death"
-    is_abandoned = message and heartbeat.messages is not None and message not in heartbeat.messages
+    messages = heartbeat.messages
+    is_abandoned = owner.message and messages is not None and owner.message not in messages
     return "nothing" if is_abandoned else None

@@ -6,6 +6,7 @@ from typing import Self
 
 from amends.definition.serialization import error_text
 from amends.definition.states import RecordState
+from amends.log.owner import Owner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class HeldClaim:
     """The claim of a record that runs; times are seconds since 1970 by the log's clock."""
 
     token: str
-    owner: str
+    owner: Owner | None  #: None for what runs without a worker.
     claimed_at: float
     given_up_at: float
 
@@ -92,7 +93,9 @@ def _claim(
     at, until = _seconds(claimed_at), _seconds(given_up_at)
     if at is None or until is None:
         return None
-    return HeldClaim(token=token or "", owner=owner or "", claimed_at=at, given_up_at=until)
+    return HeldClaim(
+        token=token or "", owner=Owner.parse(owner or ""), claimed_at=at, given_up_at=until
+    )
 
 
 def _seconds(ms: str | None) -> float | None:

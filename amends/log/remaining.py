@@ -6,6 +6,7 @@ from typing import Any, Final, Self
 
 from amends.definition.itinerary import Itinerary
 from amends.log.itinerary_cache import Definitions
+from amends.log.owner import Owner
 
 LOOK_AGAIN: Final = 10
 """Seconds between two looks at what runs."""
@@ -46,7 +47,7 @@ class Running:
     itinerary: Itinerary
     path: str
     token: str
-    owner: str
+    owner: Owner | None  #: None for what runs without a worker.
     attempts: int
     deaths: int
     claimed_at: float
@@ -63,7 +64,7 @@ class Running:
             itinerary=itinerary,
             path=path,
             token=token,
-            owner=owner,
+            owner=Owner.parse(owner),
             attempts=attempts,
             deaths=deaths,
             claimed_at=claimed_at / 1000,

@@ -125,16 +125,17 @@ class Sweep:
         """
         lost = lost_owner(running, self._heartbeat_of) if self._may_judge() else None
         call = running.itinerary.records[running.path].call
+        owner = running.owner.format() if running.owner else ""
         again, wait = True, 0.0
         if running.time_left <= 0 or (lost and running.limit_left <= 0):
             error: Exception = TimeoutError(f"no answer after {call.start_to_close_timeout:g} s")
             again = call.retry.allows(error, running.attempts + 1)
             wait, lost = call.retry.wait(running.attempts + 1), "attempt"
         elif lost == "death":
-            error = WorkerLostError(f"the process {running.owner} that ran it died")
+            error = WorkerLostError(f"the process {owner} that ran it died")
             again = running.deaths + 1 < self._settings.poison_after
         elif lost == "nothing":
-            error = LogUnavailable(f"{running.owner} went on without the saga log's answer")
+            error = LogUnavailable(f"{owner} went on without the saga log's answer")
         else:
             return False
         return self._take_over(saga_id, running, error, wait=wait if again else None, cost=lost)
@@ -149,7 +150,7 @@ class Sweep:
         log, path, token = self._log, running.path, secrets.token_hex(8)
         # No message has so few retries: only the taking over of that very claim can be the answer.
         claim = log.claim_step(
-            saga_id, path, token=token, owner=running.owner, retries=-1, brought=running.token
+            saga_id, path, token=token, owner="", retries=-1, brought=running.token
         )
         if not isinstance(claim, Run):
             return False

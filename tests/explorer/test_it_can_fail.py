@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from plots import PLOTS
@@ -12,7 +13,7 @@ from amends.activities import inline
 from amends.activities.attempt import Attempt
 from amends.activities.task import ActivityTask
 from amends.backend.scripts import DIGESTS, SCRIPTS
-from amends.log.owner import claimer
+from amends.log.owner import Owner
 from amends.log.saga_log import SagaLog
 
 PLOT = {plot.name: plot for plot in PLOTS}
@@ -216,12 +217,15 @@ def test_without_one_token_for_all_tries_to_finish_the_next_step_has_no_owner(
 
 @pytest.mark.parametrize(
     ("owner", "kind"),
-    [(lambda _: "", "killed"), (lambda _: claimer(""), "cut off")],
+    [
+        (lambda _: Owner(worker="", pid="", message=""), "killed"),
+        (lambda _: Owner.here(""), "cut off"),
+    ],
     ids=["process", "message"],
 )
 def test_without_the_owner_of_a_claim_by_a_finish_only_its_time_ends_it(
     explorer, told, monkeypatch, owner, kind
 ):
     story = told("forward, inline", kind)
-    monkeypatch.setattr(inline, "claimer", owner)
+    monkeypatch.setattr(inline, "Owner", SimpleNamespace(here=owner))
     assert_found(explorer, story, "had lost its owner until its time was over")

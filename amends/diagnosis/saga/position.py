@@ -22,14 +22,13 @@ def claim_of(view: View, log: SagaLog, path: str) -> Claim:
     """Tell who is at a record that runs."""
     held = view.records[path].claim
     assert held is not None  # noqa: S101 - it runs
-    boot, _, rest = held.owner.partition(":")
-    pid, _, message = rest.partition(":")
+    owner = held.owner
     limit = held.claimed_at + view.plan(path).call.start_to_close_timeout
     running = Running(
         itinerary=view.itinerary,
         path=path,
         token="",
-        owner=held.owner,
+        owner=owner,
         attempts=0,
         deaths=0,
         claimed_at=held.claimed_at,
@@ -37,12 +36,12 @@ def claim_of(view: View, log: SagaLog, path: str) -> Claim:
         limit_left=limit - view.now,
         time_left=held.given_up_at - view.now,
     )
-    heartbeat = log.workers.read_heartbeat(boot) if boot else None
-    lost = judged(running, heartbeat) if boot else None
+    heartbeat = log.workers.read_heartbeat(owner.worker) if owner else None
+    lost = judged(running, owner, heartbeat) if owner else None
     return Claim(
         worker=heartbeat.node if heartbeat else "",
-        pid=pid,
-        message=message,
+        pid=owner.pid if owner else "",
+        message=owner.message if owner else "",
         since=held.claimed_at,
         soft_limit_at=limit,
         hard_limit_at=limit + view.settings.hard_limit_after,

@@ -47,7 +47,7 @@ def test_live_ones_run_wait_for_messages_or_wait_for_attempts(log):
 def test_what_runs_is_held_by_this_process(log):
     Crowd(log, "live").grow(SIZE)
     found = log.dispatch_saga("other-live-0", longest_wait=300.0)
-    assert found.owner.split(":")[:2] == [worker_name(), str(os.getpid())]
+    assert (found.owner.worker, found.owner.pid) == (worker_name(), str(os.getpid()))
 
 
 def test_a_copy_goes_on_as_its_original_would(log):

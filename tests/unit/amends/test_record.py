@@ -5,6 +5,7 @@ from pathlib import Path
 
 import amends
 from amends.definition.states import RecordState
+from amends.log.owner import Owner
 from amends.log.record import Budget, HeldClaim, Record, open_fields
 
 LETTERS = re.compile(r"""["'](?:[starupkbwxenocl])["']|\}\.[a-z]["']""")
@@ -37,7 +38,12 @@ def test_a_record_that_runs_has_its_claim_and_counts():
         waits_until=None,
         output=None,
         error="OSError: gone",
-        claim=HeldClaim(token="token", owner="worker:7:m|1", claimed_at=1.0, given_up_at=2.5),
+        claim=HeldClaim(
+            token="token",
+            owner=Owner(worker="worker", pid="7", message="m|1"),
+            claimed_at=1.0,
+            given_up_at=2.5,
+        ),
     )
     assert record.used.since(record.renewed) == Budget(attempts=3, deaths=1, unregistered=1)
 
