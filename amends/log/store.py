@@ -1,16 +1,10 @@
-"""Redis as the saga log needs it: keys in shards, scripts by name, and one error when it is away.
-
-All keys of a saga share a hash tag, ``{<shard>}``, with the sets of its shard, so that each
-transition is one script on one slot.
-"""
+"""Redis as the saga log needs it: scripts by name, and one error when it is away."""
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
 from itertools import chain
 from typing import Any, Final
-from zlib import crc32
 
 import redis
 from redis import exceptions
@@ -19,6 +13,7 @@ from amends.backend.connection import is_traced, kept_connections_of
 from amends.backend.scripts import DIGESTS, SCRIPTS, TRANSITIONS
 from amends.definition.states import SagaStatus
 from amends.errors import ConfigurationError, LogUnavailable
+from amends.log.keys import Keys
 
 _AWAY: Final = (
     exceptions.ConnectionError,
@@ -35,40 +30,15 @@ Tell = Callable[[str, list[Any], list[str]], None]
 """What is told of each transition that wrote to a history: the saga's id, what ``transition.lua`` says of it, its events as JSON."""
 
 
-class Store:
+class Store(Keys):
     """A Redis whose keys are in `shards` parts. Its methods raise `LogUnavailable` when it is away."""
 
     def __init__(self, client: redis.Redis, *, shards: int, tell: Tell | None = None) -> None:
         self.client: Any = client  # redis-py leaves open whether replies are str
-        self.shards = shards
+        super().__init__(shards)
         self._tell = tell
         self._loaded = False
-        self._shared = cache(self._shared_keys)
         self._connections = kept_connections_of(client)
-
-    def shard_of(self, saga_id: str) -> int:
-        """Tell which shard a saga is in."""
-        return crc32(saga_id.encode()) % self.shards
-
-    def due_key(self, shard: int) -> str:
-        """Name the set of the due sagas of a shard."""
-        return f"{_tag(shard)}due"
-
-    def index_key(self, shard: int, status: SagaStatus) -> str:
-        """Name the set of the sagas of a shard that are in a status, scored by when they came to it."""
-        return f"{_tag(shard)}index:{status}"
-
-    def keys_of(self, saga_id: str) -> list[str]:
-        """Name the keys of a saga, in the order that ``lua/saga.lua`` gives."""
-        tag, shared = self._shared(self.shard_of(saga_id))
-        return [f"{tag}saga:{saga_id}", f"{tag}history:{saga_id}", *shared]
-
-    def _shared_keys(self, shard: int) -> tuple[str, Sequence[str]]:
-        """Name what all keys of a shard begin with, and those that its sagas share."""
-        tag = _tag(shard)
-        indexes = [self.index_key(shard, status) for status in SagaStatus]
-        keys = [self.due_key(shard), f"{tag}definitions", *indexes, _counters_key(shard)]
-        return tag, keys
 
     def call(self, name: str, saga_id: str, *arguments: Any) -> Any:
         """Run a script on a saga."""
@@ -99,10 +69,9 @@ class Store:
         calls = []
         for shard, places in parts:
             own = [sagas[k] for k in places]
-            tag, keys = self._shared(shard)
-            each = [f"{tag}{kind}:{saga_id}" for saga_id, *_ in own for kind in ("saga", "history")]
+            keys = chain.from_iterable(self.own_keys(shard, saga_id) for saga_id, *_ in own)
             arguments = [len(own), len(own[0]), *chain.from_iterable(own), *shared(shard)]
-            calls.append(([*each, *keys], arguments))
+            calls.append(([*keys, *self.shared_keys(shard)], arguments))
         answers: list[Any] = [None] * len(sagas)
         for (_, places), told in zip(parts, map(_told, self._run(name, calls)), strict=True):
             each_told = [told] * len(places) if isinstance(told, Exception) else told
@@ -173,7 +142,7 @@ class Store:
         with _reaching:
             pipeline = self.client.pipeline(transaction=False)
             for shard in range(self.shards):
-                pipeline.hgetall(_counters_key(shard))
+                pipeline.hgetall(self.counters_key(shard))
             total: Counter[tuple[str, ...]] = Counter()
             for counts in pipeline.execute():
                 for name, value in counts.items():
@@ -234,14 +203,6 @@ class Store:
             return self._connections.ask("EVALSHA", DIGESTS[name], len(keys), *keys, *arguments)
         except exceptions.ResponseError as error:  # as in a pipeline, the script's own
             return error
-
-
-def _tag(shard: int) -> str:
-    return f"amends:{{{shard}}}:"
-
-
-def _counters_key(shard: int) -> str:
-    return f"{_tag(shard)}counters"
 
 
 def _sound(answers: list[Any]) -> list[Any]:

@@ -1,0 +1,54 @@
+"""Names of the log's keys.
+
+A saga's keys share a hash tag, ``{<shard>}``, with the sets of its shard: each transition is one script on one slot.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from zlib import crc32
+
+from amends.definition.states import SagaStatus
+
+
+class Keys:
+    """The keys of a log in so many shards."""
+
+    def __init__(self, shards: int) -> None:
+        self.shards = shards
+        self.shared_keys = cache(self._shared_keys)
+
+    def shard_of(self, saga_id: str) -> int:
+        """Return the number of a saga's shard."""
+        return crc32(saga_id.encode()) % self.shards
+
+    def due_key(self, shard: int) -> str:
+        """Return the key of a shard's due sagas, a sorted set."""
+        return f"{_prefix(shard)}due"
+
+    def index_key(self, shard: int, status: SagaStatus) -> str:
+        """Return the key of a shard's sagas in a status, a sorted set scored by when they came to it."""
+        return f"{_prefix(shard)}index:{status}"
+
+    def counters_key(self, shard: int) -> str:
+        """Return the key of a shard's counters, a hash."""
+        return f"{_prefix(shard)}counters"
+
+    def keys_of(self, saga_id: str) -> list[str]:
+        """Return the KEYS of a saga's scripts, in the order of ``lua/saga.lua``."""
+        shard = self.shard_of(saga_id)
+        return [*self.own_keys(shard, saga_id), *self.shared_keys(shard)]
+
+    def own_keys(self, shard: int, saga_id: str) -> tuple[str, str]:
+        """Return the keys that a saga has for itself: its hash and its history."""
+        prefix = _prefix(shard)
+        return f"{prefix}saga:{saga_id}", f"{prefix}history:{saga_id}"
+
+    def _shared_keys(self, shard: int) -> Sequence[str]:
+        """Return the keys that the sagas of a shard share."""
+        indexes = [self.index_key(shard, status) for status in SagaStatus]
+        definitions = f"{_prefix(shard)}definitions"
+        return [self.due_key(shard), definitions, *indexes, self.counters_key(shard)]
+
+
+def _prefix(shard: int) -> str:
+    return f"amends:{{{shard}}}:"
