@@ -6,15 +6,14 @@ import sys
 import threading
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
-from conftest import OrderSystem, use
 
 import tasks
 from amends import LogUnavailable
 from amends.log.saga_log import log_of
 from demo import rabbitmq
+from tests.acceptance.conftest import OrderSystem, use
 from tests.chaos import system as chaos
 
 ENDED = {"completed", "compensated"}
@@ -95,12 +94,11 @@ def parts(request, tmp_path_factory):
             rabbitmq.find_server()
         except rabbitmq.RabbitMQMissing as missing:
             pytest.skip(str(missing))
-    here = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     with chaos.running(
         tmp_path_factory.mktemp("parts"),
         broker=request.param,
-        application="hasty",
-        environment={"PYTHONPATH": here},
+        application="tests.acceptance.hasty",
+        environment={"PYTHONPATH": os.pathsep.join(sys.path)},
     ) as parts:
         yield Parts(parts)
 

@@ -6,7 +6,6 @@ import signal
 import sys
 import time
 import uuid
-from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -16,7 +15,6 @@ from amends.log.saga_log import log_of
 from demo.supervision import owned
 from tests.chaos.program import Program
 
-HERE = Path(__file__).parent
 # Two looks of a sweep at a claim, 10 s each: at the second the worker has not beaten for longer than it may.
 LONG = 2 * DEAD_AFTER + 3.0
 
@@ -25,7 +23,16 @@ class Worker(Program):
     """A worker of the small app."""
 
     def __init__(self, name, *, owner, pool, settings, queue, concurrency):
-        command = [sys.executable, "-m", "celery", "-A", "yard", "worker", "--loglevel", "INFO"]
+        command = [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "tests.acceptance.yard",
+            "worker",
+            "--loglevel",
+            "INFO",
+        ]
         command += ["--hostname", f"{name}@%h", "--pool", pool, "--queues", queue]
         command += ["--concurrency", str(concurrency)]
         super().__init__(name, command, owner=owner, environment=settings)
@@ -46,7 +53,7 @@ class Yard:
         self._settings = settings
         self._workers = []
         self.queue = settings["QUEUE"]
-        import yard  # noqa: PLC0415 - it reads its settings when it is imported
+        from tests.acceptance import yard  # noqa: PLC0415 - it reads its settings when it is imported
 
         self._yard = yard
         yard.app.conf.update(
@@ -118,7 +125,7 @@ def yard(broker_url, redis_url, tmp_path, monkeypatch):
         "AMENDS_BACKEND": f"{redis_url}/8",
         # Nothing of the test before, whose workers were killed.
         "QUEUE": uuid.uuid4().hex,
-        "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path]),
+        "PYTHONPATH": os.pathsep.join(sys.path),
     }
     with Redis.from_url(settings["AMENDS_BACKEND"]) as client:
         client.flushdb()

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from explored_saga import SAGA_ID
-from receiver import Receiver
-
 from amends import Handle, NotDone, Refused
+from tests.explorer.explored_saga import SAGA_ID
+from tests.explorer.receiver import Receiver
 
 DEADLINE: Final = 40.0
 """Seconds; shorter than what an attempt has."""

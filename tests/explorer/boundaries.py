@@ -16,10 +16,10 @@ import pytest
 from kombu.exceptions import OperationalError
 from kombu.message import Message
 from kombu.messaging import Producer
-from receiver import Receiver
 
 from amends.errors import LogUnavailable
 from amends.log.store import Store
+from tests.explorer.receiver import Receiver
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from apps import explored_app
 from celery import Celery
-from exploration import Explorer
+
+from tests.explorer.apps import explored_app
+from tests.explorer.exploration import Explorer
 
 
 @pytest.fixture(scope="session")

@@ -6,19 +6,19 @@ from itertools import takewhile
 from typing import Any
 
 import redis
-from boundaries import watched
 from celery import Celery
-from explored_saga import enter
-from judgement import wrongs_of
-from moments import Diary, Moment
-from plots import PLOTS, Plot
-from processes import worlds_of_their_own
-from strikes import Kind, Point, Strike
-from worker import Broker
-from world import World
 
 from amends.backend.settings import settings_of
 from amends.log.saga_log import log_of
+from tests.explorer.boundaries import watched
+from tests.explorer.explored_saga import enter
+from tests.explorer.judgement import wrongs_of
+from tests.explorer.moments import Diary, Moment
+from tests.explorer.plots import PLOTS, Plot
+from tests.explorer.processes import worlds_of_their_own
+from tests.explorer.strikes import Kind, Point, Strike
+from tests.explorer.worker import Broker
+from tests.explorer.world import World
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from explored_saga import SAGA_ID, STEPS
-from moments import Moment
-from plots import Plot
-from receiver import Ledger
+from tests.explorer.explored_saga import SAGA_ID, STEPS
+from tests.explorer.moments import Moment
+from tests.explorer.plots import Plot
+from tests.explorer.receiver import Ledger
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from explored_saga import SAGA_ID
-
 from amends.definition.states import SagaStatus
 from amends.log.record import open_fields
 from amends.log.saga_log import SagaLog
 from tests.claims import age_claim
+from tests.explorer.explored_saga import SAGA_ID
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from acts import (
+from amends.definition.itinerary import Dispatch
+from tests.explorer.acts import (
     DEADLINE,
     Act,
     PersonsAct,
@@ -20,8 +21,6 @@ from acts import (
     take_too_long,
     undo_by_hand,
 )
-
-from amends.definition.itinerary import Dispatch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from boundaries import Boundary
-from claims import Claims
-from processes import Process, Strand, current
+from tests.explorer.boundaries import Boundary
+from tests.explorer.claims import Claims
+from tests.explorer.processes import Process, Strand, current
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,12 +19,12 @@ from amends.worker import heartbeat
 heartbeat.INTERVAL, heartbeat.JUDGES_AFTER = 0.2, 1.0
 liveness.DEAD_AFTER = heartbeat.DEAD_AFTER = 2.0
 
-from acts import succeed
-from apps import explored_app
-from boundaries import Boundary, watched
-from explored_saga import SAGA_ID, enter
-from plots import PLOTS
-from receiver import Receiver
+from tests.explorer.acts import succeed
+from tests.explorer.apps import explored_app
+from tests.explorer.boundaries import Boundary, watched
+from tests.explorer.explored_saga import SAGA_ID, enter
+from tests.explorer.plots import PLOTS
+from tests.explorer.receiver import Receiver
 
 
 class Outside(BaseManager):

@@ -6,10 +6,10 @@ EVERY=2 in the environment takes every other point only.
 import os
 
 import pytest
-from plots import PLOTS
-from strikes import KINDS
 
 from amends.backend.scripts import TRANSITIONS
+from tests.explorer.plots import PLOTS
+from tests.explorer.strikes import KINDS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Exception raised outside body")
 SAMPLE = 97

@@ -4,7 +4,10 @@ import re
 from dataclasses import replace
 
 import pytest
-from acts import (
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.explorer.acts import (
     be_cancelled,
     be_paused,
     die_after,
@@ -15,9 +18,7 @@ from acts import (
     refuse,
     succeed,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from plots import PLOTS, Plot
+from tests.explorer.plots import PLOTS, Plot
 
 pytestmark = pytest.mark.xdist_group("explorer")
 PAIRS = [

@@ -9,20 +9,18 @@ import time
 from collections import Counter
 from contextlib import suppress
 from multiprocessing.managers import BaseManager
-from pathlib import Path
 
 import pytest
 import redis
-from apps import explored_app
-from explored_saga import SAGA_ID, Job, saga_of
-from judgement import Evidence, wrongs_of
-from moments import Diary
-from plots import PLOTS
-from receiver import Ledger
 
 from amends.log.saga_log import log_of
+from tests.explorer.apps import explored_app
+from tests.explorer.explored_saga import SAGA_ID, Job, saga_of
+from tests.explorer.judgement import Evidence, wrongs_of
+from tests.explorer.moments import Diary
+from tests.explorer.plots import PLOTS
+from tests.explorer.receiver import Ledger
 
-HERE = Path(__file__).parent
 PLOT = {plot.name: plot for plot in PLOTS}
 
 
@@ -66,11 +64,19 @@ class Theatre:
             "STRIKE_AT": at,
             "STRIKE_MARK": str(self.mark),
         }
-        command = [sys.executable, "-m", "celery", "-A", "struck", "worker", "-c", "1"]
+        command = [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "tests.explorer.struck",
+            "worker",
+            "-c",
+            "1",
+        ]
         self.workers = [
             subprocess.Popen(
                 [*command, "-n", f"{name}@%h", "-Q", "work,undo", "--without-mingle"],
-                cwd=HERE,
                 env={**self._environment, **added},
                 stdout=self._output,
                 stderr=self._output,

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from apps import QUEUES
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import WorkerLostError
 from celery import Celery
@@ -19,7 +18,9 @@ from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from kombu.exceptions import OperationalError
 from kombu.message import Message
-from processes import Killed, Process, current
+
+from tests.explorer.apps import QUEUES
+from tests.explorer.processes import Killed, Process, current
 
 
 class Broker:

@@ -6,19 +6,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from acts import PersonsAct, succeed
 from celery import Celery
-from explored_saga import SAGA_ID, Job, do_b, saga_of
-from judgement import Evidence
 from kombu.exceptions import OperationalError
 from kombu.message import Message
-from moments import Diary
-from plots import Plot
-from processes import Process, Strand, current, outside
 from pydantic import BaseModel
-from receiver import Ledger, Receiver
-from strikes import Strike, Striker
-from worker import Broker, Pool, do_not_know, wait_of, work_on
 
 import amends
 from amends.backend.settings import settings_of
@@ -26,6 +17,15 @@ from amends.log.owner import worker_name
 from amends.log.saga_log import log_of
 from amends.worker.retention import remove_ended
 from amends.worker.sweep import Sweep
+from tests.explorer.acts import PersonsAct, succeed
+from tests.explorer.explored_saga import SAGA_ID, Job, do_b, saga_of
+from tests.explorer.judgement import Evidence
+from tests.explorer.moments import Diary
+from tests.explorer.plots import Plot
+from tests.explorer.processes import Process, Strand, current, outside
+from tests.explorer.receiver import Ledger, Receiver
+from tests.explorer.strikes import Strike, Striker
+from tests.explorer.worker import Broker, Pool, do_not_know, wait_of, work_on
 
 A_WHILE: Final = 11.0
 """Seconds that pass where there is nothing to do: after them, who does not beat is dead."""

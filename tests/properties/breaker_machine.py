@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from breaker_model import MICROSECONDS, BreakerModel, Rules
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from amends.breaker.options import Options
 from amends.breaker.results import Admitted, Failure, Rejected
 from amends.breaker.states import CircuitState
+from tests.properties.breaker_model import MICROSECONDS, BreakerModel, Rules
 
 SECONDS = st.sampled_from([0.001, 1.0, 20.0, 29.999, 30.0, 30.001, 60.0, 100.0, 300.0])
 AGE = st.one_of(st.just(0), st.integers(0, 20))

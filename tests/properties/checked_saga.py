@@ -5,15 +5,15 @@ import uuid
 from typing import Any, Final
 
 import redis
-from claim_table_model import MOST_UNREGISTERED, Model
-from log_view import View, check_moment, check_move, code_of, view
-from outside_world import Attempt, World
-from saga_shapes import SAGA_INPUT, SagaShape
 
 from amends.errors import ActRefused
 from amends.log.claim import Claim, Run
 from amends.log.remaining import Publish, Running, Waiting
 from amends.log.saga_log import SagaLog
+from tests.properties.claim_table_model import MOST_UNREGISTERED, Model
+from tests.properties.log_view import View, check_moment, check_move, code_of, view
+from tests.properties.outside_world import Attempt, World
+from tests.properties.saga_shapes import SAGA_INPUT, SagaShape
 
 _ERROR: Final = '{"message":"it did not work","type":"Problem"}'
 _KINDS: Final = {Publish: "publish", Running: "running", Waiting: "waiting", type(None): "nothing"}

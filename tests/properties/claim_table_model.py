@@ -6,9 +6,8 @@ It was written from the design and not from the Lua, so that where they differ o
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from saga_shapes import SagaShape, StepShape
-
 from amends.log.claim import Claim
+from tests.properties.saga_shapes import SagaShape, StepShape
 
 FINISHED = frozenset({"done", "failed", "unknown", "stuck", "skipped"})
 MAY_HAVE_TAKEN_EFFECT = frozenset({"done", "unknown", "skipped"})

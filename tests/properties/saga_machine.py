@@ -6,17 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import redis
-from checked_saga import CheckedSaga, Report
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from outside_world import Message
-from saga_shapes import SHAPES, SagaShape
-from verdict import check_end
-from workers import LONGEST, Workers, claim_under
 
 from amends.definition.states import SagaStatus
 from amends.log.remaining import Running
 from amends.log.saga_log import SagaLog
+from tests.properties.checked_saga import CheckedSaga, Report
+from tests.properties.outside_world import Message
+from tests.properties.saga_shapes import SHAPES, SagaShape
+from tests.properties.verdict import check_end
+from tests.properties.workers import LONGEST, Workers, claim_under
 
 ANY = 10.0**9
 

@@ -6,16 +6,16 @@ from functools import partial
 
 import fakeredis
 import pytest
-from breaker_machine import BreakerMachine
-from breaker_model import MICROSECONDS
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
-from moved_clock import MovedAccess
 
 from amends.breaker.local_circuit import LocalCircuit
 from amends.breaker.redis_access import RedisAccess
 from amends.breaker.redis_circuit import RedisCircuit
 from amends.testing.clock import Clock, keep_time
+from tests.properties.breaker_machine import BreakerMachine
+from tests.properties.breaker_model import MICROSECONDS
+from tests.properties.moved_clock import MovedAccess
 
 pytestmark = pytest.mark.timeout(600)  # to shrink what fails
 

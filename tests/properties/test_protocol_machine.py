@@ -7,9 +7,9 @@ import pytest
 import redis
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
-from saga_machine import SagaMachine
 
 from amends.log.saga_log import SagaLog
+from tests.properties.saga_machine import SagaMachine
 
 pytestmark = pytest.mark.timeout(600)  # to shrink what fails
 

@@ -1,8 +1,8 @@
 """What a saga that ended, or is stuck, has left in the world."""
 
-from log_view import View, code_of
-from outside_world import World
-from saga_shapes import SagaShape, StepShape
+from tests.properties.log_view import View, code_of
+from tests.properties.outside_world import World
+from tests.properties.saga_shapes import SagaShape, StepShape
 
 
 def check_end(shape: SagaShape, end: View, world: World) -> None:

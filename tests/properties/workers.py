@@ -4,11 +4,10 @@ import json
 from itertools import count
 from typing import Any, Final
 
-from checked_saga import CheckedSaga, Report
-from outside_world import Attempt, Message
-
 from amends.log.claim import Claim, Done, Run
 from amends.log.remaining import Publish, Running
+from tests.properties.checked_saga import CheckedSaga, Report
+from tests.properties.outside_world import Attempt, Message
 
 LONGEST: Final = 300.0
 """Seconds that a message waits at most; a longer wait is left to the log."""

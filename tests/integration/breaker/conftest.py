@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import redis
-from callers import ServerError
 from celery import Celery
-from server import Server
 
 from amends import CircuitBreaker
+from tests.integration.breaker.callers import ServerError
+from tests.integration.breaker.server import Server
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """What a breaker costs Redis: two round trips of plain commands, and no memory while all is well."""
 
 import pytest
-from callers import ServerError, fail
 
 from amends import CircuitOpenError
+from tests.integration.breaker.callers import ServerError, fail
 
 
 def be_rejected(breaker):

@@ -6,11 +6,9 @@ import threading
 import time
 
 import pytest
-from callers import ServerError
 from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
 from redis import Redis
-from server import wait_until
 
 from amends import CircuitBreaker, CircuitOpenError
 from amends.backend.client import impatient_client_of
@@ -18,6 +16,8 @@ from amends.breaker.gate import Gate
 from amends.breaker.permit import Permit
 from amends.breaker.redis_access import Away, RedisAccess
 from amends.testing.clock import Clock
+from tests.integration.breaker.callers import ServerError
+from tests.integration.breaker.server import wait_until
 
 
 class Traffic:

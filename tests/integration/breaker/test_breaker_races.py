@@ -6,9 +6,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from callers import FORK, ServerError, fail, in_processes
 
 from amends import CircuitOpenError
+from tests.integration.breaker.callers import FORK, ServerError, fail, in_processes
 
 CALLERS = 50
 

@@ -5,12 +5,12 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from callers import ServerError, fail, in_processes
 from celery.exceptions import SoftTimeLimitExceeded
 from redis.exceptions import TimeoutError as NoAnswer
-from server import wait_until
 
 from amends.breaker.redis_access import Away
+from tests.integration.breaker.callers import ServerError, fail, in_processes
+from tests.integration.breaker.server import wait_until
 
 
 class SlowLine:

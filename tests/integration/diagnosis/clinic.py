@@ -25,12 +25,12 @@ class Result(BaseModel):
     outcome: str
 
 
-@activity(start_to_close_timeout=10.0)
+@activity(name="clinic.work", start_to_close_timeout=10.0)
 def work(job: Job) -> None:
     """Work."""
 
 
-@activity(start_to_close_timeout=10.0)
+@activity(name="clinic.undo_work", start_to_close_timeout=10.0)
 def undo_work(job: Job, nothing: None) -> None:
     """Take it back."""
 

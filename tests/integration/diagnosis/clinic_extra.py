@@ -1,12 +1,11 @@
 """The clinic as one of its workers knows it, and the others do not yet."""
 
-from clinic import Job, app
-
 from amends import activity
+from tests.integration.diagnosis.clinic import Job, app
 
 __all__ = ["app"]
 
 
-@activity
+@activity(name="clinic_extra.operate")
 def operate(job: Job) -> None:
     """Go where some do not know it."""

@@ -1,11 +1,10 @@
 """What only the process knows that examines the clinic."""
 
-from clinic import Job
-
 from amends import activity
+from tests.integration.diagnosis.clinic import Job
 
 
-@activity
+@activity(name="clinic_new.admit")
 def admit(job: Job) -> None:
     """Go where nobody knows it."""
 

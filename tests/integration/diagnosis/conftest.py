@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from ward import Doctor, Worker, server
 
 from demo.supervision import Owner, owned
+from tests.integration.diagnosis.ward import Doctor, Worker, server
 
 
 @pytest.fixture(scope="package")

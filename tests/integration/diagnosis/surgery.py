@@ -4,10 +4,9 @@ import dataclasses
 import json
 import sys
 
-import clinic
-
 from amends.diagnosis.deployment import worker_inspection as workers
 from amends.diagnosis.deployment.examination import examine
+from tests.integration.diagnosis import clinic
 
 # Workers that beat are waited for in any case.
 workers.FIRST_CALL = float(sys.argv[1])

@@ -5,12 +5,12 @@ import json
 import pytest
 from celery import Celery
 from redis import Redis
-from ward import Doctor, Worker
 
 from amends.backend.client import client_of
 from amends.definition.itinerary import Itinerary
 from amends.diagnosis.deployment import worker_inspection as workers
 from amends.log.saga_log import SagaLog
+from tests.integration.diagnosis.ward import ROOM, Doctor, Worker
 
 # A part of what is said of each.
 AILING = {
@@ -80,7 +80,10 @@ def findings(ailing_crew, ailing_log, ailing_settings):
     """Give what is found: also a worker that beats and does not answer, and a saga whose task was taken away."""
     ailing_log.workers.note_heartbeat("b00b00", [1], node="ghost@nowhere", version="0.0.1")
     ailing_log.starts.start_saga("order-1", itinerary_of("clinic.taken_away"), "{}")
-    doctor = Doctor({**ailing_settings, "imports": ["clinic_extra", "clinic_new"]}, first_call=1.5)
+    doctor = Doctor(
+        {**ailing_settings, "imports": [f"{ROOM}.clinic_extra", f"{ROOM}.clinic_new"]},
+        first_call=1.5,
+    )
     yield doctor.examine()
     doctor.leave()
 

@@ -11,11 +11,11 @@ from celery.contrib.testing.worker import start_worker
 from celery.worker.control import inspect_command
 from redis import Redis
 from redis.exceptions import RedisError
-from ward import Worker, eventually, server
 
 from amends.worker import health_file as health
 from amends.worker import heartbeat
 from demo.supervision import ROOT
+from tests.integration.diagnosis.ward import Worker, eventually, server
 
 
 def documented():

@@ -5,9 +5,9 @@ import signal
 
 import pytest
 from redis import Redis
-from ward import server
 
 from demo.ports import free_port
+from tests.integration.diagnosis.ward import server
 
 RIGHT = {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "always"}
 

@@ -1,8 +1,7 @@
 """A system in which nothing is wrong, and what is said of it."""
 
-from ward import Doctor
-
 from amends.diagnosis.deployment.examination import CODES
+from tests.integration.diagnosis.ward import Doctor
 
 ELSEWHERE = {"broker.consumer_timeout"}  # RabbitMQ's
 

@@ -16,8 +16,8 @@ from demo.supervision import Owner
 from tests.chaos.program import Program
 
 MOST = 2**16 - 10_000  # a cluster's Redis listens on the port that is so much higher, too
-HERE = Path(__file__).parent
-PATHS = os.pathsep.join([str(HERE), *sys.path])
+PATHS = os.pathsep.join(sys.path)
+ROOM = "tests.integration.diagnosis"
 
 Findings = list[dict[str, str]]
 
@@ -27,7 +27,7 @@ class Doctor:
 
     def __init__(self, settings: Mapping[str, Any], *, first_call: float = 0.2) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "surgery.py"), str(first_call)],
+            [sys.executable, "-m", f"{ROOM}.surgery", str(first_call)],
             env={**os.environ, "PYTHONPATH": PATHS, "CLINIC": json.dumps(settings)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -62,7 +62,7 @@ class Worker(Program):
 
     def __init__(self, node: str, *, owner: Owner, application: str = "clinic", **how: Any) -> None:
         settings, environment = how.pop("settings", {}), how.pop("environment", {})
-        command = [sys.executable, "-m", "celery", "-A", application, "worker"]
+        command = [sys.executable, "-m", "celery", "-A", f"{ROOM}.{application}", "worker"]
         command += ["--hostname", f"{node}@%h", "--concurrency", "1", "--loglevel", "INFO"]
         for option, value in how.items():
             command += [f"--{option}", value]

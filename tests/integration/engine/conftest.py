@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from bench import Bench, bench
 from celery import Celery
 from celery.contrib.testing.worker import TestWorkController, start_worker
 
 from amends.log.saga_log import SagaLog, log_of
+from tests.integration.engine.bench import Bench, bench
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,13 @@ import json
 from contextlib import contextmanager
 
 import pytest
-from bench import Job, JobResult, Part
 from celery import Celery, signals
 from celery.events import EventDispatcher
 from kombu import Queue
 
 from amends import Saga, Step, activity
 from amends.log.remaining import Publish
+from tests.integration.engine.bench import Job, JobResult, Part
 
 
 @activity

@@ -4,10 +4,8 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from bench import Job, job_saga
 from celery import Celery
 from pydantic import BaseModel, field_validator
 
@@ -15,6 +13,7 @@ from amends import ConfigurationError, LogUnavailable, Saga, Step, activity
 from amends.definition.itinerary import Itinerary
 from amends.definition.serialization import LARGEST
 from demo.ports import free_port
+from tests.integration.engine.bench import Job, do_a, job_saga
 
 
 class Letter(BaseModel):
@@ -73,7 +72,7 @@ def test_s16_a_larger_output_is_an_unknown_outcome_with_its_size(work, saga_id, 
     )
     monkeypatch.setattr(letter_saga, "itinerary", hurried)
     handle = letter_saga.start(Letter(text="twice" + "x" * 600_000), saga_id=saga_id)
-    assert "the output of test_bad_input.copy has 1,200,0" in handle.wait(timeout=20).error
+    assert f"the output of {copy.name} has 1,200,0" in handle.wait(timeout=20).error
     assert handle.snapshot().steps["copy"].state == "unknown"
 
 
@@ -115,12 +114,18 @@ def test_a_log_that_never_answers_is_said_so_within_five_seconds(app, other_app,
 def test_a_process_without_an_app_is_told_so(tmp_path):
     script = tmp_path / "bare.py"
     script.write_text(
-        "from bench import Job, job_saga\njob_saga.start(Job(job_id='x'), saga_id='x')\n", "utf-8"
+        "import pydantic\n"
+        "import amends\n"
+        "class Job(pydantic.BaseModel): ...\n"
+        "@amends.activity\n"
+        "def work(job: Job) -> None: ...\n"
+        "saga = amends.Saga('job', input=Job, output=Job, steps=[amends.Step(work, compensation=None)])\n"
+        "saga.start(Job(), saga_id='x')\n",
+        "utf-8",
     )
     ended = subprocess.run(
         [sys.executable, str(script)],
         cwd=tmp_path,  # where there is no celeryconfig.py, which Celery's stand-in app would read
-        env={"PYTHONPATH": str(Path(__file__).parent)},
         capture_output=True,
         text=True,
         check=False,
@@ -166,7 +171,7 @@ def test_a_misspelt_setting_stops_the_worker_and_says_which(redis_url, tmp_path,
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"task": "bench.do_a", "id": "garbage"}], ids=["no task", "a task"]
+    "headers", [{}, {"task": do_a.name, "id": "garbage"}], ids=["no task", "a task"]
 )
 def test_a_message_that_cannot_be_decoded_is_dropped_and_the_worker_goes_on(
     work, app, saga_id, headers
@@ -187,7 +192,7 @@ def test_a_message_that_cannot_be_decoded_is_dropped_and_the_worker_goes_on(
 def test_a_message_for_a_step_that_the_saga_does_not_have_changes_nothing(work, app, log, saga_id):
     log.starts.start_saga(saga_id, job_saga.itinerary, '{"job_id":"x"}')
     before = log.read_saga(saga_id).fields
-    message = app.signature("bench.do_a", kwargs={"saga_id": saga_id, "step": "aa"}, immutable=True)
+    message = app.signature(do_a.name, kwargs={"saga_id": saga_id, "step": "aa"}, immutable=True)
     message.apply_async(task_id=f"{saga_id}.1.aa")
     work.wait_until(lambda: work.ended[f"{saga_id}.1.aa"] == 1)
     assert log.read_saga(saga_id).fields == before

@@ -5,15 +5,15 @@ import signal
 import threading
 
 import pytest
-from bench import bench
 from celery import Celery
-from monitoring_ear import hearing
 from redis import Redis
 
 from amends.telemetry.event_publisher import EventPublisher
 from amends.telemetry.flower_rows import RowEvent
 from demo import redis
 from demo.supervision import owned
+from tests.integration.engine.bench import bench
+from tests.integration.engine.monitoring_ear import hearing
 
 
 @pytest.fixture

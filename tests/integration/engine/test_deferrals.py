@@ -7,11 +7,11 @@ from collections import Counter, defaultdict
 from datetime import datetime
 
 import pytest
-from bench import Job, bench
 from celery import signals
 
 from amends import CircuitBreaker, NotDone, RetryPolicy, Saga, Step, activity
 from amends.dispatch.messages import DEFERRALS_HEADER
+from tests.integration.engine.bench import Job, bench
 
 CYCLES = 3
 THRESHOLD = 3

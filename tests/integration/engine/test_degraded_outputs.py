@@ -1,9 +1,9 @@
 """A saga's output says which steps went otherwise than they should, and why."""
 
-from bench import Job, do_b, do_b_otherwise, do_c, undo_b, without_effect
 from pydantic import BaseModel
 
 from amends import NotDone, Refused, Saga, Step
+from tests.integration.engine.bench import Job, do_b, do_b_otherwise, do_c, undo_b, without_effect
 
 
 class Told(BaseModel):

@@ -5,7 +5,6 @@ import threading
 from dataclasses import asdict
 
 import pytest
-from bench import Job, after_effect, bench, do_a, job_saga, undo_a, without_effect
 
 from amends import (
     CircuitBreaker,
@@ -21,6 +20,17 @@ from amends import (
 from amends.diagnosis.saga.explain import explain
 from amends.diagnosis.saga.explanation import Remedy
 from amends.dispatch.messages import task_id
+from tests.integration.engine.bench import (
+    Job,
+    after_effect,
+    bench,
+    do_a,
+    do_b,
+    job_saga,
+    undo_a,
+    undo_b,
+    without_effect,
+)
 
 pytestmark = pytest.mark.usefixtures("swept")
 
@@ -121,8 +131,8 @@ def test_what_a_cancel_would_undo_is_told_in_order_and_what_is_certain_of_it(hel
     cancel = why(handle).cancel
     assert cancel.is_possible
     assert [(each.path, each.task, each.is_certain) for each in cancel.undoes] == [
-        ("b:undo", "bench.undo_b", True),
-        ("a:undo", "bench.undo_a", True),
+        ("b:undo", undo_b.name, True),
+        ("a:undo", undo_a.name, True),
     ]
     assert cancel.keeps == ("c",)
 
@@ -198,7 +208,7 @@ def test_the_way_to_the_fallback_is_told_as_a_void_and_then_the_fallback(held, w
     assert voiding.wait(10)
     found = why(handle)
     assert (found.record.path, found.record.role) == ("b:undo", "void")
-    assert (found.record.task, found.record.undoes) == ("bench.undo_b", "bench.do_b")
+    assert (found.record.task, found.record.undoes) == (undo_b.name, do_b.name)
     assert found.remaining == ("b:undo", "b:fallback", "c")
     assert undone(found) == ["b:undo", "a:undo"]
     held.let_go()
@@ -267,8 +277,8 @@ def test_stuck_is_told_with_each_undo_that_failed_and_what_to_do(stuck, why):
     found = why(stuck)
     assert (found.situation, found.record, found.next_at) == ("stuck", None, None)
     assert [(each.path, each.task, each.attempts, each.error) for each in found.failures] == [
-        ("a:undo", "bench.undo_a", 3, "ValueError: a:undo broke"),
-        ("b:undo", "bench.undo_b", 3, "ValueError: b:undo broke"),
+        ("a:undo", undo_a.name, 3, "ValueError: a:undo broke"),
+        ("b:undo", undo_b.name, 3, "ValueError: b:undo broke"),
     ]
     assert acts(found) == [("retry", None), ("skip", "a"), ("skip", "b")]
     assert not any(remedy.output_fields for remedy in found.remedies)
@@ -307,9 +317,9 @@ def test_a_parked_saga_can_be_tried_again_cancelled_or_its_step_done_by_hand(
     log.starts.start_saga(saga_id, job_saga.itinerary, '{"amount":1,"job_id":"x"}')
     handle = job_saga.get(saga_id)
     log.dispatch_saga(saga_id, longest_wait=300.0)
-    assert log.note_unregistered(saga_id, "a", task="bench.do_a", most=1) == "parked"
+    assert log.note_unregistered(saga_id, "a", task=do_a.name, most=1) == "parked"
     found = why(handle)
-    assert (found.situation, found.reason) == ("stuck", "no worker knows the task bench.do_a")
+    assert (found.situation, found.reason) == ("stuck", f"no worker knows the task {do_a.name}")
     assert (found.failures, found.record.path) == ((), "a")
     assert found.remedies == (
         Remedy(act="retry"),

@@ -4,7 +4,6 @@ import os
 import uuid
 
 import pytest
-from bench import bench, job_saga
 from celery import Celery
 
 from amends.definition.serialization import canonical_json
@@ -14,6 +13,7 @@ from amends.saga.bulk import Operation, Target, Verdict, perform
 from amends.worker.heartbeat import Heartbeat
 from amends.worker.sweep import Sweep
 from demo.ports import free_port
+from tests.integration.engine.bench import bench, do_a, job_saga
 
 pytestmark = pytest.mark.usefixtures("swept")
 
@@ -126,7 +126,7 @@ def test_deaths_are_counted_towards_the_poison(why, log, alone):
 
 def test_a_message_whose_task_no_worker_knows_is_told_to_come_again(why, log, alone):
     log.dispatch_saga(alone.id, longest_wait=300.0)
-    log.note_unregistered(alone.id, "a", task="bench.do_a", most=5)
+    log.note_unregistered(alone.id, "a", task=do_a.name, most=5)
     found = why()
     assert (found.situation, found.record.unregistered) == ("unregistered", 1)
     assert found.next_at == found.looked_at

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from bench import Job, do_a
 from celery import shared_task
 from kombu import Connection
 
 from amends.dispatch.messages import advance_message
 from amends.worker.unacked import InMemoryQoS, hold_in_memory
+from tests.integration.engine.bench import Job, do_a
 
 LINK = {"saga_id": "order-1047", "step": "a"}
 

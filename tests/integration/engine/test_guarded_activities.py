@@ -3,7 +3,6 @@
 import uuid
 
 import pytest
-from bench import Job, Part, after_effect, bench, do_a, do_c, undo_a, without_effect
 from celery.exceptions import SoftTimeLimitExceeded
 
 from amends import (
@@ -18,6 +17,16 @@ from amends import (
 )
 from amends.backend.settings import Settings
 from amends.breaker.permit import Permit
+from tests.integration.engine.bench import (
+    Job,
+    Part,
+    after_effect,
+    bench,
+    do_a,
+    do_c,
+    undo_a,
+    without_effect,
+)
 
 QUICK = RetryPolicy(max_attempts=6, initial_interval=0.01, max_interval=0.01, jitter=0.0)
 CUT = (NotDone, OSError)

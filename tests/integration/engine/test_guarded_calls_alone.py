@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import pytest
-from bench import Job, bench, succeed, without_effect
 from celery import signals
 from celery.exceptions import SoftTimeLimitExceeded
 
 from amends import CircuitBreaker, NotDone, RetryPolicy, activity
+from tests.integration.engine.bench import Job, bench, succeed, without_effect
 
 QUICK = RetryPolicy(max_attempts=6, initial_interval=0.01, max_interval=0.01, jitter=0.0)
 CUT = (NotDone, OSError)

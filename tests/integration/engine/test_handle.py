@@ -3,11 +3,11 @@
 import threading
 
 import pytest
-from bench import Job, JobResult, job_saga, without_effect
 from celery import shared_task
 
 import amends
 from amends import NotDone, Refused, UnknownSaga
+from tests.integration.engine.bench import Job, JobResult, job_saga, without_effect
 
 seen = {}
 

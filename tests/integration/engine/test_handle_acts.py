@@ -3,11 +3,19 @@
 import threading
 
 import pytest
-from bench import Job, Part, after_effect, bench, job_saga, without_effect
 from pydantic import ValidationError
 
 import amends
 from amends import ActRefused, Refused, SagaStuck
+from tests.integration.engine.bench import (
+    Job,
+    Part,
+    after_effect,
+    bench,
+    do_b,
+    job_saga,
+    without_effect,
+)
 
 
 @pytest.fixture
@@ -121,8 +129,8 @@ def test_a_step_without_an_output_is_skipped_without_one(paused):
 
 
 def test_an_output_that_this_process_cannot_validate_is_refused(paused, app, monkeypatch):
-    monkeypatch.delitem(app.tasks, "bench.do_b")
-    with pytest.raises(ActRefused, match=r"does not know bench\.do_b.*: import the module"):
+    monkeypatch.delitem(app.tasks, do_b.name)
+    with pytest.raises(ActRefused, match=rf"does not know {do_b.name}.*: import the module"):
         paused.skip("b", output={"part": "by hand"})
 
 

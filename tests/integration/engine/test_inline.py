@@ -3,13 +3,21 @@
 from collections import Counter
 
 import pytest
-from bench import Job, JobResult, after_effect, bench, inline_saga, saga_of, without_effect
 from celery import signals
-from test_round_trips import monitor, wait_for_the_end  # noqa: F401 - a fixture
 
 from amends import LogUnavailable, NotDone, Refused, RetryPolicy, Step, activity
 from amends.activities import inline
 from amends.log.saga_log import SagaLog
+from tests.integration.engine.bench import (
+    Job,
+    JobResult,
+    after_effect,
+    bench,
+    inline_saga,
+    saga_of,
+    without_effect,
+)
+from tests.integration.engine.test_round_trips import monitor, wait_for_the_end  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("swept")
 

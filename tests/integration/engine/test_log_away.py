@@ -4,7 +4,6 @@ import time
 from itertools import count
 
 import pytest
-from bench import Job, bench, job_saga
 from celery.exceptions import SoftTimeLimitExceeded
 from kombu.exceptions import OperationalError
 
@@ -13,6 +12,7 @@ from amends.activities import log_retry as landing
 from amends.activities import task
 from amends.activities.log_retry import retry_until_written
 from amends.log.saga_log import SagaLog
+from tests.integration.engine.bench import Job, bench, job_saga
 
 AWAY = LogUnavailable("away")
 

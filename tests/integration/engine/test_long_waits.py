@@ -2,11 +2,10 @@
 
 from datetime import timedelta
 
-from bench import Job, JobResult, bench, do_a, undo_a, without_effect
-
 from amends import NotDone, RetryPolicy, Saga, Step, activity
 from amends.definition.serialization import canonical_json
 from amends.worker.sweep import Sweep
+from tests.integration.engine.bench import Job, JobResult, bench, do_a, undo_a, without_effect
 
 DAY = timedelta(days=1).total_seconds()
 

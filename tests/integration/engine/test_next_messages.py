@@ -4,12 +4,12 @@ import json
 import re
 
 import pytest
-from bench import Job, job_saga
 from celery import signals
 from kombu.exceptions import OperationalError
-from letters import plain
 
 from amends.activities import task
+from tests.integration.engine.bench import Job, job_saga
+from tests.integration.engine.letters import plain
 
 pytestmark = pytest.mark.usefixtures("swept")
 

@@ -3,10 +3,9 @@
 import logging
 from contextlib import contextmanager
 
-from bench import Job, after_effect, job_saga, without_effect
-
 from amends import Refused, saga_compensated, saga_completed, saga_started, saga_stuck
 from amends.log.observers import tell_observers
+from tests.integration.engine.bench import Job, after_effect, job_saga, without_effect
 
 SIGNALS = {
     "started": saga_started,

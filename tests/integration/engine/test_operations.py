@@ -4,7 +4,6 @@ import socket
 import uuid
 
 import pytest
-from bench import bench, job_saga
 from celery import Celery
 
 from amends import LogUnavailable
@@ -15,6 +14,7 @@ from amends.saga import bulk as operations
 from amends.saga.bulk import Operation, Result, Target, Verdict, perform
 from amends.worker.sweep import Sweep
 from demo.ports import free_port
+from tests.integration.engine.bench import bench, job_saga
 
 pytestmark = pytest.mark.usefixtures("swept")
 

@@ -5,18 +5,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
-from bench import Job, job_saga
 from celery import Celery, signals
 from celery.app.amqp import AMQP
 from kombu import Producer, Queue, pools
-from letters import app_with, taken, what_remains
-from test_prepared_messages import CONFIGURATIONS, START, WHAT
 
 from amends.activities import task
 from amends.dispatch.fast_path.delivery import deliveries
 from amends.dispatch.publisher import publish_canvas
 from amends.saga import definition as saga
 from demo.ports import free_port
+from tests.integration.engine.bench import Job, job_saga
+from tests.integration.engine.letters import app_with, taken, what_remains
+from tests.integration.engine.test_prepared_messages import CONFIGURATIONS, START, WHAT
 
 PUBLISHED = {
     "with events of what is sent",
@@ -44,7 +44,7 @@ def with_log(redis_url, **configuration):
 def delivered(app, saga_id, what):
     """Put a message where a script would, and take it as a worker does."""
     (delivery,) = deliveries(app, [saga_id], what)
-    queue, database, _ = delivery.place
+    queue, database, _ = delivery.destination
     url = app.conf.broker_url.rpartition("/")[0]
     with redis.Redis.from_url(f"{url}/{database}") as client:
         client.lpush(queue, delivery.text)

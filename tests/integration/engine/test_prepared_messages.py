@@ -6,10 +6,8 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from bench import Job
 from celery import Celery, Task, signals
 from kombu.exceptions import OperationalError
-from letters import app_with, letter_saga, published, taken, what_remains
 
 from amends import Saga, Step, activity
 from amends.definition.itinerary import Itinerary
@@ -18,6 +16,15 @@ from amends.dispatch.coordinator import publish
 from amends.dispatch.publisher import publish_canvas
 from amends.log.remaining import Publish
 from demo.ports import free_port
+from tests.integration.engine.bench import Job
+from tests.integration.engine.letters import (
+    app_with,
+    letter_saga,
+    pay,
+    published,
+    taken,
+    what_remains,
+)
 
 
 def route(name, args, kwargs, options, task=None, **_):
@@ -116,7 +123,7 @@ def test_a_message_that_expires_does_so_counted_from_its_publication(letters, sa
 
 
 def test_a_task_that_this_process_does_not_know_is_published_all_the_same(letters, saga_id):
-    text = letter_saga.itinerary.json_text.replace("letters.pay", "elsewhere.pay")
+    text = letter_saga.itinerary.json_text.replace(pay.name, "elsewhere.pay")
     what = Publish(itinerary=Itinerary.from_json(text), number=1, wait=0.0, records=START)
     publish(letters, saga_id, what)
     assert taken(letters)["headers"]["task"] == "elsewhere.pay"

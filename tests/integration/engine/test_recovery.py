@@ -9,7 +9,6 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from bench import Job, bench, job_saga
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
 from kombu.exceptions import OperationalError
@@ -30,6 +29,7 @@ from amends.worker.heartbeat import Heartbeat
 from amends.worker.sweep import Sweep
 from demo.ports import free_port
 from tests.claims import change_claim
+from tests.integration.engine.bench import Job, bench, job_saga
 
 
 def always():

@@ -1,12 +1,12 @@
 """Ended sagas leave the log after a while, and no others do."""
 
 import pytest
-from bench import Job, bench, job_saga, without_effect
 from celery.contrib.testing.worker import start_worker
 
 from amends import Refused, SagaStuck, UnknownSaga
 from amends.worker import retention
 from benchmarks.growth.crowd import Crowd
+from tests.integration.engine.bench import Job, bench, job_saga, without_effect
 
 
 def finished(saga_id):

@@ -1,9 +1,18 @@
 """Which error is tried again, how often and how soon."""
 
 import pytest
-from bench import Job, JobResult, do_a, do_b, do_c, job_saga, undo_a, without_effect
 
 from amends import NotDone, Refused, RetryPolicy, Saga, Step
+from tests.integration.engine.bench import (
+    Job,
+    JobResult,
+    do_a,
+    do_b,
+    do_c,
+    job_saga,
+    undo_a,
+    without_effect,
+)
 
 
 def run(saga_id):

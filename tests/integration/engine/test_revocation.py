@@ -2,7 +2,7 @@
 
 import threading
 
-from bench import Job, job_saga, succeed
+from tests.integration.engine.bench import Job, job_saga, succeed
 
 
 def test_a_saga_whose_id_is_revoked_is_cancelled_and_the_history_says_so(app, work, saga_id):

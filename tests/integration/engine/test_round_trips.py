@@ -1,11 +1,11 @@
 """What a saga costs on its log: one command of ours to start it, two for each step."""
 
 import pytest
-from bench import Job, job_saga, without_effect
 
 from amends import Refused
 from amends.log.saga_log import log_of
 from benchmarks.monitor import Monitor, of_sagas
+from tests.integration.engine.bench import Job, job_saga, without_effect
 
 
 class LogMonitor(Monitor):

@@ -3,14 +3,14 @@
 import threading
 
 import pytest
-from bench import Job, bench, inline_saga, job_saga, without_effect
 from celery.contrib.testing.worker import start_worker
-from monitoring_ear import hearing
 
 from amends import Refused
 from amends.telemetry import event_publisher as courier
 from amends.telemetry.flower import _OFF, _ON, _Worker
 from amends.telemetry.flower_rows import RUNNING
+from tests.integration.engine.bench import Job, bench, inline_saga, job_saga, without_effect
+from tests.integration.engine.monitoring_ear import hearing
 
 COMPLETED = [["task-sent"], ["task-received", "task-started"], ["task-succeeded"]]
 

@@ -1,9 +1,17 @@
 """Rows C of the list of anomalies: what can go wrong with undoing, and with two channels."""
 
 import pytest
-from bench import Job, after_effect, do_a, do_b, do_b_otherwise, job_saga, without_effect
 
 from amends import DefinitionError, NotDone, Refused, SagaStuck, Step
+from tests.integration.engine.bench import (
+    Job,
+    after_effect,
+    do_a,
+    do_b,
+    do_b_otherwise,
+    job_saga,
+    without_effect,
+)
 
 CUT = OSError("cut")
 
@@ -68,7 +76,7 @@ def test_c4_an_undo_gets_the_input_the_forward_key_and_no_output_where_there_was
     undo = [call for call in work.calls if call.context.saga_id == saga_id][-1]
     assert (undo.record, undo.request.job_id, undo.output) == ("a:undo", saga_id, None)
     assert undo.context.undoes.idempotency_key == f"{saga_id}:a"
-    assert undo.context.undoes.activity == "bench.do_a"
+    assert undo.context.undoes.activity == do_a.name
 
 
 def test_c4_an_undo_gets_the_output_where_there_was_one(work, saga_id):
@@ -133,7 +141,7 @@ def test_c11_each_channel_is_undone_by_its_own_key(work, saga_id):
     }
     assert undone["b:undo"].idempotency_key == f"{saga_id}:b"
     assert undone["b:fallback:undo"].idempotency_key == f"{saga_id}:b:fallback"
-    assert undone["b:fallback:undo"].activity == "bench.do_b_otherwise"
+    assert undone["b:fallback:undo"].activity == do_b_otherwise.name
     assert work.records(saga_id)[-3:] == ["c", "b:fallback:undo", "a:undo"]
     assert in_force(work, saga_id) == set()
     assert step_states(handle)["b"] == "compensated"

@@ -6,7 +6,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from bench import Job, bench, job_saga
 from celery import Celery
 from kombu import Producer
 
@@ -17,6 +16,7 @@ from amends.dispatch.coordinator import advance
 from amends.log.claim import Run
 from amends.worker.sweep import Sweep
 from demo.ports import free_port
+from tests.integration.engine.bench import Job, bench, do_a, job_saga
 
 
 def together(count, act):
@@ -134,7 +134,7 @@ def test_o20_a_message_for_a_saga_that_the_log_does_not_know_creates_nothing(
     work, app, log, saga_id
 ):
     signature = app.signature(
-        "bench.do_a",
+        do_a.name,
         kwargs={"saga_id": saga_id, "step": "a"},
         task_id=f"{saga_id}.1.a",
         immutable=True,

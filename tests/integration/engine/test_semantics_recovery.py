@@ -3,12 +3,12 @@
 import threading
 
 import pytest
-from bench import Job, job_saga, succeed, without_effect
 
 from amends import Refused
 from amends.definition.serialization import canonical_json
 from amends.dispatch.coordinator import advance, publish
 from amends.log.remaining import Publish
+from tests.integration.engine.bench import Job, job_saga, succeed, without_effect
 
 
 def start(saga_id):

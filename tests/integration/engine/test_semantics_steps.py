@@ -3,11 +3,11 @@
 import threading
 
 import pytest
-from bench import Job, after_effect, do_c, job_saga, without_effect
 
 from amends import NotDone, Refused, SagaAlreadyStarted
 from amends.dispatch.coordinator import publish
 from amends.log.remaining import Publish
+from tests.integration.engine.bench import Job, after_effect, do_c, job_saga, without_effect
 
 
 def run(saga_id, amount=1):

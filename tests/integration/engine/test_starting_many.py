@@ -5,10 +5,8 @@ from itertools import count, islice
 
 import pytest
 import redis
-from bench import Job
 from kombu.exceptions import OperationalError
 from kombu.transport.redis import PublishBatch
-from letters import all_published, all_taken, app_with, heard, letter_saga, what_remains
 
 import amends
 from amends import SagaAlreadyStarted
@@ -17,6 +15,15 @@ from amends.dispatch.publisher import publish_canvas
 from amends.log.saga_log import log_of
 from amends.saga import definition as saga
 from demo.ports import free_port
+from tests.integration.engine.bench import Job
+from tests.integration.engine.letters import (
+    all_published,
+    all_taken,
+    app_with,
+    heard,
+    letter_saga,
+    what_remains,
+)
 
 START = [("pay", 0), ("tell", 0), ("file", 0), ("check", 0)]
 

@@ -3,9 +3,9 @@
 import uuid
 
 import pytest
-from bench import Job, bench, do_a, do_c, job_saga, undo_a
 
 from amends import RetryPolicy, Saga, SagaStuck, Step, activity
+from tests.integration.engine.bench import Job, bench, do_a, do_c, job_saga, undo_a
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from celery.events import EventDispatcher
 from kombu import Producer, Queue
 from kombu.connection import ConnectionPool
 from kombu.transport.redis import Channel
-from letters import all_taken, app_with, taken, what_remains
 from redis.exceptions import ConnectionError as RedisAway
 
 from amends.backend.connection import KeptConnections
@@ -22,12 +21,13 @@ from amends.dispatch.fast_path import chain_template as preparation
 from amends.dispatch.fast_path.chain_template import ChainTemplate
 from amends.dispatch.fast_path.redis_message import push
 from amends.dispatch.publisher import publish_canvas
+from tests.integration.engine.letters import all_taken, app_with, pay, taken, what_remains
 
 KEPT = {
     "as it comes": {},
     "routed by name": {"task_routes": {"*.pay": {"queue": "money", "priority": 4}}},
     "routed by name, not persistent": {
-        "task_routes": [{"letters.pay": {"queue": "for-pay", "delivery_mode": 1}}]
+        "task_routes": [{pay.name: {"queue": "for-pay", "delivery_mode": 1}}]
     },
     "without a retry": {"task_publish_retry": False},
     "not persistent": {"task_default_delivery_mode": "transient"},
@@ -196,7 +196,7 @@ def test_who_hears_of_messages_hears_of_each(url, monkeypatch, saga_id, name):
         publish(app, saga_id, what_remains(START))
     finally:
         signal.disconnect(hear)
-    assert heard == ["letters.pay"]
+    assert heard == [pay.name]
 
 
 def test_events_of_what_is_sent_are_sent(url, monkeypatch, saga_id):
@@ -257,7 +257,7 @@ def test_an_app_may_have_a_sender_of_its_own(url, saga_id):
     app = app_with(url, of=Postman)
     for _ in range(2):
         publish(app, saga_id, what_remains(START))
-    assert sent == ["letters.pay"] * 2
+    assert sent == [pay.name] * 2
 
 
 def test_a_sender_may_be_put_in_the_place_of_celerys(url, saga_id):

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import fakeredis
 import pytest
 import redis
-from journey import Journey
 
 from amends.log.saga_log import SagaLog
+from tests.integration.log.journey import Journey
 
 
 @pytest.fixture(params=["fakeredis", "redis"])

@@ -5,12 +5,12 @@ import uuid
 from typing import Any
 
 import redis
-from trip import Trip, trip_saga
 
 from amends.definition.serialization import canonical_json
 from amends.log.claim import Claim, Continuation, Done, Run, Stop
 from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
+from tests.integration.log.trip import Trip, trip_saga
 
 ERROR = json.dumps({"type": "Problem", "message": "it did not work"})
 

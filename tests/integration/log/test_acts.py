@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from journey import Journey
 
 from amends.definition.states import SagaStatus
 from amends.errors import ActRefused, UnknownSaga
 from amends.log.claim import Done, Run, Stop
 from amends.log.remaining import Running
+from tests.integration.log.journey import Journey
 
 BY = {"by": "ada", "why": "the bank was called"}
 

@@ -3,9 +3,9 @@
 from collections import Counter
 
 import pytest
-from journey import ERROR
 
 from tests.claims import age_claim
+from tests.integration.log.journey import ERROR
 
 
 class Counting:

@@ -3,10 +3,10 @@
 import uuid
 
 import pytest
-from trip import trip_saga
 
 from amends import SagaAlreadyStarted
 from amends.log.delivery import Delivery
+from tests.integration.log.trip import trip_saga
 
 QUEUE = "work\x06\x166"  # as kombu calls one of priority 6
 HERE, ELSEWHERE = 0, 3

@@ -1,10 +1,10 @@
 """What is read of a saga at one moment, and what a cancel would leave to be undone."""
 
 import pytest
-from journey import Journey
 
 from amends.errors import UnknownSaga
 from amends.log.history import Event
+from tests.integration.log.journey import Journey
 
 
 def examine(journey: Journey):

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 import pytest
 import redis
 from celery import Celery
-from journey import ERROR
-from trip import trip_saga
 
 from amends.backend.client import client_of
 from amends.definition.states import SagaStatus
@@ -18,6 +16,8 @@ from amends.log.queries.listing import Query, find_sagas, summary_of
 from amends.log.queries.summary import SagaSummaries
 from amends.log.saga_log import SagaLog, log_of
 from amends.testing.clock import Clock, keep_time
+from tests.integration.log.journey import ERROR
+from tests.integration.log.trip import trip_saga
 
 PENDING = frozenset({SagaStatus.PENDING})
 

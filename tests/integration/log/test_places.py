@@ -2,11 +2,11 @@
 
 import pytest
 import redis
-from journey import ERROR, Journey
 
 from amends.definition.states import RecordState, SagaStatus
 from amends.log.queries.summary import SagaSummaries, SagaSummary
 from amends.log.store import Store
+from tests.integration.log.journey import ERROR, Journey
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import fakeredis
 import pytest
-from journey import Journey
 
 from amends.errors import ActRefused
 from amends.log.claim import Run, Stop
 from amends.log.saga_log import SagaLog
 from amends.testing.clock import Clock, keep_time
+from tests.integration.log.journey import Journey
 
 CANCELLED = '{"type":"Cancelled","message":"someone cancelled the saga"}'
 

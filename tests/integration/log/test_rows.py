@@ -5,11 +5,11 @@ import re
 import pytest
 from celery.events import Event
 from celery.events.state import State
-from journey import ERROR, Journey
 
 from amends.log.history import Transition
 from amends.log.saga_log import SagaLog
 from amends.telemetry.flower_rows import row_events
+from tests.integration.log.journey import ERROR, Journey
 
 STEPS = ("check_traveller", "travel", "postcard", "hotel")
 BY_ADA = {"by": "ada", "why": "the bank is back"}

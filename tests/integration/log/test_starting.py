@@ -5,12 +5,12 @@ from itertools import count, islice
 
 import pytest
 import redis
-from trip import trip_saga
 
 from amends import ConfigurationError, LogUnavailable, SagaAlreadyStarted
 from amends.backend.client import client_of
 from amends.log.saga_log import SagaLog
 from demo.ports import free_port
+from tests.integration.log.trip import trip_saga
 
 
 def test_a_second_start_with_the_same_input_is_the_same_saga(journey):

@@ -1,10 +1,10 @@
 """What the log tells of its transitions: the events that each wrote, once."""
 
 import pytest
-from journey import Journey
 
 from amends.log.history import Event
 from amends.log.saga_log import SagaLog
+from tests.integration.log.journey import Journey
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from celery import Celery
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
-from trouble import run_every_kind
 
 from amends.log.saga_log import SagaLog, log_of
 from amends.telemetry.prometheus import exposition
+from tests.integration.metrics.trouble import run_every_kind
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 from redis.connection import AbstractConnection
-from trouble import errand_saga
 
 from amends.telemetry.prometheus import SagaCollector
 from demo import redis
+from tests.integration.metrics.trouble import errand_saga
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ from collections import Counter
 
 import pytest
 from celery import Celery
-from trouble import run, start
 
 from amends.errors import LogUnavailable
 from amends.log.history import Event
 from amends.telemetry.prometheus import SagaCollector, exposition
 from amends.telemetry.prometheus.catalogue import METRICS
+from tests.integration.metrics.trouble import run, start
 
 
 def test_every_metric_has_a_sample(scrape):

@@ -123,7 +123,7 @@ def late(log: SagaLog) -> str:
 
 def unknown_to_workers(log: SagaLog) -> str:
     start(log, "id-unknown")
-    log.note_unregistered("id-unknown", "fetch", task="trouble.buy", most=5)
+    log.note_unregistered("id-unknown", "fetch", task=buy.name, most=5)
     return "id-unknown"
 
 

@@ -7,14 +7,12 @@ import subprocess
 import sys
 import time
 import uuid
-from pathlib import Path
 
 import pytest
 
 from amends import NotDone
 
 POOLS = ["prefork", "threads", "solo", "gevent"]
-HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +21,7 @@ def shop(redis_url):
     urls = {"CELERY_BROKER_URL": f"{redis_url}/4", "AMENDS_BACKEND": f"{redis_url}/5"}
     before = {name: os.environ.get(name) for name in urls}
     os.environ.update(urls)
-    import shop  # noqa: PLC0415 - it reads them when it is imported
+    from tests.integration.pools import shop  # noqa: PLC0415 - it reads them when it is imported
 
     yield shop
     for name, value in before.items():
@@ -36,11 +34,19 @@ def pool(request, shop, tmp_path_factory):
     if request.param == "gevent" and importlib.util.find_spec("gevent") is None:
         pytest.skip("gevent is not installed")
     log = tmp_path_factory.mktemp(request.param) / "worker.log"
-    command = [sys.executable, "-m", "celery", "-A", "shop", "worker", "--concurrency", "4"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "tests.integration.pools.shop",
+        "worker",
+        "--concurrency",
+        "4",
+    ]
     with log.open("w") as output:
         worker = subprocess.Popen(
             [*command, "--pool", request.param, "--without-mingle", "--without-gossip"],
-            cwd=HERE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdout=output,
             stderr=output,

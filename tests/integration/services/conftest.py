@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sandbox_client import Sandbox, ServerProcess, unique
+
+from tests.integration.services.sandbox_client import Sandbox, ServerProcess, unique
 
 
 @pytest.fixture(scope="session")

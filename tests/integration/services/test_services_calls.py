@@ -1,6 +1,6 @@
 """The counts of calls: what reached a service, faults or not."""
 
-from sandbox_client import FALLBACK, PRIMARY, Sandbox
+from tests.integration.services.sandbox_client import FALLBACK, PRIMARY, Sandbox
 
 
 def test_a_call_is_counted_by_service_and_method_whatever_becomes_of_it(

@@ -8,7 +8,15 @@ from threading import Barrier
 from typing import TypeVar
 
 import pytest
-from sandbox_client import INVENTORY, PRIMARY, RECEIVERS, Receiver, Sandbox, ServerProcess
+
+from tests.integration.services.sandbox_client import (
+    INVENTORY,
+    PRIMARY,
+    RECEIVERS,
+    Receiver,
+    Sandbox,
+    ServerProcess,
+)
 
 THREADS = 20
 

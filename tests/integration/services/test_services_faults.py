@@ -4,7 +4,8 @@ import time
 
 import httpx
 import pytest
-from sandbox_client import (
+
+from tests.integration.services.sandbox_client import (
     EXTERNAL,
     FALLBACK,
     INVENTORY,

@@ -1,6 +1,6 @@
 """Inventory reserves all items of an order or none, and never more than there is."""
 
-from sandbox_client import INVENTORY, Sandbox, unique
+from tests.integration.services.sandbox_client import INVENTORY, Sandbox, unique
 
 
 def test_the_stock_is_set_and_listed(sandbox: Sandbox, product_id: str):

@@ -5,7 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sandbox_client import (
+
+from tests.integration.services.sandbox_client import (
     FALLBACK,
     INVENTORY,
     NOTIFICATIONS,

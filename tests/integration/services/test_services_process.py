@@ -11,7 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sandbox_client import (
+
+from tests.integration.services.sandbox_client import (
     EXTERNAL,
     INVENTORY,
     PRIMARY,

@@ -1,7 +1,15 @@
 """Every POST is made once per key; every DELETE undoes by key, now and for good."""
 
 import pytest
-from sandbox_client import PRIMARY, RECEIVERS, SHIPPING, UNDOABLE, Receiver, Sandbox
+
+from tests.integration.services.sandbox_client import (
+    PRIMARY,
+    RECEIVERS,
+    SHIPPING,
+    UNDOABLE,
+    Receiver,
+    Sandbox,
+)
 
 every_receiver = pytest.mark.parametrize("receiver", RECEIVERS, ids=lambda r: r.service)
 every_undoable = pytest.mark.parametrize("receiver", UNDOABLE, ids=lambda r: r.service)

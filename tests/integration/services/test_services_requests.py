@@ -1,7 +1,8 @@
 """What the payments, shipping, notifications and the echo accept, refuse and answer."""
 
 import pytest
-from sandbox_client import (
+
+from tests.integration.services.sandbox_client import (
     EXTERNAL,
     INVENTORY,
     NOTIFICATIONS,

@@ -3,11 +3,11 @@
 from urllib.parse import urlsplit
 
 import pytest
-from test_gateway import Service, called, service  # noqa: F401 - fixtures
 
 import tasks
 from tasks import gateway
 from tasks.gateway import HostNotAllowed, UnexpectedAnswer
+from tests.integration.tasks.test_gateway import Service, called, service  # noqa: F401 - fixtures
 
 
 @pytest.fixture

@@ -61,15 +61,15 @@ def app():
 
 def test_a_function_of_one_model_is_an_activity():
     assert isinstance(book, Activity)
-    assert (book.name, book.__doc__) == ("test_definition.book", "Book a room.")
+    assert (book.name, book.__doc__) == (f"{__name__}.book", "Book a room.")
     assert (book.input, book.output) == (Book, Booking)
-    assert repr(book) == "<Activity test_definition.book>"
+    assert repr(book) == f"<Activity {__name__}.book>"
 
 
 def test_a_function_of_a_model_and_an_output_is_a_compensation():
     assert isinstance(cancel, Compensation)
     assert (cancel.input, cancel.output) == (Book, None)
-    assert repr(cancel) == "<Compensation test_definition.cancel>"
+    assert repr(cancel) == f"<Compensation {__name__}.cancel>"
 
 
 def test_options_do_not_change_which_of_the_two_it_is():
@@ -162,9 +162,7 @@ def test_an_unknown_option_is_refused(option, end):
 
     with pytest.raises(DefinitionError) as caught:
         activity(**{option: 1})(stay)
-    expected = (
-        f"test_definition.stay: {option}= is no option of an activity, nor of a Celery task{end}"
-    )
+    expected = f"{__name__}.stay: {option}= is no option of an activity, nor of a Celery task{end}"
     assert str(caught.value) == expected
 
 
@@ -212,7 +210,7 @@ def test_an_option_that_the_engine_owns_is_refused_with_the_reason(option, value
 
     with pytest.raises(DefinitionError) as caught:
         activity(**{option: value})(stay)
-    assert str(caught.value) == f"test_definition.stay: {option}= is the engine's: {reason}"
+    assert str(caught.value) == f"{__name__}.stay: {option}= is the engine's: {reason}"
 
 
 @pytest.mark.parametrize("limit", [0, -1.0, float("nan"), float("inf")])
@@ -222,7 +220,7 @@ def test_a_limit_that_is_no_time_is_refused(limit):
     with pytest.raises(DefinitionError) as caught:
         activity(start_to_close_timeout=limit)(stay)
     assert str(caught.value) == (
-        f"test_definition.stay: start_to_close_timeout is {limit}, not a time in seconds"
+        f"{__name__}.stay: start_to_close_timeout is {limit}, not a time in seconds"
     )
 
 
@@ -271,7 +269,7 @@ FUNCTIONS = [
     ("function", "message"), FUNCTIONS, ids=[each.__name__ for each, _ in FUNCTIONS]
 )
 def test_a_function_that_is_no_activity_is_refused_with_what_it_should_be(function, message):
-    with pytest.raises(DefinitionError, match=f"^test_definition.{function.__name__}{message}"):
+    with pytest.raises(DefinitionError, match=f"^{__name__}.{function.__name__}{message}"):
         activity(function)
 
 
@@ -297,7 +295,7 @@ def test_what_is_undone_may_be_said_in_any_spelling(annotation):
 )
 def test_a_signature_carries_json_data(argument, sent):
     signature = book.s(argument)
-    assert signature.task == "test_definition.book"
+    assert signature.task == f"{__name__}.book"
     assert signature.args == ([sent] if isinstance(signature.args, list) else (sent,))
 
 

@@ -84,51 +84,51 @@ STEPS = [
     (
         lambda: Step(refund, compensation=None),
         (
-            "a step's activity is <Compensation test_definition_errors.refund>: give a function of one"
+            f"a step's activity is <Compensation {__name__}.refund>: give a function of one"
             " parameter, decorated with @activity"
         ),
     ),
     (
         lambda: Step(charge, compensation=charge_otherwise),
         (
-            "step 'charge': <Activity test_definition_errors.charge_otherwise> is no compensation, which"
+            f"step 'charge': <Activity {__name__}.charge_otherwise> is no compensation, which"
             " is an @activity of two parameters: the step's input, and its output or None"
         ),
     ),
     (
         lambda: Step(charge, compensation=refund_big),
         (
-            "step 'charge': test_definition_errors.refund_big takes BigOrder, and"
-            " test_definition_errors.charge that it undoes takes Order"
+            f"step 'charge': {__name__}.refund_big takes BigOrder, and"
+            f" {__name__}.charge that it undoes takes Order"
         ),
     ),
     (
         lambda: Step(charge, compensation=None, fallback=charge_otherwise),
         (
             "step 'charge': a step with a fallback needs a compensation, or the fallback could double an"
-            " effect of test_definition_errors.charge that nobody knows of"
+            f" effect of {__name__}.charge that nobody knows of"
         ),
     ),
     (
         lambda: Step(charge, compensation=refund, fallback=refund),
-        "step 'charge': the fallback <Compensation test_definition_errors.refund> is no activity",
+        f"step 'charge': the fallback <Compensation {__name__}.refund> is no activity",
     ),
     (
         lambda: Step(charge, compensation=refund, fallback=charge),
-        "step 'charge': test_definition_errors.charge is its own fallback",
+        f"step 'charge': {__name__}.charge is its own fallback",
     ),
     (
         lambda: Step(charge, compensation=refund, fallback=pack),
         (
-            "step 'charge': test_definition_errors.pack must return what test_definition_errors.charge"
-            " returns, and take what test_definition_errors.refund can undo"
+            f"step 'charge': {__name__}.pack must return what {__name__}.charge"
+            f" returns, and take what {__name__}.refund can undo"
         ),
     ),
     (
         lambda: Step(charge, compensation=refund, fallback=charge_amount),
         (
-            "step 'charge': test_definition_errors.charge_amount must return what"
-            " test_definition_errors.charge returns, and take what test_definition_errors.refund can undo"
+            f"step 'charge': {__name__}.charge_amount must return what"
+            f" {__name__}.charge returns, and take what {__name__}.refund can undo"
         ),
     ),
 ]

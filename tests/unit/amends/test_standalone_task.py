@@ -172,7 +172,7 @@ def test_a_call_goes_to_the_activitys_queue_unless_told_otherwise(sent):
     ask.apply_async(({"who": "Ann"},), queue="slow")
     forget.delay({"who": "Ann"}, None)
     assert [options.get("queue") for *_, options in sent] == ["people", "slow", None]
-    assert sent[0][:3] == ("test_standalone_task.ask", [{"who": "Ann", "failures": 0}], None)
+    assert sent[0][:3] == (ask.name, [{"who": "Ann", "failures": 0}], None)
 
 
 def test_a_step_of_a_saga_is_sent_as_the_sagas_child(sent):

@@ -18,10 +18,11 @@ def reported(tmp_path_factory):
     """Give what mypy reports of both files, as lines and codes."""
     monkeypatch = pytest.MonkeyPatch()
     with monkeypatch.context() as patch:
-        patch.setenv("MYPYPATH", f"{ROOT}:{HERE}")
+        patch.setenv("MYPYPATH", str(ROOT))
         text, problems, _ = api.run(
             [
                 "--strict",
+                "--explicit-package-bases",
                 f"--config-file={ROOT / 'pyproject.toml'}",
                 f"--cache-dir={tmp_path_factory.mktemp('mypy')}",
                 "--follow-imports=silent",

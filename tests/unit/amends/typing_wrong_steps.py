@@ -1,6 +1,7 @@
 """Wrong steps where steps are written, in a saga's list, for `test_typing.py`; nothing runs this."""
 
-from typing_wrong_uses import (
+from amends import Saga, Step
+from tests.unit.amends.typing_wrong_uses import (
     Order,
     Result,
     book,
@@ -11,8 +12,6 @@ from typing_wrong_uses import (
     refund,
     refund_other,
 )
-
-from amends import Saga, Step
 
 Saga(
     "wrong",

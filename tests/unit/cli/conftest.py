@@ -7,12 +7,12 @@ import pytest
 from celery import Celery, _state
 from celery.bin.base import CLIContext
 from click.testing import CliRunner, Result
-from errands import ErrandResult, Shop, begin
-from visit import Moves
 
 from amends.log.saga_log import SagaLog, log_of
 from amends.saga.handle import Handle
 from amends_commands import saga
+from tests.unit.cli.errands import ErrandResult, Shop, begin
+from tests.unit.cli.visit import Moves
 
 Run = Callable[..., Result]
 

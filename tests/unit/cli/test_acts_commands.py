@@ -4,10 +4,10 @@ import getpass
 import json
 
 import pytest
-from errands import begin
 
 from amends.cli import acts
 from demo.ports import free_port
+from tests.unit.cli.errands import begin
 
 WHY = ("--why", "the bank is back")
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.unit.cli.errands import buy, give_back
+
 
 @pytest.fixture
 def called(monkeypatch):
@@ -60,7 +62,7 @@ def test_a_saga_that_goes_on_by_itself_needs_nobody(run, waiting, log):
     assert shown.exit_code == 0
     assert "buy runs." in shown.stdout
     assert "Attempt 1 of 1 began at" in shown.stdout
-    assert "1. errands.give_back undoes buy, should it have taken effect" in shown.stdout
+    assert f"1. {give_back.name} undoes buy, should it have taken effect" in shown.stdout
 
 
 def test_what_waits_is_told_with_its_error_and_when(run, waiting, log):
@@ -86,10 +88,10 @@ def test_a_pause_says_who_and_why(run, waiting):
 
 def test_a_parked_saga_says_which_task_is_missing(run, waiting, log):
     waiting("e-1")
-    assert log.note_unregistered("e-1", "buy", task="errands.buy", most=1) == "parked"
+    assert log.note_unregistered("e-1", "buy", task=buy.name, most=1) == "parked"
     shown = run("explain", "e-1")
     assert shown.exit_code == 1
-    assert "no worker knows the task errands.buy" in shown.stdout
+    assert f"no worker knows the task {buy.name}" in shown.stdout
     assert "Once a worker knows the task, try again" in shown.stdout
     assert """skip e-1 buy --output '{"receipt": ...}' --seen 2""" in shown.stdout
 

@@ -2,9 +2,8 @@
 
 import json
 
-from visit import ERROR
-
 from amends.log.queries import listing
+from tests.unit.cli.visit import ERROR
 
 FIELDS = [
     "id",

@@ -2,7 +2,7 @@
 
 import json
 
-from visit import ERROR
+from tests.unit.cli.visit import ERROR
 
 
 def beat(moves, *, node: str) -> None:

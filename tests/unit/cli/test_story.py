@@ -4,11 +4,11 @@ import json
 import re
 
 import pytest
-from visit import ERROR
 
 from amends.cli import history as story
 from amends.cli.formatting import moment
 from amends.cli.output import Output
+from tests.unit.cli.visit import ERROR
 
 
 def steps(text: str) -> list[list[str]]:

@@ -1,9 +1,9 @@
 """An open rehearsal, made by hand: the fixture of the plugin has its own tests."""
 
-import excursion
 import pytest
 
 from amends.testing import Rehearsal
+from tests.unit.testing import excursion
 
 
 @pytest.fixture

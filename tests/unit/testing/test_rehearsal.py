@@ -6,10 +6,10 @@ from threading import Thread
 
 import pytest
 from celery import Celery, _state, shared_task
-from excursion import Trip, await_visa, effects, journey_saga, oslo, visa_saga
 
 from amends import NotDone, Refused, SagaStatus, SagaStuck, UnknownSaga, get
 from amends.testing import Rehearsal, stage
+from tests.unit.testing.excursion import Trip, await_visa, effects, journey_saga, oslo, visa_saga
 
 
 def test_a_saga_runs_to_its_end_and_its_handle_reads_as_ever(rehearsal):

@@ -1,9 +1,9 @@
 """What a person does to a saga, rehearsed."""
 
 import pytest
-from excursion import Room, journey_saga, oslo
 
 from amends import ActRefused, Refused, SagaStuck
+from tests.unit.testing.excursion import Room, journey_saga, oslo
 
 
 @pytest.fixture

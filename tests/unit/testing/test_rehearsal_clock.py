@@ -3,12 +3,12 @@
 import time
 
 import pytest
-from excursion import Trip, effects, journey_saga, oslo, time_left, visa_saga
 from fakeredis import FakeRedis, FakeServer
 
 from amends import NotDone, SagaStatus
 from amends.testing import Clock, Rehearsal
 from amends.testing.clock import keep_time
+from tests.unit.testing.excursion import Trip, effects, journey_saga, oslo, time_left, visa_saga
 
 DAY = 86400.0
 

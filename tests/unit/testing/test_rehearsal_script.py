@@ -2,9 +2,19 @@
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
-from excursion import Room, SoldOut, Ticket, Trip, effects, journey_saga, oslo, room_saga
 
 from amends import NotDone, Refused
+from tests.unit.testing import excursion
+from tests.unit.testing.excursion import (
+    Room,
+    SoldOut,
+    Ticket,
+    Trip,
+    effects,
+    journey_saga,
+    oslo,
+    room_saga,
+)
 
 PATHS = [
     "book_room",
@@ -172,7 +182,9 @@ def test_a_path_that_is_wrong_is_refused_at_once_with_the_one_that_was_meant(reh
 def test_an_output_that_the_activity_could_not_return_is_refused_at_once(
     rehearsal, say, path, output
 ):
-    with pytest.raises(TypeError, match=rf"{path}: excursion.{path} returns (Room|None), never"):
+    with pytest.raises(
+        TypeError, match=rf"{path}: {excursion.__name__}.{path} returns (Room|None), never"
+    ):
         getattr(rehearsal.at(journey_saga, path), say)(output)
 
 
