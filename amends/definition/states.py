@@ -50,26 +50,61 @@ class StepState(StrEnum):
 
 
 class RecordState(StrEnum):
-    """Where one record of a step is; the scripts in `lua` move it."""
+    """Where one record of a step is; the scripts in `log/lua` move it."""
 
     PENDING = "pending"
+    """Not claimed yet, or waiting for its next attempt."""
     RUNNING = "running"
+    """A worker has claimed it."""
     DONE = "done"
+    """It took effect."""
     FAILED = "failed"
+    """It ended without effect."""
     UNKNOWN = "unknown"
+    """It ended, and its effect is unknown."""
     STUCK = "stuck"
+    """An undo that failed for good."""
     SKIPPED = "skipped"
+    """An operator did or undid it by hand."""
 
 
 SAGA_MOVES: Final[Mapping[SagaStatus, frozenset[SagaStatus]]] = {
-    SagaStatus.PENDING: frozenset({SagaStatus.RUNNING, SagaStatus.COMPENSATING}),
-    SagaStatus.RUNNING: frozenset({SagaStatus.COMPLETED, SagaStatus.COMPENSATING}),
+    SagaStatus.PENDING: frozenset({SagaStatus.RUNNING, SagaStatus.COMPENSATING, SagaStatus.STUCK}),
+    SagaStatus.RUNNING: frozenset(
+        {SagaStatus.COMPLETED, SagaStatus.COMPENSATING, SagaStatus.STUCK}
+    ),
     SagaStatus.COMPENSATING: frozenset({SagaStatus.COMPENSATED, SagaStatus.STUCK}),
     SagaStatus.STUCK: frozenset({SagaStatus.RUNNING, SagaStatus.COMPENSATING}),
     SagaStatus.COMPLETED: frozenset(),
     SagaStatus.COMPENSATED: frozenset(),
 }
 """The legal moves of a saga. A status without any is an end."""
+
+RECORD_MOVES: Final[Mapping[RecordState, frozenset[RecordState]]] = {
+    RecordState.PENDING: frozenset(
+        {
+            RecordState.RUNNING,
+            RecordState.FAILED,
+            RecordState.UNKNOWN,
+            RecordState.SKIPPED,
+        }
+    ),
+    RecordState.RUNNING: frozenset(
+        {
+            RecordState.PENDING,
+            RecordState.DONE,
+            RecordState.FAILED,
+            RecordState.UNKNOWN,
+            RecordState.STUCK,
+        }
+    ),
+    RecordState.STUCK: frozenset({RecordState.PENDING, RecordState.SKIPPED}),
+    RecordState.DONE: frozenset(),
+    RecordState.FAILED: frozenset(),
+    RecordState.UNKNOWN: frozenset(),
+    RecordState.SKIPPED: frozenset(),
+}
+"""The legal moves of a record. Only an undo becomes stuck, and only a person moves it from there."""
 
 ENDED: Final = frozenset(status for status, moves in SAGA_MOVES.items() if not moves)
 """The statuses that a saga never leaves."""

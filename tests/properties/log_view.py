@@ -1,17 +1,22 @@
 """What the log holds of one saga at a moment, and what must hold between two such moments."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 import redis
 
-from amends.definition.states import SAGA_MOVES, SagaStatus
+from amends.definition.states import RECORD_MOVES, SAGA_MOVES, RecordState, SagaStatus
 from amends.log.record import open_fields
 from amends.log.saga_log import SagaLog
 
 _SUFFIXES = {"": "", "fallback": "f", "undo": "u", "fallback:undo": "fu"}
 _ABSORBING = frozenset({"completed", "compensated", "stuck"})
 _FAR = 150_000.0  # ms: nothing that waits for no retry is looked at later than this
+
+
+State = TypeVar("State", bound=StrEnum)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +46,17 @@ class View:
         return self.fields.get(f"{code}.{name}")
 
     @property
+    def states(self) -> dict[str, RecordState]:
+        """The states of the records that were touched, by their codes."""
+        return {
+            key.removesuffix(".s"): RecordState(value)
+            for key, value in self.fields.items()
+            if key.endswith(".s")
+        }
+
+    @property
     def running(self) -> list[str]:
-        return [
-            key for key, value in self.fields.items() if key.endswith(".s") and value == "running"
-        ]
+        return [code for code, state in self.states.items() if state == "running"]
 
 
 def view(client: redis.Redis, log: SagaLog, saga_id: str) -> View:
@@ -97,9 +109,12 @@ def check_moment(now: View) -> None:
 def check_move(before: View, now: View, *, acted: bool) -> None:
     """Check what holds from one moment to the next, in which a person may have acted."""
     assert now.history[: len(before.history)] == before.history, "history was rewritten"
-    assert now.status in _reachable(before.status, acted=acted), (
+    assert now.status in _reachable(SAGA_MOVES, SagaStatus(before.status), acted=acted), (
         f"{before.status} became {now.status}"
     )
+    for code, state in before.states.items():
+        new = now.states.get(code, RecordState.PENDING)
+        assert new in _reachable(RECORD_MOVES, state, acted=acted), f"{code}: {state} became {new}"
     for key, value in before.fields.items():
         counts = key == "messages" or key.rpartition(".")[2] in ("a", "r", "p", "k", "u")
         if counts:
@@ -111,12 +126,11 @@ def check_move(before: View, now: View, *, acted: bool) -> None:
         assert all('"name":"step.late"' in event for event in added), f"after the end: {added}"
 
 
-def _reachable(status: str, *, acted: bool) -> set[str]:
+def _reachable(moves: Mapping[State, frozenset[State]], state: State, *, acted: bool) -> set[State]:
     """Follow the legal moves; out of *stuck* only a person leads."""
-    found, new = {status}, {status}
+    found, new = {state}, {state}
     while new:
-        leaving = new if acted else new - {"stuck"}
-        moves = {move.value for each in leaving for move in SAGA_MOVES[SagaStatus(each)]}
-        new = moves - found
+        leaving = {each for each in new if acted or each != "stuck"}
+        new = {move for each in leaving for move in moves[each]} - found
         found |= new
     return found

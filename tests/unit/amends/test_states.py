@@ -4,6 +4,7 @@ import pytest
 
 from amends.definition.states import (
     ENDED,
+    RECORD_MOVES,
     SAGA_MOVES,
     RecordState,
     SagaStatus,
@@ -16,6 +17,7 @@ PENDING, RUNNING, DONE, FAILED, UNKNOWN, STUCK, SKIPPED = RecordState
 
 def test_every_status_has_its_moves():
     assert set(SAGA_MOVES) == set(SagaStatus)
+    assert set(RECORD_MOVES) == set(RecordState)
 
 
 def test_every_status_can_be_come_to():
