@@ -25,7 +25,6 @@ MOST_LINES = 250
 LONG_FILES = {
     "activities/task.py",
     "diagnosis/deployment/log_rules.py",
-    "log/store.py",
 }
 
 LIBRARIES = {"celery", "kombu", "billiard", "redis"}
