@@ -148,7 +148,7 @@ def test_a_connection_that_redis_closed_is_no_outage(server):
 def test_an_answer_that_was_not_read_is_not_taken_for_another(server, monkeypatch):
     access = RedisAccess(impatient_client_of(server.url))
     access.send(("TIME",))
-    (line,) = access._lines._idle
+    (line,) = access._connections._idle
     with monkeypatch.context() as patch:
         patch.setattr(line.connection, "read_response", _time_is_up)
         with pytest.raises(SoftTimeLimitExceeded):
@@ -226,7 +226,7 @@ def test_an_answer_to_a_success_that_does_not_come_begins_a_rest(server, bench):
 def test_after_a_rest_a_success_is_waited_for_since_only_an_answer_tells_that_redis_is_back(
     server, bench
 ):
-    idle = bench.access._lines._idle
+    idle = bench.access._connections._idle
     permits = [bench.acquire()]
     first = idle.pop()
     permits.append(bench.acquire())  # on a second line, which stays connected

@@ -107,16 +107,16 @@ def test_who_saw_that_its_time_was_over_meets_what_others_made_of_it_since(
     payments = define()
     fail(payments, 3)
     let_it_pass(payments)
-    reach, moved = payments._gate().shared._reach, []
+    access, moved = payments._gate().shared._access, []
     with monkeypatch.context() as patch:
 
         def call_late(*arguments):
             patch.undo()
             others(payments)
             moved.extend(names_of(payments))
-            return reach.call(*arguments)
+            return access.call(*arguments)
 
-        patch.setattr(reach, "call", call_late)
+        patch.setattr(access, "call", call_late)
         assert answer_of(payments) == met
     assert names_of(payments) == moved
     assert payments.snapshot().probes == {}
@@ -233,10 +233,10 @@ def test_a_child_that_is_forked_while_locks_are_held_and_redis_is_away_goes_on(d
     payments = define(failure_threshold=4)
     payments.call(lambda: None)
     gate = payments._gate()
-    reach = gate.shared._reach
-    with gate._local._lock, reach._lock, monkeypatch.context() as patch:
-        patch.setattr(reach, "_errors", 1)
-        patch.setattr(reach, "_rests_until", float("inf"))
+    access = gate.shared._access
+    with gate._local._lock, access._lock, monkeypatch.context() as patch:
+        patch.setattr(access, "_errors", 1)
+        patch.setattr(access, "_rests_until", float("inf"))
         in_processes(2, lambda _number: fail(payments, 2))
     assert payments.state == "open"
 

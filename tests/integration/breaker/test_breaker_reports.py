@@ -48,20 +48,20 @@ def payments(define):
 
 
 def kept_connections_of(payments):
-    return payments._gate().shared._reach._lines
+    return payments._gate().shared._access._connections
 
 
 @pytest.fixture
 def slow(payments, monkeypatch):
     """Give the one line of this process, where a success takes its time."""
-    reach = payments._gate().shared._reach
-    lines = reach._lines
+    access = payments._gate().shared._access
+    lines = access._connections
     lines.forget()
     lines.exchange((("TIME",),))
     (line,) = lines._idle
     yield SlowLine(line.connection, monkeypatch)
     lines.forget()
-    reach._errors = 0
+    access._errors = 0
 
 
 def in_thread(act):
@@ -142,7 +142,7 @@ def test_a_failure_waits_for_whoever_reads_the_answer_of_a_success(payments, slo
 
 
 def test_who_waits_for_another_in_vain_does_not_wait_once_more(payments, slow):
-    reach = payments._gate().shared._reach
+    access = payments._gate().shared._access
     payments.acquire().success()
     line = kept_connections_of(payments)._idle[-1]
     reads, asked, told = threading.Event(), [], []
@@ -156,7 +156,7 @@ def test_who_waits_for_another_in_vain_does_not_wait_once_more(payments, slow):
     def ask():
         assert reads.wait(30)
         try:
-            reach.ask(asked.append)
+            access.ask(asked.append)
         except Away as away:
             told.append(away)
 
@@ -180,7 +180,7 @@ def test_a_success_that_broke_off_with_its_connection_is_sent_again_first(
         assert client.exists(*payments._gate().shared.keys) == 0
     permit.failure(ServerError("down"))
     assert payments.snapshot().failures == 1
-    assert payments._gate().shared._reach._errors == 0
+    assert payments._gate().shared._access._errors == 0
 
 
 def test_two_successes_that_broke_off_are_sent_again(define, payments, slow):
@@ -220,15 +220,15 @@ def test_a_success_is_out_when_its_process_ends(payments):
 def test_a_forked_child_leaves_the_answer_to_its_parent(payments):
     first, second = payments.acquire(), payments.acquire()
     first.success()
-    reach = payments._gate().shared._reach
+    access = payments._gate().shared._access
 
     def child(number):
         second.success()
-        return reach.send(("ECHO", f"child {number}"))
+        return access.send(("ECHO", f"child {number}"))
 
     assert in_processes(3, child) == [[f"child {number}"] for number in range(3)]
-    assert reach.send(("ECHO", "parent")) == ["parent"]
-    assert reach._errors == 0
+    assert access.send(("ECHO", "parent")) == ["parent"]
+    assert access._errors == 0
 
 
 def test_many_threads_each_see_their_own_acts_in_order(define):
