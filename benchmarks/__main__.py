@@ -65,10 +65,10 @@ def main() -> int:
 
 
 def publish(results: Results) -> None:
-    """Renew what the README shows."""
+    """Renew what docs/performance.md shows."""
     results.write(ROOT / "benchmarks/results/sagas.json")
     draw(results, ROOT / "docs/bench-sagas.svg")
-    renew(ROOT / "README.md", results)
+    renew(ROOT / "docs/performance.md", results)
 
 
 def _rounds(

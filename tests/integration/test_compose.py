@@ -153,8 +153,8 @@ def test_nothing_is_reachable_from_another_machine() -> None:
     assert published == {"services": ["127.0.0.1:8080:8080"], "flower": ["127.0.0.1:5555:5555"]}
 
 
-def test_flower_starts_everywhere_as_the_readme_recommends() -> None:
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+def test_flower_starts_everywhere_as_the_docs_recommend() -> None:
+    lines = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8").splitlines()
     (line,) = [line for line in lines if line.startswith("celery -A tasks flower")]
     recommended = line.split()
     assert recommended[4:] == list(stack.FLOWER_OPTIONS)

@@ -1,4 +1,4 @@
-"""docs/architecture.md and docs/events.md say what the code does."""
+"""docs/architecture.md draws what the code does."""
 
 import re
 import tomllib
@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 
 from amends.definition.states import RECORD_MOVES, SAGA_MOVES, RecordState, SagaStatus
-from amends.log.history import NAMES
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-EVENTS = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
 ENGINE = "The floors of the engine; a new room chooses its floor"
 
 
@@ -58,9 +56,3 @@ def test_the_rooms_are_those_of_the_import_contract_in_its_order():
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w.]+(?:/[\w.]+)+/?)`", PAGE))))
 def test_a_path_that_the_page_names_exists(path):
     assert (ROOT / path).exists()
-
-
-def test_the_page_of_events_has_each_event():
-    rows = re.findall(r"^\| (`saga\..*?|`step\..*?) \|", EVENTS, re.MULTILINE)
-    listed = [name for row in rows for name in re.findall(r"`([\w.]+)`", row)]
-    assert sorted(listed) == sorted(NAMES)

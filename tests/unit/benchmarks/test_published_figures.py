@@ -1,4 +1,4 @@
-"""The README shows the figures that are in the repository, and those of every contender."""
+"""docs/performance.md shows the figures that are in the repository, and those of every contender."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ def results():
     return Results.read(ROOT / "benchmarks/results/sagas.json")
 
 
-def test_the_readme_shows_the_figures_of_the_repository(results):
-    assert told(results) in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_shows_the_figures_of_the_repository(results):
+    assert told(results) in (ROOT / "docs/performance.md").read_text(encoding="utf-8")
 
 
 def test_the_figures_are_of_every_contender_and_both_ways_to_sync(results):

@@ -1,4 +1,4 @@
-"""The examples of docs/testing.md and of the README's "Test it", as a reader runs them."""
+"""The examples of docs/testing.md and of docs/guide.md's "Test it", as a reader runs them."""
 
 import re
 import subprocess
@@ -24,13 +24,13 @@ def containing(page, text):
         ({"test_stay.py": ("docs/testing.md", "stay_saga = Saga(")}, "5 passed"),
         (
             {
-                "trips.py": ("README.md", "trip_saga = Saga("),
-                "test_trips.py": ("README.md", "rehearsal.at(trip_saga"),
+                "trips.py": ("docs/guide.md", "trip_saga = Saga("),
+                "test_trips.py": ("docs/guide.md", "rehearsal.at(trip_saga"),
             },
             "2 passed",
         ),
     ],
-    ids=["docs", "readme"],
+    ids=["testing", "guide"],
 )
 def test_it_passes_as_it_stands(tmp_path, files, verdict):
     for name, (page, text) in files.items():
