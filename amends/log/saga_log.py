@@ -123,6 +123,17 @@ class SagaLog:
         arguments = [path, token, error, int(unknown), int(refused), outcome, link, cost]
         return Continuation.read(self._store.call("fail_step", saga_id, *arguments))
 
+    def take_over(self, saga_id: str, path: str, *, token: str, taken_from: str) -> bool:
+        """Take a claim over from its owner, to end its attempt with `retry_step` or `fail_step`.
+
+        token: the claim's new token.
+        taken_from: the claim's token so far.
+
+        Returns False where that claim has ended, or its record was claimed anew.
+        """
+        answer = self._store.call("take_over", saga_id, path, token, taken_from)
+        return bool(answer[0] == "taken")
+
     # Going on
 
     def dispatch_saga(

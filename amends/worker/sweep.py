@@ -16,7 +16,7 @@ from amends.dispatch.broker import queue_length
 from amends.dispatch.coordinator import advance
 from amends.dispatch.routing import queue_of
 from amends.errors import LogUnavailable
-from amends.log.claim import Cost, Run
+from amends.log.claim import Cost
 from amends.log.liveness import (
     _LONG,
     _is_long,
@@ -148,11 +148,7 @@ class Sweep:
         `wait` is until the next attempt, None if there is none.
         """
         log, path, token = self._log, running.path, secrets.token_hex(8)
-        # No message has so few retries: only the taking over of that very claim can be the answer.
-        claim = log.claim_step(
-            saga_id, path, token=token, owner="", retries=-1, brought=running.token
-        )
-        if not isinstance(claim, Run):
+        if not log.take_over(saga_id, path, token=token, taken_from=running.token):
             return False
         _logger.warning("saga %s: %s is given up: %s", saga_id, path, error)
         text = error_json(error)

@@ -26,18 +26,22 @@ class Claims:
     def note(self, script: str, arguments: list[Any], answer: list[Any]) -> None:
         """Look at one answer."""
         if script == "claim_step":
-            _, path, token, _, retries, brought, *_ = arguments
-            self._claimed(path, token, answer[0], retries=retries, brought=brought)
+            _, path, token, _, _, brought, *_ = arguments
+            self._claimed(path, token, answer[0], brought=brought)
+        elif script == "take_over" and answer[0] == "taken":
+            _, path, token, taken_from = arguments
+            self._claimed(path, token, "run", brought=taken_from)
+            self.taken_over.append(path)
         elif script in _ENDS:
             self._ended_by(script, arguments, answer[0])
             if script == "complete_step" and answer[0] != "late":
-                _, _, _, _, link, token, _, retries, *_ = arguments
+                _, _, _, _, link, token, *_ = arguments
                 said = "run" if answer[0] == "run" else "stop"
-                self._claimed(link, token, said, retries=retries, brought="")
+                self._claimed(link, token, said, brought="")
         elif script == "retry_saga":
             self._not_before.clear()
 
-    def _claimed(self, path: str, token: str, said: str, *, retries: int, brought: str) -> None:
+    def _claimed(self, path: str, token: str, said: str, *, brought: str) -> None:
         if said == "stop" and self._holder == (path, token):
             self.wrongs.append(f"{path} was claimed, and claimed again in vain")
         if said != "run":
@@ -48,8 +52,6 @@ class Claims:
             self.wrongs.append(f"{path} was claimed again under the token of an ended claim")
         if self._now() < self._not_before.get(path, 0.0) - _SLACK:
             self.wrongs.append(f"{path} was claimed before its wait was over")
-        if retries < 0:
-            self.taken_over.append(path)
         self._holder = (path, token)
 
     def _ended_by(self, script: str, arguments: list[Any], said: str) -> None:

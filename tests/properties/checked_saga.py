@@ -76,16 +76,21 @@ class CheckedSaga:
         expected = self.model.claim(path, claim, brought=brought)
         assert type(answer).__name__.lower() == expected, f"{path}: {answer}, not {expected}"
         if isinstance(answer, Run):
-            self._check_claimed(path, answer, begins=claim.retries >= 0)
+            self._check_claimed(path, answer)
         return answer
 
-    def _check_claimed(self, path: str, answer: Run, *, begins: bool) -> None:
-        """Check what who has a claim is told. A sweep's claim `begins` no attempt."""
+    def take_over(self, path: str, token: str, taken_from: str) -> bool:
+        """Take a claim over from its owner, as a sweep does."""
+        answer = self.log.take_over(self.id, path, token=token, taken_from=taken_from)
+        assert answer == self.model.take_over(path, token, taken_from), path
+        return answer
+
+    def _check_claimed(self, path: str, answer: Run) -> None:
+        """Check what who has a claim is told."""
         assert answer.spent == self.model.records[path].used[0], path
         self._check_input(path, answer)
         self._note_start(path)
-        if begins:
-            self._check_start(path)
+        self._check_start(path)
 
     def _check_input(self, path: str, answer: Run) -> None:
         """Every attempt, and the undo, gets the same input; the undo gets the output too."""
@@ -134,7 +139,7 @@ class CheckedSaga:
         if answer.action == "retry":
             assert answer.number == self.model.records[path].tries
         if answer.run:
-            self._check_claimed(arguments["link"], answer.run, begins=True)
+            self._check_claimed(arguments["link"], answer.run)
         return answer.action
 
     def dispatch(self, *, longest_wait: float, only_look: bool = False) -> Any:

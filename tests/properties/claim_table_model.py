@@ -127,9 +127,7 @@ class Model:
             return "stop"
         record, running = self.records[path], self.running
         if running == path and record.token in (claim.token, *brought.split(",")):
-            record.token = claim.token
-            if claim.retries >= 0:  # it is no sweep, which ends the claim as it was
-                record.owner = claim.owner
+            record.token, record.owner = claim.token, claim.owner
             return "run"
         if running:
             return "stop"
@@ -142,6 +140,12 @@ class Model:
         if self.status == "pending":
             self.status = "running"
         return "run"
+
+    def take_over(self, path: str, token: str, taken_from: str) -> bool:
+        is_mine = self.running == path and self.records[path].token in (token, taken_from)
+        if is_mine:
+            self.records[path].token = token
+        return is_mine
 
     def _is_passed(self, path: str) -> bool:
         step = self._step(path)

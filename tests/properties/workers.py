@@ -121,10 +121,10 @@ class Workers:
 
     def take_over(self, path: str, token: str) -> bool:
         """Take a claim over, as a sweep does."""
-        mine = Claim(token=next(self.tokens), owner="sweep", retries=-1)
-        if not isinstance(self.saga.claim(path, mine, brought=token), Run):
+        mine = next(self.tokens)
+        if not self.saga.take_over(path, mine, token):
             return False
-        self.taken.append((path, mine.token))
+        self.taken.append((path, mine))
         return True
 
     def give_up(self, path: str, token: str, *, final: bool, cost: str, wait: float) -> None:

@@ -81,11 +81,7 @@ local function claim_record(claim)
   if running and running.code == code then
     if running.token == claim.token then return run(code, claim.known) end
     if (',' .. claim.brought .. ','):find(',' .. running.token .. ',', 1, true) then
-      if claim.retries >= 0 then
-        own(code, claim)
-      else -- a sweep, which ends the attempt as it was
-        running.token, has_moved = claim.token, true
-      end
+      own(code, claim)
       return run(code, claim.known)
     end
   end

@@ -82,6 +82,9 @@ class Journey:
             link=link,
         )
 
+    def take_over(self, path: str, token: str, taken_from: str) -> bool:
+        return self.log.take_over(self.id, path, token=token, taken_from=taken_from)
+
     def do(self, *paths: str) -> None:
         """Claim and complete each."""
         for path in paths:

@@ -64,12 +64,6 @@ class TestRunningUnderThisToken:
         assert 70 < answer.time_left <= 75
         assert journey.log.dispatch_saga(journey.id, longest_wait=300.0).age < 5
 
-    def test_a_sweep_that_takes_its_place_leaves_its_time_as_it_was(self, journey):
-        journey.claim("check_traveller", "dead")
-        saga = journey.log._store.keys_of(journey.id)[0]
-        change_claim(journey.client, saga, given_up_at=1)
-        assert journey.claim("check_traveller", "sweep", retries=-1, brought="dead").time_left < 0
-
     def test_a_brought_token_lets_one_in_only_once(self, journey):
         journey.claim("check_traveller", "unanswered")
         journey.claim("check_traveller", "next", brought="unanswered")

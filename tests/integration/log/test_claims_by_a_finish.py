@@ -63,7 +63,7 @@ def test_o24c_so_it_does_whatever_came_between(begun, act):
 
 def test_a_repeated_one_does_not_claim_again_what_was_taken_over(begun):
     finish(begun)
-    begun.claim("travel", "sweep", retries=-1, brought="mine")
+    begun.take_over("travel", "sweep", "mine")
     assert finish(begun) == Continuation(action="go")
     begun.retry("travel", "sweep", cost="death")
     assert finish(begun) == Continuation(action="go")
@@ -82,7 +82,7 @@ def test_o9_it_claims_nothing_of_a_saga_that_was_stopped(begun, act, follows):
 
 
 def test_s9_one_that_is_late_claims_nothing(begun):
-    begun.claim("check_traveller", "sweep", retries=-1, brought="t")
+    begun.take_over("check_traveller", "sweep", "t")
     assert finish(begun) == Continuation(action="late")
     begun.complete("check_traveller", "sweep")
     assert finish(begun) == Continuation(action="late")
