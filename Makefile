@@ -26,10 +26,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: install ## Run ORDERS (40) orders through the whole system, with faults, and check the ledger
-	@$(BIN)/python -m demo demo
+	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.05} $(BIN)/python -m demo demo
 
 demo-breaker: install ## Take the primary payment down under orders, and show its circuit open and close
-	@$(BIN)/python -m demo outage
+	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.05} $(BIN)/python -m demo outage
 
 up: install ## Run the whole system until Ctrl-C: Redis, services, workers, Flower
 	@$(BIN)/python -m demo up

@@ -30,7 +30,7 @@ from benchmarks.readme import renew
 from benchmarks.results import Results, describe_machine
 from benchmarks.running import Figures, run
 from benchmarks.tables import tables
-from demo.supervision import ROOT
+from demo.programs import ROOT
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from typing import Final
 from rich.table import Table
 
 from demo.ports import free_port
-from demo.redis import answers, server_command
+from demo.servers import redis_answers, redis_command
 
 TRIES: Final = 4
 """Times that a Redis which is away is asked, with rests of 1, 2 and 4 s between them."""
@@ -39,11 +39,11 @@ def redis_server() -> Iterator[Server]:
     """Run one."""
     with tempfile.TemporaryDirectory() as directory:
         port = free_port()
-        command = server_command(port, Path(directory))
+        command = redis_command(port, Path(directory))
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
         url = f"redis://127.0.0.1:{port}"
         try:
-            while not answers(url):
+            while not redis_answers(url):
                 time.sleep(0.05)
             yield Server(url=url, process=process)
         finally:

@@ -25,7 +25,7 @@ from amends.definition.states import SagaStatus
 from amends.log.control import SagaControl
 from amends.log.saga_log import SagaLog
 from amends.log.store import Store
-from demo.redis import running
+from demo.servers import own_redis
 from sagas.order import order_saga
 
 SEED: Final = 1047
@@ -152,7 +152,7 @@ class Filler:
 
 def main() -> int:
     """Fill, measure, and print a table."""
-    with tempfile.TemporaryDirectory() as directory, running(Path(directory)) as url:
+    with tempfile.TemporaryDirectory() as directory, own_redis(Path(directory)) as url:
         client = redis.Redis.from_url(url)
         client.config_set("appendonly", "no")  # no part of what is measured
         filler, began = Filler(f"{url}/1"), time.perf_counter()

@@ -13,7 +13,7 @@ import httpx
 import redis
 
 from benchmarks.counting import memory_of_sagas
-from demo import stack
+from demo.system import running_system
 
 ORDERS: Final = 20
 PATIENCE: Final = 60.0
@@ -22,7 +22,8 @@ PATIENCE: Final = 60.0
 def measure_order(directory: Path) -> float:
     """Run the whole system in this directory, let orders complete, and return the bytes that one keeps."""
     spawn = multiprocessing.get_context("spawn")
-    with stack.running(directory, concurrency=2) as urls:
+    with running_system(directory, concurrency=2) as system:
+        urls = system.urls
         log = urlsplit(urls["AMENDS_BACKEND"])
         server, database = f"redis://{log.netloc}", int(log.path.strip("/"))
         with redis.Redis.from_url(server) as client:

@@ -12,25 +12,20 @@ from typing import Any, Final
 import psutil  # type: ignore[import-untyped]
 import redis
 
-from demo import redis as local_redis
 from demo.leash import leashed
-from demo.supervision import ROOT, Owner, owned
+from demo.programs import ROOT, owned
+from demo.servers import own_redis
 
 GRACE: Final = 10.0  # seconds that a worker has to end
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bed:
-    """A Redis of our own at `url`, and the `directory` of what runs beside it."""
+    """A Redis of our own at `url`, and the `directory` of its data and of all logs."""
 
-    owner: Owner
+    directory: Path
     url: str
     client: "redis.Redis"
-
-    @property
-    def directory(self) -> Path:
-        """Where the logs are."""
-        return self.owner.directory
 
     def clear(self) -> None:
         """Empty all databases, and remove those in files."""
@@ -52,12 +47,12 @@ class Bed:
 def bed(directory: Path) -> Iterator[Bed]:
     """Run an empty Redis that never rewrites its file, whose work would fall on one and not on another."""
     with (
-        owned(directory) as owner,
-        local_redis.started(owner, echo=False) as url,
+        owned(directory) as here,
+        own_redis(here) as url,
         redis.Redis.from_url(url) as client,
     ):
         client.config_set("auto-aof-rewrite-percentage", 0)
-        yield Bed(owner=owner, url=url, client=client)
+        yield Bed(directory=here, url=url, client=client)
 
 
 class Worker:
@@ -104,7 +99,7 @@ def worker(
     log = place.directory / f"{name}.log"
     with log.open("wb") as output:
         leash = subprocess.Popen(  # noqa: S603 - our own command
-            leashed(command, lock=place.owner.lock, grace=GRACE),
+            leashed(command, grace=GRACE),
             cwd=ROOT,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,

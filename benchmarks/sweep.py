@@ -20,7 +20,7 @@ from rich.table import Table
 
 from amends.log.saga_log import SagaLog, log_of
 from amends.worker.sweep import BATCH, Sweep
-from demo.redis import running
+from demo.servers import own_redis
 from sagas.order import order_saga
 
 SIZES: Final = (1_000, 100_000)
@@ -43,7 +43,7 @@ def main() -> int:
     """Measure, and print a table."""
     table = Table("sagas alive", "nothing due, ms", f"{DUE} due, ms", "10 minutes, s", "published")
     for size in SIZES:
-        with tempfile.TemporaryDirectory() as directory, running(Path(directory)) as url:
+        with tempfile.TemporaryDirectory() as directory, own_redis(Path(directory)) as url:
             table.add_row(f"{size:,}", *_measure(url, size))
     Console().print(table)
     return 0

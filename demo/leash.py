@@ -1,86 +1,44 @@
-"""Run one command that cannot outlive its owner: ``python -m demo.leash LOCK GRACE REPORT COMMAND...``.
+"""Run a command that cannot outlive its owner: ``python -m demo.leash OWNER GRACE COMMAND...``.
 
-The owner holds an exclusive lock on the file LOCK. The leash waits for that lock in a thread: the system hands it
-over the moment the owner ends, also by ``kill -9``, and then the command and all its children are killed.
-POSIX record locks (``fcntl(2)``), because they belong to a process: unlike a pipe or ``flock(2)``, a fork of the owner
-does not keep them. ``PR_SET_PDEATHSIG`` would be shorter, but is Linux only, and is cleared by a fork.
-
-A SIGTERM is passed on to the command alone, so that a Celery worker can let its children finish; what still
-runs GRACE seconds later is killed. A command that ends unasked leaves its exit code in the file REPORT.
-
-The contract with :mod:`demo.supervision`: see :func:`leashed`.
+OWNER is the pid of the process that starts the leash. A SIGTERM goes to the command alone, so that a Celery worker can
+let its children finish. The command and all its children are killed GRACE seconds later, or when the owner is gone,
+also by ``kill -9``: ``PR_SET_PDEATHSIG`` would be shorter, but is Linux only, and a pipe stays open in a fork.
 """
 
 import contextlib
-import fcntl
+import math
 import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Sequence
-from pathlib import Path
+
+PERIOD = 0.05
 
 
-def leashed(
-    command: Sequence[str], *, lock: Path, grace: float, report: Path | None = None
-) -> list[str]:
-    """Return the command that runs `command` on a leash held by the owner of `lock`."""
-    prefix = [sys.executable, "-m", "demo.leash", str(lock), str(grace)]
-    return [*prefix, str(report or os.devnull), *command]
+def leashed(command: Sequence[str], *, grace: float) -> list[str]:
+    """Return the command that runs `command` on a leash of this process; `grace` is in seconds."""
+    return [sys.executable, "-m", "demo.leash", str(os.getpid()), str(grace), *command]
 
 
-class _Leash:
-    def __init__(self, *, grace: float) -> None:
-        self._grace = grace
-        self._child: subprocess.Popen[bytes] | None = None
-        self.asked = False
-
-    def run(self, command: Sequence[str]) -> int:
-        """Run the command to its end, leave no child of it behind, and return its exit code."""
-        self._child = subprocess.Popen(command, start_new_session=True)  # noqa: S603
-        if self.asked:  # while the command was being started
-            self._end()
-        code = self._child.wait()
-        self.kill()
-        return code if code >= 0 else 128 - code
-
-    def kill(self, *_: object) -> None:
-        """Kill the command and all its children: its process group."""
-        if self._child is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._child.pid, signal.SIGKILL)
-
-    def ask(self, *_: object) -> None:
-        """Ask the command to end, and kill it where it does not."""
-        if not self.asked:
-            self.asked = True
-            self._end()
-
-    def kill_without_owner(self, lock: Path) -> None:
-        """Wait until the lock has no owner any more, then kill."""
-        with lock.open() as file:
-            fcntl.lockf(file, fcntl.LOCK_SH)
-            self.asked = True
-            self.kill()
-
-    def _end(self) -> None:
-        if self._child is not None:
-            self._child.terminate()
-            signal.setitimer(signal.ITIMER_REAL, self._grace)
-
-
-def _main(lock: str, grace: str, report: str, *command: str) -> int:
-    leash = _Leash(grace=float(grace))
-    signal.signal(signal.SIGALRM, leash.kill)
+def main(owner: int, grace: float, command: Sequence[str]) -> int:
+    """Run the command to its end, leave no child of it behind, and return its exit code."""
+    asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, leash.ask)
-    threading.Thread(target=leash.kill_without_owner, args=(Path(lock),), daemon=True).start()
-    code = leash.run(command)
-    if not leash.asked:
-        Path(report).write_text(str(code), encoding="ascii")
-    return code
+        signal.signal(number, lambda number, _frame: asked.append(number))
+    child = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - the owner's command
+    deadline = math.inf
+    while child.poll() is None and os.getppid() == owner and time.monotonic() < deadline:
+        if asked and deadline == math.inf:
+            deadline = time.monotonic() + grace
+            child.terminate()
+        time.sleep(PERIOD)
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a zombie
+        os.killpg(child.pid, signal.SIGKILL)
+    code = child.wait()
+    return code if code >= 0 else 128 - code
 
 
 if __name__ == "__main__":
-    sys.exit(_main(*sys.argv[1:]))
+    sys.exit(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))

@@ -10,8 +10,7 @@ import pytest
 from celery.signals import worker_init
 from kombu.asynchronous import set_event_loop
 
-from demo import rabbitmq, redis
-from demo.supervision import owned
+from tests.support.servers import own_rabbitmq, shared_redis
 
 
 @worker_init.connect
@@ -27,19 +26,12 @@ def _have_a_loop_of_its_own(**_: object) -> None:
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the URL of a real Redis."""
-    with redis.running(tmp_path_factory.mktemp("redis")) as url:
+    with shared_redis(tmp_path_factory.mktemp("redis")) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the URL of a real RabbitMQ, where one is installed."""
-    try:
-        rabbitmq.find_server()
-    except rabbitmq.RabbitMQMissing as missing:
-        pytest.skip(str(missing))
-    with (
-        owned(tmp_path_factory.mktemp("rabbitmq")) as owner,
-        rabbitmq.started(owner, echo=False) as url,
-    ):
+    with own_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as url:
         yield url

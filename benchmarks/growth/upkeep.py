@@ -18,7 +18,7 @@ from benchmarks.growth.stand import Stand
 from benchmarks.processes import Bed
 from demo.leash import leashed
 from demo.ports import LOOPBACK, free_port
-from demo.redis import answers, server_command
+from demo.servers import redis_answers, redis_command
 
 _PUSHED_AT_ONCE: Final = 10_000
 _SWEEPS: Final = 10
@@ -77,10 +77,10 @@ def _load(place: Bed) -> float:
         shutil.copytree(place.directory / "redis", copy)
         port = free_port()
         began = time.monotonic()
-        command = leashed(server_command(port, copy), lock=place.owner.lock, grace=_GRACE)
+        command = leashed(redis_command(port, copy), grace=_GRACE)
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
         try:
-            while not answers(f"redis://{LOOPBACK}:{port}"):
+            while not redis_answers(f"redis://{LOOPBACK}:{port}"):
                 time.sleep(0.05)
             return time.monotonic() - began
         finally:

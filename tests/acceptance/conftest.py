@@ -15,9 +15,10 @@ from amends import Handle
 from amends.breaker.definition import breakers
 from amends.breaker.gate import REMEMBERED
 from amends.definition.itinerary import Itinerary, StepPlan
-from demo import rabbitmq, stack
+from demo.servers import find_rabbitmq
 from sagas.order import OrderResult, order_saga
 from tasks.orders import Order, OrderItem
+from tests.support.servers import skip_without, whole_system
 
 PRODUCT = "book"
 FLOWER_API = {"FLOWER_UNAUTHENTICATED_API": "true"}
@@ -153,7 +154,7 @@ def dispatch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture(scope="session")
 def redis_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrderSystem]:
     """Run the system as it is delivered, with Flower."""
-    with stack.running(
+    with whole_system(
         tmp_path_factory.mktemp("stack"), flower=True, environment=FLOWER_API
     ) as urls:
         yield OrderSystem(urls)
@@ -162,11 +163,8 @@ def redis_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrderSyst
 @pytest.fixture(scope="session")
 def rabbitmq_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrderSystem]:
     """Run another system, whose broker is a RabbitMQ."""
-    try:
-        rabbitmq.find_server()
-    except rabbitmq.RabbitMQMissing as missing:
-        pytest.skip(str(missing))
-    with stack.running(
+    skip_without(find_rabbitmq)
+    with whole_system(
         tmp_path_factory.mktemp("rabbitmq"), flower=True, broker="rabbitmq", environment=FLOWER_API
     ) as urls:
         yield OrderSystem(urls)
@@ -175,7 +173,7 @@ def rabbitmq_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrderS
 @pytest.fixture(scope="session")
 def threads_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrderSystem]:
     """Run another system, whose workers have threads."""
-    with stack.running(tmp_path_factory.mktemp("threads"), pool="threads") as urls:
+    with whole_system(tmp_path_factory.mktemp("threads"), pool="threads") as urls:
         yield OrderSystem(urls)
 
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from demo.supervision import ROOT
+from demo.programs import ROOT
 
 
 def examined(system):

@@ -12,9 +12,10 @@ import pytest
 import tasks
 from amends import LogUnavailable
 from amends.log.saga_log import log_of
-from demo import rabbitmq
+from demo.servers import find_rabbitmq
 from tests.acceptance.conftest import OrderSystem, use
-from tests.chaos import system as chaos
+from tests.chaos.system import running_system
+from tests.support.servers import skip_without
 
 ENDED = {"completed", "compensated"}
 OUTAGE = 20.0
@@ -90,11 +91,8 @@ def begun(handles):
 @pytest.fixture(scope="module", params=["redis", pytest.param("rabbitmq", marks=pytest.mark.long)])
 def parts(request, tmp_path_factory):
     if request.param == "rabbitmq":
-        try:
-            rabbitmq.find_server()
-        except rabbitmq.RabbitMQMissing as missing:
-            pytest.skip(str(missing))
-    with chaos.running(
+        skip_without(find_rabbitmq)
+    with running_system(
         tmp_path_factory.mktemp("parts"),
         broker=request.param,
         application="tests.acceptance.hasty",
@@ -106,7 +104,7 @@ def parts(request, tmp_path_factory):
 @pytest.fixture
 def orders(parts):
     use(parts)
-    parts.parts.start()
+    parts.parts.heal()
     yield parts
     parts.services.delete("/faults").raise_for_status()
 

@@ -6,19 +6,11 @@ import httpx
 import psutil
 from redis import Redis
 
-from demo import stack
-
-
-def processes_of(directory: Path) -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.process_iter(["environ"])
-        if str(directory) in (process.info["environ"] or {}).get("SERVICES_DATABASE_URL", "")
-    ]
+from tests.support.servers import whole_system
 
 
 def test_every_address_answers_and_nothing_is_left(tmp_path: Path) -> None:
-    with stack.running(
+    with whole_system(
         tmp_path, flower=True, concurrency=1, environment={"AMENDS_TIME_SCALE": "0.02"}
     ) as environment:
         assert httpx.get(f"{environment['SERVICES_URL']}/health").status_code == 200
@@ -29,7 +21,9 @@ def test_every_address_answers_and_nothing_is_left(tmp_path: Path) -> None:
         exported = (tmp_path / "env").read_text(encoding="utf-8")
         assert f"export AMENDS_BACKEND={environment['AMENDS_BACKEND']}\n" in exported
         assert "export AMENDS_TIME_SCALE=0.02\n" in exported
-        # Two workers, each with its children, the services, Flower, and a leash for each.
-        assert len(processes_of(tmp_path)) > 8
+        started = psutil.Process().children(recursive=True)
+        # Two workers with their children, the services, Flower, and a leash for each.
+        assert len(started) > 10
     assert not (tmp_path / "env").exists()
-    assert not processes_of(tmp_path)
+    _, left = psutil.wait_procs(started, timeout=20)
+    assert left == []

@@ -12,33 +12,14 @@ from redis import Redis
 
 from amends.log.liveness import DEAD_AFTER
 from amends.log.saga_log import log_of
-from demo.supervision import owned
-from tests.chaos.program import Program
+from demo import servers
 
 # Two looks of a sweep at a claim, 10 s each: at the second the worker has not beaten for longer than it may.
 LONG = 2 * DEAD_AFTER + 3.0
 
 
-class Worker(Program):
+class Worker(servers.Worker):
     """A worker of the small app."""
-
-    def __init__(self, name, *, owner, pool, settings, queue, concurrency):
-        command = [
-            sys.executable,
-            "-m",
-            "celery",
-            "-A",
-            "tests.acceptance.yard",
-            "worker",
-            "--loglevel",
-            "INFO",
-        ]
-        command += ["--hostname", f"{name}@%h", "--pool", pool, "--queues", queue]
-        command += ["--concurrency", str(concurrency)]
-        super().__init__(name, command, owner=owner, environment=settings)
-
-    def answers(self):
-        return " ready." in self.logged()
 
     def received(self, saga_id):
         """Tell how many messages of a saga it has fetched."""
@@ -48,8 +29,8 @@ class Worker(Program):
 class Yard:
     """The app as a client sees it, and its workers."""
 
-    def __init__(self, owner, settings):
-        self._owner = owner
+    def __init__(self, directory, settings):
+        self._directory = directory
         self._settings = settings
         self._workers = []
         self.queue = settings["QUEUE"]
@@ -70,11 +51,12 @@ class Yard:
     def worker(self, name, *, pool="prefork", concurrency=1, queue=None, **settings):
         worker = Worker(
             name,
-            owner=self._owner,
+            directory=self._directory,
+            application="tests.acceptance.yard",
+            environment={**self._settings, **settings},
             pool=pool,
             concurrency=concurrency,
-            queue=queue or self.queue,
-            settings={**self._settings, **settings},
+            queues=queue or self.queue,
         )
         self._workers.append(worker)
         worker.start()
@@ -131,12 +113,11 @@ def yard(broker_url, redis_url, tmp_path, monkeypatch):
         client.flushdb()
     for name in ("CELERY_BROKER_URL", "AMENDS_BACKEND", "QUEUE"):
         monkeypatch.setenv(name, settings[name])
-    with owned(tmp_path) as owner:
-        yard = Yard(owner, settings)
-        try:
-            yield yard
-        finally:
-            yard.end()
+    yard = Yard(tmp_path, settings)
+    try:
+        yield yard
+    finally:
+        yard.end()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How many charges a circuit breaker may let through to a service that is down, and how many it did.
+"""How many charges a circuit breaker may let through to a service that is down.
 
 In an outage every call fails, so the table of states allows, over all workers:
 
@@ -6,12 +6,12 @@ In an outage every call fails, so the table of states allows, over all workers:
 * while the circuit is closed, ``failure_threshold - 1`` failures, as far as there were any, and those under way when
   it opens. A call that the service served before the outage may report its success in it, and they begin anew;
 * one probe for each time that the circuit is half-open, and another one for each that was lost with its process,
-  or whose lease ran out meanwhile: its place is given back; where it was half-open before the outage, also the
+  or whose lease ran out meanwhile: its place is given back; if it was half-open before the outage, also the
   one after a charge that was refused, which gives the place back too;
 * what a process lets through that found Redis away, and counts alone until that answers again.
 
-An attempt is under way from its claim to what the saga's history says of its end. The process of one that was
-given up for lost may only have been frozen: it counts until the longest freeze is over. No attempt calls twice.
+An attempt is under way from its claim to the saga's next event of it. The process of one that was given up for lost
+may only have been frozen: it counts until the longest freeze is over. No attempt calls twice.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,28 +21,28 @@ from math import inf
 
 from amends.breaker.snapshot import CircuitEvent
 from amends.log.history import Event
-from tests.chaos.kinds import KINDS
 
 # The history's times are cut to milliseconds, the circuit's are not.
 CUT = 0.002
-THAWED_WITHIN = KINDS["worker frozen"].lasts[1] + 5.0
+FROZEN_AT_MOST = 25.0
+THAWED_WITHIN = FROZEN_AT_MOST + 5.0
 MOVES = ("step.started", "step.retrying", "step.failed", "step.completed")
+CLOSES = ("breaker.closed", "breaker.reset")
 LOST = ("WorkerLostError", "LogUnavailable")
 NOT_MADE = "CircuitOpenError"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One attempt at the guarded call: its saga, and from when to when it may have been under way."""
+    """One attempt at the guarded call, and from when to when it may have been under way."""
 
-    saga_id: str
     began: float
     ended: float
     succeeded: bool = False
     lost: bool = False
 
     def spans(self, first: float, last: float) -> bool:
-        """Say whether some of it lies between two moments."""
+        """Return whether some of it lies between two moments."""
         return self.began <= last and first <= self.ended + CUT
 
 
@@ -74,6 +74,40 @@ class Outage:
     left_alone: int
     transitions: Sequence[CircuitEvent]
 
+    @property
+    def meanwhile(self) -> list[CircuitEvent]:
+        """The transitions in it."""
+        return [event for event in self.transitions if self.began < event.at <= self.ended]
+
+    @property
+    def last_before(self) -> CircuitEvent | None:
+        """The last transition before it."""
+        return next((event for event in reversed(self.transitions) if event.at <= self.began), None)
+
+    @property
+    def closed(self) -> Iterator[tuple[float, float]]:
+        """From when to when the circuit was closed in it."""
+        before = self.last_before
+        since = self.began if before is None or before.name in CLOSES else None
+        for event in self.meanwhile:
+            if since is None and event.name in CLOSES:
+                since = event.at
+            elif since is not None and event.name == "breaker.opened":
+                yield since, event.at
+                since = None
+        if since is not None:
+            yield since, self.ended
+
+    def probes(self, lease: float) -> Iterator[int]:
+        """Yield how many probes were granted each time that the circuit was half-open."""
+        before = self.last_before
+        ends = [*(event.at for event in self.meanwhile), self.ended]
+        if before is not None and before.name == "breaker.half_opened":
+            yield 1 + _leases(before.at, self.began, ends[0], lease)
+        for event, end in zip(self.meanwhile, ends[1:], strict=True):
+            if event.name == "breaker.half_opened":
+                yield 1 + _leases(event.at, event.at, end, lease)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Allowed:
@@ -87,7 +121,6 @@ class Allowed:
     probes: int
     alone: int
     outside: int
-    openings: int
 
     @property
     def charges(self) -> int:
@@ -95,7 +128,7 @@ class Allowed:
         return self.counted + self.under_way + self.probes + self.alone
 
 
-def attempts_of(saga_id: str, history: Sequence[Event], path: str) -> Iterator[Attempt]:
+def attempts_of(history: Sequence[Event], path: str) -> Iterator[Attempt]:
     """Read the attempts at one record that made a call, or may have."""
     own = [event for event in history if event.record == path and event.name in MOVES]
     for event, following in pairwise([*own, None]):
@@ -106,7 +139,6 @@ def attempts_of(saga_id: str, history: Sequence[Event], path: str) -> Iterator[A
             continue
         ended, lost = inf if following is None else following.at, error in LOST
         yield Attempt(
-            saga_id=saga_id,
             began=event.at,
             ended=max(ended, event.at + THAWED_WITHIN) if lost else ended,
             succeeded=following is not None and following.name == "step.completed",
@@ -116,8 +148,7 @@ def attempts_of(saga_id: str, history: Sequence[Event], path: str) -> Iterator[A
 
 def allowed(outage: Outage, attempts: Sequence[Attempt], limits: Limits) -> Allowed:
     """Count what may reach the service in an outage."""
-    meanwhile = [event for event in outage.transitions if outage.began < event.at <= outage.ended]
-    closed = list(_closed(outage, meanwhile))
+    closed = list(outage.closed)
     resets = under_way = failed = outside = lost = 0
     for attempt in attempts:
         spanned = [(since, until) for since, until in closed if attempt.spans(since, until)]
@@ -134,10 +165,9 @@ def allowed(outage: Outage, attempts: Sequence[Attempt], limits: Limits) -> Allo
     return Allowed(
         counted=min(most, failed),
         under_way=under_way,
-        probes=sum(_probes(outage, meanwhile, limits.lease)) + lost,
+        probes=sum(outage.probes(limits.lease)) + lost,
         alone=outage.left_alone * (limits.failure_threshold - 1 + limits.calls_at_once),
         outside=outside,
-        openings=_count(meanwhile, "breaker.opened"),
     )
 
 
@@ -151,44 +181,6 @@ def early_probes(transitions: Sequence[CircuitEvent], reset_timeout: float) -> l
     ]
 
 
-def _closed(outage: Outage, meanwhile: Sequence[CircuitEvent]) -> Iterator[tuple[float, float]]:
-    """Yield from when to when the circuit was closed in an outage."""
-    before = _last_before(outage)
-    since = outage.began if before is None or _closes(before) else None
-    for event in meanwhile:
-        if since is None and _closes(event):
-            since = event.at
-        elif since is not None and event.name == "breaker.opened":
-            yield since, event.at
-            since = None
-    if since is not None:
-        yield since, outage.ended
-
-
-def _probes(outage: Outage, meanwhile: Sequence[CircuitEvent], lease: float) -> Iterator[int]:
-    """Yield how many probes were granted each time that the circuit was half-open."""
-    before = _last_before(outage)
-    ends = [*(event.at for event in meanwhile), outage.ended]
-    if before is not None and before.name == "breaker.half_opened":
-        yield 1 + _leases(before.at, outage.began, ends[0], lease)
-    for event, end in zip(meanwhile, ends[1:], strict=True):
-        if event.name == "breaker.half_opened":
-            yield 1 + _leases(event.at, event.at, end, lease)
-
-
 def _leases(granted: float, since: float, until: float, lease: float) -> int:
     """Count the leases that may have run out between two moments, after a first probe."""
     return int((until - granted) // lease) - int((since - granted) // lease)
-
-
-def _last_before(outage: Outage) -> CircuitEvent | None:
-    earlier = [event for event in outage.transitions if event.at <= outage.began]
-    return earlier[-1] if earlier else None
-
-
-def _closes(event: CircuitEvent) -> bool:
-    return event.name in ("breaker.closed", "breaker.reset")
-
-
-def _count(events: Sequence[CircuitEvent], name: str) -> int:
-    return sum(event.name == name for event in events)

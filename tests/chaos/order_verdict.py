@@ -1,33 +1,79 @@
-"""The verdict over one order: whether its saga ended, and log and ledger agree."""
+"""The verdict over one order: whether its saga ended, its history is possible, and log and ledger agree."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from amends.log.history import Event
-from demo.ledger import LedgerEntry, differences
-from demo.plan import PlannedOrder
-from demo.watching import ENDED
-from tests.chaos.histories import contradictions
+from demo.verdict import OrderRecord
+
+ONCE = ("step.completed", "step.compensated")
 
 
 @dataclass(frozen=True, kw_only=True)
-class OrderVerdict:
-    """One order: what was planned, what its saga came to, what the ledger says. `status` is None if never started."""
+class OrderVerdict(OrderRecord):
+    """One order after a run, with its saga's history."""
 
-    order: PlannedOrder
-    status: str | None
-    outcome: str | None
-    entry: LedgerEntry
     history: Sequence[Event]
 
     @property
     def complaints(self) -> list[str]:
         """What is wrong with this order; nothing if it is consistent."""
-        if self.status is None:
-            return ["the saga was never started"]
-        found = contradictions(self.history)
-        if self.status not in ENDED:
-            return [f"the saga did not end: it is {self.status}", *found]
-        if (self.status == "completed") != (self.outcome == "completed"):
-            found.append(f"the saga is {self.status} with the outcome {self.outcome}")
-        return [*found, *differences(self.order, self.outcome or "", self.entry)]
+        found = super().complaints
+        return found if self.status is None else [*found, *contradictions(self.history)]
+
+
+def contradictions(history: Sequence[Event]) -> list[str]:
+    """Return what cannot be in a history; nothing for a good one."""
+    checks = (_ends_badly, _twice, _compensated_out_of_order, _switched_too_early)
+    return [complaint for check in checks for complaint in check(history)]
+
+
+def _ends_badly(history: Sequence[Event]) -> Iterator[str]:
+    names = [event.name for event in history]
+    if names.count("saga.started") != 1 or names[0] != "saga.started":
+        yield "it was not started once"
+    if "saga.finished" in names:
+        after = [name for name in names[names.index("saga.finished") + 1 :] if name != "step.late"]
+        if after:
+            yield f"after its end: {', '.join(after)}"
+
+
+def _twice(history: Sequence[Event]) -> Iterator[str]:
+    counts = Counter((event.name, event.record) for event in history if event.name in ONCE)
+    for (name, record), count in counts.items():
+        if count > 1:
+            yield f"{name} {count} times for {record}"
+
+
+def _compensated_out_of_order(history: Sequence[Event]) -> Iterator[str]:
+    """Hold compensations to the reverse order of start; one on the way to a fallback is of an earlier time."""
+    names = [event.name for event in history]
+    if "saga.compensating" not in names:
+        return
+    turn = names.index("saga.compensating")
+    started = _first_begun(history, "step.started")
+    early = _first_begun(history[:turn], "step.compensating")
+    begun = [
+        each for each in _first_begun(history[turn:], "step.compensating") if each not in early
+    ]
+    wanted = [f"{path}:undo" for path in reversed(started) if f"{path}:undo" in begun]
+    if begun != wanted:
+        yield f"compensated in the order {', '.join(begun)}; started in {', '.join(started)}"
+
+
+def _first_begun(history: Sequence[Event], name: str) -> list[str]:
+    return list(dict.fromkeys(event.record or "" for event in history if event.name == name))
+
+
+def _switched_too_early(history: Sequence[Event]) -> Iterator[str]:
+    """Hold that a fallback started only when its primary was not done, or was compensated."""
+    clear: set[str] = set()
+    for event in history:
+        path = event.record or ""
+        failed = event.name == "step.failed" and event.details.get("state") == "failed"
+        if failed or event.name == "step.compensated":
+            clear.add(path.removesuffix(":undo"))
+        primary = path.removesuffix(":fallback")
+        if event.name == "step.started" and primary != path and primary not in clear:
+            yield f"{path} started while {primary} may have taken effect"

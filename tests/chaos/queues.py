@@ -1,16 +1,21 @@
-"""The messages that wait in the broker: how many there are, and hands on them."""
+"""The messages that wait in the broker: counted, taken out and put back."""
 
+import contextlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import amqp
+from amqp.exceptions import AMQPError, NotFound
 from redis import Redis
 from redis.exceptions import RedisError
 
 PATIENCE = 3.0
 TIMEOUT = 1.0
+# Above the workers' consumers, which have none: whoever has the highest gets a message first.
+PRIORITY = 10
 
 
 class BrokerAway(Exception):  # noqa: N818 - reads as the sentence it is
@@ -27,16 +32,29 @@ class Message:
 
 
 class Queues(Protocol):
-    """What the harness does with a broker's queues. Every method raises `BrokerAway`."""
+    """A broker's queues. Every method raises :class:`BrokerAway`."""
 
     def lengths(self) -> Mapping[str, int]:
         """Count the waiting messages of each queue."""
 
     def take(self, draw: int) -> Message | None:
-        """Take a message out of a queue, as a consumer that never acknowledges; None if none comes soon."""
+        """Take a message out of a queue, from a drawn one on, and never acknowledge it; None if none comes soon."""
 
     def put(self, message: Message, *, fresh: bool = False) -> None:
         """Put a message into its queue: delivered again, or with `fresh` published again."""
+
+
+@contextlib.contextmanager
+def _or_away() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, AMQPError, RedisError) as error:
+        raise BrokerAway(str(error)) from error
+
+
+def _rotated(names: Sequence[str], draw: int) -> list[str]:
+    first = draw % len(names)
+    return [*names[first:], *names[:first]]
 
 
 class RedisQueues:
@@ -44,45 +62,95 @@ class RedisQueues:
 
     def __init__(self, url: str, names: Sequence[str]) -> None:
         self._names = list(names)
-        self._client: Any = Redis.from_url(
-            url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT
-        )
-        self._waiting: Any = Redis.from_url(
-            url, socket_timeout=PATIENCE + TIMEOUT, socket_connect_timeout=TIMEOUT
+        self._client, self._waiting = (
+            Redis.from_url(url, socket_timeout=seconds, socket_connect_timeout=TIMEOUT)
+            for seconds in (TIMEOUT, PATIENCE + TIMEOUT)
         )
 
+    @_or_away()
     def lengths(self) -> Mapping[str, int]:
         """Count the waiting messages of each queue."""
-        try:
-            with self._client.pipeline(transaction=False) as pipeline:
-                for name in self._names:
-                    pipeline.llen(name)
-                return dict(zip(self._names, pipeline.execute(), strict=True))
-        except RedisError as error:
-            raise BrokerAway(str(error)) from error
+        with self._client.pipeline(transaction=False) as pipeline:
+            for name in self._names:
+                pipeline.llen(name)
+            return dict(zip(self._names, pipeline.execute(), strict=True))
 
+    @_or_away()
     def take(self, draw: int) -> Message | None:
-        """Take a message out of a queue. It waits in line with the workers, so that it gets one."""
-        first = draw % len(self._names)
-        names = [*self._names[first:], *self._names[:first]]
-        try:
-            found = self._waiting.blpop(names, timeout=PATIENCE)
-        except RedisError as error:
-            raise BrokerAway(str(error)) from error
+        """Take a message. It waits in line with the workers, so that it gets one."""
+        found: Any = self._waiting.blpop(_rotated(self._names, draw), timeout=PATIENCE)
         if found is None:
             return None
         queue, raw = found
-        task_id = json.loads(raw)["headers"]["id"]
-        return Message(queue=queue.decode(), task_id=task_id, raw=raw)
+        return Message(queue=queue.decode(), task_id=json.loads(raw)["headers"]["id"], raw=raw)
 
+    @_or_away()
     def put(self, message: Message, *, fresh: bool = False) -> None:
         """Put a message into its queue; a fresh one has a delivery tag of its own."""
-        raw = message.raw
+        fields = json.loads(message.raw)
         if fresh:
-            fields = json.loads(raw)
             fields["properties"]["delivery_tag"] = str(uuid.uuid4())
-            raw = json.dumps(fields)
+        self._client.lpush(message.queue, json.dumps(fields))
+
+
+class RabbitQueues:
+    """The queues that Celery declares in a RabbitMQ, which no message reaches before the first worker runs."""
+
+    def __init__(self, port: int, names: Sequence[str]) -> None:
+        self._address = f"127.0.0.1:{port}"
+        self._names = list(names)
+
+    @_or_away()
+    def lengths(self) -> Mapping[str, int]:
+        """Count the waiting messages of each queue."""
+        with self._connected() as connection:
+            return {name: self._length(connection, name) for name in self._names}
+
+    @_or_away()
+    def take(self, draw: int) -> Message | None:
+        """Take a message. It consumes before the workers do, so that it gets one."""
+        found: list[tuple[str, Any]] = []
+        with self._connected() as connection:
+            channel = connection.channel()
+            channel.basic_qos(0, 1, a_global=False)
+            for name in _rotated(self._names, draw):
+                channel.basic_consume(
+                    name,
+                    callback=lambda message, name=name: found.append((name, message)),
+                    arguments={"x-priority": PRIORITY},
+                )
+                if found:
+                    break
+            with contextlib.suppress(TimeoutError):
+                while not found:
+                    connection.drain_events(timeout=PATIENCE)
+            if not found:
+                return None
+            queue, message = found[0]
+            channel.basic_ack(message.delivery_tag)
+            # What came beside it goes back into its queue, for it is not acknowledged.
+            task_id = message.properties["application_headers"]["id"]
+            return Message(queue=queue, task_id=task_id, raw=message)
+
+    @_or_away()
+    def put(self, message: Message, *, fresh: bool = False) -> None:  # noqa: ARG002 - each is fresh here
+        """Put a message into its queue."""
+        again = amqp.Message(message.raw.body, **message.raw.properties)
+        with self._connected() as connection:
+            connection.channel().basic_publish(again, exchange="", routing_key=message.queue)
+
+    def _length(self, connection: Any, name: str) -> int:
         try:
-            self._client.lpush(message.queue, raw)
-        except RedisError as error:
-            raise BrokerAway(str(error)) from error
+            return int(connection.channel().queue_declare(name, passive=True).message_count)
+        except NotFound:
+            return 0  # no worker has declared it yet
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[Any]:
+        with amqp.Connection(
+            self._address,
+            connect_timeout=TIMEOUT,
+            read_timeout=PATIENCE + TIMEOUT,
+            write_timeout=TIMEOUT,
+        ) as connection:
+            yield connection

@@ -1,44 +1,40 @@
 """One run: orders and faults by the schedule, then everything heals, comes to rest, and is judged."""
 
-import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 
 import tasks
 from amends.dispatch.routing import compensation_queue, queue_of
-from demo.ledger import LedgerEntry
-from demo.plan import PlannedOrder, plan_orders, stock_for
-from demo.sandbox import faults_switched_on, read_ledger, set_stock
+from demo.orders import PlannedOrder, plan_orders, stock_for
+from demo.run import use
+from demo.sandbox import Ledger, faults_switched_on, read_ledger, set_stock
+from demo.servers import RabbitServer
 from sagas.order import order_saga
-from tests.chaos import system as systems
-from tests.chaos.event_log import EventLog
-from tests.chaos.faults import carry_out
+from tasks.payment import primary, process_payment
+from tests.chaos.circuit import Limits
+from tests.chaos.faults import USUAL, USUAL_WITH_OUTAGES, carry_out
 from tests.chaos.order_verdict import OrderVerdict
 from tests.chaos.orders import Orders
 from tests.chaos.outage_verdict import judge_outages
-from tests.chaos.outages import limits
-from tests.chaos.queues import Queues, RedisQueues
-from tests.chaos.rabbitmq_queues import RabbitQueues
-from tests.chaos.scene import Scene
-from tests.chaos.schedule import Fault, Schedule
-from tests.chaos.server_faults import USUAL, USUAL_WITH_OUTAGES
-from tests.chaos.standstill import Samples, Standstill
-from tests.chaos.system import RabbitServer, System
+from tests.chaos.queues import Queues, RabbitQueues, RedisQueues
+from tests.chaos.scene import EventLog, Fault, Scene
+from tests.chaos.schedule import Options, Schedule
+from tests.chaos.standstill import Samples
+from tests.chaos.system import WORKERS, System, running_system
 from tests.chaos.verdict import Verdict
 from tests.chaos.watch import Watch
 
 # At the end, for all that is open: what a worker or a message lost in the last second costs, and the undos' retries.
 REST_WITHIN = 180.0
 STILL = 2.0  # seconds of empty queues after which nothing more is under way
-TICK = 0.02
+TICK = 0.1
 AT_ONCE = 32
 # What this process sends must not wait for a frozen broker until that is thawed.
 PATIENT: Mapping[str, Mapping[str, float]] = {
@@ -47,31 +43,60 @@ PATIENT: Mapping[str, Mapping[str, float]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What a run is made of."""
-
-    seed: int
-    schedule: Schedule
-    pool: str
-    broker: str
-    outages: bool = False
-
-
-def run(options: Options, *, directory: Path) -> Verdict:
+def run(options: Options, schedule: Schedule, *, directory: Path) -> Verdict:
     """Run the schedule against a system in `directory`, and judge what is left."""
-    with systems.running(directory, pool=options.pool, broker=options.broker) as system:
-        tasks.app.conf.update(
-            broker_url=system.urls["CELERY_BROKER_URL"],
-            amends_backend=system.urls["AMENDS_BACKEND"],
-            broker_transport_options=PATIENT[options.broker],
-        )
+    with running_system(directory, pool=options.pool, broker=options.broker) as system:
+        use(system.urls, broker_transport_options=PATIENT[options.broker])
         events = EventLog(directory / "events.jsonl")
-        with (
-            contextlib.closing(events),
-            httpx.Client(base_url=system.urls["SERVICES_URL"], timeout=10.0) as services,
-        ):
-            return _Run(options, system, events, services).carry_out()
+        planned = plan_orders(options.orders, series=f"{options.seed}")
+        orders = Orders(planned, events.write)
+        with httpx.Client(base_url=system.urls["SERVICES_URL"], timeout=10.0) as services:
+            scene = Scene(
+                system=system,
+                orders=orders,
+                queues=_queues_of(system),
+                services=services,
+                events=events,
+                ending=threading.Event(),
+                usual=USUAL_WITH_OUTAGES if options.outages else USUAL,
+            )
+            began = time.time()
+            set_stock(services, stock_for(options.orders))
+            try:
+                with Watch(scene) as watch:
+                    with faults_switched_on(services, scene.usual):
+                        hit, missed = _play(scene, schedule)
+                        events.write("healing")
+                        system.heal()
+                    _await_rest(scene)
+                    _deliver_again(scene)
+                    for worker in system.workers.values():
+                        worker.ask_to_stop()
+                    for worker in system.workers.values():
+                        worker.stop()
+            finally:
+                orders.close()
+            ledger, elapsed = read_ledger(services), time.time() - began
+        verdicts = [_judge(order, orders, ledger) for order in planned]
+        standstills = [
+            found
+            for order in verdicts
+            for found in _samples(watch).standstills(order.planned.id, order.history)
+        ]
+        return Verdict(
+            orders=verdicts,
+            hit=hit,
+            missed=missed,
+            standstill=max(standstills, key=lambda found: found.seconds, default=None),
+            gap=max(standstills, key=lambda found: found.gap, default=None),
+            ended_by_themselves=watch.ended_by_themselves,
+            starts_raised=orders.raised,
+            began=began,
+            elapsed=elapsed,
+            outages=judge_outages(scene.outages, verdicts, _limits(options.pool))
+            if options.outages
+            else None,
+        )
 
 
 def _queues_of(system: System) -> Queues:
@@ -81,168 +106,75 @@ def _queues_of(system: System) -> Queues:
     return RedisQueues(system.broker.url, names)
 
 
-class _Run:
-    def __init__(
-        self,
-        options: Options,
-        system: System,
-        events: EventLog,
-        services: httpx.Client,
-    ) -> None:
-        self._options = options
-        self._system = system
-        self._events = events
-        self._services = services
-        self._ending = threading.Event()
-        self._placing = threading.Event()
-        planned = plan_orders(len(options.schedule.orders), series=f"{options.seed}")
-        self._orders = Orders(planned, events, self._placing)
-        self._queues = _queues_of(system)
-        self._watch = Watch(system, self._orders, self._queues, events)
-        self._scene = Scene(
-            system=system,
-            orders=self._orders,
-            queues=self._queues,
-            services=services,
-            app=tasks.app,
-            events=events,
-            ending=self._ending,
-            usual=USUAL_WITH_OUTAGES if options.outages else USUAL,
-            kept=[],
-            outages=[],
-        )
-        self._hit: Counter[str] = Counter()
-        self._missed: Counter[str] = Counter()
-
-    def carry_out(self) -> Verdict:
-        began = time.monotonic()
-        self._events.write(
-            "run.begins",
-            seed=self._options.seed,
-            pool=self._options.pool,
-            broker=self._options.broker,
-        )
-        set_stock(self._services, stock_for(len(self._orders.planned)))
+def _play(scene: Scene, schedule: Schedule) -> tuple[Counter[str], Counter[str]]:
+    """Place the orders and do the faults, each at its time; return how many faults hit and missed, by kind."""
+    began = time.monotonic()
+    acts: list[tuple[float, PlannedOrder | Fault]] = [
+        *zip(schedule.orders, scene.orders.planned, strict=True),
+        *((fault.at, fault) for fault in schedule.faults),
+    ]
+    doing: list[tuple[str, Future[bool]]] = []
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fault") as pool:
         try:
-            self._watch.start()
-            with faults_switched_on(self._services, self._scene.usual):
-                self._play()
-                self._heal()
-            self._await_rest()
-            self._deliver_again()
-            for worker in self._system.workers.values():
-                worker.ask_to_stop()
-            for worker in self._system.workers.values():
-                worker.stop()
+            for at, act in sorted(acts, key=lambda act: act[0]):
+                time.sleep(max(0.0, began + at - time.monotonic()))
+                if isinstance(act, Fault):
+                    doing.append((act.kind, pool.submit(carry_out, scene, act)))
+                else:
+                    scene.orders.place(act)
+            time.sleep(max(0.0, began + schedule.lasts - time.monotonic()))
         finally:
-            self._ending.set()
-            self._placing.set()
-            self._orders.close()
-            self._watch.stop()
-        return self._judge(time.monotonic() - began)
+            scene.ending.set()
+    done = [(kind, fault.result()) for kind, fault in doing]  # an error is one of the harness
+    hits, misses = (
+        Counter(kind for kind, hit in done if hit is wanted) for wanted in (True, False)
+    )
+    return hits, misses
 
-    def _play(self) -> None:
-        """Place the orders and do the faults, each at its time."""
-        schedule = self._options.schedule
-        began = time.monotonic()
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fault") as faults:
-            doing: list[Future[None]] = []
-            try:
-                for at, act in self._acts(faults, doing):
-                    self._wait_until(began + at)
-                    act()
-                self._wait_until(began + schedule.lasts)
-            finally:
-                self._ending.set()
-            wait(doing)
-        for done in doing:
-            done.result()  # an error in a fault is one of the harness
 
-    def _acts(
-        self, pool: ThreadPoolExecutor, doing: list[Future[None]]
-    ) -> Iterator[tuple[float, Callable[[], object]]]:
-        schedule = self._options.schedule
-        plans: Sequence[PlannedOrder] = list(self._orders.planned.values())
-        acts: list[tuple[float, Callable[[], object]]] = [
-            *(
-                (at, partial(self._orders.place, order))
-                for at, order in zip(schedule.orders, plans, strict=True)
-            ),
-            *((fault.at, partial(self._submit, pool, doing, fault)) for fault in schedule.faults),
-        ]
-        return iter(sorted(acts, key=lambda act: act[0]))
+def _await_rest(scene: Scene) -> None:
+    """Wait until every saga is at rest; the verdict says which are not."""
+    deadline = time.monotonic() + REST_WITHIN
+    while not scene.orders.all_at_rest and time.monotonic() < deadline:
+        time.sleep(TICK)
+    scene.events.write("at_rest", all=scene.orders.all_at_rest)
 
-    def _submit(self, pool: ThreadPoolExecutor, doing: list[Future[None]], fault: Fault) -> None:
-        doing.append(pool.submit(self._do, fault))
 
-    def _do(self, fault: Fault) -> None:
-        hit = carry_out(self._scene, fault)
-        (self._hit if hit else self._missed)[fault.kind] += 1
+def _deliver_again(scene: Scene) -> None:
+    """Deliver every message that was kept, now that all is over; wait until nothing is under way."""
+    for message in scene.kept:
+        scene.queues.put(message)
+    scene.events.write("delivered_again", count=len(scene.kept))
+    deadline = time.monotonic() + REST_WITHIN
+    empty_since = time.monotonic()
+    while time.monotonic() - empty_since < STILL and time.monotonic() < deadline:
+        if any(scene.queues.lengths().values()):
+            empty_since = time.monotonic()
+        time.sleep(TICK)
 
-    def _wait_until(self, moment: float) -> None:
-        while (left := moment - time.monotonic()) > 0:
-            time.sleep(min(left, 0.5))
 
-    def _heal(self) -> None:
-        self._events.write("healing")
-        self._system.start()
+def _judge(planned: PlannedOrder, orders: Orders, ledger: Ledger) -> OrderVerdict:
+    entry, handle = ledger[planned.id], orders.handles.get(planned.id)
+    verdict = OrderVerdict(planned=planned, status=None, outcome=None, entry=entry, history=())
+    if handle is None:
+        return verdict
+    status, outcome = str(handle.status), handle.outcome
+    return replace(verdict, status=status, outcome=outcome, history=handle.history())
 
-    def _await_rest(self) -> None:
-        """Wait until every saga is at rest; the verdict says which are not."""
-        deadline = time.monotonic() + REST_WITHIN
-        while not self._orders.all_at_rest and time.monotonic() < deadline:
-            time.sleep(TICK)
-        self._events.write("at_rest", all=self._orders.all_at_rest)
 
-    def _deliver_again(self) -> None:
-        """Deliver every message that was kept, now that all is over; wait until nothing is under way."""
-        for message in self._scene.kept:
-            self._queues.put(message)
-        self._events.write("delivered_again", count=len(self._scene.kept))
-        deadline = time.monotonic() + REST_WITHIN
-        empty_since = time.monotonic()
-        while time.monotonic() - empty_since < STILL and time.monotonic() < deadline:
-            if any(self._queues.lengths().values()):
-                empty_since = time.monotonic()
-            time.sleep(TICK)
+def _samples(watch: Watch) -> Samples:
+    records = order_saga.itinerary.records.items()
+    queues = {path: queue_of(tasks.app, record) or "" for path, record in records}
+    advance = compensation_queue(tasks.app)
+    return Samples(samples=watch.samples, queue_of=queues, advance=advance)
 
-    def _judge(self, elapsed: float) -> Verdict:
-        ledger = read_ledger(self._services)
-        orders = [self._judge_order(order, ledger) for order in self._orders.planned.values()]
-        standstills = self._standstills(orders)
-        return Verdict(
-            orders=orders,
-            hit=self._hit,
-            missed=self._missed,
-            standstill=max(standstills, key=lambda found: found.seconds, default=None),
-            gap=max(standstills, key=lambda found: found.gap, default=None),
-            outages=judge_outages(self._scene.outages, orders, limits(self._options.pool))
-            if self._options.outages
-            else None,
-            ended_by_themselves=self._watch.ended_by_themselves,
-            starts_raised=self._orders.raised,
-            began=self._events.began,
-            elapsed=elapsed,
-        )
 
-    def _judge_order(self, order: PlannedOrder, ledger: dict[str, LedgerEntry]) -> OrderVerdict:
-        handle = self._orders.handles.get(order.order_id)
-        return OrderVerdict(
-            order=order,
-            status=None if handle is None else str(handle.status),
-            outcome=None if handle is None else handle.outcome,
-            entry=ledger.get(order.order_id) or LedgerEntry(order_id=order.order_id),
-            history=[] if handle is None else handle.history(),
-        )
-
-    def _standstills(self, orders: Sequence[OrderVerdict]) -> list[Standstill]:
-        records = order_saga.itinerary.records
-        queues = {path: queue_of(tasks.app, record) or "" for path, record in records.items()}
-        samples = Samples(
-            self._watch.samples, queue_of=queues, advance=compensation_queue(tasks.app)
-        )
-        return [
-            found
-            for order in orders
-            for found in samples.standstills(order.order.order_id, order.history)
-        ]
+def _limits(pool: str) -> Limits:
+    """Return what the primary's breaker promises, with workers that have this pool."""
+    threads = max(int(str(options["concurrency"])) for options in WORKERS.values())
+    return Limits(
+        failure_threshold=primary.options.failure_threshold,
+        reset_timeout=primary.options.reset_timeout,
+        lease=process_payment.start_to_close_timeout,
+        calls_at_once=threads if pool == "threads" else 1,
+    )

@@ -1,29 +1,59 @@
-"""What a fault may act on."""
+"""A fault, and what it may act on."""
 
+import json
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import httpx
-from celery import Celery
 
+from demo.sandbox import Faults
 from tests.chaos.circuit import Outage
-from tests.chaos.event_log import EventLog
 from tests.chaos.orders import Orders
 from tests.chaos.queues import Message, Queues
-from tests.chaos.schedule import Fault
 from tests.chaos.system import System
 
-# To wait for a moment in which a step runs.
-PATIENCE = 3.0
-POLL = 0.02
+TARGET = "its target"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One fault: `at` seconds after the beginning, for `lasts` seconds if it has an end.
+
+    `target` is a worker or a service, if the kind has one. `draw` chooses among what is there only when it
+    happens: a child, a message, an order. `details` are the kind's own.
+    """
+
+    at: float
+    kind: str
+    target: str = ""
+    lasts: float = 0.0
+    draw: int = 0
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class EventLog:
+    """What happened in a run, one JSON object a line, from any thread; `at` is seconds since 1970."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._file = path.open("w", encoding="utf-8", buffering=1)
+
+    def write(self, what: str, **details: Any) -> None:
+        """Write down what happened now."""
+        line = json.dumps({"at": round(time.time(), 3), "what": what, **details}, default=str)
+        with self._lock:
+            self._file.write(line + "\n")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What a fault may act on. `ending` is set when the run is over, and every wait ends with it.
+    """What a fault may act on.
 
-    `usual` is what is wrong with the services all the time.
+    `ending` is set when the run is over, and every wait ends with it. `usual` are the services' faults all the time.
     `kept` are messages that were taken, to be delivered when everything is over; `outages` what was seen of them.
     """
 
@@ -31,12 +61,11 @@ class Scene:
     orders: Orders
     queues: Queues
     services: httpx.Client
-    app: Celery
     events: EventLog
     ending: threading.Event
-    usual: Mapping[str, Mapping[str, float]]
-    kept: list[Message]
-    outages: list[Outage]
+    usual: Faults
+    kept: list[Message] = field(default_factory=list)
+    outages: list[Outage] = field(default_factory=list)
 
     def pause(self, seconds: float) -> None:
         """Wait so long, or until the run is over."""
@@ -44,4 +73,31 @@ class Scene:
 
 
 Act = Callable[[Scene, Fault], str | None]
-"""Does one fault to its end; returns what it hit, or None where there was nothing to hit."""
+"""Does one fault to its end; returns what it hit, or None if it found nothing to hit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of fault.
+
+    act: does it.
+    weight: how often it is drawn.
+    lasts: seconds, from and to.
+    holds: what it takes hold of, :data:`TARGET` among it, until that has recovered.
+    rests: the seconds that the recovery takes.
+    blinds: whether it takes away the breakers' Redis, so that each process counts alone, or the services' counts.
+    """
+
+    act: Act
+    weight: float
+    lasts: tuple[float, float] = (0.0, 0.0)
+    targets: Sequence[str] = ("",)
+    holds: Sequence[str] = ()
+    rests: float = 0.0
+    details: Sequence[Mapping[str, Any]] = ({},)
+    prefork_only: bool = False
+    blinds: bool = False
+
+    def held(self, fault: Fault) -> set[str]:
+        """Return what a fault of this kind takes hold of."""
+        return {fault.target if name == TARGET else name for name in self.holds}

@@ -1,44 +1,45 @@
 """From a seed to what happens when: orders, and faults. Drawn before the run, so that a seed is a schedule."""
 
 import random
+import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
-from tests.chaos.kinds import (
-    ALL_KILLED,
-    ALL_KILLED_EVERY,
-    KINDS,
-    PRIMARY_DOWN,
-    PRIMARY_DOWN_AFTER,
-    PRIMARY_DOWN_EVERY,
-    PROBE_KILLED,
-    PROBE_KILLED_EVERY,
-    REPLIES_LOST,
-    Kind,
-)
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+
+from tests.chaos.faults import ALL_KILLED, KINDS, PRIMARY_DOWN, PROBE_KILLED, REPLIES_LOST
+from tests.chaos.scene import Fault, Kind
 
 # Seconds between two faults, on average. Many overlap.
 PACE = 1.0
-# The orders come in this part of the run; in the rest of it faults hit what is still open.
-ORDERS_WITHIN = 0.85
-# With outages they come to nearly its end: one without orders shows nothing.
-ORDERS_WITHIN_OUTAGES = 0.95
+# The orders come in this part of the run; in the rest of it faults hit what is still open. With outages they come to
+# nearly its end: an outage without orders shows nothing.
+ORDERS_WITHIN = {False: 0.85, True: 0.95}
+ALL_KILLED_EVERY = 120.0
+OUTAGE_EVERY = 30.0
+OUTAGE_AFTER = (3.0, 8.0)
+PROBE_KILLED_EVERY = 4  # outages
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    """One fault: `at` seconds after the beginning, for `lasts` seconds where it has an end.
+class Options(BaseModel):
+    """The options of a run; each but `outages` is a variable of the environment."""
 
-    `target` is a worker or a service, where the kind has one. `draw` chooses among what is there only when it
-    happens: a child, a message, an order. `details` are what else the kind asks for.
-    """
+    model_config = ConfigDict(frozen=True)
 
-    at: float
-    kind: str
-    target: str = ""
-    lasts: float = 0.0
-    draw: int = 0
-    details: Mapping[str, object] = field(default_factory=dict)
+    seed: NonNegativeInt = Field(default_factory=lambda: secrets.randbelow(10**6))
+    orders: PositiveInt = 200
+    minutes: float = Field(2.0, gt=0, le=24 * 60)
+    pool: Literal["prefork", "threads"] = "prefork"
+    broker: Literal["redis", "rabbitmq"] = "redis"
+    outages: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], *, outages: bool = False) -> Self:
+        """Read SEED, ORDERS, MINUTES, POOL and BROKER. Raises :class:`pydantic.ValidationError`."""
+        known = {name: environment.get(name.upper()) for name in cls.model_fields}
+        given = {name: value for name, value in known.items() if value}
+        return cls.model_validate({**given, "outages": outages})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,56 +51,40 @@ class Schedule:
     lasts: float
 
 
-def draw_schedule(
-    *, seed: int, orders: int, minutes: float, pool: str, broker: str, outages: bool = False
-) -> Schedule:
-    """Draw a run. The same arguments give the same schedule.
+def draw_schedule(options: Options) -> Schedule:
+    """Draw a run. The same options give the same schedule.
 
-    With `outages` the primary payment goes down again and again, and nothing is drawn that would keep
-    anybody from saying what its circuit breaker let through.
+    With `outages` the primary payment goes down again and again, and no fault is drawn that hides what its
+    circuit breaker lets through.
     """
-    rng = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
-    span = minutes * 60.0
-    within = span * (ORDERS_WITHIN_OUTAGES if outages else ORDERS_WITHIN)
-    placed = sorted(rng.uniform(0.0, within) for _ in range(orders))
-    kinds = {
-        name: kind
-        for name, kind in KINDS.items()
-        if _fits(name, kind, pool, broker) and not (outages and kind.blinds)
-    }
-    # In a short run it would hide the one outage: with no worker nobody calls.
-    all_killed = (
-        int(span // ALL_KILLED_EVERY) if outages else max(1, round(span / ALL_KILLED_EVERY))
-    )
-    first = [
-        *_draw_all_killed(rng, span, all_killed),
-        *(_draw_outages(rng, span, pool) if outages else ()),
-    ]
-    faults = _draw_faults(rng, kinds, span, first)
+    rng = random.Random(options.seed)  # noqa: S311 - to be repeated, not to be secret
+    span = options.minutes * 60.0
+    within = span * ORDERS_WITHIN[options.outages]
+    placed = sorted(rng.uniform(0.0, within) for _ in range(options.orders))
+    first = list(_draw_all_killed(rng, span, options))
+    if options.outages:
+        first += _draw_outages(rng, span, options)
+    faults = _draw_faults(rng, span, options, first)
     return Schedule(orders=tuple(placed), faults=tuple(faults), lasts=span)
 
 
-def _fits(name: str, kind: Kind, pool: str, broker: str) -> bool:
-    # Signals reach a prefork child alone; the RabbitMQ of the harness is one server with no parts to empty.
-    if name == "broker emptied" and broker != "redis":
-        return False
-    return kind.weight > 0 and (pool == "prefork" or not kind.prefork_only)
-
-
-def _draw_all_killed(rng: random.Random, span: float, parts: int) -> Iterator[Fault]:
+def _draw_all_killed(rng: random.Random, span: float, options: Options) -> Iterator[Fault]:
     """Draw what finds everything free too seldom to come up by chance: once in each two minutes."""
+    # In a short run it would hide the one outage: without a worker there are no calls.
+    often = span / ALL_KILLED_EVERY
+    parts = int(often) if options.outages else max(1, round(often))
     for part in range(parts):
         at = span * (part + rng.uniform(0.1, 0.8)) / parts
         yield _draw_fault(rng, ALL_KILLED, at, span)
 
 
-def _draw_outages(rng: random.Random, span: float, pool: str) -> Iterator[Fault]:
+def _draw_outages(rng: random.Random, span: float, options: Options) -> Iterator[Fault]:
     """Draw an outage in each half minute, and in each two minutes a probe that is killed in one."""
-    kills = pool == "prefork" and span >= PROBE_KILLED_EVERY
-    for part in range(max(1, int(span // PRIMARY_DOWN_EVERY))):
-        at = part * PRIMARY_DOWN_EVERY + rng.uniform(*PRIMARY_DOWN_AFTER)
+    kills = options.pool == "prefork" and span >= PROBE_KILLED_EVERY * OUTAGE_EVERY
+    for part in range(max(1, int(span // OUTAGE_EVERY))):
+        at = part * OUTAGE_EVERY + rng.uniform(*OUTAGE_AFTER)
         outage = _draw_fault(rng, PRIMARY_DOWN, at, span)
-        if kills and part % int(PROBE_KILLED_EVERY // PRIMARY_DOWN_EVERY) == 1:
+        if kills and part % PROBE_KILLED_EVERY == 1:
             # A call that is answered at once is hard to hit.
             outage = replace(outage, details=REPLIES_LOST)
             yield _draw_fault(rng, PROBE_KILLED, at + 1.0, span)
@@ -107,8 +92,9 @@ def _draw_outages(rng: random.Random, span: float, pool: str) -> Iterator[Fault]
 
 
 def _draw_faults(
-    rng: random.Random, kinds: Mapping[str, Kind], span: float, first: list[Fault]
+    rng: random.Random, span: float, options: Options, first: list[Fault]
 ) -> list[Fault]:
+    kinds = {name: kind for name, kind in KINDS.items() if _fits(name, kind, options)}
     faults = [*first]
     at = rng.expovariate(1.0 / PACE)
     while at < span:
@@ -121,13 +107,21 @@ def _draw_faults(
     return sorted(faults, key=lambda fault: fault.at)
 
 
-def _clash(first: Fault, later: Fault) -> bool:
-    """Say whether `later` begins while `first` holds, or has not recovered from, what both take hold of."""
-    kind, other = KINDS[first.kind], KINDS[later.kind]
-    until = first.at + first.lasts + kind.rests
-    return first.at <= later.at < until and not {*kind.holds(first.target)}.isdisjoint(
-        other.holds(later.target)
+def _fits(name: str, kind: Kind, options: Options) -> bool:
+    # Signals reach a prefork child alone; a RabbitMQ has no parts to empty.
+    return (
+        kind.weight > 0
+        and (options.pool == "prefork" or not kind.prefork_only)
+        and (options.broker == "redis" or name != "broker emptied")
+        and not (options.outages and kind.blinds)
     )
+
+
+def _clash(first: Fault, later: Fault) -> bool:
+    """Return whether `later` begins while `first` holds, or has not recovered from, what both take hold of."""
+    until = first.at + first.lasts + KINDS[first.kind].rests
+    held = KINDS[first.kind].held(first) & KINDS[later.kind].held(later)
+    return first.at <= later.at < until and bool(held)
 
 
 def _draw_fault(rng: random.Random, name: str, at: float, span: float) -> Fault:

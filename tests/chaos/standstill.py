@@ -6,8 +6,8 @@ The standstill between two events of a saga's history is the gap between them, l
 * the time in which the system could not move: no worker lived, or the log or the broker did not answer;
 * the time in which a message waited in the queue of what came next, or in that of `advance`.
 
-What excuses is sampled about twice a second (:mod:`tests.chaos.watch`). A sample speaks for the time until the next one,
-and an excuse is granted where either end of that time has it. The time a message spends inside a worker is not
+Excuses are sampled about twice a second (:mod:`tests.chaos.watch`). A sample speaks for the time until the next one,
+and an excuse is granted if either end of that time has it. The time a message spends inside a worker is not
 excused, nor is the time until a dead worker is noticed: that is what the figure is about.
 """
 
@@ -21,7 +21,7 @@ from amends.log.history import Event
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """How the system was at one moment: `at` is seconds since 1970, `queued` counts waiting messages by queue."""
+    """The system at one moment: `at` is seconds since 1970, `queued` counts waiting messages by queue."""
 
     at: float
     log: bool = True
@@ -30,7 +30,7 @@ class Sample:
     queued: Mapping[str, int]
 
     def excuses(self, queues: Iterable[str]) -> bool:
-        """Say whether a saga whose next message goes to one of these queues could not move."""
+        """Return whether a saga whose next message goes to one of these queues could not move."""
         away = not (self.log and self.broker and self.workers)
         return away or any(self.queued.get(queue, 0) for queue in queues)
 
@@ -42,58 +42,50 @@ class Standstill:
     saga_id: str
     seconds: float
     gap: float
-    since: float
-    before: str
-    after: str
+    before: Event
+    after: Event
 
     def __str__(self) -> str:
-        return (
-            f"{self.seconds:.1f} s, saga {self.saga_id}, between {self.before} and {self.after}"
-            f" ({self.gap:.1f} s apart)"
+        ends = " and ".join(
+            f"{event.name} ({event.record})" if event.record else event.name
+            for event in (self.before, self.after)
         )
+        return f"{self.seconds:.1f} s, saga {self.saga_id}, between {ends} ({self.gap:.1f} s apart)"
 
 
+@dataclass(frozen=True, kw_only=True)
 class Samples:
-    """The samples of a run, in order of time, and the queue of each record's messages by its path."""
+    """The samples of a run, in order of time; the queue of each record's messages by its path, and of `advance`."""
 
-    def __init__(
-        self, samples: Sequence[Sample], *, queue_of: Mapping[str, str], advance: str
-    ) -> None:
-        self._samples = samples
-        self._times = [sample.at for sample in samples]
-        self._queue_of = queue_of
-        self._advance = advance
+    samples: Sequence[Sample]
+    queue_of: Mapping[str, str]
+    advance: str
 
     def standstills(self, saga_id: str, history: Sequence[Event]) -> Iterator[Standstill]:
         """Yield one standstill for each two events of a saga that follow each other."""
         for before, after in pairwise(history):
             begin = min(after.at, before.at + planned_wait(before))
-            queues = {self._advance, self._queue_of.get(after.record or "", self._advance)}
+            queues = {self.advance, self.queue_of.get(after.record or "", self.advance)}
             excused = self._excused(begin, after.at, queues)
             yield Standstill(
                 saga_id=saga_id,
                 seconds=max(0.0, after.at - begin - excused),
                 gap=after.at - before.at,
-                since=before.at,
-                before=_name(before),
-                after=_name(after),
+                before=before,
+                after=after,
             )
 
     def _excused(self, begin: float, end: float, queues: Iterable[str]) -> float:
         """Return how many of the seconds from `begin` to `end` have an excuse."""
-        first = max(0, bisect_right(self._times, begin) - 1)
-        last = bisect_right(self._times, end) + 1
+        first = max(0, bisect_right(self.samples, begin, key=lambda sample: sample.at) - 1)
+        last = bisect_right(self.samples, end, key=lambda sample: sample.at) + 1
         return sum(
             max(0.0, min(end, following.at) - max(begin, sample.at))
-            for sample, following in pairwise(self._samples[first:last])
+            for sample, following in pairwise(self.samples[first:last])
             if sample.excuses(queues) or following.excuses(queues)
         )
 
 
 def planned_wait(event: Event) -> float:
-    """Return the seconds that a saga says at this event it will wait."""
+    """Return the seconds that a saga announces at this event to wait."""
     return float(event.details.get("wait", 0)) / 1000 if event.name == "step.retrying" else 0.0
-
-
-def _name(event: Event) -> str:
-    return event.name if event.record is None else f"{event.name} ({event.record})"

@@ -1,9 +1,10 @@
-"""The samples of a run: twice a second, how the system is. A worker that ended by itself is started again."""
+"""The samples of a run: twice a second, how the system is. A program that ended by itself is started again."""
 
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from time import time
-from typing import Any
+from typing import Self
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -11,89 +12,68 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from amends import LogUnavailable
-from tests.chaos.event_log import EventLog
-from tests.chaos.orders import Orders
-from tests.chaos.queues import BrokerAway, Queues
+from tests.chaos.queues import BrokerAway
+from tests.chaos.scene import Scene
 from tests.chaos.standstill import Sample
-from tests.chaos.system import System
 
 EVERY = 0.5
 TIMEOUT = 0.4
 
 
 class Watch:
-    """Samples in threads of its own, from `start` to `stop`."""
+    """Samples, and follows the orders, in threads of its own while the context is open."""
 
-    def __init__(self, system: System, orders: Orders, queues: Queues, events: EventLog) -> None:
+    def __init__(self, scene: Scene) -> None:
         self.samples: list[Sample] = []
         self.ended_by_themselves: list[str] = []
-        self._system = system
-        self._orders = orders
-        self._queues = queues
-        self._events = events
+        self._scene = scene
         self._ends = threading.Event()
-        self._log: Any = Redis.from_url(
-            system.log.url,
-            socket_timeout=TIMEOUT,
-            socket_connect_timeout=TIMEOUT,
-            retry=Retry(NoBackoff(), 0),
-        )
-        loops = (self._sample, self._follow)
-        self._threads = [threading.Thread(target=self._loop, args=(loop,)) for loop in loops]
-        self._asking = ThreadPoolExecutor(2, thread_name_prefix="sample")
+        once = Retry(NoBackoff(), 0)
+        timeouts = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
+        self._log = Redis.from_url(scene.system.log.url, retry=once, **timeouts)
+        self._asking = ThreadPoolExecutor(4, thread_name_prefix="watch")
+        self._loops = [
+            self._asking.submit(self._loop, look) for look in (self._sample, self._follow)
+        ]
 
-    def start(self) -> None:
-        """Begin to sample."""
-        for thread in self._threads:
-            thread.start()
+    def __enter__(self) -> Self:
+        return self
 
-    def stop(self) -> None:
-        """Sample no more."""
+    def __exit__(self, *_: object) -> None:
         self._ends.set()
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+        for loop in self._loops:
+            loop.result()  # an error in it is one of the harness
         self._asking.shutdown()
 
-    def _loop(self, once: Any) -> None:
-        while not self._ends.is_set():
-            try:
-                once()
-            except Exception as error:
-                self._events.write("watch.failed", error=repr(error))
-                raise
-            self._ends.wait(EVERY)
+    def _loop(self, look: Callable[[], None]) -> None:
+        while not self._ends.wait(EVERY):
+            look()
 
     def _sample(self) -> None:
-        at = time()
+        at, system = time.time(), self._scene.system
         log, queued = self._asking.submit(self._log_answers), self._asking.submit(self._queued)
-        workers = tuple(
-            name
-            for name, worker in self._system.workers.items()
-            if worker.lives and worker.answers()
-        )
+        workers = system.workers.items()
+        alive = tuple(name for name, each in workers if not each.frozen and each.answers())
         lengths = queued.result()
         sample = Sample(
             at=at,
             log=log.result(),
             broker=lengths is not None,
-            workers=workers,
+            workers=alive,
             queued={queue: count for queue, count in (lengths or {}).items() if count},
         )
         self.samples.append(sample)
-        self._events.write(
-            "sample",
-            log=sample.log,
-            broker=sample.broker,
-            workers=workers,
-            queued=sample.queued,
-            open=len(self._orders.open_ids()),
-        )
-        self._start_again()
+        told = {name: value for name, value in vars(sample).items() if name != "at"}
+        self._scene.events.write("sample", **told, open=len(self._scene.orders.open_ids()))
+        for program in system.programs:
+            if program.failed:  # started again, as a supervisor does; the verdict counts it
+                self.ended_by_themselves.append(program.name)
+                self._scene.events.write("program.ended", name=program.name)
+                program.start()
 
     def _follow(self) -> None:
         try:
-            self._orders.look()
+            self._scene.orders.look()
         except LogUnavailable:
             return  # the next look tells
 
@@ -103,16 +83,8 @@ class Watch:
         except RedisError:
             return False
 
-    def _queued(self) -> Any:
+    def _queued(self) -> dict[str, int] | None:
         try:
-            return self._queues.lengths()
+            return dict(self._scene.queues.lengths())
         except BrokerAway:
             return None
-
-    def _start_again(self) -> None:
-        """Start what ended although nobody asked for it, as a supervisor does; the verdict counts it."""
-        for program in self._system.programs:
-            if program.failed:
-                self.ended_by_themselves.append(program.name)
-                self._events.write("program.ended", name=program.name)
-                program.start()

@@ -6,20 +6,21 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
-from redis.exceptions import RedisError
 from ruamel.yaml import YAML
 
 import tasks
-from demo import redis, stack
 from demo.ports import LOOPBACK, free_port
-from demo.supervision import ROOT, Owner, owned
+from demo.programs import ROOT, Program, running
+from demo.servers import FLOWER_OPTIONS, REDIS_SETTINGS, find_redis, redis_answers
+from tests.support.servers import skip_without
 
 COMPOSE = YAML(typ="safe").load(ROOT / "docker-compose.yml")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -74,15 +75,10 @@ class Containers:
 
 
 @pytest.fixture(scope="module")
-def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owner]:
-    with owned(tmp_path_factory.mktemp("containers")) as owner:
-        yield owner
-
-
-@pytest.fixture(scope="module")
-def containers(redis_url: str, owner: Owner) -> Iterator[Containers]:
+def containers(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]:
     """Start every Python service, in a folder that holds what the Dockerfile copies."""
-    app = owner.directory / "app"
+    directory = tmp_path_factory.mktemp("containers")
+    app = directory / "app"
     for source, target in copies(last_stage()):
         where = app / target / (source if target.endswith("/") else "")
         where.parent.mkdir(parents=True, exist_ok=True)
@@ -95,12 +91,15 @@ def containers(redis_url: str, owner: Owner) -> Iterator[Containers]:
         "0.0.0.0": LOOPBACK,  # noqa: S104 - what is replaced
         "8080": str(free_port()),
         "5555": str(free_port()),
-        "/data/": f"{owner.directory}/",
-        "/tmp/": f"{owner.directory}/",  # noqa: S108 - what is replaced
+        "/data/": f"{directory}/",
+        "/tmp/": f"{directory}/",  # noqa: S108 - what is replaced
     }
     containers = Containers(app=app, replacements=replacements)
-    programs = {service: containers.command(service) for service in PYTHON_SERVICES}
-    with owner.running(programs, environment={}, echo=False):
+    programs = [
+        Program(service, containers.command(service), directory=directory)
+        for service in PYTHON_SERVICES
+    ]
+    with running(*programs):
         yield containers
 
 
@@ -157,7 +156,7 @@ def test_flower_starts_everywhere_as_the_docs_recommend() -> None:
     lines = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8").splitlines()
     (line,) = [line for line in lines if line.startswith("celery -A tasks flower")]
     recommended = line.split()
-    assert recommended[4:] == list(stack.FLOWER_OPTIONS)
+    assert recommended[4:] == list(FLOWER_OPTIONS)
     assert SERVICES["flower"]["command"] == [*recommended, "--port=5555"]
 
 
@@ -179,14 +178,14 @@ def test_a_worker_that_is_stopped_has_the_time_to_end_any_attempt() -> None:
 @pytest.mark.xdist_group("compose")
 @pytest.mark.parametrize("service", PYTHON_SERVICES)
 def test_the_command_of_a_service_runs_and_its_health_check_sees_it(
-    containers: Containers, owner: Owner, service: str
+    containers: Containers, service: str
 ) -> None:
-    owner.await_answer(service, lambda: containers.is_healthy(service), timeout=60.0)
+    eventually(lambda: containers.is_healthy(service))
 
 
 @pytest.mark.xdist_group("compose")
-def test_the_image_holds_enough_to_order_something(containers: Containers, owner: Owner) -> None:
-    owner.await_answer("services", lambda: containers.is_healthy("services"), timeout=60.0)
+def test_the_image_holds_enough_to_order_something(containers: Containers) -> None:
+    eventually(lambda: containers.is_healthy("services"))
     ended = containers.run("worker", "python", "-c", ORDER)
     assert ended.stdout == "shipment_failed\n", ended.stderr
 
@@ -206,51 +205,30 @@ def test_a_health_check_fails_where_nothing_runs(
 
 
 def test_redis_runs_with_its_flags_and_keeps_what_it_acknowledged(tmp_path: Path) -> None:
-    try:
-        server = redis.find_server()
-    except redis.RedisMissing as missing:
-        pytest.skip(str(missing))
+    skip_without(find_redis)
     name, *flags = SERVICES["redis"]["command"]
     assert name == "redis-server"
     port = free_port()
     here = ["--port", str(port), "--bind", LOOPBACK, "--dir", str(tmp_path)]
-    with (
-        owned(tmp_path) as owner,
-        owner.running({"redis": [str(server), *flags, *here]}, environment={}, echo=False),
-        Redis(host=LOOPBACK, port=port, decode_responses=True) as client,
-    ):
-        owner.await_answer("redis", lambda: answers(client), timeout=15.0)
+    server = Program("redis", [str(find_redis()), *flags, *here], directory=tmp_path)
+    with running(server), Redis(host=LOOPBACK, port=port, decode_responses=True) as client:
+        eventually(lambda: redis_answers(f"redis://{LOOPBACK}:{port}"))
         settings = client.config_get("*")
         health_check_of_redis_says(port, healthy=True)
     health_check_of_redis_says(free_port(), healthy=False)
-    assert {
-        name: settings[name]
-        for name in (
-            "appendonly",
-            "appendfsync",
-            "maxmemory-policy",
-            "hash-max-ziplist-value",
-            "save",
-        )
-    } == {
-        "appendonly": "yes",
-        "appendfsync": "always",
-        "maxmemory-policy": "noeviction",
-        "hash-max-ziplist-value": "1024",
-        "save": "",
-    }
+    assert {name: settings[name] for name in REDIS_SETTINGS} == REDIS_SETTINGS
 
 
-def answers(client: Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except RedisError:
-        return False
+def eventually(holds: Callable[[], bool], *, timeout: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not holds():
+        assert time.monotonic() < deadline, "did not come true in time"
+        time.sleep(0.05)
 
 
 def health_check_of_redis_says(port: int, *, healthy: bool) -> None:
     """Run the health check against this port, where there is a redis-cli."""
-    client = shutil.which("redis-cli") or redis.find_server().with_name("redis-cli")
+    client = shutil.which("redis-cli") or find_redis().with_name("redis-cli")
     kind, test = SERVICES["redis"]["healthcheck"]["test"]
     assert kind == "CMD-SHELL"
     assert test.startswith("redis-cli ")

@@ -18,7 +18,7 @@ import redis
 from celery import Celery
 from packaging.requirements import Requirement
 
-from demo.supervision import ROOT, owned
+from demo.programs import ROOT, Program, running
 
 pytestmark = pytest.mark.xdist_group("wheel")  # one wheel and one environment for all
 
@@ -170,6 +170,16 @@ def test_every_script_loads_where_only_the_wheel_is(
     assert all("redis.call(" in script for script in seen["scripts"].values())
 
 
+class InstalledWorker(Program):
+    """A worker in the environment of the wheel, on that broker."""
+
+    broker: str
+
+    def answers(self) -> bool:
+        with Celery("observer", broker=self.broker, set_as_current=False) as observer:
+            return bool(observer.control.ping(timeout=0.5))
+
+
 @pytest.mark.parametrize(
     ("page", "said"),
     [
@@ -199,12 +209,11 @@ def test_a_first_saga_runs_as_it_is_printed(
     redis.Redis.from_url(backend).flushdb()  # of the other page's sagas
     variables = environment.variables
     in_folder = ["sh", "-c", 'cd "$0" && exec "$@"', str(folder)]
-    with (
-        owned(tmp_path / "run") as owner,
-        owner.running({"worker": [*in_folder, *command]}, environment=variables, echo=False),
-        Celery("observer", broker=broker, set_as_current=False) as observer,
-    ):
-        owner.await_answer("worker", lambda: observer.control.ping(timeout=0.5), timeout=60.0)
+    worker = InstalledWorker(
+        "worker", [*in_folder, *command], directory=tmp_path, environment=variables
+    )
+    worker.broker = broker
+    with running(worker):
         asked = subprocess.run(
             [environment.python, "-m", "doctest", "session.txt"],
             cwd=folder,
@@ -213,7 +222,7 @@ def test_a_first_saga_runs_as_it_is_printed(
             text=True,
             check=False,
         )
-        log = (tmp_path / "run" / "worker.log").read_text(encoding="utf-8")
+        log = worker.logged()
     listed = subprocess.run(
         [environment.python, "-m", "celery", "-A", "trips", "saga", "list", "--json"],
         cwd=folder,

@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from redis import Redis
 
 from amends import Refused, RetryPolicy, Saga, Step, activity
-from demo.redis import running
+from tests.support.servers import shared_redis
 
 ENGINE = Path(importlib.util.find_spec("amends").origin).parent
 TIMERS = {"worker/task_events.py"}
@@ -175,7 +175,7 @@ def make_app(url: str) -> Celery:
 
 def main() -> None:
     """Print a table, or with ``--json`` one document."""
-    with tempfile.TemporaryDirectory() as directory, running(Path(directory)) as url:
+    with tempfile.TemporaryDirectory() as directory, shared_redis(Path(directory)) as url:
         found = trace(url)
     if "--json" in sys.argv:
         print(json.dumps(found))  # noqa: T201

@@ -3,8 +3,8 @@
 import subprocess
 import time
 
-from demo import redis
 from demo.ports import free_port
+from demo.servers import redis_answers, redis_command
 
 
 class Server:
@@ -16,9 +16,9 @@ class Server:
         self.url = f"redis://127.0.0.1:{self._port}"
 
     def start(self):
-        command = redis.server_command(self._port, self._directory)
+        command = redis_command(self._port, self._directory)
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_until(lambda: redis.answers(self.url))
+        wait_until(lambda: redis_answers(self.url))
 
     def signal(self, number):
         self._process.send_signal(number)

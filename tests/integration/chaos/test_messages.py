@@ -4,14 +4,14 @@ import pytest
 from redis import Redis
 
 from amends.log.saga_log import SagaLog
-from demo import redis
+from demo.servers import own_redis
 from sagas.order import order_saga
 from tests.chaos import messages
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    with redis.running(tmp_path_factory.mktemp("redis"), environment={}) as url:
+    with own_redis(tmp_path_factory.mktemp("redis")) as url:
         yield url
 
 

@@ -10,14 +10,14 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as NoAnswer
 from redis.retry import Retry
 
-from demo import redis
+from demo.servers import own_redis
 from tests.chaos.proxy import Proxy, proxies_to
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Run a Redis and give its port."""
-    with redis.running(tmp_path_factory.mktemp("redis"), environment={}) as url:
+    with own_redis(tmp_path_factory.mktemp("redis")) as url:
         yield int(url.rpartition(":")[2])
 
 

@@ -3,32 +3,23 @@
 import pytest
 from celery import Celery
 
-from demo import rabbitmq, redis
-from demo.errors import RabbitMQMissing
 from demo.ports import free_port
-from demo.supervision import owned
-from tests.chaos.queues import BrokerAway, RedisQueues
-from tests.chaos.rabbitmq_queues import RabbitQueues
+from demo.servers import own_redis
+from tests.chaos.queues import BrokerAway, RabbitQueues, RedisQueues
+from tests.support.servers import own_rabbitmq
 
 NAMES = ["left", "right"]
 
 
 @pytest.fixture(scope="module")
 def redis_broker(tmp_path_factory):
-    with redis.running(tmp_path_factory.mktemp("redis"), environment={}) as url:
+    with own_redis(tmp_path_factory.mktemp("redis")) as url:
         yield url, RedisQueues(url, NAMES)
 
 
 @pytest.fixture(scope="module")
 def rabbitmq_broker(tmp_path_factory):
-    try:
-        rabbitmq.find_server()
-    except RabbitMQMissing as missing:
-        pytest.skip(str(missing))
-    with (
-        owned(tmp_path_factory.mktemp("rabbitmq")) as owner,
-        rabbitmq.started(owner, echo=False) as url,
-    ):
+    with own_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as url:
         yield url, RabbitQueues(int(url.rstrip("/").rpartition(":")[2]), NAMES)
 
 

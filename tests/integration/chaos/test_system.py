@@ -8,13 +8,12 @@ import psutil
 import pytest
 from redis import Redis
 
-from tests.chaos import system
-from tests.chaos.system import System
+from tests.chaos.system import System, running_system
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with system.running(tmp_path_factory.mktemp("system")) as whole:
+    with running_system(tmp_path_factory.mktemp("system")) as whole:
         yield whole
 
 
@@ -42,10 +41,10 @@ def test_a_frozen_worker_stands_still_with_its_children_until_it_is_thawed(whole
     worker.freeze()
     family = [psutil.Process(pid) for pid in (worker.pid, *worker.children)]
     assert {process.status() for process in family} == {psutil.STATUS_STOPPED}
-    assert (worker.runs, worker.lives) == (True, False)
+    assert (worker.runs, worker.frozen) == (True, True)
     worker.thaw()
     eventually(lambda: all(process.status() != psutil.STATUS_STOPPED for process in family))
-    assert worker.lives
+    assert not worker.frozen
 
 
 @pytest.mark.parametrize("name", ["log", "broker"])
@@ -64,13 +63,13 @@ def test_what_was_killed_or_frozen_is_all_there_after_a_start(whole):
     whole.services.kill()
     whole.broker.freeze()
     whole.workers["compensations"].kill()
-    whole.workers["orders-1"].line.refuse()
-    whole.start()
+    whole.lines["orders-1"].refuse()
+    whole.heal()
     assert all(program.answers() for program in whole.programs)
 
 
 def test_nothing_is_left_after_the_system(tmp_path: Path):
-    with system.running(tmp_path, pool="threads") as whole:
+    with running_system(tmp_path, pool="threads") as whole:
         pids = [program.pid for program in whole.programs]
         whole.workers["orders-1"].freeze()
     eventually(lambda: not any(psutil.pid_exists(pid) for pid in pids))

@@ -1,19 +1,19 @@
 """Servers that are as they should be, a sound worker, and a doctor; what a test breaks is its own."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
 
-from demo.supervision import Owner, owned
 from tests.integration.diagnosis.ward import Doctor, Worker, server
 
 
 @pytest.fixture(scope="package")
-def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Owner]:
-    with owned(tmp_path_factory.mktemp("clinic")) as owner:
-        yield owner
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the directory of the workers' logs."""
+    return tmp_path_factory.mktemp("clinic")
 
 
 @pytest.fixture(scope="package")
@@ -37,10 +37,10 @@ def settings(redis_url: str, log_url: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="package")
-def sound_worker(owner: Owner, settings: dict[str, Any]) -> Iterator[Worker]:
+def sound_worker(directory: Path, settings: dict[str, Any]) -> Iterator[Worker]:
     """Run a worker that is as it should be."""
-    health = {"amends_health_file": str(owner.directory / "%n.health")}
-    worker = Worker("sound", owner=owner, settings={**settings, **health})
+    health = {"amends_health_file": str(directory / "%n.health")}
+    worker = Worker("sound", directory=directory, settings={**settings, **health})
     worker.start(wait=True)
     yield worker
     worker.kill()

@@ -36,7 +36,7 @@ def ailing_settings(settings, redis_url):
 
 
 @pytest.fixture(scope="module")
-def ailing_crew(owner, ailing_settings, settings, ailing_log):
+def ailing_crew(directory, ailing_settings, settings, ailing_log):
     """Run workers that consume the clinic's queue alone, each with something else that is wrong."""
     elsewhere = {
         **ailing_settings,
@@ -44,17 +44,17 @@ def ailing_crew(owner, ailing_settings, settings, ailing_log):
         "task_annotations": {"*": {"acks_late": False}},
     }
     crew = [
-        Worker("astray", owner=owner, settings=elsewhere, queues="clinic", pool="solo"),
+        Worker("astray", directory=directory, settings=elsewhere, queues="clinic", pool="solo"),
         Worker(
             "learned",
-            owner=owner,
+            directory=directory,
             application="clinic_extra",
             settings=ailing_settings,
             queues="clinic",
         ),
         Worker(
             "plain",
-            owner=owner,
+            directory=directory,
             application="plain",
             environment={"BROKER": ailing_settings["broker_url"]},
         ),

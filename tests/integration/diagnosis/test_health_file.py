@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from amends.worker import health_file as health
 from amends.worker import heartbeat
-from demo.supervision import ROOT
+from demo.programs import ROOT
 from tests.integration.diagnosis.ward import Worker, eventually, server
 
 
@@ -33,8 +33,8 @@ def is_alive(path, *, seconds=15):
 
 
 @pytest.fixture
-def path(owner, sound_worker):
-    return owner.directory / "sound.health"
+def path(directory, sound_worker):
+    return directory / "sound.health"
 
 
 def test_a_worker_that_lives_and_reaches_its_log_is_alive_and_ready(path):
@@ -65,10 +65,10 @@ def test_a_worker_whose_log_hangs_is_alive_and_not_ready(path, log_url):
     eventually(lambda: path.read_text() == health.READY)
 
 
-def test_a_worker_that_ends_takes_its_file_with_it(owner, settings):
-    path = owner.directory / "passing.health"
-    own = {**settings, "amends_health_file": str(owner.directory / "%n.health")}
-    worker = Worker("passing", owner=owner, settings=own, queues="none")
+def test_a_worker_that_ends_takes_its_file_with_it(directory, settings):
+    path = directory / "passing.health"
+    own = {**settings, "amends_health_file": str(directory / "%n.health")}
+    worker = Worker("passing", directory=directory, settings=own, queues="none")
     worker.start(wait=True)
     assert path.exists()
     worker.ask_to_stop()

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from demo import redis
+from demo import servers
 from demo.ports import free_port
-from demo.supervision import Owner
-from tests.chaos.program import Program
+from demo.servers import redis_answers, redis_command
 
 MOST = 2**16 - 10_000  # a cluster's Redis listens on the port that is so much higher, too
 PATHS = os.pathsep.join(sys.path)
@@ -57,20 +56,21 @@ class Doctor:
         self._process.wait()
 
 
-class Worker(Program):
+class Worker(servers.Worker):
     """A worker of an app beside this file."""
 
-    def __init__(self, node: str, *, owner: Owner, application: str = "clinic", **how: Any) -> None:
+    def __init__(
+        self, node: str, *, directory: Path, application: str = "clinic", **how: Any
+    ) -> None:
         settings, environment = how.pop("settings", {}), how.pop("environment", {})
-        command = [sys.executable, "-m", "celery", "-A", f"{ROOM}.{application}", "worker"]
-        command += ["--hostname", f"{node}@%h", "--concurrency", "1", "--loglevel", "INFO"]
-        for option, value in how.items():
-            command += [f"--{option}", value]
         known = {"PYTHONPATH": PATHS, "CLINIC": json.dumps(settings), **environment}
-        super().__init__(node, command, owner=owner, environment=known)
-
-    def answers(self) -> bool:
-        return " ready." in self.logged()
+        super().__init__(
+            node,
+            directory=directory,
+            environment=known,
+            application=f"{ROOM}.{application}",
+            **{"concurrency": 1, **how},
+        )
 
 
 @contextmanager
@@ -82,10 +82,10 @@ def server(directory: Path, **settings: str) -> Iterator[str]:
         part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", value)
     ]
     process = subprocess.Popen(
-        [*redis.server_command(port, directory), *changes], stdout=subprocess.DEVNULL
+        [*redis_command(port, directory), *changes], stdout=subprocess.DEVNULL
     )
     try:
-        eventually(lambda: redis.answers(f"redis://127.0.0.1:{port}"))
+        eventually(lambda: redis_answers(f"redis://127.0.0.1:{port}"))
         yield f"redis://127.0.0.1:{port}"
     finally:
         process.kill()

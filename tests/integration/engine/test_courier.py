@@ -10,8 +10,7 @@ from redis import Redis
 
 from amends.telemetry.event_publisher import EventPublisher
 from amends.telemetry.flower_rows import RowEvent
-from demo import redis
-from demo.supervision import owned
+from demo.servers import own_redis
 from tests.integration.engine.bench import bench
 from tests.integration.engine.monitoring_ear import hearing
 
@@ -19,7 +18,7 @@ from tests.integration.engine.monitoring_ear import hearing
 @pytest.fixture
 def server(tmp_path):
     """Run a Redis of its own; give its URL and its pid."""
-    with owned(tmp_path) as owner, redis.started(owner, echo=False) as url:
+    with own_redis(tmp_path) as url:
         with Redis.from_url(url) as client:
             pid = client.info("server")["process_id"]
         yield url, pid

@@ -6,14 +6,14 @@ import pytest
 from redis.connection import AbstractConnection
 
 from amends.telemetry.prometheus import SagaCollector
-from demo import redis
 from tests.integration.metrics.trouble import errand_saga
+from tests.support.servers import shared_redis
 
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory):
     """Give a Redis that nobody else speaks to, for what it counts is all that it was asked."""
-    with redis.running(tmp_path_factory.mktemp("redis")) as url:
+    with shared_redis(tmp_path_factory.mktemp("redis")) as url:
         yield url
 
 

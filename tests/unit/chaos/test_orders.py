@@ -1,27 +1,23 @@
 """Orders that are placed over outages, and followed until they are at rest."""
 
-import json
-import threading
 import time
 from types import SimpleNamespace
 
 import pytest
 
 from amends import LogUnavailable
-from demo.plan import plan_orders
+from demo.orders import plan_orders
 from tests.chaos import orders
-from tests.chaos.event_log import EventLog
 from tests.chaos.orders import Orders
 
 PLANNED = plan_orders(2, series="t")
-FIRST, SECOND = (order.order_id for order in PLANNED)
+FIRST, SECOND = (order.id for order in PLANNED)
 
 
 @pytest.fixture
-def placing(tmp_path, monkeypatch):
+def placing(monkeypatch):
     """Give orders whose saga raises what the test lists, and then starts."""
-    events, ending, raises = EventLog(tmp_path / "events.jsonl"), threading.Event(), []
-    statuses = {}
+    told, raises, statuses = [], [], {}
 
     def start(_order, *, saga_id):
         if raises:
@@ -30,11 +26,9 @@ def placing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(orders, "AGAIN", 0.0)
     monkeypatch.setattr(orders, "order_saga", SimpleNamespace(start=start))
-    placing = Orders(PLANNED, events, ending)
-    yield SimpleNamespace(orders=placing, raises=raises, statuses=statuses, path=events.path)
-    ending.set()
+    placing = Orders(PLANNED, lambda what, **_details: told.append(what))
+    yield SimpleNamespace(orders=placing, raises=raises, statuses=statuses, told=told)
     placing.close()
-    events.close()
 
 
 def placed(placing, *planned):
@@ -57,8 +51,7 @@ def test_what_a_start_raises_beside_that_is_kept_and_the_order_placed_again(plac
     placing.raises.append(KeyError("x"))
     placed(placing, PLANNED[0])
     assert placing.orders.raised == ["KeyError('x')"]
-    whats = [json.loads(line)["what"] for line in placing.path.read_text().splitlines()]
-    assert whats == ["start.raised", "order.placed"]
+    assert placing.told == ["start.raised", "order.placed"]
 
 
 def test_an_order_is_open_until_its_saga_is_at_rest(placing):

@@ -7,11 +7,11 @@ from rich.console import Console
 
 from amends.breaker.snapshot import CircuitEvent
 from amends.log.history import Event
-from demo.ledger import LedgerEntry
-from demo.plan import plan_orders
+from demo.orders import plan_orders
+from demo.sandbox import LedgerEntry
 from tests.chaos.circuit import Limits, Outage
 from tests.chaos.order_verdict import OrderVerdict
-from tests.chaos.outage_verdict import OutagesVerdict, judge_outages, outages_table
+from tests.chaos.outage_verdict import complaints_of, judge_outages, outages_table
 
 ORDER = plan_orders(1, series="t")[0]
 LIMITS = Limits(failure_threshold=3, reset_timeout=3.0, lease=60.0, calls_at_once=1)
@@ -38,10 +38,10 @@ def judged(*, charges=1, calls=1, moves=MOVES, paid_at=105.0, outcome="completed
     ]
     paid = Event(name="step.completed", at=paid_at, record="process_payment:fallback")
     order = OrderVerdict(
-        order=ORDER,
+        planned=ORDER,
         status=outcome,
         outcome=outcome,
-        entry=LedgerEntry(order_id=ORDER.order_id),
+        entry=LedgerEntry(order_id=ORDER.id),
         history=[*told, paid],
     )
     return judge_outages([outage], [order], LIMITS)
@@ -49,7 +49,7 @@ def judged(*, charges=1, calls=1, moves=MOVES, paid_at=105.0, outcome="completed
 
 def test_an_outage_passes_in_which_the_circuit_held_and_an_order_completed():
     verdict = judged()
-    assert verdict.complaints == []
+    assert complaints_of(verdict) == []
     out = StringIO()
     Console(file=out, width=80).print(outages_table(verdict, began=90.0))
     (line,) = [line for line in out.getvalue().splitlines() if "down" in line]
@@ -67,9 +67,9 @@ def test_an_outage_passes_in_which_the_circuit_held_and_an_order_completed():
     ],
 )
 def test_what_is_wrong_with_an_outage_is_found(wrong, says):
-    (complaint,) = judged(**wrong).complaints
+    (complaint,) = complaints_of(judged(**wrong))
     assert says in complaint
 
 
 def test_a_run_without_the_outages_that_it_was_to_have_does_not_pass():
-    assert OutagesVerdict(outages=[]).complaints == ["there was no outage to judge"]
+    assert complaints_of([]) == ["there was no outage to judge"]

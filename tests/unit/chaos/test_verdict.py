@@ -7,19 +7,17 @@ import pytest
 from rich.console import Console
 
 from amends.log.history import Event
-from demo.ledger import LedgerEntry
-from demo.plan import plan_orders
-from tests.chaos.histories import contradictions
-from tests.chaos.order_verdict import OrderVerdict
-from tests.chaos.outage_verdict import OutagesVerdict
+from demo.orders import plan_orders
+from demo.sandbox import LedgerEntry
+from tests.chaos.order_verdict import OrderVerdict, contradictions
 from tests.chaos.standstill import Standstill
 from tests.chaos.verdict import Verdict, print_verdict, write_histories
 
 ORDER = plan_orders(1, series="t")[0]
 IN_FORCE = {
-    "order_id": ORDER.order_id,
+    "order_id": ORDER.id,
     "reserved": ORDER.units,
-    "charged": ORDER.total_amount,
+    "charged": ORDER.order.total_amount,
     "charges": 1,
     "shipments": 1,
     "notifications": 1,
@@ -36,9 +34,12 @@ def history(*texts):
     return events
 
 
+BEFORE, AFTER = history("step.started pay", "step.completed pay")
+
+
 def order(status="completed", outcome="completed", told=("saga.started", "saga.finished"), **entry):
     return OrderVerdict(
-        order=ORDER,
+        planned=ORDER,
         status=status,
         outcome=outcome,
         entry=LedgerEntry(**{**IN_FORCE, **entry}),
@@ -47,9 +48,7 @@ def order(status="completed", outcome="completed", told=("saga.started", "saga.f
 
 
 def standstill(seconds):
-    return Standstill(
-        saga_id=ORDER.order_id, seconds=seconds, gap=seconds, since=1.0, before="a", after="b"
-    )
+    return Standstill(saga_id=ORDER.id, seconds=seconds, gap=seconds, before=BEFORE, after=AFTER)
 
 
 def verdict(*orders, seconds=5.0, outages=None):
@@ -112,7 +111,7 @@ def test_a_standstill_of_30_s_fails_the_run(tmp_path):
 
 
 def test_a_circuit_that_did_not_hold_fails_the_run(tmp_path):
-    leaky = verdict(order(), outages=OutagesVerdict(outages=[]))
+    leaky = verdict(order(), outages=[])
     assert not leaky.passed
     text = printed(leaky, tmp_path)
     assert "there was no outage to judge" in text
@@ -164,7 +163,7 @@ def without(*left_out):
                 *("saga.started", "step.started a", "step.started b", "saga.compensating"),
                 *("step.compensating a:undo", "step.compensating b:undo"),
             ),
-            "undone in the order a:undo, b:undo; started in a, b",
+            "compensated in the order a:undo, b:undo; started in a, b",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""One machine: what is started answers, and ends with its owner, however that ends."""
+"""Programs on a leash: what is started answers, and ends with its owner, however that ends."""
 
 import os
 import signal
@@ -11,12 +11,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from kombu import Connection
 from redis import Redis
 
-from demo import redis
-from demo.errors import AlreadyRunning, NotReady, ProcessEnded
+from demo import servers
 from demo.ports import choose_port, free_port
-from demo.supervision import ROOT, owned
+from demo.programs import ROOT, DemoError, NotInstalled, Program, owned, running
+from demo.servers import REDIS_SETTINGS, find_rabbitmq, find_redis, own_redis
+from demo.system import running_system
+from tests.support.servers import own_rabbitmq, skip_without
 
 # A program with a child of its own, as a prefork worker is one.
 CHILD = "import time; time.sleep(600)"
@@ -24,13 +27,11 @@ PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.arg
 OWNER = """
 import signal, sys, time
 from pathlib import Path
-from demo.supervision import owned
+from demo.programs import Program, owned, running
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in a shell's background ignores it
 directory, *command = sys.argv[1:]
-with owned(Path(directory)) as owner, owner.running({"family": command}, environment={}, echo=False):
-    while True:
-        owner.check()
-        time.sleep(0.05)
+with owned(Path(directory)) as here, running(Program("family", command, directory=here)):
+    time.sleep(600)
 """
 
 
@@ -39,12 +40,13 @@ def family(directory: Path) -> list[str]:
 
 
 def alive(directory: Path) -> list[psutil.Process]:
-    """Every process that has this test's directory in its command line."""
+    """Every process that has this test's directory in its command line or its home in it."""
     return [
         process
-        for process in psutil.process_iter(["cmdline"])
+        for process in psutil.process_iter(["cmdline", "environ"])
         if any(str(directory) in part for part in process.info["cmdline"] or [])
-        and process.pid != os.getpid()
+        or (process.info["environ"] or {}).get("HOME", "").startswith(str(directory))
+        if process.pid != os.getpid()
     ]
 
 
@@ -61,16 +63,6 @@ def has_family(directory: Path) -> bool:
 
 
 @pytest.fixture
-def own_redis(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use a Redis of our own, whatever the environment says."""
-    monkeypatch.delenv("AMENDS_BACKEND", raising=False)
-    try:
-        redis.find_server()
-    except redis.RedisMissing as missing:
-        pytest.skip(str(missing))
-
-
-@pytest.fixture
 def owner(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """Start a process that owns a program with a child, and kill it in the end."""
     command = [sys.executable, "-c", OWNER, str(tmp_path), *family(tmp_path)]
@@ -80,29 +72,20 @@ def owner(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
         process.kill()
 
 
-@pytest.mark.usefixtures("own_redis")
 def test_a_redis_syncs_every_write_evicts_nothing_and_ends_with_its_context(tmp_path: Path) -> None:
-    with redis.running(tmp_path) as url, Redis.from_url(url, decode_responses=True) as client:
+    skip_without(find_redis)
+    with own_redis(tmp_path) as url, Redis.from_url(url, decode_responses=True) as client:
         settings = client.config_get("*")
-        assert settings["appendonly"] == "yes"
-        assert settings["appendfsync"] == "always"
-        assert settings["maxmemory-policy"] == "noeviction"
-        assert settings["hash-max-ziplist-value"] == "1024"
-        assert settings["save"] == ""
+        assert {name: settings[name] for name in REDIS_SETTINGS} == REDIS_SETTINGS
         assert settings["bind"] == "127.0.0.1"
-        server = psutil.Process(client.info("server")["process_id"])
         assert alive(tmp_path)
-    assert not server.is_running()
     assert not alive(tmp_path)
 
 
 def test_an_external_redis_that_is_away_is_named_without_its_password(tmp_path: Path) -> None:
-    url = f"redis://:secret@127.0.0.1:{free_port()}/0"
-    with (
-        pytest.raises(NotReady, match="AMENDS_BACKEND") as error,
-        redis.running(tmp_path, environment={"AMENDS_BACKEND": url}),
-    ):
-        pass
+    away = {"AMENDS_BACKEND": f"redis://:secret@127.0.0.1:{free_port()}/0"}
+    with pytest.raises(DemoError, match="AMENDS_BACKEND") as error:
+        running_system(tmp_path, environment=away).__enter__()
     assert "secret" not in str(error.value)
 
 
@@ -114,43 +97,30 @@ def test_no_process_outlives_its_owner(
     eventually(lambda: not alive(tmp_path))
 
 
-def test_no_process_outlives_a_supervisor_that_is_killed(
-    owner: "subprocess.Popen[bytes]", tmp_path: Path
-) -> None:
-    for process in psutil.Process(owner.pid).children(recursive=True):
-        if "demo.supervisor" in process.cmdline():
-            process.kill()
-    assert owner.wait(timeout=20) != 0
-    eventually(lambda: not alive(tmp_path))
-
-
-def test_a_program_that_ends_takes_the_others_with_it_and_is_named_with_its_log(
-    tmp_path: Path,
-) -> None:
-    lines = [sys.executable, "-c", "print('the reason'); raise SystemExit(3)"]
-    programs = {"family": family(tmp_path), "culprit": lines}
-    with (
-        pytest.raises(ProcessEnded, match=r"(?s)culprit ended with exit code 3.*the reason"),
-        owned(tmp_path) as owner,
-        owner.running(programs, environment={}, echo=False),
-    ):
-        owner.await_answer("culprit", lambda: False, timeout=20.0)
-    eventually(lambda: not alive(tmp_path))
+def test_a_program_that_ends_unasked_is_named_with_its_log(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "print('the reason'); raise SystemExit(3)"]
+    culprit = Program("culprit", command, directory=tmp_path)
+    culprit.start()
+    eventually(lambda: culprit.failed)
+    with pytest.raises(DemoError, match=r"(?s)culprit ended with exit code 3.*the reason"):
+        culprit.check()
 
 
 def test_a_program_that_does_not_answer_is_named(tmp_path: Path) -> None:
-    with (
-        pytest.raises(NotReady, match=r"family did not answer within 0\.1 s"),
-        owned(tmp_path) as owner,
-        owner.running({"family": family(tmp_path)}, environment={}, echo=False),
-    ):
-        owner.await_answer("family", lambda: False, timeout=0.1)
+    program = Program("family", family(tmp_path), directory=tmp_path)
+    program.answers = lambda: False
+    with running():
+        program.start()
+        with pytest.raises(DemoError, match=r"family did not answer within 0\.1 s"):
+            program.await_ready(timeout=0.1)
+        program.stop()
+    assert not alive(tmp_path)
 
 
 def test_a_directory_has_one_owner_at_a_time(
     owner: "subprocess.Popen[bytes]", tmp_path: Path
 ) -> None:
-    with pytest.raises(AlreadyRunning, match=f"process {owner.pid} runs in"), owned(tmp_path):
+    with pytest.raises(DemoError, match=f"process {owner.pid} runs in"), owned(tmp_path):
         pass
 
 
@@ -178,3 +148,29 @@ def test_a_default_port_that_is_taken_is_avoided_and_said() -> None:
         port = choose_port("SERVICES_PORT", default=default, environment={}, say=said.append)
     assert port != default
     assert said == [f"port {default} is taken: using {port} (SERVICES_PORT sets another)"]
+
+
+def test_two_rabbitmqs_run_side_by_side_on_the_loopback_interface_and_end_with_their_contexts(
+    tmp_path: Path,
+) -> None:
+    with own_rabbitmq(tmp_path / "one") as first, own_rabbitmq(tmp_path / "two") as second:
+        with Connection(first) as connection, connection.SimpleQueue("orders") as queue:
+            queue.put("1")
+        with Connection(second) as connection, pytest.raises(connection.channel_errors):
+            connection.default_channel.queue_declare(queue="orders", passive=True)
+        listening = {
+            connection.laddr.ip
+            for process in alive(tmp_path)
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert {"epmd", "beam.smp"} <= {process.name() for process in alive(tmp_path)}
+        assert listening == {"127.0.0.1", "::1"}
+    eventually(lambda: not alive(tmp_path))
+
+
+def test_where_no_rabbitmq_is_installed_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(servers, "DEBIAN_RABBITMQ", Path("/nowhere/rabbitmq-server"))
+    with pytest.raises(NotInstalled, match=r"no RabbitMQ: .* package is rabbitmq-server"):
+        find_rabbitmq()

@@ -1,0 +1,115 @@
+"""The whole system: Redis, RabbitMQ if asked for, the services, two kinds of workers, and Flower if asked for."""
+
+import contextlib
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.ports import LOOPBACK, free_port
+from demo.programs import DemoError, Program, running
+from demo.servers import Flower, RabbitServer, RedisServer, Services, Worker, redis_answers
+
+COMPENSATION_CONCURRENCY = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """The running programs, and `urls`: the environment that leads to them."""
+
+    programs: tuple[Program, ...]
+    urls: Mapping[str, str]
+
+    def check(self) -> None:
+        """Raise :class:`DemoError` if a program ended unasked."""
+        for program in self.programs:
+            program.check()
+
+
+@contextlib.contextmanager
+def running_system(
+    directory: Path,
+    *,
+    broker: str = "redis",
+    pool: str = "prefork",
+    concurrency: int = 4,
+    services_port: int | None = None,
+    flower_port: int | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[System]:
+    """Run the whole system while the context is open, with data, logs and `env` (for a shell) in `directory`.
+
+    broker: ``redis`` (the log's, another database) or ``rabbitmq`` (a server beside it).
+    pool: of the workers.
+    concurrency: of the worker that consumes every queue.
+    services_port: default: a free one.
+    flower_port: without it there is no Flower.
+    environment: of every program, on top of this process's own. AMENDS_BACKEND and CELERY_BROKER_URL in either name
+        servers that are used in place of our own.
+
+    Raises :class:`DemoError` with the end of the log of what did not come up.
+    """
+    known = {**os.environ, **(environment or {})}
+    servers, urls = _servers(directory, broker, known)
+    port = services_port or free_port()
+    urls |= {"SERVICES_PORT": str(port), "SERVICES_URL": f"http://{LOOPBACK}:{port}"}
+    if flower_port is not None:
+        urls["FLOWER_URL"] = f"http://{LOOPBACK}:{flower_port}"
+    settings = {**known, **urls}
+    programs: list[Program] = [
+        Services(directory=directory, port=port, environment=settings),
+        Worker(
+            "orders", directory=directory, environment=settings, pool=pool, concurrency=concurrency
+        ),
+        # A worker that does nothing else: a compensation never waits behind a forward backlog.
+        Worker(
+            "compensations",
+            directory=directory,
+            environment=settings,
+            pool=pool,
+            concurrency=COMPENSATION_CONCURRENCY,
+            queues="compensations",
+        ),
+    ]
+    if flower_port is not None:
+        programs.append(Flower(directory=directory, port=flower_port, environment=settings))
+    with running(*servers), running(*programs), _env_file(directory, settings, [*urls]):
+        yield System(programs=(*servers, *programs), urls=urls)
+
+
+def _servers(
+    directory: Path, broker: str, known: Mapping[str, str]
+) -> tuple[list[Program], dict[str, str]]:
+    """Return our own servers, and where the saga log and the messages are."""
+    servers: list[Program] = []
+    log = messages = known.get("AMENDS_BACKEND")
+    if not log:
+        redis = RedisServer("redis", directory=directory)
+        servers.append(redis)
+        log, messages = f"{redis.url}/1", f"{redis.url}/0"
+    elif not redis_answers(log):
+        # Without the URL: it may hold a password.
+        raise DemoError(
+            "the Redis that AMENDS_BACKEND names does not answer a PING: start it, or unset AMENDS_BACKEND"
+        )
+    if known.get("CELERY_BROKER_URL"):
+        messages = known["CELERY_BROKER_URL"]
+    elif broker == "rabbitmq":
+        rabbitmq = RabbitServer("rabbitmq", directory=directory)
+        servers.append(rabbitmq)
+        messages = rabbitmq.url
+    return servers, {"AMENDS_BACKEND": log, "CELERY_BROKER_URL": str(messages)}
+
+
+@contextlib.contextmanager
+def _env_file(directory: Path, settings: Mapping[str, str], names: list[str]) -> Iterator[None]:
+    """Keep the file that gives another shell its URLs: ``. .run/env``."""
+    path = directory / "env"
+    kept = [name for name in sorted({*names, "AMENDS_TIME_SCALE"}) if name in settings]
+    lines = [f"export {name}={shlex.quote(settings[name])}\n" for name in kept]
+    path.write_text("".join(lines), encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
