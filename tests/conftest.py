@@ -10,7 +10,30 @@ import pytest
 from celery.signals import worker_init
 from kombu.asynchronous import set_event_loop
 
+from amends.backend.fast_path import SHORTCUTS, shortcuts_off
+from tests.support import switched_off
 from tests.support.servers import own_rabbitmq, shared_redis
+
+if switched_off.IS_OFF:
+    switched_off.switch_off()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out the tests of the fast path where it is switched off."""
+    if switched_off.IS_OFF:
+        for item in items:
+            if item.get_closest_marker("fast_path"):
+                item.add_marker(pytest.mark.skip("the fast path is switched off"))
+
+
+@pytest.fixture(autouse=True)
+def _no_shortcut_is_lost() -> Iterator[None]:
+    """Fail where something raised in the fast path, which nothing else would show: sagas go on without it."""
+    yield
+    off = shortcuts_off()
+    for each in SHORTCUTS:
+        each.why_off = ""
+    assert not off, f"the fast path was left: {off}"
 
 
 @worker_init.connect

@@ -15,7 +15,7 @@ from celery.utils.log import get_task_logger
 from amends.activities.attempt import Attempt, Definition, Ended, Onward
 from amends.activities.guard import permit_token
 from amends.definition.itinerary import Itinerary
-from amends.dispatch.fast_path.delivery import deliveries
+from amends.dispatch.fast_path import deliveries
 from amends.dispatch.routing import queue_of
 from amends.log.claim import Claim, Run
 from amends.log.delivery import Delivery

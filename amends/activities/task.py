@@ -24,6 +24,7 @@ from amends.activities.log_retry import retry_until_written
 from amends.activities.outcome import as_timeout, wait_after
 from amends.backend.settings import settings_of
 from amends.definition.serialization import output_json, validated
+from amends.dispatch import fast_path
 from amends.dispatch.messages import (
     DEFERRALS_HEADER,
     TOKEN_HEADER,
@@ -32,7 +33,7 @@ from amends.dispatch.messages import (
     send_advance,
     stop_chain,
 )
-from amends.dispatch.publisher import is_prepared, publish_chains
+from amends.dispatch.publisher import publish_chains
 from amends.errors import CircuitOpenError, LogUnavailable, Refused
 from amends.log.claim import Done, Run, Stop
 from amends.log.owner import Owner
@@ -178,7 +179,7 @@ class ActivityTask(CeleryTask):
         And where the broker is away, Celery would take the finished task for a failed one.
         """
         rest = steps.rest()
-        if rest is None or not is_prepared(self.app, rest):
+        if rest is None or not fast_path.takes(self.app, rest):
             return
         stop_chain(self)
         try:

@@ -1,28 +1,66 @@
-"""Connections to Redis that are kept at hand for the round trips of nearly every step."""
+"""Connections to Redis that are kept at hand for the round trips of nearly every step.
 
+After a call of 20 ms, when nothing of it is in the processor's caches, redis-py's way from a method to its
+socket (pool, checks, retries, metrics) takes longer than Redis does. This one goes past it, by names that redis-py
+has had since 5.2 and does not document as a whole.
+"""
+
+import os
+from collections.abc import Callable, Iterator
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import redis
+from redis.retry import Retry
+
+from amends.backend.fast_path import PASSED_ON, Shortcut
 
 _NAME: Final = (
     () if redis.VERSION >= (5, 3) else ("EVALSHA",)
 )  # which a pool asked for, and warns of today
 
 
-class KeptConnections:
-    """Connections of a client's pool, taken for good: as many as threads ask at a time.
+def connection_needs() -> Iterator[tuple[object, str]]:
+    """Name what kept connections need of redis-py."""
+    yield redis.ConnectionPool, "get_connection"
+    yield Retry, "call_with_retry"
+    for name in (
+        "pack_command",
+        "pack_commands",
+        "send_packed_command",
+        "read_response",
+        "disconnect",
+    ):
+        yield redis.Connection, name
 
-    After a call of 20 ms, when nothing of it is in the processor's caches, redis-py's way from a method to its
-    socket (pool, checks, retries, metrics) takes longer than Redis does. This one goes past it.
-    """
+
+_shortcut = Shortcut(
+    "requests to the saga log", instead="redis-py's client", needs=connection_needs
+)
+
+
+class KeptConnections:
+    """Connections of a client's pool, taken for good: as many as threads ask at a time."""
 
     def __init__(self, client: redis.Redis) -> None:
-        self._pool: Any = client.connection_pool
+        self._client: Any = client
         self._idle: list[Any] = []  # append and pop are atomic
 
     def ask(self, *command: Any) -> Any:
-        """Send a command, again as often as the client would, and return the answer. Raises redis-py's errors."""
+        """Send a command, again as often as the client would, and return the answer. Raises redis-py's errors.
+
+        Where a library traces the client, or redis-py is not as it was known, the client is asked.
+        """
+        if is_traced(self._client) or not _shortcut.is_on:
+            return self._client.execute_command(*command)
+        try:
+            return self._ask(command)
+        except PASSED_ON:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a redis-py that is not known raises
+            _shortcut.give_up(error)
+            return self._client.execute_command(*command)
+
+    def _ask(self, command: tuple[Any, ...]) -> Any:
         connection = self._take()
         try:
             packed = connection.pack_command(*command)
@@ -34,30 +72,36 @@ class KeptConnections:
         try:
             return self._idle.pop()
         except IndexError:
-            return _connection_of(self._pool)
-
-
-_kept: WeakKeyDictionary[redis.Redis, KeptConnections] = WeakKeyDictionary()
+            return new_connection(self._client)
 
 
 def new_connection(client: redis.Redis) -> Any:
     """Take a connection of a client's pool for good. Raises redis-py's errors."""
-    return _connection_of(client.connection_pool)
+    pool: Any = client.connection_pool
+    return pool.get_connection(*_NAME)
 
 
-def kept_connections_of(client: redis.Redis) -> KeptConnections:
-    """Return the lines of a client, which all that share it share: its pool has no more than so many."""
-    return _kept.setdefault(client, KeptConnections(client))
+def asker(client: redis.Redis, *, fast_path: bool = True) -> Callable[..., Any]:
+    """Return what sends a command to a client's Redis, perhaps twice, and returns the answer; it raises redis-py's errors.
+
+    client: its kept connections are shared by all that ask by it, for its pool has no more than so many.
+    fast_path: whether kept connections may be used.
+    """
+    if not fast_path:
+        return client.execute_command
+    kept, name = (
+        vars(client),
+        f"amends_kept_connections_{os.getpid()}",
+    )  # a forked child gets its own
+    if name not in kept:
+        kept[name] = KeptConnections(client)
+    return kept[name].ask  # type: ignore[no-any-return]
 
 
 def is_traced(client: redis.Redis) -> bool:
     """Tell whether a client is not redis-py's own: a library that traces calls wraps it, and would miss the call."""
     execute: Any = client.execute_command
     return execute.__module__ != "redis.client" or hasattr(execute, "__wrapped__")
-
-
-def _connection_of(pool: Any) -> Any:
-    return pool.get_connection(*_NAME)
 
 
 def _try_again(_: Exception) -> None:

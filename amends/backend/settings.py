@@ -25,7 +25,8 @@ class Settings:
     that died of it is not tried again; a saga whose messages met so often a worker that does not know their task is stuck.
     An ended saga is removed after `retention` seconds. With `monitor_events` each saga has a row of
     its own in Flower and its like, where workers send the events of tasks. `health_file` is
-    touched by each worker while it lives.
+    touched by each worker while it lives. Without `fast_path` the engine goes by the public calls of its
+    libraries alone (see `amends.backend.fast_path`).
     """
 
     backend: str
@@ -39,6 +40,7 @@ class Settings:
     retention: float = 7 * 86400.0
     monitor_events: bool = True
     health_file: str | None = None
+    fast_path: bool = True
 
 
 class _Reading(NamedTuple):

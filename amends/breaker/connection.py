@@ -3,17 +3,64 @@
 import os
 import threading
 import weakref
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeVar
 
 import redis
 from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import RedisError
 
-from amends.backend.connection import new_connection
+from amends.backend.connection import connection_needs, new_connection
+from amends.backend.fast_path import PASSED_ON, Shortcut
 
+T = TypeVar("T")
 Commands = tuple[tuple[str, ...], ...]
 
 _MOST_PACKED: Final = 1000
+
+_shortcut = Shortcut(
+    "requests of circuit breakers", instead="redis-py's client", needs=connection_needs
+)
+
+
+class Connections(Protocol):
+    """How a breaker's plain commands, which may be repeated, reach Redis. Raises redis-py's errors."""
+
+    def exchange(self, commands: Commands) -> list[Any]:
+        """Send commands, and return the answers."""
+
+    def report(self, command: tuple[str, ...]) -> None:
+        """Send a command whose answer is of no use."""
+
+    def settle(self) -> None:
+        """Wait until Redis has taken all that was reported."""
+
+
+def connections_of(client: redis.Redis, *, fast_path: bool = True) -> Connections:
+    """Return the way to a client's Redis: past redis-py's layers, where `fast_path` and redis-py let it."""
+    return ReportingConnections(client) if fast_path else ClientConnections(client)
+
+
+class ClientConnections:
+    """The client's own connections. What is reported is waited for: nothing is left to be settled."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client: Any = client
+
+    def exchange(self, commands: Commands) -> list[Any]:
+        """Send commands, and return the answers. Raises redis-py's errors."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            answers: list[Any] = pipeline.execute()
+        return answers
+
+    def report(self, command: tuple[str, ...]) -> None:
+        """Send a command. Raises redis-py's errors."""
+        self._client.execute_command(*command)
+
+    def settle(self) -> None:
+        """Nothing is under way."""
 
 
 class ReportingConnections:
@@ -21,10 +68,12 @@ class ReportingConnections:
 
     What is reported is sent at once, and its answer is read before anything else of this process is sent, or
     along with the next request on the same connection. So Redis sees it first, whichever thread sends what follows.
+    Where redis-py is not as it was known, the client's own connections are used: a guarded call never pays for that.
     """
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
+        self._plainly = ClientConnections(client)
         self._connections: list[_Connection] = []
         self._idle: list[_Connection] = []  # append and pop are atomic
         self._packed: dict[Commands, list[bytes]] = {}
@@ -32,40 +81,60 @@ class ReportingConnections:
 
     def exchange(self, commands: Commands) -> list[Any]:
         """Send commands that may be repeated, and return the answers. Raises redis-py's errors."""
-        return self._send(commands, len(commands))
+        answers = self._send(commands, len(commands))
+        return self._plainly.exchange(commands) if answers is None else answers
 
     def report(self, command: tuple[str, ...]) -> None:
         """Send a command that may be repeated, and leave its answer to whoever sends next. Raises redis-py's errors."""
-        self._send((command,), 0)
+        if self._send((command,), 0) is None:
+            self._plainly.report(command)
 
-    def settle(self, *, but: "_Connection | None" = None) -> None:
+    def settle(self) -> None:
         """Wait until Redis has taken all that was reported. Raises redis-py's errors."""
-        for line in self._connections:
-            if line.report and line is not but:
-                line.settle()
+        self._try(self._settle)
 
     def forget(self) -> None:
         """Leave them to the process that this one was forked from."""
         self._connections, self._idle = [], []
 
-    def _send(self, commands: Commands, awaited: int) -> list[Any]:
-        try:
-            line = self._idle.pop()
-        except IndexError:
-            line = _Connection(new_connection(self._client))
-            self._connections.append(line)
-        try:
-            self.settle(but=line)
-            packed = self._packed.get(commands) or self._pack(line, commands)
-            return line.exchange(packed, awaited)
-        finally:
-            self._idle.append(line)
+    def _send(self, commands: Commands, awaited: int) -> list[Any] | None:
+        """Send commands and return so many answers; None where the client has to be asked."""
+        return self._try(self._exchange, commands, awaited)
 
-    def _pack(self, line: "_Connection", commands: Commands) -> list[bytes]:
+    def _try(self, way: Callable[..., T], *arguments: Any) -> T | None:
+        if not _shortcut.is_on:
+            return None
+        try:
+            return way(*arguments)
+        except PASSED_ON:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a redis-py that is not known raises
+            _shortcut.give_up(error)
+            return None
+
+    def _settle(self, but: "_Connection | None" = None) -> None:
+        for each in self._connections:
+            if each.report and each is not but:
+                each.settle()
+
+    def _exchange(self, commands: Commands, awaited: int) -> list[Any]:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = _Connection(new_connection(self._client))
+            self._connections.append(connection)
+        try:
+            self._settle(connection)
+            packed = self._packed.get(commands) or self._pack(connection, commands)
+            return connection.exchange(packed, awaited)
+        finally:
+            self._idle.append(connection)
+
+    def _pack(self, connection: "_Connection", commands: Commands) -> list[bytes]:
         """Keep what is sent again and again as it is sent: a breaker's two requests, until it opens."""
         if len(self._packed) >= _MOST_PACKED:
             self._packed.clear()
-        packed: list[bytes] = line.connection.pack_commands(commands)
+        packed: list[bytes] = connection.connection.pack_commands(commands)
         self._packed[commands] = packed
         return packed
 
@@ -84,6 +153,7 @@ class _Connection:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.report: _Report | None = None
+        self._is_open = False  # redis-py tells it since 8.0; nobody else uses this connection
         self._lock = threading.Lock()
 
     def exchange(self, packed: list[bytes], awaited: int) -> list[Any]:
@@ -114,7 +184,7 @@ class _Connection:
     def _try(self, packed: list[bytes], awaited: int, new: _Report | None) -> list[Any]:
         connection, report, is_done = self.connection, self.report, False
         try:
-            if report and not connection.is_connected:
+            if report and not self._is_open:
                 packed = report.packed + packed
             connection.send_packed_command(packed)
             if report:
@@ -122,9 +192,10 @@ class _Connection:
                 self.report = None
             answers = [connection.read_response() for _ in range(awaited)]
             self.report = new
-            is_done = True
+            is_done = self._is_open = True
         finally:
             if not is_done:  # what is still to be read must not be taken for another answer
+                self._is_open = False
                 connection.disconnect()
         return answers
 

@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from celery import Celery, current_app
 
-from amends.backend.settings import settings_of
+from amends.backend.settings import Settings, settings_of
 from amends.breaker.classification import classify
 from amends.breaker.control import Control
 from amends.breaker.gate import REMEMBERED, Gate
@@ -174,13 +174,19 @@ class CircuitBreaker(Control):
         app: Celery = proxy._get_current_object()  # noqa: SLF001 - a proxy's one way to what it is for
         last, pid = self._last, os.getpid()
         if last is None or last[0] is not app or last[1] != pid:
-            last = self._last = (app, pid, self._open_gate(settings_of(app).backend))
+            last = self._last = (app, pid, self._open_gate(settings_of(app)))
         return last[2]
 
-    def _open_gate(self, backend: str) -> Gate:
+    def _open_gate(self, settings: Settings) -> Gate:
+        backend = settings.backend
         # In memory nothing is far away, and a rehearsal's clock is not that of this process.
         remembers = 0.0 if backend.startswith("memory://") else REMEMBERED
-        gate = Gate(self.name, self.options, redis_access_of(backend), remembers=remembers)
+        gate = Gate(
+            self.name,
+            self.options,
+            redis_access_of(backend, fast_path=settings.fast_path),
+            remembers=remembers,
+        )
         return self._gates.setdefault((os.getpid(), backend), gate)
 
 

@@ -13,7 +13,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from amends.backend.client import impatient_client_of
 from amends.backend.scripts import DIGESTS, SCRIPTS
-from amends.breaker.connection import ReportingConnections
+from amends.breaker.connection import connections_of
 
 T = TypeVar("T")
 
@@ -39,9 +39,15 @@ class RedisAccess:
     without. Whatever Redis answers but a result is an error: a guarded call must not suffer from it.
     """
 
-    def __init__(self, client: redis.Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        fast_path: bool = True,
+    ) -> None:
         self._client: Any = client  # redis-py leaves open whether replies are str
-        self._connections = ReportingConnections(client)
+        self._connections = connections_of(client, fast_path=fast_path)
         self._clock = clock
         self._lock = threading.Lock()
         self._errors = 0
@@ -127,11 +133,11 @@ def _rest_after(errors: int) -> float:
     return min(_FIRST_REST * 2.0 ** min(errors, 10), _LONGEST_REST)
 
 
-def redis_access_of(backend: str) -> RedisAccess:
-    """Return this process's way to the Redis at this URL."""
-    return _access(backend, os.getpid())
+def redis_access_of(backend: str, *, fast_path: bool = True) -> RedisAccess:
+    """Return this process's way to the Redis at this URL; with `fast_path` past redis-py's layers."""
+    return _access(backend, fast_path, os.getpid())
 
 
 @cache
-def _access(backend: str, pid: int) -> RedisAccess:  # noqa: ARG001 - a forked child gets its own
-    return RedisAccess(impatient_client_of(backend))
+def _access(backend: str, fast_path: bool, pid: int) -> RedisAccess:  # noqa: ARG001, FBT001 - a forked child gets its own
+    return RedisAccess(impatient_client_of(backend), fast_path=fast_path)

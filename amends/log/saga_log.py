@@ -40,8 +40,9 @@ class SagaLog:
         give_up_after: float = 15.0,
         max_countdown: float = 300.0,
         tell: Tell | None = None,
+        fast_path: bool = True,
     ) -> None:
-        self._store = Store(client, shards=shards, tell=tell)
+        self._store = Store(client, shards=shards, tell=tell, fast_path=fast_path)
         self._definitions = Definitions()
         self.starts = Starts(self._store, self._definitions)
         self.control = SagaControl(self._store)
@@ -234,4 +235,5 @@ def _log(app: Celery, settings: Settings, pid: int) -> SagaLog:  # noqa: ARG001 
         give_up_after=settings.give_up_after,
         max_countdown=settings.max_countdown,
         tell=partial(tell_observers, app),
+        fast_path=settings.fast_path,
     )

@@ -9,7 +9,7 @@ from typing import Any, Final
 import redis
 from redis import exceptions
 
-from amends.backend.connection import is_traced, kept_connections_of
+from amends.backend.connection import asker
 from amends.backend.scripts import DIGESTS, SCRIPTS, TRANSITIONS
 from amends.definition.states import SagaStatus
 from amends.errors import ConfigurationError, LogUnavailable
@@ -33,12 +33,14 @@ Tell = Callable[[str, list[Any], list[str]], None]
 class Store(Keys):
     """A Redis whose keys are in `shards` parts. Its methods raise `LogUnavailable` when it is away."""
 
-    def __init__(self, client: redis.Redis, *, shards: int, tell: Tell | None = None) -> None:
+    def __init__(
+        self, client: redis.Redis, *, shards: int, tell: Tell | None = None, fast_path: bool = True
+    ) -> None:
         self.client: Any = client  # redis-py leaves open whether replies are str
         super().__init__(shards)
         self._tell = tell
         self._loaded = False
-        self._connections = kept_connections_of(client)
+        self._ask = asker(client, fast_path=fast_path)
 
     def call(self, name: str, saga_id: str, *arguments: Any) -> Any:
         """Run a script on a saga."""
@@ -198,9 +200,7 @@ class Store(Keys):
 
     def _send_one(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
         try:
-            if is_traced(self.client):
-                return self.client.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
-            return self._connections.ask("EVALSHA", DIGESTS[name], len(keys), *keys, *arguments)
+            return self._ask("EVALSHA", DIGESTS[name], len(keys), *keys, *arguments)
         except exceptions.ResponseError as error:  # as in a pipeline, the script's own
             return error
 

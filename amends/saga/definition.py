@@ -15,7 +15,7 @@ from amends.definition.itinerary import Dispatch
 from amends.definition.serialization import canonical_json, dumped, held_to_size, validated
 from amends.definition.states import SagaStatus
 from amends.dispatch.coordinator import advance, publish_many
-from amends.dispatch.fast_path.delivery import deliveries
+from amends.dispatch.fast_path import deliveries
 from amends.errors import SagaAlreadyStarted
 from amends.log.remaining import Publish
 from amends.log.saga_log import log_of

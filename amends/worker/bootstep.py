@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 
 from amends.activities import inline
 from amends.activities.request import CANCELLED
+from amends.backend.fast_path import shortcuts_off
 from amends.backend.settings import Settings, is_configured, settings_of
 from amends.diagnosis.deployment.log_rules import weaknesses_of
 from amends.errors import LogUnavailable
@@ -24,7 +25,7 @@ from amends.telemetry.flower import enter_worker, leave_worker
 from amends.worker import retention
 from amends.worker.health_file import Health, Pulse, health_of
 from amends.worker.heartbeat import Heartbeat
-from amends.worker.reconnection import Reconnection
+from amends.worker.reconnection import prepare_connections
 from amends.worker.revocation import Revocations
 from amends.worker.shutdown import hand_back
 from amends.worker.sweep import BATCH, Sweep
@@ -59,6 +60,8 @@ class Recovery(bootsteps.StartStopStep):
         settings = settings_of(worker.app)
         log = log_of(worker.app)
         _warn(settings)
+        _tell_way(settings)
+        prepare_connections(worker.consumer, fast_path=settings.fast_path)
         self._health = worker.amends_health = health_of(worker, settings.health_file)
         self._heartbeat = heartbeat = Heartbeat(
             log,
@@ -166,9 +169,19 @@ def _warn(settings: Settings) -> None:
         _logger.warning("the worker starts without its saga log: %s", error)
 
 
+def _tell_way(settings: Settings) -> None:
+    """Say which way sagas go in this worker, and why."""
+    if not settings.fast_path:
+        _logger.info("sagas go by the libraries' own calls: amends_fast_path is False")
+        return
+    off = shortcuts_off()
+    but = f", but for {', '.join(f'{name} ({why})' for name, why in off.items())}" if off else ""
+    _logger.info("sagas take the fast path%s", but)
+
+
 def _install(app: Celery) -> None:
     app.steps["worker"].add(Recovery)
-    app.steps["consumer"].update((Reconnection, MonitorSwitch, Pulse))
+    app.steps["consumer"].update((MonitorSwitch, Pulse))
 
 
 _celery: Any = _state  # what shared_task uses, and celery-types does not know

@@ -1,38 +1,27 @@
-"""A worker goes on when its broker's Redis was away: one of kombu's errors is made the one that it means."""
+"""What a worker makes of each connection to its broker, before it consumes by it."""
 
-from collections.abc import Callable
 from typing import Any
 
-from celery import bootsteps
-from redis.exceptions import ConnectionError as RedisAway
-
-from amends.dispatch.fast_path.channel_client import keep_client
+from amends.dispatch.fast_path.channel_client import keep_client, say_when_gone
 from amends.worker.unacked import hold_in_memory
 
 
-class Reconnection(bootsteps.StartStopStep):
-    """The consumer's bootstep, which starts with every new connection.
+def prepare_connections(consumer: Any, *, fast_path: bool) -> None:
+    """Prepare the channel of every connection that a worker's consumer will make, before anything is fetched by it.
 
-    When a connection is lost, Celery 5.7 closes it twice, and later acknowledges on it what ran meanwhile. Its
-    channel then asks for the address of a connection that it has let go of (``Channel._connparams`` in
-    kombu/transport/redis.py), and the AttributeError ends the worker, where a connection error would not.
+    consumer: Celery's, whose ``connection_for_read`` makes one at the start and after each that is lost.
+    fast_path: whether the channel may keep its client, and messages in memory.
     """
+    connect = consumer.connection_for_read
 
-    requires = ("celery.worker.consumer.tasks:Tasks",)
+    def connection_for_read(*arguments: Any, **options: Any) -> Any:
+        connection = connect(*arguments, **options)
+        if connection.transport.driver_type == "redis":
+            channel = connection.default_channel
+            say_when_gone(channel)
+            if fast_path:
+                keep_client(channel)
+                hold_in_memory(channel, consumer.app.tasks)
+        return connection
 
-    def start(self, consumer: Any) -> None:
-        """Let the channel say that its connection is gone, and keep its client while it is not."""
-        channel = consumer.task_consumer.channel
-        keep_client(channel)
-        hold_in_memory(channel, consumer.app.tasks)
-        if hasattr(channel, "_connparams"):  # kombu's Redis transport
-            channel._connparams = _unless_gone(channel, channel._connparams)  # noqa: SLF001
-
-
-def _unless_gone(channel: Any, ask: Callable[..., Any]) -> Callable[..., Any]:
-    def connparams(*arguments: Any, **options: Any) -> Any:
-        if channel.connection is None or channel.connection.client is None:
-            raise RedisAway("the connection to the broker was lost")
-        return ask(*arguments, **options)
-
-    return connparams
+    consumer.connection_for_read = connection_for_read

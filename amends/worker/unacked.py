@@ -7,20 +7,38 @@ what remains. Long before kombu gives such a message back, after its visibility 
 (Kombu's option ``ack_emulation`` leaves the hash out for all messages of an app.)
 """
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from kombu.transport import redis, virtual
 
 from amends.activities.task import ActivityTask
+from amends.backend.fast_path import Shortcut
 from amends.dispatch.messages import is_in_saga
+
+
+def _needs() -> Iterator[tuple[object, str]]:
+    for name in ("append", "ack", "restore_by_tag", "_delivered"):
+        yield redis.QoS, name
+    for name in ("QoS", "conn_or_acquire", "_do_restore_message"):
+        yield redis.Channel, name
+
+
+_shortcut = Shortcut(
+    "messages that a worker holds", instead="kombu's copy of each in the broker", needs=_needs
+)
 
 
 class InMemoryQoS(redis.QoS):
     """The messages that a channel has fetched. Those of sagas go back to their queue from here where they are rejected."""
 
     channel: Any
-    tasks: Any
     _delivered: Any
+
+    def __init__(self, channel: Any, *arguments: Any, tasks: Any, **options: Any) -> None:
+        super().__init__(channel, *arguments, **options)
+        self._tasks = tasks
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """Note a message that was fetched."""
@@ -49,7 +67,7 @@ class InMemoryQoS(redis.QoS):
 
     def _is_hint(self, message: Any) -> bool:
         try:
-            task = self.tasks.get(message.headers.get("task"))
+            task = self._tasks.get(message.headers.get("task"))
             args, kwargs, _ = message.payload if isinstance(task, ActivityTask) else ((), {}, {})
         except Exception:  # noqa: BLE001 - whatever cannot be read is Celery's to refuse
             return False
@@ -57,10 +75,10 @@ class InMemoryQoS(redis.QoS):
 
 
 def hold_in_memory(channel: Any, tasks: Any) -> None:
-    """Let a channel hold the messages of sagas in memory alone. One of another transport stays as it is."""
-    if type(getattr(channel, "qos", None)) is not redis.QoS:  # amqp's have none
-        return
-    # Not made anew: its limit is set, and what is left at the end is given back by it.
-    qos = channel.qos
-    qos.__class__ = InMemoryQoS
-    qos.tasks = tasks
+    """Let a channel that has fetched nothing yet hold the messages of sagas in memory alone.
+
+    channel: of kombu's Redis transport; another one stays as it is, and so does one without acknowledgements.
+    tasks: the app's, by name.
+    """
+    if getattr(channel, "QoS", None) is redis.QoS and _shortcut.is_on:
+        channel.QoS = partial(InMemoryQoS, tasks=tasks)  # which kombu makes at first use

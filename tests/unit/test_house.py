@@ -48,7 +48,6 @@ PRIVATE_STRAYS = {
     "testing/clock.py",
     "testing/stage.py",
     "worker/bootstep.py",
-    "worker/reconnection.py",
 }
 # Assignments to objects of libraries that are none of these four: click's, and fakeredis' in tests of a user.
 OTHERS = {

@@ -11,6 +11,7 @@ from celery import Celery
 
 from amends.backend.settings import Settings, settings_of
 from amends.diagnosis.deployment import broker_rules as broker
+from amends.diagnosis.deployment import fast_path_rules as fast_path
 from amends.diagnosis.deployment import log_rules as saga_log
 from amends.diagnosis.deployment import options
 from amends.diagnosis.deployment import worker_rules as crew
@@ -60,7 +61,7 @@ _OUTSIDE: Final[Sequence[Rule[str]]] = (_configuration, _imports, saga_log.away,
 CODES: Final[dict[str, Severity]] = {
     rule.code: rule.severity
     for rules in (
-        *(_OUTSIDE, (saga_log.in_process,), saga_log.RULES, saga_log.SERVER_RULES),
+        *(_OUTSIDE, (saga_log.in_process, fast_path.off), saga_log.RULES, saga_log.SERVER_RULES),
         options.RULES,
         *(broker.RULES, broker.SERVER_RULES, crew.PRESENCE, crew.RULES),
     )
@@ -89,6 +90,7 @@ def _examine(app: Celery) -> Iterator[Finding]:
         return
     yield from _configuration.apply("")
     yield from saga_log.in_process.apply(settings)
+    yield from fast_path.look(settings)
     yield from _examine_surroundings(app, settings)
 
 

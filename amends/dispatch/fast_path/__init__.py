@@ -1,1 +1,96 @@
-"""The same messages for less, where broker and log are Redis. Uses insides of Celery, kombu and redis-py."""
+"""The same messages for less: the one door to what is private in Celery and kombu.
+
+A message that goes this way equals the canvas's, header for header. Where it cannot (a tracer wraps what is passed by,
+an app has its own way to publish, Celery or kombu are not as they were known) nothing is done here, and the caller
+takes Celery's own way. Once anything in here has raised, this process does so from then on (see `Shortcut`).
+"""
+
+from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from celery import Celery
+
+from amends.backend.client import client_of
+from amends.backend.fast_path import PASSED_ON, Shortcut
+from amends.backend.settings import celery_setting, settings_of
+from amends.dispatch.fast_path.chain_template import may_prepare, needs
+from amends.dispatch.fast_path.templates import template_of
+from amends.dispatch.messages import is_lost_connection
+from amends.log.delivery import Delivery
+from amends.log.remaining import Publish
+
+T = TypeVar("T")
+
+_shortcut = Shortcut("messages", instead="Celery's canvas", needs=needs)
+
+
+def takes(app: Celery, what: Publish) -> bool:
+    """Tell whether the message of a chain of these records goes this way.
+
+    What waits is rare, and the broker may have its own way with it (Celery's native delayed delivery).
+    """
+    if what.wait or not settings_of(app).fast_path or not _shortcut.is_on:
+        return False
+    first = what.itinerary.records[what.records[0][0]]
+    return bool(_tried(lambda: may_prepare(app, app.tasks.get(first.call.task))))
+
+
+def publish(app: Celery, saga_ids: Sequence[str], what: Publish) -> bool:
+    """Publish a chain of these records for each saga; False where the caller has to.
+
+    Some may be published then: of two messages of a record the log admits one. Raises kombu's ``OperationalError``
+    with the broker away.
+    """
+    return takes(app, what) and bool(_tried(lambda: _publish(app, saga_ids, what)))
+
+
+def deliveries(app: Celery, saga_ids: Sequence[str], what: Publish) -> list[Delivery] | None:
+    """Prepare the message of a chain of these records for each saga, for the log's script to put into its queue.
+
+    A transactional outbox: the script that makes a record due delivers its message, never one without the other, and a
+    round trip less. None where the message has to be published: where the broker is not the log's Redis, where a message is
+    more than one text in a list (see `redis_message`), and where this process has not published yet.
+    """
+    if celery_setting(app, "task_always_eager") or not takes(app, what):
+        return None
+
+    def prepare(channel: Any, key: str, texts: Sequence[str]) -> list[Delivery] | None:
+        databases = _databases(app, channel)
+        return databases and [Delivery(text=text, destination=(key, *databases)) for text in texts]
+
+    return _tried(lambda: template_of(app, what).written(saga_ids, what.number, prepare))
+
+
+def _tried(way: Callable[[], T]) -> T | None:
+    """Go a way; None where it turns out to be none, which ends the fast path for messages."""
+    try:
+        return way()
+    except PASSED_ON:
+        raise
+    except Exception as error:
+        if is_lost_connection(error):
+            raise
+        _shortcut.give_up(error)
+        return None
+
+
+def _publish(app: Celery, saga_ids: Sequence[str], what: Publish) -> bool:
+    template = template_of(app, what)
+    if not template.write(saga_ids, what.number):
+        with app.producer_or_acquire() as producer:
+            template.send(saga_ids, what.number, producer)
+    return True
+
+
+def _databases(app: Celery, channel: Any) -> tuple[int, int] | None:
+    """Return the database of the broker and that of the log; None where they are not in the same Redis."""
+    if channel.global_keyprefix:
+        return None
+    broker = channel.pool.connection_kwargs
+    log = client_of(settings_of(app).backend).connection_pool.connection_kwargs
+    same = ("host", "port", "path", "username")
+    if any(broker.get(name) != log.get(name) for name in same):
+        return None
+    return broker.get("db") or 0, log.get("db") or 0

@@ -8,15 +8,15 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
-from celery import Celery, Task
-from celery.app.amqp import task_message
-from celery.app.task import extract_exec_options  # type: ignore[attr-defined]  # not in its stubs
-from celery.utils.nodenames import anon_nodename
+from celery import Celery, Task, canvas
+from celery.app import amqp, base
+from celery.app import task as celery_task
+from celery.utils import nodenames
 from kombu import exceptions
 from kombu.exceptions import OperationalError
 
@@ -55,6 +55,21 @@ _NAMED: Final = (  # by ``Celery.send_task``; what is left is for the router and
 )
 
 
+def needs() -> Iterator[tuple[object, str]]:
+    """Name what a template needs of Celery."""
+    for module, name in (
+        (celery_task, "extract_exec_options"),
+        (amqp, "task_message"),
+        (nodenames, "anon_nodename"),
+    ):
+        yield module, name
+    yield canvas.chain, "prepare_steps"
+    for name in ("send_task_message", "create_task_message", "as_task_v2", "router"):
+        yield amqp.AMQP, name
+    for name in ("thread_oid", "producer_pool"):
+        yield base.Celery, name
+
+
 def may_prepare(app: Celery, task: Any) -> bool:
     """Tell whether a prepared message of this task is the very one that Celery would publish.
 
@@ -76,7 +91,7 @@ class ChainTemplate:
         *rest, first = canvas.prepare_steps((), {}, canvas.tasks, link_error=link_error, app=app)[0]
         task: Any = app.tasks[first.task]
         # As ``ActivityTask.apply_async``, ``Task.apply_async`` and ``Celery.send_task`` join them.
-        options = {**extract_exec_options(task), **task.own_options, **first.options}
+        options = {**_exec_options(task), **task.own_options, **first.options}
         named = {name: options.pop(name, None) for name in _NAMED}
         self._options = options
         self._app, self._task = app, task
@@ -192,7 +207,7 @@ class ChainTemplate:
         # What is not connected is so by the publication, as often as Celery is told to try.
         if "queue" in options and producer.connection.connected:
             options["queue"] = _bound(options["queue"], producer.channel)
-        message = task_message(headers, properties, tuple(body), sent_event)
+        message = amqp.task_message(headers, properties, tuple(body), sent_event)
         self._app.amqp.send_task_message(producer, self._task.name, message, **options)
 
     def _route(self, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -206,8 +221,15 @@ class ChainTemplate:
     ) -> list[dict[str, Any]]:
         """Return what is each message's own, by the names in the texts."""
         of_all: dict[str, Any] = {f"n{k}": number + k for k in range(self._count)}
-        of_all |= {"reply_to": self._app.thread_oid, "origin": origin or anon_nodename()}
+        of_all |= {"reply_to": self._app.thread_oid, "origin": origin or nodenames.anon_nodename()}
         return [{**of_all, "saga": saga_id} for saga_id in saga_ids]
+
+
+def _exec_options(task: Any) -> dict[str, Any]:
+    """Return the options that Celery takes from a task."""
+    module: Any = celery_task  # not in its stubs
+    options: dict[str, Any] = module.extract_exec_options(task)
+    return options
 
 
 @lru_cache(maxsize=100)

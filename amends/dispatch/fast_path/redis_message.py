@@ -7,7 +7,6 @@ So they do it once for each channel, with a message of stand-ins and a recorder 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import json
-import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -19,7 +18,7 @@ from celery.app.routes import MapRoute, Router
 from kombu import Producer
 from kombu.utils.uuid import uuid
 
-from amends.backend.connection import KeptConnections, is_traced
+from amends.backend.connection import asker
 
 BODY: Final = "amends0stands0for0a0body"
 TAG: Final = "amends0stands0for0a0tag"
@@ -43,20 +42,10 @@ class RedisMessage(NamedTuple):
 def push(channel: Any, key: str, texts: Sequence[str]) -> bool:
     """Push these messages, in order; answers True."""
     with channel.conn_or_acquire() as client:
-        ask = _way_to(client)
+        ask = asker(client)
         for begin in range(0, len(texts), _AT_ONCE):
             ask("LPUSH", key, *texts[begin : begin + _AT_ONCE])
     return True
-
-
-def _way_to(client: Any) -> Callable[..., Any]:
-    """Return what sends a command for a client: itself, where it has a way of its own, as to prefix all keys."""
-    if is_traced(client):
-        return client.execute_command  # type: ignore[no-any-return]
-    kept, name = vars(client), f"amends_lines_{os.getpid()}"  # a forked child gets its own
-    if name not in kept:
-        kept[name] = KeptConnections(client)
-    return kept[name].ask  # type: ignore[no-any-return]
 
 
 def is_original(function: Any, module: str) -> bool:
@@ -98,7 +87,9 @@ def redis_message_of(channel: Any, publish: Callable[[Producer], None]) -> Redis
     ((message, where),) = recorder.noted
     if where["exchange"]:  # which may lead anywhere
         return None
-    if where["routing_key"] in channel._expires:  # noqa: SLF001 - each message gives its queue a longer life
+    if where["routing_key"] in getattr(
+        channel, "_expires", ()
+    ):  # each message gives its queue a longer life
         return None
     client = _CapturingClient()
     writer = copy(channel)

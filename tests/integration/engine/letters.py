@@ -1,6 +1,7 @@
 """A saga whose messages are looked at as they come out of a broker, and an app that publishes them."""
 
 import json
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -97,9 +98,12 @@ def heard():
 
 
 def taken(app):
-    """Take the one message that was published; answers the whole of it."""
-    (message,) = all_taken(app)
-    return message
+    """Take the one message that was published, once it is there: RabbitMQ does not say; answers the whole of it."""
+    until = time.monotonic() + 30
+    while not (found := all_taken(app)) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert len(found) == 1, [each["headers"]["id"] for each in found]
+    return found[0]
 
 
 def all_taken(app):

@@ -8,6 +8,7 @@ from celery import signals
 from kombu.exceptions import OperationalError
 
 from amends.activities import task
+from amends.dispatch import fast_path
 from tests.integration.engine.bench import Job, job_saga
 from tests.integration.engine.letters import plain
 
@@ -42,7 +43,7 @@ def messages_of(work):
 def test_it_is_the_message_that_celery_would_publish(saga_id, messages_of, monkeypatch):
     ours = messages_of(saga_id)
     assert len(ours) == 2
-    monkeypatch.setattr(task, "is_prepared", lambda *_: False)
+    monkeypatch.setattr(fast_path, "takes", lambda *_: False)
     celerys = messages_of(saga_id[::-1])
     assert ours == celerys
 

@@ -10,8 +10,8 @@ from celery.app.amqp import AMQP
 from kombu import Producer, Queue, pools
 
 from amends.activities import task
-from amends.dispatch.fast_path.delivery import deliveries
-from amends.dispatch.publisher import publish_canvas
+from amends.dispatch.canvas import publish_canvas
+from amends.dispatch.fast_path import deliveries
 from amends.saga import definition as saga
 from demo.ports import free_port
 from tests.integration.engine.bench import Job, job_saga
@@ -35,6 +35,8 @@ def letters(redis_url):
 def with_log(redis_url, **configuration):
     """Make an app whose broker and log are in one Redis."""
     pools.reset()  # a connection is shared by the apps of a process
+    with redis.Redis.from_url(f"{redis_url}/4") as client:
+        client.flushdb()
     app = app_with(f"{redis_url}/4", **{"amends_backend": f"{redis_url}/6", **configuration})
     with app.producer_or_acquire() as producer:
         producer.connection.connect()
@@ -171,9 +173,7 @@ def test_a_message_that_cannot_be_made_spoils_no_finished_step(work, saga_id, mo
 
 def test_a_message_names_the_thread_and_the_process_that_made_it(letters, saga_id, monkeypatch):
     deliveries(letters, [saga_id], what_remains(START))
-    monkeypatch.setattr(
-        "amends.dispatch.fast_path.chain_template.anon_nodename", lambda: "gen7@forked"
-    )
+    monkeypatch.setattr("celery.utils.nodenames.anon_nodename", lambda: "gen7@forked")
 
     def made():
         return deliveries(letters, [saga_id], what_remains(START))[0].text, letters.thread_oid

@@ -12,8 +12,8 @@ from kombu.exceptions import OperationalError
 from amends import Saga, Step, activity
 from amends.definition.itinerary import Itinerary
 from amends.dispatch import publisher as publication
+from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.coordinator import publish
-from amends.dispatch.publisher import publish_canvas
 from amends.log.remaining import Publish
 from demo.ports import free_port
 from tests.integration.engine.bench import Job

@@ -112,8 +112,9 @@ def test_o20_a_start_while_the_broker_is_away_returns_with_a_warning(
 def test_o20_a_channel_that_kombu_has_closed_is_a_broker_that_is_away(
     app, log, saga_id, caplog, monkeypatch
 ):
-    def publish(*_, **__):
-        raise AttributeError("'NoneType' object has no attribute 'client'")
+    def publish(producer, *body, **how):
+        producer.channel.connection = None  # as kombu leaves it
+        return producer.channel.basic_publish(*body, **how)
 
     monkeypatch.setattr(Producer, "publish", publish)
     with caplog.at_level(logging.WARNING):

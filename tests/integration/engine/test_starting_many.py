@@ -10,8 +10,8 @@ from kombu.transport.redis import PublishBatch
 
 import amends
 from amends import SagaAlreadyStarted
+from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.coordinator import publish_many
-from amends.dispatch.publisher import publish_canvas
 from amends.log.saga_log import log_of
 from amends.saga import definition as saga
 from demo.ports import free_port

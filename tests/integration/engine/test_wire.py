@@ -16,11 +16,11 @@ from kombu.transport.redis import Channel
 from redis.exceptions import ConnectionError as RedisAway
 
 from amends.backend.connection import KeptConnections
+from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.coordinator import publish, publish_many
 from amends.dispatch.fast_path import chain_template as preparation
 from amends.dispatch.fast_path.chain_template import ChainTemplate
 from amends.dispatch.fast_path.redis_message import push
-from amends.dispatch.publisher import publish_canvas
 from tests.integration.engine.letters import all_taken, app_with, pay, taken, what_remains
 
 KEPT = {

@@ -122,5 +122,5 @@ def test_a_library_that_traces_redis_hears_of_the_logs_scripts(client, monkeypat
 def test_logs_of_one_client_share_its_lines(client):
     for _ in range(3):
         SagaLog(client).maintenance.take_due(lease=1.0, limit=1)
-    ids = {SagaLog(client)._store._connections.ask("CLIENT", "ID") for _ in range(3)}
+    ids = {SagaLog(client)._store._ask("CLIENT", "ID") for _ in range(3)}
     assert len(ids) == 1

@@ -1,0 +1,81 @@
+"""The fast path's switch: which shortcuts this process takes past its libraries, and why not the others.
+
+A shortcut leans on what a library does not promise. So it is optional: where a name that it needs is missing, or
+anything in it raises, this process goes by the library's own calls from then on, and one line of the log says so.
+``amends_fast_path = False`` in Celery's configuration takes none.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from amqp.exceptions import AMQPError
+from celery.exceptions import SoftTimeLimitExceeded
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+PASSED_ON: Final = (RedisError, KombuError, AMQPError, OSError, SoftTimeLimitExceeded)
+"""Errors that say nothing about a shortcut: a server's, a connection's, and a time limit that strikes in it."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Shortcut:
+    """One part of the fast path.
+
+    name: what it makes cheaper, in a few words.
+    instead: what is used where it is off.
+    needs: the names that it leans on, each with its owner; asked for once, when it is first wanted.
+    """
+
+    def __init__(
+        self, name: str, *, instead: str, needs: Callable[[], Iterable[tuple[object, str]]]
+    ) -> None:
+        self.name = name
+        self.instead = instead
+        self.why_off = ""
+        self.needs = needs
+        self.is_known = False
+        SHORTCUTS.append(self)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether this process takes it, as far as the libraries go."""
+        if not self.is_known:
+            self.is_known = True
+            self._look()
+        return not self.why_off
+
+    def give_up(self, error: Exception) -> None:
+        """Take it no more: `error` was raised in it."""
+        self._switch_off(f"it raised {type(error).__name__}: {error}")
+
+    def _look(self) -> None:
+        try:
+            missing = [_named(*each) for each in self.needs() if not hasattr(*each)]
+        except Exception as error:  # noqa: BLE001 - a module that is elsewhere, whatever that raises
+            self.give_up(error)
+            return
+        if missing:
+            self._switch_off(f"there is no {', no '.join(missing)}")
+
+    def _switch_off(self, why: str) -> None:
+        if not self.why_off:
+            self.why_off = why
+            _logger.warning(
+                "the fast path for %s is off, %s instead: %s", self.name, self.instead, why
+            )
+
+
+SHORTCUTS: Final[list[Shortcut]] = []
+"""All shortcuts of the rooms that are loaded."""
+
+
+def shortcuts_off() -> dict[str, str]:
+    """Name the shortcuts that this process cannot take, each with the reason."""
+    return {each.name: each.why_off for each in SHORTCUTS if not each.is_on}
+
+
+def _named(owner: Any, name: str) -> str:
+    parts = (getattr(owner, "__module__", ""), owner.__name__, name)
+    return ".".join(each for each in parts if each)
