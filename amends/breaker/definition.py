@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
-from celery import Celery, current_app
+from celery import Celery
+from celery.app import app_or_default
 
 from amends.backend.settings import Settings, settings_of
 from amends.breaker.classification import classify
@@ -170,8 +171,7 @@ class CircuitBreaker(Control):
 
     def _gate(self) -> Gate:
         # An app's settings are read once: to look into them takes a tenth of what a guarded call costs.
-        proxy: Any = current_app
-        app: Celery = proxy._get_current_object()  # noqa: SLF001 - a proxy's one way to what it is for
+        app = app_or_default()
         last, pid = self._last, os.getpid()
         if last is None or last[0] is not app or last[1] != pid:
             last = self._last = (app, pid, self._open_gate(settings_of(app)))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Literal, Self
 
-from celery import Celery, current_app
+from celery import Celery
+from celery.app import app_or_default
 from kombu.exceptions import OperationalError
 from pydantic import ValidationError
 
@@ -74,8 +75,7 @@ def perform(operation: Operation, targets: Sequence[Target]) -> Iterator[Result]
     Where the log goes away the rest is not tried; where the broker does, the sweep carries on. Raises nothing
     of the engine's.
     """
-    proxy: Any = current_app
-    app: Celery = proxy._get_current_object()  # noqa: SLF001 - a proxy's one way to what it is for
+    app = app_or_default()
     is_away = False
     with _Line(app) as line:
         for target in targets:

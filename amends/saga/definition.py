@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Final, Generic, TypeVar
 
-from celery import Celery, current_app
+from celery import Celery
+from celery.app import app_or_default
 from kombu.exceptions import OperationalError
 from pydantic import BaseModel
 
@@ -93,7 +94,7 @@ class Saga(Generic[Input, Output]):
         starts: Iterable[tuple[str, str]] = self._starts(inputs, saga_ids)
         if isinstance(inputs, Collection):
             starts = list(starts)
-        app, ids, refusals, is_away = _app(), [], [], False
+        app, ids, refusals, is_away = app_or_default(), [], [], False
         for chunk in _chunks(starts):
             messages = deliveries(app, [saga_id for saga_id, _ in chunk], self._first)
             answers = log_of(app).starts.start_sagas(self.itinerary, chunk, messages)
@@ -171,12 +172,6 @@ def _chunks(starts: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-def _app() -> Celery:
-    proxy: Any = current_app  # which is another app's a moment later
-    app: Celery = proxy._get_current_object()  # noqa: SLF001 - the app is a key of what is kept for it
-    return app
 
 
 def _checked(saga_id: str) -> str:

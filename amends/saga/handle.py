@@ -7,7 +7,6 @@ from math import inf
 from typing import Any, Final, Generic, TypeVar
 
 from celery import current_app
-from celery._state import get_current_worker_task
 
 from amends.definition.serialization import canonical_json, output_text
 from amends.definition.states import ENDED, SagaStatus
@@ -153,7 +152,7 @@ class Handle(Generic[Result]):
         is needed, `LogUnavailable` where the log is away then (without a timeout, at once), and
         `RuntimeError` at once inside a task, whose pool slot the saga may need.
         """
-        if get_current_worker_task() is not None:
+        if current_app.current_worker_task is not None:
             raise RuntimeError(
                 f"wait() for saga {self.id!r} inside a Celery task: it would hold a pool slot that the saga"
                 " may need; start it here and read its outcome elsewhere"
