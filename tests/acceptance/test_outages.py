@@ -95,7 +95,7 @@ def parts(request, tmp_path_factory):
     with running_system(
         tmp_path_factory.mktemp("parts"),
         broker=request.param,
-        application="tests.acceptance.hasty",
+        application="tests.acceptance.frequent_sweeps",
         environment={"PYTHONPATH": os.pathsep.join(sys.path)},
     ) as parts:
         yield Parts(parts)

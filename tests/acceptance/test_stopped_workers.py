@@ -26,7 +26,7 @@ class Worker(servers.Worker):
         return len(re.findall(rf"\[{saga_id}\.\S+\] received", self.logged()))
 
 
-class Yard:
+class SlowApp:
     """The app as a client sees it, and its workers."""
 
     def __init__(self, directory, settings):
@@ -34,17 +34,18 @@ class Yard:
         self._settings = settings
         self._workers = []
         self.queue = settings["QUEUE"]
-        from tests.acceptance import yard  # noqa: PLC0415 - it reads its settings when it is imported
+        # It reads its settings when it is imported.
+        from tests.acceptance import slow_app as module  # noqa: PLC0415
 
-        self._yard = yard
-        yard.app.conf.update(
+        self._module = module
+        module.app.conf.update(
             broker_url=settings["CELERY_BROKER_URL"],
             amends_backend=settings["AMENDS_BACKEND"],
             task_default_queue=self.queue,
         )
-        yard.app.close()
-        yard.app.amqp._producer_pool = None
-        self.app = yard.app
+        module.app.close()
+        module.app.amqp._producer_pool = None
+        self.app = module.app
         self.app.set_current()
         self.app.set_default()
 
@@ -52,7 +53,7 @@ class Yard:
         worker = Worker(
             name,
             directory=self._directory,
-            application="tests.acceptance.yard",
+            application="tests.acceptance.slow_app",
             environment={**self._settings, **settings},
             pool=pool,
             concurrency=concurrency,
@@ -64,8 +65,8 @@ class Yard:
 
     def start(self, dispatch="chain", **job):
         job_id = uuid.uuid4().hex
-        return self._yard.sagas[dispatch].start(
-            self._yard.Job(job_id=job_id, **job), saga_id=job_id
+        return self._module.sagas[dispatch].start(
+            self._module.Job(job_id=job_id, **job), saga_id=job_id
         )
 
     def owner_of(self, handle):
@@ -100,7 +101,7 @@ def broker_url(request, redis_url):
 
 
 @pytest.fixture
-def yard(broker_url, redis_url, tmp_path, monkeypatch):
+def slow_app(broker_url, redis_url, tmp_path, monkeypatch):
     """Give the small app, without workers."""
     settings = {
         "CELERY_BROKER_URL": broker_url,
@@ -113,11 +114,11 @@ def yard(broker_url, redis_url, tmp_path, monkeypatch):
         client.flushdb()
     for name in ("CELERY_BROKER_URL", "AMENDS_BACKEND", "QUEUE"):
         monkeypatch.setenv(name, settings[name])
-    yard = Yard(tmp_path, settings)
+    slow_app = SlowApp(tmp_path, settings)
     try:
-        yield yard
+        yield slow_app
     finally:
-        yard.end()
+        slow_app.end()
 
 
 @pytest.mark.parametrize(
@@ -125,18 +126,18 @@ def yard(broker_url, redis_url, tmp_path, monkeypatch):
     [("redis", "prefork"), ("redis", "threads"), ("rabbitmq", "prefork")],
     indirect=["broker_url"],
 )
-def test_what_a_stopping_worker_has_fetched_and_not_begun_goes_on_elsewhere_at_once(yard, pool):
+def test_what_a_stopping_worker_has_fetched_and_not_begun_goes_on_elsewhere_at_once(slow_app, pool):
     # Without sweeps, which would find what it keeps to itself some seconds later.
     settings = {"PREFETCH_MULTIPLIER": "4", "SWEEP_INTERVAL": "3600"}
-    stopping = yard.worker("stopping", pool=pool, **settings)
+    stopping = slow_app.worker("stopping", pool=pool, **settings)
     stopping.await_ready()
-    waiting = yard.start(wait=5.0)
+    waiting = slow_app.start(wait=5.0)
     eventually(lambda: stopping.received(waiting.id) == 2)  # and the one with its countdown
-    long = yard.start(seconds=100.0)
-    yard.owner_of(long)
-    fetched = [yard.start() for _ in range(3)]
+    long = slow_app.start(seconds=100.0)
+    slow_app.owner_of(long)
+    fetched = [slow_app.start() for _ in range(3)]
     eventually(lambda: all(stopping.received(handle.id) for handle in fetched))
-    yard.worker("another", **settings).await_ready()
+    slow_app.worker("another", **settings).await_ready()
     stopping.ask_to_stop()
     for handle in (*fetched, waiting):
         assert handle.wait(timeout=60).outcome == "completed"
@@ -144,34 +145,35 @@ def test_what_a_stopping_worker_has_fetched_and_not_begun_goes_on_elsewhere_at_o
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
-def test_a_stopping_worker_leaves_to_others_what_it_would_go_on_with_inline(yard, pool):
-    stopping = yard.worker("stopping", pool=pool)
+def test_a_stopping_worker_leaves_to_others_what_it_would_go_on_with_inline(slow_app, pool):
+    stopping = slow_app.worker("stopping", pool=pool)
     stopping.await_ready()
-    handle = yard.start(dispatch="inline", seconds=3.0)
-    yard.owner_of(handle)
+    handle = slow_app.start(dispatch="inline", seconds=3.0)
+    slow_app.owner_of(handle)
     stopping.ask_to_stop()
     eventually(lambda: not stopping.runs)
     assert handle.snapshot().steps["hand_over"].state == "pending"
-    yard.worker("another").await_ready()
+    slow_app.worker("another").await_ready()
     assert handle.wait(timeout=60).outcome == "completed"
     assert not events(handle, "step.retrying")
 
 
 def test_of_workers_that_end_slowly_nobody_is_declared_dead_and_of_one_that_ends_at_once_its_step_is(
-    yard,
+    slow_app,
 ):
-    judge = yard.worker("judge", queue="none", concurrency=4, JUDGES_AFTER="1")
-    slow = [yard.worker(pool, pool=pool) for pool in ("prefork", "threads")]
-    cold = yard.worker("cold", LINGER="3")  # longer than from one beat to the next
+    judge = slow_app.worker("judge", queue="none", concurrency=4, JUDGES_AFTER="1")
+    slow = [slow_app.worker(pool, pool=pool) for pool in ("prefork", "threads")]
+    cold = slow_app.worker("cold", LINGER="3")  # longer than from one beat to the next
     for worker in (judge, *slow, cold):
         worker.await_ready()
     sagas = {
-        yard.owner_of(handle): handle for handle in [yard.start(seconds=LONG) for _ in range(3)]
+        slow_app.owner_of(handle): handle
+        for handle in [slow_app.start(seconds=LONG) for _ in range(3)]
     }
     lost = next(handle for pid, handle in sagas.items() if pid in cold.children)
     kept = [handle for handle in sagas.values() if handle is not lost]
-    yard.app.control.add_consumer(
-        yard.queue, destination=[f"judge@{os.uname().nodename}"], reply=True
+    slow_app.app.control.add_consumer(
+        slow_app.queue, destination=[f"judge@{os.uname().nodename}"], reply=True
     )
     os.kill(cold.pid, signal.SIGQUIT)
     for worker in slow:

@@ -11,12 +11,12 @@ from celery import Celery
 from amends.backend.settings import settings_of
 from amends.log.saga_log import log_of
 from tests.explorer.boundaries import watched
+from tests.explorer.crash_points import Kind, Point, Strike
 from tests.explorer.explored_saga import enter
 from tests.explorer.judgement import wrongs_of
-from tests.explorer.moments import Diary, Moment
+from tests.explorer.log_moments import Diary, Moment
 from tests.explorer.plots import PLOTS, Plot
 from tests.explorer.processes import worlds_of_their_own
-from tests.explorer.strikes import Kind, Point, Strike
 from tests.explorer.worker import Broker
 from tests.explorer.world import World
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tests.explorer.explored_saga import SAGA_ID, STEPS
-from tests.explorer.moments import Moment
+from tests.explorer.log_moments import Moment
 from tests.explorer.plots import Plot
 from tests.explorer.receiver import Ledger
 

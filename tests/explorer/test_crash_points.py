@@ -8,8 +8,8 @@ import os
 import pytest
 
 from amends.backend.scripts import TRANSITIONS
+from tests.explorer.crash_points import KINDS
 from tests.explorer.plots import PLOTS
-from tests.explorer.strikes import KINDS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Exception raised outside body")
 SAMPLE = 97

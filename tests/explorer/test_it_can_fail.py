@@ -12,9 +12,9 @@ from amends.activities.task import ActivityTask
 from amends.backend.scripts import DIGESTS, SCRIPTS
 from amends.log.owner import Owner
 from amends.log.saga_log import SagaLog
+from tests.explorer.crash_points import KINDS
 from tests.explorer.plots import PLOTS
 from tests.explorer.receiver import Ledger
-from tests.explorer.strikes import KINDS
 
 PLOT = {plot.name: plot for plot in PLOTS}
 KIND = {kind.name: kind for kind in KINDS}

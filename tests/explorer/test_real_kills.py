@@ -17,7 +17,7 @@ from amends.log.saga_log import log_of
 from tests.explorer.apps import explored_app
 from tests.explorer.explored_saga import SAGA_ID, Job, saga_of
 from tests.explorer.judgement import Evidence, wrongs_of
-from tests.explorer.moments import Diary
+from tests.explorer.log_moments import Diary
 from tests.explorer.plots import PLOTS
 from tests.explorer.receiver import Ledger
 
@@ -69,7 +69,7 @@ class Theatre:
             "-m",
             "celery",
             "-A",
-            "tests.explorer.struck",
+            "tests.explorer.crashing_app",
             "worker",
             "-c",
             "1",

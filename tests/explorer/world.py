@@ -18,13 +18,13 @@ from amends.log.saga_log import log_of
 from amends.worker.retention import remove_ended
 from amends.worker.sweep import Sweep
 from tests.explorer.acts import PersonsAct, succeed
+from tests.explorer.crash_points import Strike, Striker
 from tests.explorer.explored_saga import SAGA_ID, Job, do_b, saga_of
 from tests.explorer.judgement import Evidence
-from tests.explorer.moments import Diary
+from tests.explorer.log_moments import Diary
 from tests.explorer.plots import Plot
 from tests.explorer.processes import Process, Strand, current, outside
 from tests.explorer.receiver import Ledger, Receiver
-from tests.explorer.strikes import Strike, Striker
 from tests.explorer.worker import Broker, Pool, do_not_know, wait_of, work_on
 
 A_WHILE: Final = 11.0

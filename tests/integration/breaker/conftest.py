@@ -12,7 +12,7 @@ from celery import Celery
 
 from amends import CircuitBreaker
 from tests.integration.breaker.callers import ServerError
-from tests.integration.breaker.server import Server
+from tests.integration.breaker.redis_server import Server
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from amends.log.saga_log import SagaLog
-from tests.integration.log.journey import Journey
+from tests.support.log_driver import Journey
 
 
 @pytest.fixture(params=["fakeredis", "redis"])

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from tests.claims import age_claim
-from tests.integration.log.journey import ERROR
+from tests.support.claims import age_claim
+from tests.support.log_driver import ERROR
 
 
 class Counting:

@@ -4,7 +4,7 @@ import pytest
 
 from amends.errors import UnknownSaga
 from amends.log.history import Event
-from tests.integration.log.journey import Journey
+from tests.support.log_driver import Journey
 
 
 def examine(journey: Journey):

@@ -6,7 +6,7 @@ import pytest
 
 from amends.log.claim import Continuation, Run
 from amends.log.remaining import Publish, Running, Waiting
-from tests.integration.log.trip import trip_saga
+from tests.support.sagas.trip import trip_saga
 
 
 def test_a_start_numbers_its_messages_from_one(journey):

@@ -10,7 +10,7 @@ from amends.errors import ActRefused
 from amends.log.claim import Run, Stop
 from amends.log.saga_log import SagaLog
 from amends.testing.clock import Clock, keep_time
-from tests.integration.log.journey import Journey
+from tests.support.log_driver import Journey
 
 CANCELLED = '{"type":"Cancelled","message":"someone cancelled the saga"}'
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.claims import change_claim
+from tests.support.claims import change_claim
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from celery import Celery, _state
+from celery import Celery
 
 from amends import CircuitBreaker
 from amends.backend.client import client_of
 from amends.testing.clock import Clock, keep_time
+from tests.support.app import in_process_app
 
 
 class ServerError(Exception):
@@ -24,13 +25,9 @@ def clock() -> Clock:
 @pytest.fixture
 def app(clock: Clock) -> Iterator[Celery]:
     """Give an app of its own, current in this thread."""
-    before = _state._tls.current_app
-    app = Celery("bench", broker="memory://", set_as_current=False)
-    app.conf.amends_backend = f"memory://{uuid.uuid4().hex}"
-    keep_time(client_of(app.conf.amends_backend), clock)
-    app.set_current()
-    yield app
-    _state._set_current_app(before)
+    with in_process_app("breakers") as app:
+        keep_time(client_of(app.conf.amends_backend), clock)
+        yield app
 
 
 @pytest.fixture

@@ -1,16 +1,16 @@
 """The command line on a saga log in this process."""
 
-import secrets
 from collections.abc import Callable, Iterator
 
 import pytest
-from celery import Celery, _state
+from celery import Celery
 from celery.bin.base import CLIContext
 from click.testing import CliRunner, Result
 
 from amends.log.saga_log import SagaLog, log_of
 from amends.saga.handle import Handle
 from amends_commands import saga
+from tests.support.app import in_process_app
 from tests.unit.cli.errands import ErrandResult, Shop, begin
 from tests.unit.cli.visit import Moves
 
@@ -19,11 +19,8 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def app() -> Iterator[Celery]:
-    before = _state._tls.current_app
-    app = Celery("shop", broker="memory://")
-    app.conf.amends_backend = f"memory://{secrets.token_hex(8)}"
-    yield app
-    _state._set_current_app(before)
+    with in_process_app("shop") as app:
+        yield app
 
 
 @pytest.fixture

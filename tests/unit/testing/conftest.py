@@ -3,12 +3,12 @@
 import pytest
 
 from amends.testing import Rehearsal
-from tests.unit.testing import excursion
+from tests.unit.testing import rehearsed_sagas
 
 
 @pytest.fixture
 def rehearsal():
-    excursion.effects.clear()
-    excursion.time_left.clear()
+    rehearsed_sagas.effects.clear()
+    rehearsed_sagas.time_left.clear()
     with Rehearsal() as opened:
         yield opened

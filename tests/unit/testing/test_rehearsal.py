@@ -9,7 +9,14 @@ from celery import Celery, _state, shared_task
 
 from amends import NotDone, Refused, SagaStatus, SagaStuck, UnknownSaga, get
 from amends.testing import Rehearsal, stage
-from tests.unit.testing.excursion import Trip, await_visa, effects, journey_saga, oslo, visa_saga
+from tests.unit.testing.rehearsed_sagas import (
+    Trip,
+    await_visa,
+    effects,
+    journey_saga,
+    oslo,
+    visa_saga,
+)
 
 
 def test_a_saga_runs_to_its_end_and_its_handle_reads_as_ever(rehearsal):

@@ -3,7 +3,7 @@
 import pytest
 
 from amends import ActRefused, Refused, SagaStuck
-from tests.unit.testing.excursion import Room, journey_saga, oslo
+from tests.unit.testing.rehearsed_sagas import Room, journey_saga, oslo
 
 
 @pytest.fixture

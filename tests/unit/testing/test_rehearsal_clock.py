@@ -8,7 +8,14 @@ from fakeredis import FakeRedis, FakeServer
 from amends import NotDone, SagaStatus
 from amends.testing import Clock, Rehearsal
 from amends.testing.clock import keep_time
-from tests.unit.testing.excursion import Trip, effects, journey_saga, oslo, time_left, visa_saga
+from tests.unit.testing.rehearsed_sagas import (
+    Trip,
+    effects,
+    journey_saga,
+    oslo,
+    time_left,
+    visa_saga,
+)
 
 DAY = 86400.0
 

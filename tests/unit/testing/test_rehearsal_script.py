@@ -4,8 +4,8 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
 from amends import NotDone, Refused
-from tests.unit.testing import excursion
-from tests.unit.testing.excursion import (
+from tests.unit.testing import rehearsed_sagas
+from tests.unit.testing.rehearsed_sagas import (
     Room,
     SoldOut,
     Ticket,
@@ -183,7 +183,7 @@ def test_an_output_that_the_activity_could_not_return_is_refused_at_once(
     rehearsal, say, path, output
 ):
     with pytest.raises(
-        TypeError, match=rf"{path}: {excursion.__name__}.{path} returns (Room|None), never"
+        TypeError, match=rf"{path}: {rehearsed_sagas.__name__}.{path} returns (Room|None), never"
     ):
         getattr(rehearsal.at(journey_saga, path), say)(output)
 

@@ -1,0 +1,95 @@
+"""What the log holds of the saga, and how its time is moved on."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from amends.definition.states import SagaStatus
+from amends.log.record import open_fields
+from amends.log.saga_log import SagaLog
+from tests.explorer.explored_saga import SAGA_ID
+from tests.support.claims import age_claim
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """One moment of the saga. `fields` is empty where there is none."""
+
+    fields: dict[str, str]
+    history: tuple[dict[str, Any], ...]
+    due: float | None
+    indexes: frozenset[str]
+
+    @property
+    def status(self) -> str | None:
+        return self.fields.get("status")
+
+    @property
+    def at_rest(self) -> bool:
+        return self.status in (None, "completed", "compensated", "stuck")
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether it waits for a person."""
+        return self.status == "stuck" or ("paused" in self.fields and not self.at_rest)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the fields say apart from times, which tests move."""
+        return {name: value for name, value in self.fields.items() if not _is_time(name)}
+
+    def records(self, name: str) -> list[str]:
+        """Tell the records that these events of the history are about, in order."""
+        return [event["record"] for event in self.history if event["name"] == name]
+
+
+class Diary:
+    """Reads the saga past all boundaries, and moves its time."""
+
+    def __init__(self, client: Any, log: SagaLog) -> None:
+        self._client = client
+        self._saga, self._history, self._due, _, *indexes, _ = log._store.keys_of(SAGA_ID)
+        self._indexes = dict(zip(SagaStatus, indexes, strict=True))
+
+    def empty(self) -> None:
+        """Forget everything."""
+        self._client.flushdb()
+
+    def read(self) -> Moment:
+        """Read the present moment."""
+        pipe = self._client.pipeline(transaction=True)
+        pipe.hgetall(self._saga).lrange(self._history, 0, -1).zscore(self._due, SAGA_ID)
+        for index in self._indexes.values():
+            pipe.zscore(index, SAGA_ID)
+        fields, history, due, *scores = pipe.execute()
+        return Moment(
+            fields=open_fields(fields),
+            history=tuple(json.loads(event) for event in history),
+            due=due,
+            indexes=frozenset(
+                status
+                for status, score in zip(self._indexes, scores, strict=True)
+                if score is not None
+            ),
+        )
+
+    def pass_time(self, seconds: float) -> None:
+        """Let everything in the log have happened so much earlier."""
+        milliseconds = round(seconds * 1000)
+        pipe = self._client.pipeline(transaction=True)
+        age_claim(self._client, self._saga, milliseconds)
+        for name, value in self._client.hgetall(self._saga).items():
+            if _is_time(name) and value:
+                pipe.hincrby(self._saga, name, -milliseconds)
+        for key in (self._due, *self._indexes.values()):
+            pipe.zadd(key, {SAGA_ID: -milliseconds}, xx=True, incr=True)
+        for key in self._client.keys("amends:{workers}:*"):
+            pipe.hincrby(key, "at", -milliseconds)
+        pipe.execute()
+
+
+def _is_time(name: str) -> bool:
+    record, _, field = name.rpartition(".")
+    return field in (
+        ("c", "l", "w") if record else ("created", "deadline", "ended", "paused", "sent")
+    )

@@ -1,0 +1,140 @@
+"""The fast path is never a condition: where a name is missing, or anything in it raises, sagas go on without it."""
+
+import logging
+
+import pytest
+import redis
+from celery import Celery
+from kombu import Producer
+
+from amends import CircuitBreaker
+from amends.backend.connection import KeptConnections, asker
+from amends.backend.fast_path import SHORTCUTS, Shortcut, shortcuts_off
+from amends.dispatch import fast_path
+from amends.dispatch.fast_path import templates
+from amends.dispatch.fast_path.chain_template import ChainTemplate
+from amends.dispatch.fast_path.channel_client import keep_client
+from amends.worker.unacked import hold_in_memory
+from tests.support.engine_saga import Job, job_saga
+
+pytestmark = pytest.mark.fast_path
+
+
+@pytest.fixture(autouse=True)
+def anew(caplog):
+    """Look for what is missing anew, and leave all shortcuts as they were."""
+    for each in SHORTCUTS:
+        each.is_known = False
+    with caplog.at_level(logging.WARNING, logger="amends.backend.fast_path"):
+        yield
+    for each in SHORTCUTS:
+        each.why_off, each.is_known = "", False
+
+
+def lines(caplog):
+    return [
+        each.getMessage() for each in caplog.records if "the fast path for" in each.getMessage()
+    ]
+
+
+def completes(saga_id):
+    handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    return handle.wait(timeout=60).outcome == "completed"
+
+
+def fail(*_, **__):
+    raise RuntimeError("it is not as it was")
+
+
+def test_all_names_are_there(work):
+    assert shortcuts_off() == {}
+
+
+def test_a_name_that_is_missing_is_told_once(caplog):
+    class Library:
+        here = True
+
+    shortcut = Shortcut(
+        "tests", instead="another way", needs=lambda: [(Library, "here"), (Library, "gone")]
+    )
+    try:
+        assert not shortcut.is_on
+        assert not shortcut.is_on
+        (line,) = lines(caplog)
+        assert "for tests is off, another way instead: there is no" in line
+        assert line.endswith("Library.gone")
+    finally:
+        SHORTCUTS.remove(shortcut)
+
+
+def test_a_module_that_is_elsewhere_is_missing():
+    def needs():
+        raise ModuleNotFoundError("No module named 'celery.elsewhere'")
+
+    shortcut = Shortcut("tests", instead="another way", needs=needs)
+    SHORTCUTS.remove(shortcut)
+    assert not shortcut.is_on
+    assert "celery.elsewhere" in shortcut.why_off
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "shortcut"),
+    [
+        (fast_path, "may_prepare", "messages"),
+        (ChainTemplate, "__init__", "messages"),
+        (ChainTemplate, "written", "messages"),
+        (KeptConnections, "_ask", "requests to the saga log"),
+    ],
+)
+def test_what_raises_in_it_is_gone_round(  # noqa: PLR0917 - fixtures, and one case
+    work, saga_id, caplog, monkeypatch, place, name, shortcut
+):
+    templates._template.cache_clear()
+    monkeypatch.setattr(place, name, fail)
+    assert completes(saga_id)
+    assert completes(saga_id[::-1])
+    (line,) = lines(caplog)
+    assert line.startswith(f"the fast path for {shortcut} is off")
+    assert line.endswith("it raised RuntimeError: it is not as it was")
+
+
+@pytest.mark.parametrize("shortcut", SHORTCUTS, ids=lambda each: each.name)
+def test_what_is_missing_is_gone_without(work, app, saga_id, caplog, monkeypatch, shortcut):
+    monkeypatch.setattr(shortcut, "needs", lambda: [(Celery, "gone")])
+    with app.connection_for_read() as connection:
+        keep_client(connection.default_channel)
+        hold_in_memory(connection.default_channel, app.tasks)
+    with CircuitBreaker(f"fast-path-{saga_id}", failure_on=(OSError,)):
+        assert completes(saga_id)
+    assert list(shortcuts_off()) == [shortcut.name]
+    (line,) = lines(caplog)
+    assert line.endswith("there is no celery.app.base.Celery.gone")
+
+
+def test_a_redis_that_is_away_says_nothing_about_it(monkeypatch):
+    client = redis.Redis(port=1)
+    with pytest.raises(redis.ConnectionError):
+        asker(client)("PING")
+    assert shortcuts_off() == {}
+
+
+def test_an_error_of_ours_is_no_broker_that_is_away(work, saga_id, monkeypatch):
+    def publish(*_, **__):
+        raise AttributeError("'Job' object has no attribute 'client'")
+
+    monkeypatch.setattr(Producer, "publish", publish)
+    with pytest.raises(AttributeError, match="'Job' object"):
+        job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+
+
+def test_it_can_be_switched_off(app, worker, log, saga_id, monkeypatch):
+    asked = []
+    monkeypatch.setattr(KeptConnections, "ask", lambda *what: asked.append(what))
+    monkeypatch.setattr(ChainTemplate, "__init__", fail)
+    app.conf.amends_fast_path = False
+    try:
+        assert completes(saga_id)
+    finally:
+        app.conf.amends_fast_path = True
+    assert asked == []
+    assert shortcuts_off() == {}

@@ -1,0 +1,93 @@
+"""Starts, and what the log holds of definitions."""
+
+import uuid
+from itertools import count, islice
+
+import pytest
+import redis
+
+from amends import ConfigurationError, LogUnavailable, SagaAlreadyStarted
+from amends.backend.client import client_of
+from amends.log.saga_log import SagaLog
+from demo.ports import free_port
+from tests.support.sagas.trip import trip_saga
+
+
+def test_a_second_start_with_the_same_input_is_the_same_saga(journey):
+    assert (
+        journey.log.starts.start_saga(journey.id, trip_saga.itinerary, journey.input()) == "pending"
+    )
+    assert journey.events() == ["saga.started"]
+
+
+def test_a_second_start_with_another_input_is_refused(journey):
+    with pytest.raises(SagaAlreadyStarted) as caught:
+        journey.log.starts.start_saga(journey.id, trip_saga.itinerary, journey.input(nights=2))
+    assert (caught.value.saga_id, caught.value.name) == (journey.id, "trip")
+
+
+def test_a_start_of_another_definition_under_the_same_id_is_refused(journey):
+    other = trip_saga.itinerary.model_copy(update={"saga": "voyage"})
+    with pytest.raises(SagaAlreadyStarted):
+        journey.log.starts.start_saga(journey.id, other, journey.input())
+
+
+def test_a_definition_is_sent_once_for_each_shard(log, client, monkeypatch):
+    sent = []
+    send = log._store._send
+
+    def listen(name, calls):
+        sent.extend(arguments[-4] for _, arguments in calls)
+        return send(name, calls)
+
+    monkeypatch.setattr(log._store, "_send", listen)
+    ids = (uuid.uuid4().hex for _ in count())
+    twins = islice((each for each in ids if log._store.shard_of(each) == 7), 2)
+    for saga_id in twins:
+        log.starts.start_saga(saga_id, trip_saga.itinerary, "{}")
+    assert [bool(text) for text in sent] == [True, False]
+
+
+def test_a_shard_that_lost_its_definitions_asks_for_them(log, client):
+    log.starts.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}")
+    client.delete(*client.keys("amends:*:definitions"))
+    ids = [uuid.uuid4().hex for _ in range(100)]
+    assert (
+        log.starts.start_sagas(trip_saga.itinerary, [(saga_id, "{}") for saga_id in ids])
+        == [1] * 100
+    )
+    answer = log.claim_step(ids[0], "check_traveller", token="t", owner="o", retries=0)
+    assert answer.itinerary == trip_saga.itinerary
+
+
+def test_scripts_that_redis_forgot_are_loaded_again(log, client):
+    log.starts.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}")
+    client.script_flush()
+    assert log.starts.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}") == 1
+
+
+def test_another_number_of_shards_is_refused(log, client):
+    log.starts.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}")
+    with pytest.raises(
+        ConfigurationError, match="has 64 shards and amends_shards says 16; set it to 64"
+    ):
+        SagaLog(client, shards=16).maintenance.take_due(lease=1.0, limit=1)
+
+
+def test_a_log_that_cannot_be_reached_says_so():
+    log = SagaLog(client_of(f"redis://127.0.0.1:{free_port()}/0"))
+    with pytest.raises(LogUnavailable, match="the saga log at amends_backend cannot be reached"):
+        log.starts.start_saga("x", trip_saga.itinerary, "{}")
+
+
+def test_a_redis_that_is_full_is_as_good_as_away(redis_url):
+    # Taken at face value, an error of the store would fail a healthy step.
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        log = SagaLog(client)
+        log.starts.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}")
+        client.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(LogUnavailable, match="OOM"):
+                log.starts.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}")
+        finally:
+            client.config_set("maxmemory", 0)

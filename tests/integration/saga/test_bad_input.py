@@ -1,0 +1,232 @@
+"""What a careless caller, a broken message or an absent server does: a clear error, and nothing is lost."""
+
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from celery import Celery
+from pydantic import BaseModel, field_validator
+
+from amends import ConfigurationError, LogUnavailable, Saga, Step, activity
+from amends.definition.itinerary import Itinerary
+from amends.definition.serialization import LARGEST
+from demo.ports import free_port
+from tests.support.engine_saga import Job, do_a, job_saga
+
+
+class Letter(BaseModel):
+    text: str
+
+
+class LetterResult(BaseModel):
+    outcome: str
+    error: str | None
+    copy_of: str | None
+
+
+class Copy(BaseModel):
+    copy_of: str
+
+
+@activity
+def copy(letter: Letter) -> Copy:
+    times = 2 if letter.text.startswith("twice") else 1
+    return Copy(copy_of=letter.text * times)
+
+
+letter_saga = Saga(
+    "letter",
+    input=Letter,
+    output=LetterResult,
+    steps=[Step(copy, compensation=None, outcome="lost")],
+)
+
+
+def test_a_payload_of_a_megabyte_goes_through(work, saga_id):
+    letter = Letter(text="x" * (LARGEST - 100))
+    result = letter_saga.start(letter, saga_id=saga_id).wait(timeout=20)
+    assert (result.outcome, len(result.copy_of)) == ("completed", LARGEST - 100)
+
+
+def test_a_larger_input_is_refused_with_its_size(app, log, saga_id):
+    with pytest.raises(
+        ValueError, match=r"the input of \w+ has 1,048,5\d\d bytes as JSON, .* 1,048,576"
+    ):
+        letter_saga.start(Letter(text="x" * (LARGEST - 8)), saga_id=saga_id)
+    assert not log._store.client.exists(log._store.keys_of(saga_id)[0])
+
+
+def test_s16_a_larger_output_is_an_unknown_outcome_with_its_size(work, saga_id, monkeypatch):
+    steps = tuple(
+        (
+            step.model_copy(
+                update={"activity": step.activity.model_copy(update={"max_attempts": 1})}
+            ),
+        )
+        for step in letter_saga.itinerary.steps
+    )
+    hurried = Itinerary(
+        saga="letter", timeout=None, stages=steps, output=letter_saga.itinerary.output
+    )
+    monkeypatch.setattr(letter_saga, "itinerary", hurried)
+    handle = letter_saga.start(Letter(text="twice" + "x" * 600_000), saga_id=saga_id)
+    assert f"the output of {copy.name} has 1,200,0" in handle.wait(timeout=20).error
+    assert handle.snapshot().steps["copy"].state == "unknown"
+
+
+@pytest.fixture
+def other_app():
+    """Make apps whose log is elsewhere, current for the test."""
+    made = []
+
+    def make(backend):
+        app = Celery("other", broker="memory://")
+        app.conf.amends_backend = backend
+        app.set_current()
+        made.append(app)
+
+    yield make
+    for app in made:
+        app.close()
+
+
+def test_a_log_that_refuses_connections_is_said_so_within_five_seconds(app, other_app, saga_id):
+    other_app(f"redis://127.0.0.1:{free_port()}/0")
+    began = time.monotonic()
+    with pytest.raises(LogUnavailable, match="the saga log at amends_backend cannot be reached"):
+        job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    assert time.monotonic() - began < 5
+    app.set_current()
+
+
+def test_a_log_that_never_answers_is_said_so_within_five_seconds(app, other_app, saga_id):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        other_app(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        began = time.monotonic()
+        with pytest.raises(LogUnavailable):
+            job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+        assert time.monotonic() - began < 5
+    app.set_current()
+
+
+def test_a_process_without_an_app_is_told_so(tmp_path):
+    script = tmp_path / "bare.py"
+    script.write_text(
+        "import pydantic\n"
+        "import amends\n"
+        "class Job(pydantic.BaseModel): ...\n"
+        "@amends.activity\n"
+        "def work(job: Job) -> None: ...\n"
+        "saga = amends.Saga('job', input=Job, output=Job, steps=[amends.Step(work, compensation=None)])\n"
+        "saga.start(Job(), saga_id='x')\n",
+        "utf-8",
+    )
+    ended = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,  # where there is no celeryconfig.py, which Celery's stand-in app would read
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    last = ended.stderr.strip().splitlines()[-1]
+    assert last == (
+        f"{ConfigurationError.__module__}.ConfigurationError: no Celery app is current in this thread:"
+        " import the module that makes yours first, and for other threads call app.set_default() there"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            "amends_backend='redis://127.0.0.1/3', amends_compensations_queue='undo'",
+            "amends_compensations_queue in Celery's configuration; did you mean amends_compensation_queue?",
+        ),
+        (
+            "amends_bakend='redis://127.0.0.1/3'",
+            "amends_bakend in Celery's configuration; did you mean amends_backend?",
+        ),
+    ],
+)
+def test_a_misspelt_setting_stops_the_worker_and_says_which(redis_url, tmp_path, settings, said):
+    (tmp_path / "misspelt.py").write_text(
+        "from celery import Celery\nimport amends\n"
+        f"app = Celery('misspelt', broker='{redis_url}/2')\n"
+        f"app.conf.update({settings})\n",
+        "utf-8",
+    )
+    ended = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "misspelt", "worker", "--pool", "solo"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": ":".join(sys.path), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode != 0
+    assert f"unknown setting {said}" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"task": do_a.name, "id": "garbage"}], ids=["no task", "a task"]
+)
+def test_a_message_that_cannot_be_decoded_is_dropped_and_the_worker_goes_on(
+    work, app, saga_id, headers
+):
+    with app.producer_or_acquire() as producer:
+        producer.publish(
+            b"\xff\x00 no JSON",
+            routing_key="work",
+            exchange="work",
+            headers=headers,
+            content_type="application/json",
+            content_encoding="binary",
+        )
+    handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    assert handle.wait(timeout=30).outcome == "completed"
+
+
+def test_a_message_for_a_step_that_the_saga_does_not_have_changes_nothing(work, app, log, saga_id):
+    log.starts.start_saga(saga_id, job_saga.itinerary, '{"job_id":"x"}')
+    before = log.read_saga(saga_id).fields
+    message = app.signature(do_a.name, kwargs={"saga_id": saga_id, "step": "aa"}, immutable=True)
+    message.apply_async(task_id=f"{saga_id}.1.aa")
+    work.wait_until(lambda: work.ended[f"{saga_id}.1.aa"] == 1)
+    assert log.read_saga(saga_id).fields == before
+
+
+def test_what_a_step_left_in_the_log_that_no_longer_validates_is_not_done(work, log, saga_id):
+    log.starts.start_saga(saga_id, job_saga.itinerary, '{"job_id":["no","string"]}')
+    handle = job_saga.get(saga_id)
+    work.let_wait(log, saga_id)
+    work.wait_until(lambda: handle.status == "compensated")
+    step = handle.snapshot().steps["a"]
+    assert (step.state, step.attempts) == ("failed", 1)
+    assert step.error.startswith("NotDone: the input of a does not validate")
+
+
+class Fragile(BaseModel):
+    text: str
+
+    @field_validator("text")
+    @classmethod
+    def look_up(cls, text: str) -> str:
+        return {"known": text}[text]
+
+
+@activity
+def handle_fragile(fragile: Fragile) -> None:
+    """Do nothing."""
+
+
+def test_an_input_whose_validator_fails_in_its_own_way_is_not_done(work, saga_id):
+    steps = [Step(handle_fragile, compensation=None, outcome="lost")]
+    fragile = Saga(
+        "fragile", input=Letter, output=LetterResult, outputs={"copy_of": "input.text"}, steps=steps
+    )
+    handle = fragile.start(Letter(text="unknown"), saga_id=saga_id)
+    assert "does not validate: KeyError('unknown')" in handle.wait(timeout=20).error
+    assert handle.snapshot().steps["handle_fragile"].state == "failed"

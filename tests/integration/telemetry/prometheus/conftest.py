@@ -1,0 +1,86 @@
+"""A log in a real Redis in which a saga of every kind ran, and what a scrape of it shows."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from celery import Celery
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from redis import Redis
+
+from amends.log.saga_log import SagaLog, log_of
+from amends.telemetry.prometheus import exposition
+from tests.integration.telemetry.prometheus.errand_saga import run_every_kind
+
+
+@pytest.fixture(scope="module")
+def app(redis_url: str) -> Iterator[Celery]:
+    """Give an app whose sagas run in the process that starts them."""
+    app = Celery("errands", broker=f"{redis_url}/5")
+    app.conf.update(
+        amends_backend=f"{redis_url}/6",
+        amends_compensation_queue="undo",
+        amends_shards=4,  # soon each has something in it
+        task_always_eager=True,
+        task_default_queue="errands",
+    )
+    app.set_current()
+    app.set_default()
+    app.finalize()
+    yield app
+    app.close()
+
+
+@pytest.fixture(scope="module")
+def log(app: Celery) -> SagaLog:
+    return log_of(app)
+
+
+@pytest.fixture(scope="module")
+def client(log: SagaLog) -> Redis:
+    return log._store.client
+
+
+class Scrape:
+    """What one scrape showed."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.families: list[Metric] = list(text_string_to_metric_families(text))
+        self.samples = [sample for family in self.families for sample in family.samples]
+
+    def value(self, name: str, **labels: str) -> float:
+        """Add up what is shown under this name and these labels."""
+        found = [
+            sample.value
+            for sample in self.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        ]
+        assert found, (name, labels)
+        return sum(found)
+
+    def has(self, name: str) -> bool:
+        return any(sample.name == name for sample in self.samples)
+
+
+@pytest.fixture(scope="module")
+def scraped(app: Celery) -> Callable[[], Scrape]:
+    return lambda: Scrape(exposition(app))
+
+
+@pytest.fixture(scope="module")
+def every_kind(log: SagaLog, scraped: Callable[[], Scrape]) -> tuple[list[str], Scrape]:
+    """Run a saga of every kind in an empty log, and scrape at once: other tests add to it."""
+    log._store.client.flushdb()
+    log.workers.note_heartbeat("worker-1", [1])
+    return run_every_kind(log), scraped()
+
+
+@pytest.fixture(scope="module")
+def ids(every_kind: tuple[list[str], Scrape]) -> list[str]:
+    return every_kind[0]
+
+
+@pytest.fixture(scope="module")
+def scrape(every_kind: tuple[list[str], Scrape]) -> Scrape:
+    return every_kind[1]

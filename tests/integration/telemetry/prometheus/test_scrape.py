@@ -1,0 +1,182 @@
+"""A scrape of a log in which a saga of every kind ran."""
+
+from collections import Counter
+
+import pytest
+from celery import Celery
+
+from amends.errors import LogUnavailable
+from amends.log.history import Event
+from amends.telemetry.prometheus import SagaCollector, exposition
+from amends.telemetry.prometheus.catalogue import METRICS
+from tests.integration.telemetry.prometheus.errand_saga import run, start
+
+
+def test_every_metric_has_a_sample(scrape):
+    shown = {family.name: family for family in scrape.families}
+    lacking = [m.name for m in METRICS if not shown[m.name.removesuffix("_total")].samples]
+    assert lacking == []
+
+
+def test_no_sample_has_an_id(scrape, ids):
+    values = {value for sample in scrape.samples for value in sample.labels.values()}
+    assert "errand" in values
+    assert values.isdisjoint(ids)
+
+
+def test_sagas_are_counted_by_where_they_are(scrape, log, ids):
+    expected = Counter(log.read_status(saga_id) for saga_id in ids)
+    for status, count in expected.items():
+        assert scrape.value("amends_sagas", saga="errand", status=status) == count
+    assert scrape.value("amends_sagas") == len(ids)
+
+
+def test_sagas_that_ended_are_counted_by_their_outcome(scrape):
+    ended = lambda **labels: scrape.value("amends_sagas_ended_total", **labels)  # noqa: E731
+    assert ended(status="completed", outcome="completed") == 3
+    assert ended(status="compensated", outcome="not_delivered") == 2
+    assert ended(status="compensated", outcome="not_found") == 1
+    assert ended(status="compensated", outcome="cancelled") == 1
+    assert ended() == scrape.value("amends_saga_duration_seconds_count")
+
+
+@pytest.fixture(scope="module")
+def histories(every_kind, log) -> list[Event]:
+    """Give the events of all sagas of `ids`, as they were written until the scrape."""
+    return [event for saga_id in every_kind[0] for event in log.read_history(saga_id)]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "event", "record"),
+    [
+        ("amends_sagas_started_total", {}, "saga.started", None),
+        ("amends_sagas_turned_back_total", {}, "saga.compensating", None),
+        ("amends_sagas_stuck_total", {}, "saga.stuck", None),
+        ("amends_acts_total", {"act": "retry"}, "saga.retried", None),
+        ("amends_acts_total", {"act": "skip"}, "step.skipped", "fetch"),
+        ("amends_step_attempts_total", {"result": "done", "step": "deliver"}, "step.completed", "deliver"),
+        ("amends_step_attempts_total", {"result": "retried", "channel": "fallback"}, "step.retrying", "fetch:fallback"),
+        ("amends_step_fallbacks_total", {"step": "fetch"}, "step.switching", "fetch"),
+        (
+            "amends_compensation_attempts_total",
+            {"result": "done", "channel": "primary"},
+            "step.compensated",
+            "fetch:undo",
+        ),
+        ("amends_compensation_attempts_total", {"result": "stuck"}, "step.stuck", "fetch:undo"),
+        ("amends_step_late_results_total", {"step": "fetch"}, "step.late", "fetch"),
+        ("amends_step_unregistered_total", {"step": "fetch"}, "step.unregistered", "fetch"),
+    ],
+)  # fmt: skip
+def test_a_counter_says_what_the_histories_say(scrape, histories, name, labels, event, record):
+    written = [each for each in histories if (each.name, each.record) == (event, record)]
+    assert written
+    assert scrape.value(name, **labels) == len(written)
+
+
+def test_what_is_stuck_has_an_age_and_what_is_nowhere_has_none(scrape):
+    assert scrape.value("amends_sagas_oldest_seconds", status="stuck") > 0
+    assert scrape.value("amends_sagas_oldest_seconds", status="compensating") > 0
+
+
+def test_the_age_is_that_of_the_one_that_came_first(scraped, log, client):
+    for saga_id, ago in {"older": 7200, "younger": 60}.items():
+        run(saga_id, "deliver", "give_back")
+        shard = log._store.shard_of(saga_id)
+        moved = client.time()[0] * 1000 - ago * 1000
+        client.zadd(log._store.index_key(shard, "stuck"), {saga_id: moved})
+    assert 7200 <= scraped().value("amends_sagas_oldest_seconds", status="stuck") < 7300
+
+
+def test_a_saga_that_no_sweep_takes_is_due_and_the_lag_grows(scraped, log, client):
+    log.maintenance.take_due(lease=3600.0, limit=10_000)
+    before = scraped()
+    assert before.value("amends_sagas_due") == 0
+    assert before.value("amends_sweep_lag_seconds") == 0
+    start(log, "forgotten")
+    due = log._store.due_key(log._store.shard_of("forgotten"))
+    client.zadd(due, {"forgotten": client.time()[0] * 1000 - 90_000})
+    after = scraped()
+    assert after.value("amends_sagas_due") == 1
+    assert 90 <= after.value("amends_sweep_lag_seconds") < 120
+
+
+def test_a_worker_counts_while_its_heartbeat_is_fresh(scraped, log, client, ids):
+    log.workers.note_heartbeat("silent", [1])
+    both = scraped().value("amends_workers")
+    [key] = client.keys("*workers*:silent")
+    client.hincrby(key, "at", -11_000)
+    assert scraped().value("amends_workers") == both - 1
+
+
+def test_the_state_of_a_circuit_is_one_of_all(scrape):
+    assert scrape.value("amends_breaker_state", breaker="courier", state="closed") == 1
+    assert scrape.value("amends_breaker_state", breaker="courier") == 1
+
+
+def test_every_queue_of_the_app_is_shown(scraped, app):
+    with app.connection_for_write() as connection:
+        connection.default_channel.queue_declare("returns")
+        connection.default_channel.basic_publish(
+            connection.default_channel.prepare_message(b""), "", "returns"
+        )
+    shown = scraped()
+    queues = {s.labels["queue"] for s in shown.samples if s.name == "amends_queue_messages"}
+    assert {"errands", "undo", "returns"} <= queues
+    assert shown.value("amends_queue_messages", queue="returns") == 1
+    assert shown.value("amends_queue_messages", queue="undo") == 0
+
+
+def test_a_removed_saga_leaves_where_it_was_and_stays_counted(scraped, log, client):
+    run("brief")
+    before = scraped()
+    client.hset(log._store.keys_of("brief")[0], "ended", 0)
+    assert log.maintenance.remove_sagas(["brief"], kept_for=1.0) == 1
+    after = scraped()
+    gone = {"saga": "errand", "status": "completed"}
+    assert after.value("amends_sagas", **gone) == before.value("amends_sagas", **gone) - 1
+    total = "amends_sagas_ended_total"
+    assert after.value(total, **gone) == before.value(total, **gone)
+
+
+def test_another_process_shows_the_same_counters(app, scraped):
+    counters = lambda text: [line for line in text.splitlines() if "_total{" in line]  # noqa: E731
+    assert counters(exposition(app)) == counters(scraped().text)
+
+
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+def scrape_of(*, broker: str, backend: str) -> dict[str, float]:
+    app = Celery("errands", broker=broker, set_as_current=False)
+    app.conf.amends_backend = backend
+    samples = (sample for family in SagaCollector(app).collect() for sample in family.samples)
+    return {sample.name: sample.value for sample in samples}
+
+
+def test_a_scrape_without_the_log_says_so_and_shows_the_queues(app):
+    found = scrape_of(broker=app.conf.broker_url, backend=NOWHERE)
+    assert found["amends_log_up"] == 0
+    assert found["amends_broker_up"] == 1
+    assert "amends_queue_messages" in found
+    assert "amends_sagas" not in found
+
+
+def test_a_scrape_while_the_breakers_still_leave_redis_alone_shows_the_log(
+    scraped, monkeypatch, ids
+):
+    def away(_):
+        raise LogUnavailable("left alone after an error")
+
+    monkeypatch.setattr("amends.telemetry.prometheus.collector.add_breakers", away)
+    shown = scraped()
+    assert shown.value("amends_log_up") == 1
+    assert "amends_sagas" in {sample.name for sample in shown.samples}
+
+
+def test_a_scrape_without_the_broker_says_so_and_shows_the_sagas(app, ids):
+    found = scrape_of(broker=NOWHERE, backend=app.conf.amends_backend)
+    assert found["amends_broker_up"] == 0
+    assert found["amends_log_up"] == 1
+    assert "amends_sagas" in found
+    assert "amends_queue_messages" not in found

@@ -1,0 +1,68 @@
+"""Ended sagas leave the log after a while, and no others do."""
+
+import pytest
+from celery.contrib.testing.worker import start_worker
+
+from amends import Refused, SagaStuck, UnknownSaga
+from amends.worker import retention
+from benchmarks.growth.crowd import Crowd
+from tests.support.engine_saga import Job, engine_saga, job_saga, without_effect
+
+
+def finished(saga_id):
+    handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    handle.wait(timeout=20)
+    return handle
+
+
+def test_a_saga_that_ended_long_ago_is_removed_whole(work, app, log, saga_id, monkeypatch):
+    handle = finished(saga_id)
+    assert retention.remove_ended(app) == 0
+    monkeypatch.setitem(app.conf, "amends_retention", 0.001)
+    engine_saga.wait_until(lambda: retention.remove_ended(app) >= 1)
+    with pytest.raises(UnknownSaga):
+        _ = handle.status
+    assert not log._store.client.keys(f"*{saga_id}*")
+    monkeypatch.undo()  # the worker removes what has ended, too
+    assert finished(saga_id).status == "completed"  # its id may be used again
+
+
+def test_a_stuck_saga_is_kept(work, app, saga_id, monkeypatch):
+    work.script(f"{saga_id}:b", without_effect(Refused("no")))
+    work.script(f"{saga_id}:a:undo", *[without_effect(ValueError("no"))] * 3)
+    handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    with pytest.raises(SagaStuck):
+        handle.wait(timeout=20)
+    monkeypatch.setitem(app.conf, "amends_retention", 0.001)
+    retention.remove_ended(app)
+    assert handle.status == "stuck"
+
+
+def test_a_worker_looks_now_and_then_for_what_to_remove(app, saga_id, monkeypatch):
+    monkeypatch.setattr(retention, "INTERVAL", 0.1)
+    monkeypatch.setitem(app.conf, "amends_retention", 0.001)
+
+    def is_gone():
+        try:
+            return not handle.status
+        except UnknownSaga:
+            return True
+
+    with start_worker(app, pool="threads", loglevel="CRITICAL", perform_ping_check=False):
+        handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+        engine_saga.wait_until(is_gone)
+
+
+def test_a_worker_with_more_to_remove_than_one_look_takes_looks_at_each_sweep(
+    app, log, monkeypatch
+):
+    monkeypatch.setattr(retention, "INTERVAL", 3600.0)
+    monkeypatch.setattr(retention, "BATCH", 1)  # of each shard
+    monkeypatch.setitem(app.conf, "amends_retention", 0.001)
+    crowd = Crowd(log, "ended")
+    crowd.grow(500)
+    with start_worker(app, pool="threads", loglevel="CRITICAL", perform_ping_check=False):
+        engine_saga.wait_until(
+            lambda: len(log.maintenance.read_ended(ago=0.0, limit=500)) < 500 - 2 * 64
+        )
+    log.maintenance.remove_sagas(log.maintenance.read_ended(ago=0.0, limit=500), kept_for=0.0)

@@ -1,0 +1,615 @@
+"""What a sweep finds wrong, and what it leaves alone."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from types import SimpleNamespace
+
+import pytest
+from celery import Celery
+from celery.contrib.testing.worker import start_worker
+from kombu.exceptions import OperationalError
+
+from amends.backend.settings import settings_of
+from amends.definition.serialization import canonical_json
+from amends.dispatch.coordinator import advance
+from amends.log import liveness
+from amends.log.liveness import lost_owner
+from amends.log.owner import worker_name
+from amends.log.remaining import Waiting
+from amends.telemetry.flower import leave_worker
+from amends.worker import bootstep as bootsteps
+from amends.worker import heartbeat
+from amends.worker import sweep as recovery
+from amends.worker.bootstep import Recovery
+from amends.worker.heartbeat import Heartbeat
+from amends.worker.sweep import Sweep
+from demo.ports import free_port
+from tests.support.claims import change_claim
+from tests.support.engine_saga import Job, engine_saga, job_saga
+
+
+def always():
+    return True
+
+
+def never():
+    return False
+
+
+def tick(log):
+    """Wait until the log's clock has moved on by a millisecond or two."""
+    began = log._store.client.time()
+    while log._store.client.time() <= (began[0], began[1] + 2000):
+        pass
+
+
+@pytest.fixture
+def alone(log, saga_id):
+    """Give a saga in the log that was never published, in no worker's hands but the test's."""
+    log.starts.start_saga(
+        saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1})
+    )
+    yield job_saga.get(saga_id)
+    log._store.client.zrem(
+        log._store.keys_of(saga_id)[2], saga_id
+    )  # no other test's sweep finds it
+
+
+@pytest.fixture
+def quiet_app(app, broker):
+    """Give the app while no worker runs: its queue keeps what is published."""
+    broker.delete("work", "undo")
+    yield app
+    broker.delete("work", "undo")
+
+
+def claim(log, saga_id, *, owner, token="t"):
+    return log.claim_step(saga_id, "a", token=token, owner=owner, retries=0)
+
+
+def dead_process():
+    """Start a process and wait for its end: its pid is nobody's."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def events(handle):
+    return [event.name for event in handle.history()]
+
+
+def error_of(handle):
+    return handle.snapshot().steps["a"].error
+
+
+# Messages
+
+
+def test_o3_a_message_whose_queue_is_empty_is_published_again(quiet_app, broker, log, alone):
+    engine_saga.let_wait(log, alone.id)
+    Sweep(quiet_app, may_judge=never).heal(alone.id)
+    assert published(broker, alone.id) == 1
+
+
+def test_a_message_in_a_queue_that_is_not_empty_is_left_there(quiet_app, broker, alone):
+    broker.lpush("work", "another")
+    for _ in range(3):
+        Sweep(quiet_app, may_judge=never).heal(alone.id)
+    assert broker.lrange("work", 0, -1) == [b"another"]
+
+
+@pytest.fixture
+def is_published(quiet_app, broker, log, alone):
+    """Tell whether a sweep publishes a saga whose message, the last of so many, has this age."""
+
+    def tell(*, age, times):
+        engine_saga.let_wait(log, alone.id, age, times=times)
+        before = broker.llen("work")
+        Sweep(quiet_app, may_judge=never).heal(alone.id)
+        return broker.llen("work") > before
+
+    return tell
+
+
+@pytest.mark.parametrize(
+    ("times", "age", "lost"),
+    [
+        *[(1, 58, False), (1, 60, True), (2, 118, False), (2, 120, True), (3, 240, True)],
+        *[(4, 478, False), (4, 480, True), (5, 598, False), (5, 600, True), (9, 600, True)],
+    ],
+)
+def test_with_a_queue_that_is_not_empty_patience_doubles_up_to_ten_minutes(
+    is_published, broker, times, age, lost
+):
+    broker.lpush("work", "another")
+    assert is_published(age=age, times=times) is lost
+
+
+@pytest.mark.parametrize(
+    ("times", "age", "lost"),
+    [(1, 8, False), (1, 10, True), (2, 18, False), (2, 20, True), (3, 38, False), (3, 40, True)],
+)
+def test_with_an_empty_queue_patience_is_shorter_and_doubles_too(is_published, times, age, lost):
+    assert is_published(age=age, times=times) is lost
+
+
+@pytest.fixture
+def long_queue(broker, log, monkeypatch):
+    """Give a queue that is long, and has a message for each of the sagas alive."""
+    for each in (liveness, recovery):
+        monkeypatch.setattr(each, "_LONG", 3)
+    broker.lpush("work", *["another"] * (3 + log.maintenance.count_live()))
+
+
+@pytest.mark.parametrize(
+    ("times", "age", "lost"),
+    [(1, 3595, False), (1, 3600, True), (2, 7195, False), (3, 14400, True)],
+)
+def test_a_long_queue_with_a_message_for_every_saga_is_hardly_made_longer(
+    is_published, long_queue, times, age, lost
+):
+    assert is_published(age=age, times=times) is lost
+
+
+def let_pass(log, saga_id, seconds):
+    """Let it be so many seconds later for a saga that waits."""
+    saga, _, due, *_ = log._store.keys_of(saga_id)
+    client, ms = log._store.client, int(seconds * 1000)
+    for name in ("1.w", "sent"):
+        if int(client.hget(saga, name)):
+            client.hincrby(saga, name, -ms)
+    client.zincrby(due, -ms, saga_id)
+
+
+@pytest.mark.parametrize("wait", [290.0, 400.0])
+def test_a_wait_that_was_left_to_the_log_is_over_in_time_however_long_the_queue_is(
+    quiet_app, broker, log, alone, long_queue, wait
+):
+    claim(log, alone.id, owner="")
+    error = '{"type":"NotDone","message":"later"}'
+    how = {"error": error, "wait": wait, "unknown": False, "cost": "attempt"}
+    log.retry_step(alone.id, "a", token="t", **how)
+    let_pass(log, alone.id, wait + 1)
+    before = broker.llen("work")
+    Sweep(quiet_app, may_judge=never).run_once()
+    longest = settings_of(quiet_app).max_countdown
+    assert (broker.llen("work") > before) is (wait > longest)
+
+
+def test_a_long_queue_with_fewer_messages_than_sagas_has_lost_some(
+    is_published, long_queue, log, monkeypatch
+):
+    monkeypatch.setattr(type(log.maintenance), "count_live", lambda _: 10_000)
+    assert is_published(age=61, times=1)
+
+
+def test_a_saga_that_was_published_a_thousand_times_is_only_looked_at_calmly(is_published):
+    assert not is_published(age=1, times=5000)
+
+
+@pytest.fixture
+def calm(log, saga_id, monkeypatch):
+    """Give a saga whose message is lost too, and which is to be looked at in an hour, unless it is drawn."""
+    for each in (liveness, recovery):
+        monkeypatch.setattr(each, "_LONG", 100_000)
+    monkeypatch.setattr(recovery, "_HASTENED_BY_EACH", 100_000)  # every one is drawn
+    calm_id = f"calm-{saga_id}"
+    log.starts.start_saga(
+        calm_id, job_saga.itinerary, canonical_json({"job_id": calm_id, "amount": 1})
+    )
+    engine_saga.let_wait(log, calm_id)
+    due, client = log._store.keys_of(calm_id)[2], log._store.client
+    client.zadd(due, {calm_id: (client.time()[0] + 3600) * 1000})
+    yield calm_id
+    client.zrem(due, calm_id)
+
+
+@pytest.mark.parametrize("was_sent", [True, False])
+def test_a_lost_message_lets_others_be_looked_at_that_were_to_stand_for_long(
+    quiet_app, broker, log, alone, calm, was_sent
+):
+    engine_saga.let_wait(log, alone.id, times=int(was_sent))
+    Sweep(quiet_app, may_judge=never).run_once()
+    assert published(broker, alone.id) == 1
+    assert due_soon(log, calm) is was_sent  # what waited in the log until now was not lost
+
+
+def test_a_message_that_is_not_lost_hastens_nothing(quiet_app, broker, log, alone, calm):
+    broker.lpush("work", "another")
+    engine_saga.let_wait(log, alone.id)
+    Sweep(quiet_app, may_judge=never).run_once()
+    assert not due_soon(log, calm)
+
+
+def test_a_message_that_is_lost_from_a_queue_with_many_hastens_nothing(
+    quiet_app, broker, log, alone, calm, monkeypatch
+):
+    for each in (liveness, recovery):
+        monkeypatch.setattr(each, "_LONG", 3)
+    monkeypatch.setattr(type(log.maintenance), "count_live", lambda _: 10_000)
+    broker.lpush("work", *["another"] * 3)
+    engine_saga.let_wait(log, alone.id, 61)
+    Sweep(quiet_app, may_judge=never).run_once()
+    assert broker.llen("work") == 4
+    assert not due_soon(log, calm)
+
+
+def due_soon(log, saga_id):
+    due = log._store.client.zscore(log._store.keys_of(saga_id)[2], saga_id)
+    return due < (log._store.client.time()[0] + 600) * 1000
+
+
+def published(broker, saga_id):
+    """Count the messages of a saga, among those of other tests."""
+    messages = map(json.loads, broker.lrange("work", 0, -1))
+    return sum(message["headers"]["root_id"] == saga_id for message in messages)
+
+
+def test_o24_one_saga_that_cannot_be_healed_does_not_keep_the_others_from_it(
+    quiet_app, broker, log, alone, monkeypatch
+):
+    bad = f"bad-{alone.id}"
+    log.starts.start_saga(bad, job_saga.itinerary, '{"job_id":"x"}')
+    for each in (bad, alone.id):
+        engine_saga.let_wait(log, each)
+    heal = Sweep._heal
+
+    def stumble(self, saga_id, found):
+        if saga_id == bad:
+            raise KeyError("queue")
+        return heal(self, saga_id, found)
+
+    monkeypatch.setattr(Sweep, "_heal", stumble)
+    Sweep(quiet_app, may_judge=never).run_once()
+    assert published(broker, alone.id) == 1
+
+
+def test_o24_a_saga_whose_record_is_broken_does_not_keep_the_others_from_it(
+    quiet_app, broker, log, alone
+):
+    bad = f"bad-{alone.id}"
+    log.starts.start_saga(bad, job_saga.itinerary, '{"job_id":"x"}')
+    for each in (bad, alone.id):
+        engine_saga.let_wait(log, each)
+    log._store.client.hset(log._store.keys_of(bad)[0], "sent", "yesterday")
+    Sweep(quiet_app, may_judge=never).run_once()
+    assert published(broker, alone.id) == 1
+    log._store.client.delete(log._store.keys_of(bad)[0])
+
+
+def test_o18_an_entry_without_a_saga_is_dropped_when_it_is_met(quiet_app, log, saga_id):
+    due = log._store.keys_of(saga_id)[2]
+    log._store.client.zadd(due, {saga_id: 0})
+    Sweep(quiet_app, may_judge=never).run_once()
+    assert log._store.client.zscore(due, saga_id) is None
+
+
+def test_one_sweep_asks_for_the_length_of_a_queue_once(quiet_app, monkeypatch):
+    sweep = Sweep(quiet_app, may_judge=never)
+    waiting = Waiting(itinerary=job_saga.itinerary, path="a", is_overdue=False, age=11.0, times=1)
+    assert sweep._is_lost(waiting)
+    monkeypatch.setattr(quiet_app, "connection_for_read", None)
+    assert sweep._is_lost(waiting)
+
+
+def test_o16_a_sweep_twice_equals_a_sweep_once(quiet_app, broker, log, alone):
+    engine_saga.let_wait(log, alone.id)
+    for _ in range(2):
+        Sweep(quiet_app, may_judge=never).run_once()
+    assert published(broker, alone.id) == 1
+
+
+def test_with_the_broker_away_a_sweep_ends_and_says_so(app, log, alone):
+    away = Celery("away", broker=f"redis://127.0.0.1:{free_port()}/0", set_as_current=False)
+    away.conf.update(amends_backend=app.conf.amends_backend, amends_compensation_queue="undo")
+    engine_saga.let_wait(log, alone.id)
+    with pytest.raises(OperationalError):
+        Sweep(away, may_judge=never).run_once()
+    due = log._store.client.zscore(log._store.keys_of(alone.id)[2], alone.id)
+    assert due <= log._store.client.time()[0] * 1000 + 1000  # for the sweep that finds it back
+
+
+@pytest.mark.parametrize("transport", ["redis", "amqp"])
+@pytest.mark.timeout(60)
+def test_with_a_broker_that_never_answers_a_sweep_ends_and_says_so(app, log, alone, transport):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"{transport}://127.0.0.1:{silent.getsockname()[1]}/"
+        away = Celery("silent", broker=url, set_as_current=False)
+        away.conf.update(amends_backend=app.conf.amends_backend, amends_compensation_queue="undo")
+        engine_saga.let_wait(log, alone.id)
+        with pytest.raises(OperationalError):
+            Sweep(away, may_judge=never).run_once()
+
+
+# Owners
+
+
+def test_a_process_that_its_worker_no_longer_names_is_dead_and_its_step_tried_again(
+    quiet_app, broker, log, alone
+):
+    claim(log, alone.id, owner=f"{worker_name()}:{dead_process()}")
+    tick(log)
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    Sweep(quiet_app, may_judge=always).heal(alone.id)
+    assert events(alone)[-1] == "step.retrying"
+    assert error_of(alone).startswith("WorkerLostError")
+    assert alone.snapshot().steps["a"].attempts == 0  # a lost owner spends none
+    assert published(broker, alone.id) == 1
+    assert log.complete_step(alone.id, "a", token="t", output="{}", link="").action == "late"
+
+
+def test_a_process_that_its_worker_names_is_left_alone(quiet_app, log, alone):
+    claim(log, alone.id, owner=f"{worker_name()}:{os.getpid()}")
+    tick(log)
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    Sweep(quiet_app, may_judge=always).heal(alone.id)
+    assert events(alone)[-1] == "step.started"
+
+
+def test_a_heartbeat_from_before_the_claim_says_nothing_of_its_owner(quiet_app, log, alone):
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    tick(log)
+    claim(log, alone.id, owner=f"{worker_name()}:{dead_process()}")
+    Sweep(quiet_app, may_judge=always).heal(alone.id)
+    assert events(alone)[-1] == "step.started"
+
+
+def test_nobody_is_judged_by_a_worker_that_may_not(quiet_app, log, alone):
+    claim(log, alone.id, owner=f"{worker_name()}:{dead_process()}")
+    tick(log)
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    Sweep(quiet_app, may_judge=never).heal(alone.id)
+    assert events(alone)[-1] == "step.started"
+
+
+@pytest.mark.parametrize(("may_judge", "seconds"), [(always, 10), (never, 0)])
+def test_what_one_worker_may_not_judge_stays_due_for_another(
+    quiet_app, log, alone, may_judge, seconds
+):
+    claim(log, alone.id, owner=f"{worker_name()}:{os.getpid()}")
+    due = log._store.keys_of(alone.id)[2]
+    log._store.client.zadd(due, {alone.id: 0})
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    Sweep(quiet_app, may_judge=may_judge).run_once()
+    now = log._store.client.time()[0]
+    assert log._store.client.zscore(due, alone.id) / 1000 - now == pytest.approx(seconds, abs=2)
+
+
+def test_what_runs_without_a_worker_has_no_owner_to_die(log, alone, monkeypatch):
+    monkeypatch.setattr(liveness, "DEAD_AFTER", 0.0)
+    claim(log, alone.id, owner="")
+    running = log.dispatch_saga(alone.id, longest_wait=300.0)
+    assert lost_owner(running, log.workers.read_heartbeat) is None
+
+
+@pytest.mark.parametrize(("dead_after", "dead"), [(60.0, False), (0.0, True)])
+def test_a_worker_is_dead_that_has_not_beaten_for_long(log, alone, monkeypatch, dead_after, dead):
+    claim(log, alone.id, owner=f"gone:{os.getpid()}")
+    monkeypatch.setattr(liveness, "DEAD_AFTER", dead_after)
+    for _ in range(2):
+        tick(log)
+        running = log.dispatch_saga(alone.id, longest_wait=300.0)
+        assert (lost_owner(running, log.workers.read_heartbeat) == "death") is dead
+        log.workers.note_heartbeat("gone", [os.getpid()])
+
+
+def test_a_sweep_reads_a_worker_s_heartbeat_once_and_the_next_one_anew(
+    quiet_app, log, alone, calm, monkeypatch
+):
+    read, asked = type(log.workers).read_heartbeat, []
+
+    def count(workers, worker):
+        asked.append(worker)
+        return read(workers, worker)
+
+    monkeypatch.setattr(type(log.workers), "read_heartbeat", count)
+    owner = f"{alone.id}:{os.getpid()}"
+    for each in (alone.id, calm):
+        claim(log, each, owner=owner)
+    for looks in (1, 2):
+        for each in (alone.id, calm):
+            log._store.client.zadd(log._store.keys_of(each)[2], {each: 0})
+        Sweep(quiet_app, may_judge=always).run_once()
+        assert asked.count(alone.id) == looks
+
+
+@pytest.mark.parametrize(("at_it", "abandoned"), [(True, False), (False, True)])
+def test_a_claim_whose_worker_lives_and_no_longer_has_its_message_is_abandoned(
+    quiet_app, broker, log, alone, at_it, abandoned
+):
+    message = f"{alone.id}.1.a"
+    claim(log, alone.id, owner=f"{worker_name()}:{os.getpid()}:{message}")
+    tick(log)
+    Heartbeat(log, lambda: [os.getpid()], lambda: [message] if at_it else []).beat()
+    Sweep(quiet_app, may_judge=always).heal(alone.id)
+    assert (events(alone)[-1] == "step.retrying") is abandoned
+    assert broker.llen("work") == abandoned
+    if abandoned:
+        assert error_of(alone).startswith("LogUnavailable")
+        record = alone.snapshot().steps["a"]
+        assert (record.attempts, log.read_saga(alone.id).fields.get("1.p")) == (0, None)
+        assert log.read_saga(alone.id).fields["1.u"] == "1"  # it may have run, and lost its result
+
+
+def test_a_worker_with_too_many_messages_to_tell_says_nothing_of_them(log, monkeypatch):
+    requests = [SimpleNamespace(id=str(n)) for n in range(1001)]
+    monkeypatch.setattr(bootsteps.state, "reserved_requests", requests)
+    assert bootsteps._messages_in_hand() is None
+    monkeypatch.setattr(bootsteps.state, "reserved_requests", requests[:3])
+    assert {"0", "1", "2"} <= bootsteps._messages_in_hand()
+    for messages in (["0"], None):
+        Heartbeat(log, list, lambda told=messages: told).beat()
+        assert log.workers.read_heartbeat(worker_name()).messages == (messages and {"0"})
+
+
+def test_a_worker_says_which_messages_are_in_its_hands(app, log, saga_id):
+    arrived, goes_on = threading.Event(), threading.Event()
+
+    def hold(key):
+        arrived.set()
+        assert goes_on.wait(20)
+
+    engine_saga.script(f"{saga_id}:a", hold)
+    with start_worker(app, pool="threads", loglevel="CRITICAL", perform_ping_check=False):
+        handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+        assert arrived.wait(10)
+        owner = log.read_saga(saga_id).fields["1.o"]
+        assert owner.split(":")[2] == f"{saga_id}.1.a"
+        engine_saga.wait_until(
+            lambda: (
+                owner.split(":")[2] in (log.workers.read_heartbeat(worker_name()).messages or ())
+            )
+        )
+        goes_on.set()
+        handle.wait(timeout=20)
+
+
+def test_s11_a_step_whose_owners_die_of_it_is_poison_and_unknown(quiet_app, log, alone):
+    for life in range(5):
+        log.claim_step(
+            alone.id, "a", token=f"t{life}", owner=f"{worker_name()}:{dead_process()}", retries=life
+        )
+        tick(log)
+        Heartbeat(log, lambda: [os.getpid()]).beat()
+        Sweep(quiet_app, may_judge=always).heal(alone.id)
+    assert (alone.status, alone.outcome) == ("compensating", "no_a")
+    assert alone.snapshot().steps["a"].state == "unknown"
+
+
+def test_a_death_after_the_attempts_own_time_is_a_timeout(quiet_app, log, alone):
+    claim(log, alone.id, owner=f"{worker_name()}:{dead_process()}")
+    change_claim(log._store.client, log._store.keys_of(alone.id)[0], at=1)
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    Sweep(quiet_app, may_judge=always).heal(alone.id)
+    assert error_of(alone) == "TimeoutError: no answer after 60 s"
+    assert alone.snapshot().steps["a"].attempts == 1
+
+
+def test_a_takeover_that_is_cut_short_leaves_the_owner_as_dead_as_it_was(
+    quiet_app, log, alone, monkeypatch
+):
+    claim(log, alone.id, owner=f"{worker_name()}:{dead_process()}")
+    tick(log)
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    with monkeypatch.context() as cut:
+        cut.setattr(type(log), "retry_step", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            Sweep(quiet_app, may_judge=always).heal(alone.id)
+    Sweep(quiet_app, may_judge=always).heal(alone.id)
+    assert error_of(alone).startswith("WorkerLostError")
+
+
+def test_o24d_whether_it_may_judge_is_asked_at_each_judgement(quiet_app, log, alone):
+    claim(log, alone.id, owner=f"{worker_name()}:{dead_process()}")
+    tick(log)
+    Heartbeat(log, lambda: [os.getpid()]).beat()
+    allowed = []
+    sweep = Sweep(quiet_app, may_judge=lambda: bool(allowed))
+    sweep.heal(alone.id)
+    assert events(alone)[-1] == "step.started"
+    allowed.append("now")
+    sweep.heal(alone.id)
+    assert events(alone)[-1] == "step.retrying"
+
+
+def test_an_attempt_past_its_time_is_given_up_whoever_lives(quiet_app, log, alone):
+    claim(log, alone.id, owner=f"{worker_name()}:{os.getpid()}")
+    change_claim(log._store.client, log._store.keys_of(alone.id)[0], given_up_at=1)
+    Sweep(quiet_app, may_judge=never).heal(alone.id)
+    assert error_of(alone) == "TimeoutError: no answer after 60 s"
+
+
+def test_o26_an_undo_waits_in_a_queue_of_its_own(quiet_app, broker, log, alone):
+    claim(log, alone.id, owner="")
+    log.complete_step(alone.id, "a", token="t", output='{"part":"a"}', link="")
+    alone.cancel()  # which sends `advance`
+    advance(quiet_app, alone.id)
+    assert (broker.llen("work"), broker.llen("undo")) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("judges", "is_ending", "sweeps"), [(always, False, 3), (never, False, 1), (always, True, 1)]
+)
+def test_a_worker_sweeps_until_little_is_due_unless_that_stays_due(
+    monkeypatch, judges, is_ending, sweeps
+):
+    found, ends = [recovery.BATCH, recovery.BATCH, 0], threading.Event()
+    if is_ending:
+        ends.set()
+    monkeypatch.setattr(bootsteps.Sweep, "__init__", lambda *_, **__: None)
+    monkeypatch.setattr(bootsteps.Sweep, "run_once", lambda _: found.pop(0))
+    bootsteps._sweep(None, judges, ends)
+    assert len(found) == 3 - sweeps
+
+
+def test_a_worker_that_is_ended_leaves_neither_sweep_nor_heartbeat(quiet_app):
+    def ours():
+        return [thread for thread in threading.enumerate() if thread.name.startswith("amends-")]
+
+    before = len(ours())
+    with start_worker(
+        quiet_app,
+        pool="threads",
+        loglevel="CRITICAL",
+        perform_ping_check=False,
+        shutdown_timeout=30,
+    ):
+        assert len(ours()) == before + 2
+    engine_saga.wait_until(lambda: len(ours()) == before)
+
+
+def test_workers_of_one_parent_process_have_names_of_their_own():
+    names = []
+    for node in ("a@here", "b@here"):
+        Recovery(SimpleNamespace(hostname=node, task_events=False))
+        names.append(worker_name())
+    leave_worker()
+    assert len(set(names)) == 2
+
+
+# Who may judge (O24d)
+
+
+class Time:
+    """A clock that the test moves."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Time()
+    monkeypatch.setattr(heartbeat, "time", clock)
+    return clock
+
+
+def test_o24d_a_worker_judges_after_fifteen_seconds_of_accepted_beats(log, clock):
+    beating = Heartbeat(log, list)
+    assert not beating.may_judge()
+    for _ in range(7):
+        beating.beat()
+        assert not beating.may_judge()
+        clock.now += 2.0
+    beating.beat()
+    clock.now += 1.0
+    assert beating.may_judge()
+
+
+def test_o24d_a_gap_in_the_beats_begins_it_anew(log, clock):
+    beating = Heartbeat(log, list)
+    for _ in range(10):
+        beating.beat()
+        clock.now += 2.0
+    assert beating.may_judge()
+    clock.now += 20.0
+    assert not beating.may_judge()
+    beating.beat()
+    assert not beating.may_judge()

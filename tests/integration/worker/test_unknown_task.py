@@ -1,0 +1,106 @@
+"""O24 and O24b: a message that meets a worker which does not know its task."""
+
+import uuid
+
+import pytest
+
+from amends import RetryPolicy, Saga, SagaStuck, Step, activity
+from tests.support.engine_saga import Job, do_a, do_c, engine_saga, job_saga, undo_a
+
+
+@pytest.fixture
+def later_saga(work):
+    """Give a saga with an activity that came after the worker was started."""
+    name = f"deployed.later_{uuid.uuid4().hex}"
+
+    @activity(name=name, retry=RetryPolicy(initial_interval=0.01))
+    def do_later(job: Job) -> None:
+        engine_saga.play(job)
+
+    return Saga(
+        "later",
+        input=Job,
+        output=Job,
+        steps=[
+            Step(do_a, name="a", compensation=undo_a),
+            Step(do_later, name="later", compensation=None),
+            Step(do_c, name="c", compensation=None),
+        ],
+    )
+
+
+@pytest.fixture
+def let_it_be_due(log):
+    def let(handle):
+        due = log._store.keys_of(handle.id)[2]
+        log._store.client.zadd(due, {handle.id: 0})
+
+    return let
+
+
+def dropped(handle):
+    return [event.record for event in handle.history() if event.name == "step.unregistered"]
+
+
+def start(later_saga, saga_id):
+    handle = later_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    engine_saga.wait_until(lambda: dropped(handle) == ["later"])
+    return handle
+
+
+def test_o24_the_saga_parks_after_several_and_the_others_go_on(
+    app, later_saga, saga_id, let_it_be_due, monkeypatch
+):
+    monkeypatch.setitem(app.conf, "amends_poison_after", 3)
+    handle = start(later_saga, saga_id)
+    let_it_be_due(handle)
+    engine_saga.wait_until(lambda: len(dropped(handle)) == 2)
+    assert handle.status == "running"
+    let_it_be_due(handle)
+    with pytest.raises(SagaStuck, match=r"no worker knows the task deployed\.later_"):
+        handle.wait(timeout=20)
+    other = f"other-{saga_id}"
+    result = job_saga.start(Job(job_id=other), saga_id=other).wait(timeout=20)
+    assert result.outcome == "completed"
+
+
+def test_o24b_a_worker_that_comes_to_know_it_meanwhile_does_it(
+    worker, later_saga, saga_id, let_it_be_due
+):
+    handle = start(later_saga, saga_id)
+    worker.consumer.update_strategies()
+    let_it_be_due(handle)
+    handle.wait(timeout=20)
+    assert handle.outcome == "completed"
+    assert engine_saga.records(saga_id) == ["a", "later", "c"]
+
+
+def test_o21_a_parked_saga_that_is_retried_when_its_task_is_known_is_finished_as_it_was_started(
+    app, worker, later_saga, saga_id, monkeypatch
+):
+    monkeypatch.setitem(app.conf, "amends_poison_after", 1)
+    handle = later_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    with pytest.raises(SagaStuck):
+        handle.wait(timeout=20)
+    worker.consumer.update_strategies()
+    handle.retry(by="ada", why="deployed")
+    handle.wait(timeout=20)
+    assert (handle.outcome, engine_saga.records(saga_id)) == ("completed", ["a", "later", "c"])
+
+
+def test_o21_a_parked_saga_can_be_cancelled_and_is_undone(app, later_saga, saga_id, monkeypatch):
+    monkeypatch.setitem(app.conf, "amends_poison_after", 1)
+    handle = later_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    with pytest.raises(SagaStuck):
+        handle.wait(timeout=20)
+    assert handle.cancel(by="ada")
+    handle.wait(timeout=20)
+    assert (handle.status, handle.outcome) == ("compensated", "cancelled")
+    assert engine_saga.records(saga_id) == ["a", "a:undo"]
+
+
+def test_a_message_of_anothers_task_is_none_of_ours(app, work):
+    app.send_task("somebody.elses", args=[1], kwargs={"two": 2})
+    app.send_task("somebody.elses", kwargs={"saga_id": "nobody", "step": "a"})
+    name = uuid.uuid4().hex
+    assert job_saga.start(Job(job_id=name), saga_id=name).wait(timeout=20).outcome == "completed"
