@@ -40,10 +40,7 @@ def choose_port(
     """
     wanted = environment.get(setting)
     if wanted is None:
-        port = (
-            next((port for port in range(default, default + 100) if not is_taken(port)), None)
-            or free_port()
-        )
+        port = next(port for port in range(default, 2**16) if not is_taken(port))
         if port != default:
             say(f"port {default} is taken: using {port} ({setting} sets another)")
         return port

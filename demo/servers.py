@@ -117,35 +117,56 @@ class RabbitServer(Program):
         }
 
 
-class Services(Program):
-    """The sandbox services. Their database outlives them: an empty file of their own, or SERVICES_DATABASE_URL."""
+class WebProgram(Program):
+    """A Python module that serves `url`; `page` is the path of its health check."""
 
-    def __init__(self, *, directory: Path, port: int, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        *words: str,
+        page: str,
+        port: int,
+        directory: Path,
+        environment: Mapping[str, str],
+    ) -> None:
         self.url = f"http://{LOOPBACK}:{port}"
-        for stale in directory.glob("services.sqlite3*"):
-            stale.unlink()
-        own = f"sqlite:///{directory.resolve()}/services.sqlite3"
-        settings = {"SERVICES_DATABASE_URL": own, **environment, "SERVICES_PORT": str(port)}
-        command = [sys.executable, "-m", "services"]
-        super().__init__("services", command, directory=directory, environment=settings)
+        self._page = f"{self.url}/{page}"
+        command = [sys.executable, "-m", *words]
+        super().__init__(name, command, directory=directory, environment=environment)
 
     def answers(self) -> bool:
-        """Return whether they answer."""
-        return is_up(f"{self.url}/health")
+        """Return whether its health check succeeds."""
+        try:
+            return httpx.get(self._page, timeout=2.0).is_success
+        except httpx.HTTPError:
+            return False
 
 
-class Flower(Program):
-    """Flower, as the README recommends it."""
+def services(port: int, *, directory: Path, environment: Mapping[str, str]) -> WebProgram:
+    """Return the sandbox services, with SERVICES_DATABASE_URL or an empty database that outlives them."""
+    for stale in directory.glob("services.sqlite3*"):
+        stale.unlink()
+    own = f"sqlite:///{directory.resolve()}/services.sqlite3"
+    settings = {"SERVICES_DATABASE_URL": own, **environment, "SERVICES_PORT": str(port)}
+    name = "services"
+    return WebProgram(
+        name, name, page="health", port=port, directory=directory, environment=settings
+    )
 
-    def __init__(self, *, directory: Path, port: int, environment: Mapping[str, str]) -> None:
-        self.url = f"http://{LOOPBACK}:{port}"
-        command = [sys.executable, "-m", "celery", "-A", "tasks", "flower", *FLOWER_OPTIONS]
-        command += [f"--address={LOOPBACK}", f"--port={port}"]
-        super().__init__("flower", command, directory=directory, environment=environment)
 
-    def answers(self) -> bool:
-        """Return whether it answers."""
-        return is_up(f"{self.url}/healthcheck")
+def flower(port: int, *, directory: Path, environment: Mapping[str, str]) -> WebProgram:
+    """Return Flower, as the README recommends it."""
+    words = ("celery", "-A", "tasks", "flower", *FLOWER_OPTIONS)
+    address = (f"--address={LOOPBACK}", f"--port={port}")
+    return WebProgram(
+        "flower",
+        *words,
+        *address,
+        page="healthcheck",
+        port=port,
+        directory=directory,
+        environment=environment,
+    )
 
 
 class Worker(Program):
@@ -227,11 +248,3 @@ def redis_answers(url: str) -> bool:
             return bool(client.ping())
         except RedisError:
             return False
-
-
-def is_up(page: str) -> bool:
-    """Return whether a page answers with a success."""
-    try:
-        return httpx.get(page, timeout=2.0).is_success
-    except httpx.HTTPError:
-        return False

@@ -6,12 +6,11 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from demo.ports import LOOPBACK, free_port
 from demo.programs import DemoError, Program, running
-from demo.servers import Flower, RabbitServer, RedisServer, Services, Worker, redis_answers
-
-COMPENSATION_CONCURRENCY = 2
+from demo.servers import RabbitServer, RedisServer, Worker, flower, redis_answers, services
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,23 +56,15 @@ def running_system(
     if flower_port is not None:
         urls["FLOWER_URL"] = f"http://{LOOPBACK}:{flower_port}"
     settings = {**known, **urls}
+    where: Any = {"directory": directory, "environment": settings}
     programs: list[Program] = [
-        Services(directory=directory, port=port, environment=settings),
-        Worker(
-            "orders", directory=directory, environment=settings, pool=pool, concurrency=concurrency
-        ),
+        services(port, **where),
+        Worker("orders", pool=pool, concurrency=concurrency, **where),
         # A worker that does nothing else: a compensation never waits behind a forward backlog.
-        Worker(
-            "compensations",
-            directory=directory,
-            environment=settings,
-            pool=pool,
-            concurrency=COMPENSATION_CONCURRENCY,
-            queues="compensations",
-        ),
+        Worker("compensations", pool=pool, concurrency=2, queues="compensations", **where),
     ]
     if flower_port is not None:
-        programs.append(Flower(directory=directory, port=flower_port, environment=settings))
+        programs.append(flower(flower_port, **where))
     with running(*servers), running(*programs), _env_file(directory, settings, [*urls]):
         yield System(programs=(*servers, *programs), urls=urls)
 

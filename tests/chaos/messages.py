@@ -1,6 +1,6 @@
 """What an open saga has under way: the ids of its messages, and the process that runs its step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from celery import current_app
 
@@ -14,8 +14,7 @@ from amends.log.saga_log import log_of
 def ids_under_way(saga_id: str) -> list[str]:
     """Return the ids that the saga's current record, or its `advance`, may have in a queue or a worker."""
     entry = log_of(current_app).read_saga(saga_id)
-    claimed = [path for path, _ in _claims(entry)]
-    return [*_ids(entry, "advance"), *_ids(entry, *claimed or [_next_path(entry)])]
+    return _ids(entry, "advance", *_claims(entry) or [_next_path(entry)])
 
 
 def find_running(saga_ids: Sequence[str], draw: int) -> list[str]:
@@ -23,23 +22,20 @@ def find_running(saga_ids: Sequence[str], draw: int) -> list[str]:
     first = draw % len(saga_ids) if saga_ids else 0
     for saga_id in (*saga_ids[first:], *saga_ids[:first]):
         entry = log_of(current_app).read_saga(saga_id)
-        claimed = [path for path, _ in _claims(entry)]
-        if claimed and entry.status not in ENDED:
-            return _ids(entry, *claimed)
+        if entry.status not in ENDED and (claims := _claims(entry)):
+            return _ids(entry, *claims)
     return []
 
 
 def running_pids(saga_ids: Sequence[str]) -> set[int]:
     """Return the pids of the processes that have a claim on one of these sagas."""
     entries = map(log_of(current_app).read_saga, saga_ids)
-    claims = [claim for entry in entries for _, claim in _claims(entry)]
+    claims = [claim for entry in entries for claim in _claims(entry).values()]
     return {int(claim.owner.pid) for claim in claims if claim.owner}
 
 
-def _claims(entry: Entry) -> Iterator[tuple[str, HeldClaim]]:
-    for path, record in entry.records.items():
-        if record.claim is not None:
-            yield path, record.claim
+def _claims(entry: Entry) -> dict[str, HeldClaim]:
+    return {path: each.claim for path, each in entry.records.items() if each.claim is not None}
 
 
 def _next_path(entry: Entry) -> str:

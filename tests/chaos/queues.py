@@ -1,11 +1,16 @@
-"""The messages that wait in the broker: counted, taken out and put back."""
+"""The messages that wait in the broker: counted, taken out and put back.
+
+Both classes have the same methods, which raise :class:`BrokerAway`: `lengths` counts the waiting messages of each queue,
+`take` takes one from a drawn queue on, as a consumer that never acknowledges, and `put` delivers it again, or with
+`fresh` publishes it again.
+"""
 
 import contextlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import amqp
 from amqp.exceptions import AMQPError, NotFound
@@ -29,19 +34,6 @@ class Message:
     queue: str
     task_id: str
     raw: Any
-
-
-class Queues(Protocol):
-    """A broker's queues. Every method raises :class:`BrokerAway`."""
-
-    def lengths(self) -> Mapping[str, int]:
-        """Count the waiting messages of each queue."""
-
-    def take(self, draw: int) -> Message | None:
-        """Take a message out of a queue, from a drawn one on, and never acknowledge it; None if none comes soon."""
-
-    def put(self, message: Message, *, fresh: bool = False) -> None:
-        """Put a message into its queue: delivered again, or with `fresh` published again."""
 
 
 @contextlib.contextmanager
@@ -69,7 +61,6 @@ class RedisQueues:
 
     @_or_away()
     def lengths(self) -> Mapping[str, int]:
-        """Count the waiting messages of each queue."""
         with self._client.pipeline(transaction=False) as pipeline:
             for name in self._names:
                 pipeline.llen(name)
@@ -77,7 +68,7 @@ class RedisQueues:
 
     @_or_away()
     def take(self, draw: int) -> Message | None:
-        """Take a message. It waits in line with the workers, so that it gets one."""
+        # It waits in line with the workers, so that it gets one.
         found: Any = self._waiting.blpop(_rotated(self._names, draw), timeout=PATIENCE)
         if found is None:
             return None
@@ -86,7 +77,6 @@ class RedisQueues:
 
     @_or_away()
     def put(self, message: Message, *, fresh: bool = False) -> None:
-        """Put a message into its queue; a fresh one has a delivery tag of its own."""
         fields = json.loads(message.raw)
         if fresh:
             fields["properties"]["delivery_tag"] = str(uuid.uuid4())
@@ -102,13 +92,11 @@ class RabbitQueues:
 
     @_or_away()
     def lengths(self) -> Mapping[str, int]:
-        """Count the waiting messages of each queue."""
         with self._connected() as connection:
             return {name: self._length(connection, name) for name in self._names}
 
     @_or_away()
     def take(self, draw: int) -> Message | None:
-        """Take a message. It consumes before the workers do, so that it gets one."""
         found: list[tuple[str, Any]] = []
         with self._connected() as connection:
             channel = connection.channel()
@@ -134,7 +122,6 @@ class RabbitQueues:
 
     @_or_away()
     def put(self, message: Message, *, fresh: bool = False) -> None:  # noqa: ARG002 - each is fresh here
-        """Put a message into its queue."""
         again = amqp.Message(message.raw.body, **message.raw.properties)
         with self._connected() as connection:
             connection.channel().basic_publish(again, exchange="", routing_key=message.queue)
@@ -154,3 +141,6 @@ class RabbitQueues:
             write_timeout=TIMEOUT,
         ) as connection:
             yield connection
+
+
+Queues = RedisQueues | RabbitQueues

@@ -3,9 +3,9 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -14,19 +14,19 @@ import tasks
 from amends.dispatch.routing import compensation_queue, queue_of
 from demo.orders import PlannedOrder, plan_orders, stock_for
 from demo.run import use
-from demo.sandbox import Ledger, faults_switched_on, read_ledger, set_stock
+from demo.sandbox import faults_switched_on, read_ledger, set_stock
 from demo.servers import RabbitServer
 from sagas.order import order_saga
 from tasks.payment import primary, process_payment
 from tests.chaos.circuit import Limits
-from tests.chaos.faults import USUAL, USUAL_WITH_OUTAGES, carry_out
+from tests.chaos.kinds import USUAL, USUAL_WITH_OUTAGES, carry_out
 from tests.chaos.order_verdict import OrderVerdict
 from tests.chaos.orders import Orders
 from tests.chaos.outage_verdict import judge_outages
 from tests.chaos.queues import Queues, RabbitQueues, RedisQueues
 from tests.chaos.scene import EventLog, Fault, Scene
 from tests.chaos.schedule import Options, Schedule
-from tests.chaos.standstill import Samples
+from tests.chaos.standstill import Sample, Samples, Standstill
 from tests.chaos.system import WORKERS, System, running_system
 from tests.chaos.verdict import Verdict
 from tests.chaos.watch import Watch
@@ -45,58 +45,55 @@ PATIENT: Mapping[str, Mapping[str, float]] = {
 
 def run(options: Options, schedule: Schedule, *, directory: Path) -> Verdict:
     """Run the schedule against a system in `directory`, and judge what is left."""
-    with running_system(directory, pool=options.pool, broker=options.broker) as system:
+    with (
+        running_system(directory, pool=options.pool, broker=options.broker) as system,
+        httpx.Client(base_url=system.urls["SERVICES_URL"], timeout=10.0) as services,
+    ):
         use(system.urls, broker_transport_options=PATIENT[options.broker])
         events = EventLog(directory / "events.jsonl")
-        planned = plan_orders(options.orders, series=f"{options.seed}")
-        orders = Orders(planned, events.write)
-        with httpx.Client(base_url=system.urls["SERVICES_URL"], timeout=10.0) as services:
-            scene = Scene(
-                system=system,
-                orders=orders,
-                queues=_queues_of(system),
-                services=services,
-                events=events,
-                ending=threading.Event(),
-                usual=USUAL_WITH_OUTAGES if options.outages else USUAL,
-            )
-            began = time.time()
-            set_stock(services, stock_for(options.orders))
-            try:
-                with Watch(scene) as watch:
-                    with faults_switched_on(services, scene.usual):
-                        hit, missed = _play(scene, schedule)
-                        events.write("healing")
-                        system.heal()
-                    _await_rest(scene)
-                    _deliver_again(scene)
-                    for worker in system.workers.values():
-                        worker.ask_to_stop()
-                    for worker in system.workers.values():
-                        worker.stop()
-            finally:
-                orders.close()
-            ledger, elapsed = read_ledger(services), time.time() - began
-        verdicts = [_judge(order, orders, ledger) for order in planned]
-        standstills = [
-            found
-            for order in verdicts
-            for found in _samples(watch).standstills(order.planned.id, order.history)
-        ]
+        scene = Scene(
+            system=system,
+            orders=Orders(plan_orders(options.orders, series=f"{options.seed}"), events.write),
+            queues=_queues_of(system),
+            services=services,
+            events=events,
+            ending=threading.Event(),
+            usual=USUAL_WITH_OUTAGES if options.outages else USUAL,
+        )
+        set_stock(services, stock_for(options.orders))
+        began = time.time()
+        with closing(scene.orders), Watch(scene) as watch:
+            hit, missed = _carry_out(scene, schedule)
+        orders = _judge(scene)
+        standstills = _standstills(orders, watch.samples)
+        outages = judge_outages(scene.outages, orders, _limits(options.pool))
         return Verdict(
-            orders=verdicts,
+            orders=orders,
             hit=hit,
             missed=missed,
             standstill=max(standstills, key=lambda found: found.seconds, default=None),
             gap=max(standstills, key=lambda found: found.gap, default=None),
             ended_by_themselves=watch.ended_by_themselves,
-            starts_raised=orders.raised,
+            starts_raised=scene.orders.raised,
             began=began,
-            elapsed=elapsed,
-            outages=judge_outages(scene.outages, verdicts, _limits(options.pool))
-            if options.outages
-            else None,
+            elapsed=time.time() - began,
+            outages=outages if options.outages else None,
         )
+
+
+def _carry_out(scene: Scene, schedule: Schedule) -> tuple[Counter[str], Counter[str]]:
+    """Play the schedule, heal everything, wait until all is over, and stop the workers; return hits and misses."""
+    with faults_switched_on(scene.services, scene.usual):
+        hit, missed = _play(scene, schedule)
+        scene.events.write("healing")
+        scene.system.heal()
+    _await_rest(scene)
+    _deliver_again(scene)
+    for worker in scene.system.workers.values():
+        worker.ask_to_stop()
+    for worker in scene.system.workers.values():
+        worker.stop()
+    return hit, missed
 
 
 def _queues_of(system: System) -> Queues:
@@ -153,20 +150,26 @@ def _deliver_again(scene: Scene) -> None:
         time.sleep(TICK)
 
 
-def _judge(planned: PlannedOrder, orders: Orders, ledger: Ledger) -> OrderVerdict:
-    entry, handle = ledger[planned.id], orders.handles.get(planned.id)
-    verdict = OrderVerdict(planned=planned, status=None, outcome=None, entry=entry, history=())
-    if handle is None:
-        return verdict
-    status, outcome = str(handle.status), handle.outcome
-    return replace(verdict, status=status, outcome=outcome, history=handle.history())
+def _judge(scene: Scene) -> list[OrderVerdict]:
+    ledger, verdicts = read_ledger(scene.services), []
+    for planned in scene.orders.planned:
+        handle = scene.orders.handles.get(planned.id)
+        verdict = OrderVerdict(
+            planned=planned,
+            status=None if handle is None else str(handle.status),
+            outcome=None if handle is None else handle.outcome,
+            entry=ledger[planned.id],
+            history=() if handle is None else handle.history(),
+        )
+        verdicts.append(verdict)
+    return verdicts
 
 
-def _samples(watch: Watch) -> Samples:
+def _standstills(orders: Sequence[OrderVerdict], samples: Sequence[Sample]) -> list[Standstill]:
     records = order_saga.itinerary.records.items()
     queues = {path: queue_of(tasks.app, record) or "" for path, record in records}
-    advance = compensation_queue(tasks.app)
-    return Samples(samples=watch.samples, queue_of=queues, advance=advance)
+    known = Samples(samples=samples, queue_of=queues, advance=compensation_queue(tasks.app))
+    return [each for order in orders for each in known.standstills(order.planned.id, order.history)]
 
 
 def _limits(pool: str) -> Limits:

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -76,26 +76,20 @@ Act = Callable[[Scene, Fault], str | None]
 """Does one fault to its end; returns what it hit, or None if it found nothing to hit."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Kind:
-    """A kind of fault.
-
-    act: does it.
-    weight: how often it is drawn.
-    lasts: seconds, from and to.
-    holds: what it takes hold of, :data:`TARGET` among it, until that has recovered.
-    rests: the seconds that the recovery takes.
-    blinds: whether it takes away the breakers' Redis, so that each process counts alone, or the services' counts.
-    """
+    """A kind of fault."""
 
     act: Act
-    weight: float
-    lasts: tuple[float, float] = (0.0, 0.0)
+    weight: float  #: How often it is drawn.
+    lasts: tuple[float, float] = (0.0, 0.0)  #: Seconds, from and to.
+    _: KW_ONLY
     targets: Sequence[str] = ("",)
-    holds: Sequence[str] = ()
-    rests: float = 0.0
+    holds: Sequence[str] = ()  #: What it takes hold of until that has recovered; `TARGET` among it.
+    rests: float = 0.0  #: Seconds that the recovery takes.
     details: Sequence[Mapping[str, Any]] = ({},)
     prefork_only: bool = False
+    #: Whether it takes away the breakers' Redis, so that each process counts alone, or the services' counts.
     blinds: bool = False
 
     def held(self, fault: Fault) -> set[str]:

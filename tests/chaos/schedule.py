@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
-from tests.chaos.faults import ALL_KILLED, KINDS, PRIMARY_DOWN, PROBE_KILLED, REPLIES_LOST
+from tests.chaos.kinds import ALL_KILLED, KINDS, PRIMARY_DOWN, PROBE_KILLED, REPLIES_LOST
 from tests.chaos.scene import Fault, Kind
 
 # Seconds between two faults, on average. Many overlap.

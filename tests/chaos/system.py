@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo import servers
 from demo.ports import LOOPBACK, free_port
 from demo.programs import Program, owned, start
-from demo.servers import RabbitServer, RedisServer, Services, Worker
+from demo.servers import RabbitServer, RedisServer, WebProgram, Worker
 from tests.chaos.proxy import Proxy, proxies_to
 
 # Options of each; the first two consume every queue.
@@ -32,7 +33,7 @@ class System:
 
     log: RedisServer
     broker: RedisServer | RabbitServer
-    services: Services
+    services: WebProgram
     workers: Mapping[str, Worker]
     lines: Mapping[str, Proxy]
     urls: Mapping[str, str]
@@ -71,7 +72,7 @@ def running_system(
         log = RedisServer("saga-log", directory=here)
         server = RabbitServer if broker == "rabbitmq" else RedisServer
         messages = server("broker", directory=here)
-        services = Services(directory=here, port=free_port(), environment={})
+        services = servers.services(free_port(), directory=here, environment={})
         urls = {"CELERY_BROKER_URL": messages.url, "SERVICES_URL": services.url}
         with proxies_to(log.port, len(WORKERS)) as proxies:
             lines = dict(zip(WORKERS, proxies, strict=True))

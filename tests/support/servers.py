@@ -2,15 +2,16 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from demo import system
 from demo.ports import free_port
 from demo.programs import NotInstalled, running
 from demo.servers import RabbitServer, find_rabbitmq, own_redis
+from demo.system import running_system
 
 
 @contextlib.contextmanager
@@ -34,24 +35,12 @@ def own_rabbitmq(directory: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def whole_system(
-    directory: Path,
-    *,
-    flower: bool = False,
-    environment: Mapping[str, str] | None = None,
-    **options: str | int,
+    directory: Path, *, flower: bool = False, **options: Any
 ) -> Iterator[dict[str, str]]:
-    """Run the whole system, with Flower if wanted; yield the environment that leads to it.
-
-    environment, options: as of :func:`demo.system.running_system`.
-    """
+    """Run :func:`demo.system.running_system`, with Flower if wanted; yield the environment that leads to it."""
     port = free_port() if flower else None
-    with system.running_system(
-        directory,
-        flower_port=port,
-        environment=environment,
-        **options,  # type: ignore[arg-type]
-    ) as running_system:
-        yield {**(environment or {}), **running_system.urls}
+    with running_system(directory, flower_port=port, **options) as system:
+        yield {**options.get("environment", {}), **system.urls}
 
 
 def skip_without(find: Callable[[], Path]) -> None:

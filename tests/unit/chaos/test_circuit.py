@@ -20,7 +20,7 @@ from tests.chaos.circuit import (
     attempts_of,
     early_probes,
 )
-from tests.chaos.faults import LEFT_ALONE
+from tests.chaos.service_faults import LEFT_ALONE
 
 LIMITS = Limits(failure_threshold=3, reset_timeout=3.0, lease=60.0, calls_at_once=4)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.faults import KINDS, PRIMARY_DOWN, PROBE_KILLED
+from tests.chaos.kinds import KINDS, PRIMARY_DOWN, PROBE_KILLED
 from tests.chaos.schedule import Options, draw_schedule
 from tests.chaos.system import WORKERS
 
