@@ -75,7 +75,7 @@ class SagaStuck(SagaError):  # noqa: N818 - the name says what happened
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"saga {self.saga_id!r} is stuck: {self.reason}; it needs a person"
+        return f"saga {self.saga_id!r} is stuck: {self.reason}; it waits for an operator"
 
 
 class ActRefused(SagaError):  # noqa: N818 - the name says what happened

@@ -13,13 +13,13 @@ from click_didyoumean import DYMGroup
 _COMMANDS: Final = {
     "stuck": (
         "amends.cli.lists:list_stuck",
-        "List what needs a person, the oldest first; exit code 1 if there is any.",
+        "List sagas that wait for an operator, the oldest first; exit code 1 if there is any.",
     ),
     "list": ("amends.cli.lists:list_sagas", "List sagas, those first that moved last."),
     "show": ("amends.cli.history:show_saga", "Show one saga: its steps with do and undo."),
     "explain": (
         "amends.cli.explain:explain_saga",
-        "Say why a saga is where it is, what happens next, and what a person can do.",
+        "Say why a saga stands where it is, what happens next, and what an operator can do.",
     ),
     "history": (
         "amends.cli.history:show_history",
@@ -81,7 +81,7 @@ class _LazyGroup(DYMGroup):  # type: ignore[misc]  # it has no types
 @click.group(
     cls=_LazyGroup,
     help="See every saga, and repair any saga.",
-    epilog="Exit codes: 0 all is well; 1 a person is needed, or not all was done; 2 wrong usage; 3 there is no such"
+    epilog="Exit codes: 0 all is well; 1 an operator is needed, or not all was done; 2 wrong usage; 3 there is no such"
     " saga; 4 refused, nothing was done; 5 the saga log cannot be reached, or is not configured.",
 )
 def saga(**_: Any) -> None:

@@ -28,8 +28,8 @@ _MEANINGS: Final[Mapping[CircuitState, str]] = {
     CircuitState.CLOSED: "Every call goes through.",
     CircuitState.OPEN: "No call goes through, until its time is over and one finds out whether the service is back.",
     CircuitState.HALF_OPEN: "A few calls go through, to see whether the service is back.",
-    CircuitState.FORCED_OPEN: "A person lets no call through.",
-    CircuitState.DISABLED: "A person lets every call through, and nothing is counted.",
+    CircuitState.FORCED_OPEN: "An operator lets no call through.",
+    CircuitState.DISABLED: "An operator lets every call through, and nothing is counted.",
 }
 _ACTS: Final[Mapping[str, Callable[..., None]]] = {
     "open": Control.force_open,

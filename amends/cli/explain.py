@@ -31,7 +31,7 @@ _MOMENTS: Final = frozenset({"now", "since", "at", "until"})
 @command("explain")
 @click.argument("saga_id")
 def explain_saga(output: Output, saga_id: str) -> Exit:
-    """Say why a saga is where it is, what happens next, and what a person can do.
+    """Say why a saga stands where it is, what happens next, and what an operator can do.
 
     Exit code 1 where a person is needed.
     """

@@ -32,13 +32,13 @@ def headline(of: Explanation) -> str:
     record = _name(of.record) if of.record else ""
     return {
         Situation.RUNNING: f"{record} runs.",
-        Situation.LOST: f"{record} was begun, and whoever ran it is gone.",
+        Situation.LOST: f"{record} was running, and its process is gone.",
         Situation.RETRYING: f"{record} waits for its next attempt.",
         Situation.DEFERRED: f"{record} waits for a circuit breaker.",
-        Situation.QUEUED: f"{record} comes next; nobody has begun it.",
+        Situation.QUEUED: f"{record} comes next; no worker has claimed it.",
         Situation.UNREGISTERED: f"{record} comes next, and a worker did not know its task.",
         Situation.PAUSED: "It is paused.",
-        Situation.STUCK: "It is stuck: a person is needed.",
+        Situation.STUCK: "It is stuck, and waits for an operator.",
         Situation.ENDED: "It has ended.",
     }[of.situation]
 
@@ -71,11 +71,11 @@ def prospects(of: Explanation) -> Iterator[str]:
     if is_long_overdue(of):
         yield f"No worker has looked at it for {duration(of.overdue)}, though it is due: is any worker running?"
     if of.situation is Situation.STUCK:
-        yield "Nothing, until a person acts."
+        yield "Waiting for an operator."
     elif of.situation is Situation.ENDED:
         yield "Nothing more."
     elif of.pause and of.situation is not Situation.RUNNING:
-        yield "Nothing begins until a person resumes it."
+        yield "Nothing begins until an operator resumes it."
     else:
         yield from _next(of)
     if of.deadline_at and of.situation not in (Situation.STUCK, Situation.ENDED):
@@ -107,9 +107,9 @@ def remedy_sentence(of: Explanation, remedy: Remedy) -> str:
         return f"Once you have {done} {remedy.step} by hand, let the saga pass over it:"
     if remedy.act == "retry":
         is_parked = of.situation is Situation.STUCK and not of.failures
-        when = "a worker knows the task" if is_parked else "what went wrong is repaired"
+        when = "Once a worker knows the task" if is_parked else "After fixing the cause"
         is_waiting = of.situation is not Situation.STUCK
-        return "Try now:" if is_waiting else f"Once {when}, try again, with all attempts anew:"
+        return "Try now:" if is_waiting else f"{when}, retry with a fresh attempt budget:"
     return {
         "cancel": "Give it up, and undo what was done:",
         "pause": "Let nothing more of it begin for now:",
@@ -156,9 +156,9 @@ def _why_claimed(of: Explanation, record: Record, claim: Claim) -> Iterator[str]
     elif claim.lost:
         yield "That process lives, and no longer has the message."
     elif claim.heartbeat_age is not None:
-        yield f"That worker was heard of {duration(claim.heartbeat_age)} ago."
+        yield f"The last heartbeat of that worker is {duration(claim.heartbeat_age)} old."
     elif claim.pid:
-        yield "That worker is not heard of."
+        yield "That worker has no heartbeat."
 
 
 def _why_queued(of: Explanation, message: Message) -> Iterator[str]:
@@ -210,7 +210,7 @@ def _circuit(of: Explanation) -> str:
 def _action(of: Explanation, action: OperatorAction) -> str:
     what = _DEEDS[action.name] + (f" {action.record}" if action.record else "")
     why = f": {_flat(action.why)}" if action.why else ""
-    return f"{action.by or 'Somebody'} {what} at {_since(of, action.at)}{why}."
+    return f"{action.by or 'An operator'} {what} at {_since(of, action.at)}{why}."
 
 
 def _name(record: Record) -> str:

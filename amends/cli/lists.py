@@ -62,7 +62,7 @@ def list_sagas(
 @command("stuck")
 @_WHERE
 def list_stuck(output: Output, **filters: Any) -> Exit:
-    """List what needs a person, the oldest first; exit code 1 if there is any.
+    """List sagas that wait for an operator, the oldest first; exit code 1 if there is any.
 
     With --json as `list`.
     """

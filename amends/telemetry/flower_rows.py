@@ -87,7 +87,7 @@ def _exception(kind: str, text: str, transition: Transition) -> dict[str, str]:
 
 def _reason(transition: Transition) -> str:
     reasons = [event.details["reason"] for event in transition.events if event.name == "saga.stuck"]
-    return str(reasons[-1]) if reasons else "a person is needed"
+    return str(reasons[-1]) if reasons else "it waits for an operator"
 
 
 def _act(event: Event) -> str:

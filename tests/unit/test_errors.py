@@ -86,7 +86,7 @@ def test_every_error_is_exported_and_no_other():
         ),
         (
             errors.SagaStuck("order-1", "b:undo failed for good"),
-            "saga 'order-1' is stuck: b:undo failed for good; it needs a person",
+            "saga 'order-1' is stuck: b:undo failed for good; it waits for an operator",
         ),
         (
             errors.CircuitOpenError("payments", "open", 12.345),

@@ -45,22 +45,25 @@ TURNED_BACK: Final = _metric(
     "counter",
     "amends_sagas_turned_back_total",
     "saga",
-    tells="Sagas that turned back, to undo what was done.",
+    tells="Sagas that turned back, to compensate what was done.",
 )
 STUCK: Final = _metric(
-    "counter", "amends_sagas_stuck_total", "saga", tells="How often a saga came to need a person."
+    "counter",
+    "amends_sagas_stuck_total",
+    "saga",
+    tells="How often a saga became stuck, and waited for an operator.",
 )
 ACTS: Final = _metric(
     "counter",
     "amends_acts_total",
     *("saga", "act"),
-    tells="Acts of persons: cancel, retry, skip, pause, resume.",
+    tells="Acts of operators: cancel, retry, skip, pause, resume.",
 )
 STEP_ATTEMPTS: Final = _metric(
     "counter",
     "amends_step_attempts_total",
     *(*_RECORD, "result"),
-    tells="Claims of a step that ended: done, retried (also where a worker died or a circuit was open), failed.",
+    tells="Claims of a step that ended: done, retried (also if a worker died or a circuit was open), failed.",
 )
 FALLBACKS: Final = _metric(
     "counter",
@@ -72,19 +75,19 @@ UNDO_ATTEMPTS: Final = _metric(
     "counter",
     "amends_compensation_attempts_total",
     *(*_RECORD, "result"),
-    tells="Claims of a step's undo that ended: done, retried, stuck.",
+    tells="Claims of a step's compensation that ended: done, retried, stuck.",
 )
 LATE_RESULTS: Final = _metric(
     "counter",
     "amends_step_late_results_total",
     *_RECORD,
-    tells="Results of a step or its undo that came after the claim was lost, and were not recorded.",
+    tells="Results of a step or its compensation that came after the claim was lost, and were not recorded.",
 )
 UNREGISTERED: Final = _metric(
     "counter",
     "amends_step_unregistered_total",
     *_RECORD,
-    tells="Messages of a step or its undo that met a worker which does not know the task.",
+    tells="Messages of a step or its compensation that met a worker which does not know the task.",
 )
 SAGA_DURATION: Final = _metric(
     "histogram",
@@ -102,10 +105,10 @@ UNDO_DURATION: Final = _metric(
     "histogram",
     "amends_compensation_duration_seconds",
     *_RECORD,
-    tells="Time of an attempt at a step's undo, from its claim to its end.",
+    tells="Time of an attempt at a step's compensation, from its claim to its end.",
 )
 SAGAS: Final = _metric(
-    "gauge", "amends_sagas", *("saga", "status"), tells="Sagas in the log, by where they are."
+    "gauge", "amends_sagas", *("saga", "status"), tells="Sagas in the log, by status."
 )
 
 # How the log stands
@@ -114,20 +117,18 @@ OLDEST: Final = _metric(
     "gauge",
     "amends_sagas_oldest_seconds",
     "status",
-    tells="How long the saga that has been in this status longest is there; 0 where none is.",
+    tells="How long the oldest saga of this status has had it; 0 if there is none.",
 )
-DUE: Final = _metric("gauge", "amends_sagas_due", tells="Sagas that wait for a sweep's look.")
+DUE: Final = _metric("gauge", "amends_sagas_due", tells="Sagas that wait for a sweep.")
 SWEEP_LAG: Final = _metric(
     "gauge",
     "amends_sweep_lag_seconds",
-    tells="How long the first of them has waited; it grows while nobody sweeps.",
+    tells="How long the first of them has waited; it grows while no worker sweeps.",
 )
 WORKERS: Final = _metric(
-    "gauge", "amends_workers", tells="Workers whose last heartbeat is not older than 10 s."
+    "gauge", "amends_workers", tells="Workers whose last heartbeat is at most 10 s old."
 )
-LOG_UP: Final = _metric(
-    "gauge", "amends_log_up", tells="1 where the saga log answered; without it little else is told."
-)
+LOG_UP: Final = _metric("gauge", "amends_log_up", tells="1 if the saga log is reachable, else 0.")
 MEMORY_USED: Final = _metric(
     "gauge", "amends_log_memory_used_bytes", tells="Memory that the log's Redis uses."
 )
@@ -143,13 +144,13 @@ BREAKER_STATE: Final = _metric(
     "gauge",
     "amends_breaker_state",
     *("breaker", "state"),
-    tells="1 for the state that callers of the circuit breaker meet, 0 for the others.",
+    tells="1 for the state that callers of the circuit breaker meet, else 0.",
 )
 BREAKER_RETRY_AFTER: Final = _metric(
     "gauge",
     "amends_breaker_retry_after_seconds",
     "breaker",
-    tells="Time until the circuit breaker may let a call through; 0 where it may now.",
+    tells="Time until the circuit breaker may let a call through; 0 if it may now.",
 )
 BREAKER_FAILURES: Final = _metric(
     "gauge",
@@ -172,7 +173,9 @@ BREAKER_LATE_RESULTS: Final = _metric(
 
 # The broker, and the scrape itself
 
-BROKER_UP: Final = _metric("gauge", "amends_broker_up", tells="1 where the broker answered.")
+BROKER_UP: Final = _metric(
+    "gauge", "amends_broker_up", tells="1 if the broker is reachable, else 0."
+)
 QUEUE_MESSAGES: Final = _metric(
     "gauge",
     "amends_queue_messages",
@@ -180,7 +183,7 @@ QUEUE_MESSAGES: Final = _metric(
     tells="Messages that wait in a queue, without those that workers have fetched.",
 )
 SCRAPE_DURATION: Final = _metric(
-    "gauge", "amends_scrape_duration_seconds", tells="How long it took to read all of this."
+    "gauge", "amends_scrape_duration_seconds", tells="How long this scrape took."
 )
 
 METRICS: Final = tuple(_known)

@@ -82,7 +82,7 @@ def test_a_pause_says_who_and_why(run, waiting):
     shown = run("explain", "e-1").stdout
     assert "ada paused it at" in shown
     assert ": a deploy." in shown
-    assert "Nothing begins until a person resumes it." in shown
+    assert "Nothing begins until an operator resumes it." in shown
     assert "saga resume e-1" in shown
 
 
@@ -92,7 +92,7 @@ def test_a_parked_saga_says_which_task_is_missing(run, waiting, log):
     shown = run("explain", "e-1")
     assert shown.exit_code == 1
     assert f"no worker knows the task {buy.name}" in shown.stdout
-    assert "Once a worker knows the task, try again" in shown.stdout
+    assert "Once a worker knows the task, retry" in shown.stdout
     assert """skip e-1 buy --output '{"receipt": ...}' --seen 2""" in shown.stdout
 
 
