@@ -52,11 +52,11 @@ long: install ## Run the proofs that take minutes, but for those of `make explor
 explore: install ## Kill, freeze, cut off or cancel at every boundary, one point a run (EVERY=2: every other)
 	$(BIN)/python -m pytest -n 2 -k 'not sample' tests/explorer
 
-bench: install ## Compare sagas with plain chains and other libraries: ROUNDS (5), SAGAS (1000), ONLY, SYNC, PROFILE
+bench: install ## Compare sagas with chains and other libraries: ROUNDS (5), SAGAS (1000), ONLY, SYNC, AGAINST, FAST, PROFILE, RESULTS
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
 	@$(BIN)/python -m benchmarks
 
-bench-growth: install ## Measure how a saga's cost grows, and write docs/performance.md: AXES, ROUNDS (5), SAGAS (200), OTHERS
+bench-growth: install ## Measure how a saga's cost grows: AXES, ROUNDS (5), SAGAS (200), OTHERS
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
 	@$(BIN)/python -m benchmarks.growth
 

@@ -2,21 +2,20 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import redis
 
 from benchmarks.contenders import Contender
-from benchmarks.contenders.application import BROKER, LOG, RESULTS
+from benchmarks.course import BROKER, LOG, PATIENCE, RESULTS, course
 from benchmarks.monitor import Command, Monitor, of_sagas
 from benchmarks.plan import Plan
-from benchmarks.processes import Bed
-from benchmarks.running import PATIENCE, course
+from benchmarks.servers import Server
 
 MOST: Final = 200
-"""So many sagas are counted at most."""
-_OF_LOOKING: Final = frozenset({"LLEN", "HLEN", "ZCARD"})  # whether all is done
-# What does not grow with the sagas: definitions are kept once per shard, and workers say that they live.
+"""Sagas that are counted at most."""
+_OF_WAITING: Final = frozenset({"LLEN", "HLEN", "ZCARD", "INFO"})  # of `Course`
+# What does not grow with the sagas: definitions, kept once per shard, and heartbeats.
 _NOT_OF_A_SAGA: Final = re.compile(r"amends:(shards|\{workers\}.*|\{\d+\}:(definitions|counters))")
 
 
@@ -42,14 +41,8 @@ class Counts:
     run: Commands
     bytes_kept: float
 
-    @classmethod
-    def read(cls, fields: dict[str, Any]) -> Self:
-        """Read it from JSON."""
-        start, run = (Commands(**fields[name]) for name in ("start", "run"))
-        return cls(start=start, run=run, bytes_kept=fields["bytes_kept"])
 
-
-def count(place: Bed, contender: Contender, plan: Plan) -> Counts:
+def count(place: Server, contender: Contender, plan: Plan) -> Counts:
     """Run some sagas of a contender, and count."""
     # As in a log with many sagas: a small index is stored in a tenth of the space that its entries take later.
     place.client.config_set("zset-max-ziplist-entries", 0)
@@ -59,31 +52,32 @@ def count(place: Bed, contender: Contender, plan: Plan) -> Counts:
         place.client.config_set("zset-max-ziplist-entries", 128)
 
 
-def _count(place: Bed, contender: Contender, plan: Plan) -> Counts:
+def _count(place: Server, contender: Contender, plan: Plan) -> Counts:
     numbers = range(plan.warm, plan.warm + min(plan.sagas, MOST))
-    with course(place, contender, plan) as warm, Monitor(place.client) as monitor:
+    with (
+        course(contender, place, warm=plan.warm, pool=plan.pool) as warm,
+        Monitor(place.client) as monitor,
+    ):
         file_before = _file_size(place)
         seen = warm.stamps.count()
         warm.hold()
         monitor.take()
         warm.driver.start(numbers)
         starts = monitor.take()
-        warm.worker.release()
+        warm.worker.thaw()
         warm.stamps.wait_for(seen + len(numbers), timeout=PATIENCE)
         warm.settle()
         runs = monitor.take()
-        warm.driver.check_completed(numbers.stop)
+        warm.check_completed(numbers.stop)
         grown = (_file_size(place) - file_before) / len(numbers)
         kept = grown + memory_of_sagas(place.url) / numbers.stop
     return Counts(
-        start=_commands(starts, len(numbers)),
-        run=_commands(runs, len(numbers)),
-        bytes_kept=kept,
+        start=_commands(starts, len(numbers)), run=_commands(runs, len(numbers)), bytes_kept=kept
     )
 
 
 def _commands(commands: list[Command], sagas: int) -> Commands:
-    commands = [each for each in commands if each.words[0].upper() not in _OF_LOOKING]
+    commands = [each for each in commands if each.name not in _OF_WAITING]
     broker, results = (
         sum(each.database == database for each in commands) for database in (BROKER, RESULTS)
     )
@@ -106,5 +100,5 @@ def memory_of_sagas(url: str, databases: tuple[int, ...] = (RESULTS, LOG)) -> in
     return used
 
 
-def _file_size(place: Bed) -> int:
+def _file_size(place: Server) -> int:
     return sum(file.stat().st_size for file in place.directory.glob("*.sqlite*"))

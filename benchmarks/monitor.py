@@ -1,4 +1,4 @@
-"""The commands that clients send to a Redis, by its ``MONITOR``; what scripts do inside is left out."""
+"""Commands that clients send to a Redis, by its ``MONITOR``; what scripts do inside is left out."""
 
 import threading
 import time
@@ -11,10 +11,10 @@ import redis
 from amends.backend.scripts import DIGESTS
 
 CONNECTING: Final = frozenset({"CLIENT", "SELECT", "HELLO", "AUTH", "PING", "SCRIPT"})
-# A worker looks now and then for sagas that ended long ago, for what is due, and says that it lives.
-_HOUSEKEEPING: Final = frozenset({"TIME", "ZRANGEBYSCORE"})
-_HOUSEKEEPING_SCRIPTS: Final = frozenset(
-    DIGESTS[name] for name in ("take_due", "note_heartbeat", "remove_saga")
+# A worker sweeps, beats, and removes sagas that ended long ago.
+_HOUSEKEEPING: Final = frozenset(
+    {"TIME", "ZRANGEBYSCORE"}
+    | {DIGESTS[name] for name in ("take_due", "note_heartbeat", "remove_saga")}
 )
 _PATIENCE: Final = 10.0
 
@@ -31,15 +31,9 @@ class Command(NamedTuple):
         return self.text.split()
 
     @property
-    def is_of_connecting(self) -> bool:
-        """Whether it is about the connection, not about data."""
-        return self.words[0].upper() in CONNECTING
-
-    @property
-    def is_of_housekeeping(self) -> bool:
-        """Whether it is what a worker of ours sends to its log now and then, whatever sagas there are."""
-        words = self.words
-        return words[0].upper() in _HOUSEKEEPING or not _HOUSEKEEPING_SCRIPTS.isdisjoint(words[1:2])
+    def name(self) -> str:
+        """Its first word, in capitals."""
+        return self.words[0].upper()
 
 
 class Monitor:
@@ -47,7 +41,7 @@ class Monitor:
 
     def __init__(self, client: "redis.Redis") -> None:
         self._client: Any = client
-        # One that may hear nothing for longer than an answer may take.
+        # A connection that may hear nothing for longer than an answer may take.
         options = {**client.connection_pool.connection_kwargs, "socket_timeout": None}
         self._listener: Any = redis.Redis(connection_pool=redis.ConnectionPool(**options))
         self._listening = threading.Event()
@@ -74,7 +68,7 @@ class Monitor:
         self._thread.join(_PATIENCE)
 
     def take(self) -> list[Command]:
-        """Return what was sent since the last time."""
+        """Return what was sent since the last call."""
         mark = uuid.uuid4().hex
         self._client.echo(mark)
         until = time.monotonic() + _PATIENCE
@@ -92,14 +86,18 @@ class Monitor:
                 if line["client_type"] == "lua":
                     continue
                 command = Command(int(line["db"]), line["command"])
-                if command.words[0].upper() == "ECHO":
+                if command.name == "ECHO":
                     self._marks.append(command.words[1])
                     if self._marks[-1] == self._end:
                         return
-                elif not command.is_of_connecting:
+                elif command.name not in CONNECTING:
                     self.commands.append(command)
 
 
 def of_sagas(commands: list[Command], database: int) -> list[Command]:
-    """Return what clients of ours sent to the log in this database, but for the housekeeping."""
-    return [each for each in commands if each.database == database and not each.is_of_housekeeping]
+    """Return what clients sent to the log in this database, but for a worker's housekeeping."""
+    return [
+        each
+        for each in commands
+        if each.database == database and _HOUSEKEEPING.isdisjoint((each.name, *each.words[1:2]))
+    ]

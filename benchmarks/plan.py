@@ -1,23 +1,29 @@
-"""What ``make bench`` is asked to do, by its environment."""
+"""What ``make bench`` measures, by its environment."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Final, Self
 
 from benchmarks.contenders import Contender, chosen
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How much is measured, of whom.
+    """How much is measured, of which contenders. Each field is a variable of its name, in capitals.
 
-    ``ROUNDS``, ``SAGAS`` (a run's), ``LATENCIES`` (at most so many a run), ``WARM`` (sagas before each run),
-    ``CONCURRENCY``, ``POOL``, ``SYNC`` (``everysec,always``), ``ONLY`` (contenders, joined by commas), ``PROFILE``
-    (a directory for what cProfile says of the processes of the pools), ``ORDER=0``
-    (leave out the bytes of an order, for which the whole reference system is started), ``RESULTS`` (a file for the
-    figures), ``PUBLISH=1`` (renew the figures, the picture and the tables that the README shows).
+    sagas: of a run.
+    latencies: of a run, at most.
+    warm: sagas before each run.
+    concurrency: processes of each worker's pool.
+    sync: values of ``appendfsync``, joined by commas.
+    only: names of contenders, joined by commas.
+    against: another checkout of this project with its own ``.venv``, whose engine takes part.
+    fast: ``both`` lets this engine take part without its fast path too.
+    order: 0 leaves out the bytes of an order, for which the whole reference system is started.
+    profile: folder for what cProfile says of the pools' processes.
+    results: file for the figures.
     """
 
     rounds: int = 5
@@ -26,38 +32,46 @@ class Plan:
     warm: int = 60
     concurrency: int = 2
     pool: str = "prefork"
-    syncs: tuple[str, ...] = ("everysec", "always")
+    sync: tuple[str, ...] = ("everysec", "always")
     only: tuple[str, ...] = ()
-    order: bool = True
-    publish: bool = False
+    against: Path | None = None
+    fast: str = ""
+    order: int = 1
     profile: Path | None = None
     results: Path | None = None
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read it. Raises ``ValueError`` for what is no number."""
-        numbers = {
-            name: int(environment[name.upper()])
-            for name in ("rounds", "sagas", "latencies", "warm", "concurrency")
-            if environment.get(name.upper())
-        }
-        words = {
-            field: tuple(environment[name].split(","))
-            for name, field in (("SYNC", "syncs"), ("ONLY", "only"))
-            if environment.get(name)
-        }
-        paths = {
-            name: Path(environment[name.upper()])
-            for name in ("profile", "results")
-            if environment.get(name.upper())
-        }
-        switches = {
-            "order": environment.get("ORDER") != "0",
-            "publish": bool(environment.get("PUBLISH")),
-        }
-        pool = environment.get("POOL") or cls.pool
-        return cls(**numbers, **words, **paths, pool=pool, **switches)  # type: ignore[arg-type]
+        """Read it. Raises ``ValueError`` for a number that is none."""
+        return cls(**read_fields(cls, environment))
 
     def contenders(self) -> list[Contender]:
-        """Return who takes part, if nothing is missing. Raises ``ValueError`` for a name that is unknown."""
-        return chosen(self.only)
+        """Return the contenders. Raises ``ValueError`` as `chosen` does."""
+        return chosen(self.only, against=self.against, fast=self.fast)
+
+
+def read_fields(plan: type[Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of a plan that the environment sets, by their annotations."""
+    return {
+        field.name: _KINDS[field.type](text)
+        for field in fields(plan)
+        if (text := environment.get(field.name.upper()))
+    }
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
+
+
+_KINDS: Final[Mapping[Any, Callable[[str], Any]]] = {
+    int: int,
+    str: str,
+    Path: Path,
+    Path | None: Path,
+    tuple[int, ...]: _numbers,
+    tuple[str, ...]: _words,
+}

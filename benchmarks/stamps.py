@@ -1,7 +1,7 @@
-"""When each saga came to its last step, noted by whatever process ran it.
+"""When each saga came to its last step, noted by the process that ran it.
 
-Eight bytes for the saga's number and eight for the time are appended to one file, at once. It costs the same few
-microseconds whoever does it, and no command to Redis, which is itself under measurement.
+Eight bytes for the saga's number and eight for the time are appended to one file, at once. That costs the same few
+microseconds in every contender, and sends nothing to the Redis under measurement.
 """
 
 import os
@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 PLACE: Final = "BENCH_STAMPS"
-"""The variable of the environment that names the file."""
+"""The variable that names the file."""
 _RECORD: Final = struct.Struct("<qq")
-_LOOK: Final = 0.01  # seconds between two looks at its size
 
 
 class Stamp(NamedTuple):
@@ -36,7 +35,7 @@ def _file() -> int:
 
 
 class StampFile:
-    """The file, as the one who measures reads it."""
+    """The file, read by the process that measures."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,8 +50,11 @@ class StampFile:
         content = self.path.read_bytes()[first * _RECORD.size :]
         return [Stamp(number, at / 1e9) for number, at in _RECORD.iter_unpack(content)]
 
-    def wait_for(self, count: int, *, timeout: float, look: float = _LOOK) -> None:
-        """Wait until there are so many. Raises `TimeoutError` when there is no new one for `timeout` seconds."""
+    def wait_for(self, count: int, *, timeout: float, look: float = 0.01) -> None:
+        """Wait for `count` stamps, looking every `look` seconds.
+
+        Raises ``TimeoutError`` if no stamp comes for `timeout` seconds.
+        """
         seen, until = -1, 0.0
         while (now := self.count()) < count:
             if now > seen:

@@ -1,27 +1,28 @@
-"""Who takes part in ``make bench``: each a module that can start a saga, and what runs its worker."""
+"""Contenders of ``make bench``: each is a module that starts a saga, and a worker that runs it.
 
-import importlib
+A module has ``start(number)``, and where the library has such a thing ``start_many(numbers)``, ``start_here(number)``
+for one that runs in the process that starts it, and ``count_completed()``.
+"""
+
 import importlib.util
+import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
 
-
-class Contending(Protocol):
-    """What a contender's module has.
-
-    Where the contender has such a thing, also ``start_many(numbers)``; ``start_here(number)``, for one that runs in the
-    process that starts it; ``count_completed()``, which tells how many its records say completed.
-    """
-
-    def start(self, number: int) -> None:
-        """Start the saga of this number."""
+ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contender:
-    """One who takes part. `package` is what it needs beyond ours."""
+    """One contender.
+
+    package: what it needs beside this project.
+    environment: variables of its processes.
+    checkout: the checkout of this project whose engine it runs, in the ``.venv`` there.
+    """
 
     name: str
     title: str
@@ -29,40 +30,58 @@ class Contender:
     package: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     is_celery: bool = True
+    checkout: Path = ROOT
 
-    def worker_command(self, *, pool: str, concurrency: int) -> list[str]:
-        """Return what runs its worker."""
+    @property
+    def is_ours(self) -> bool:
+        """Whether its sagas are in a saga log."""
+        return self.module in (SAGA, GROWTH_SAGA)
+
+    @property
+    def python(self) -> list[str]:
+        """The interpreter, which takes this project's modules from ``PYTHONPATH`` and not from where it runs."""
+        own = self.checkout / ".venv/bin/python"
+        return [sys.executable if self.checkout == ROOT else str(own), "-P", "-m"]
+
+    def worker_command(self, directory: Path, *, pool: str, concurrency: int) -> list[str]:
+        """Return the command of its worker, which runs in `directory`."""
         if not self.is_celery:
-            return [sys.executable, "-m", self.module]
-        celery = [sys.executable, "-m", "celery", "-A", self.module, "worker"]
+            return [*self.python, self.module]
+        celery = [*self.python, "celery", "--workdir", str(directory), "-A", self.module, "worker"]
         return [*celery, "--loglevel", "WARNING", "--pool", pool, "--concurrency", str(concurrency)]
 
     def missing(self) -> str | None:
-        """Say what it lacks to take part, if anything."""
+        """Return what it lacks, or None."""
         if self.package and importlib.util.find_spec(self.package) is None:
             return f"the package {self.package} is not installed"
         return None
 
 
-CONTENDERS: Final[Sequence[Contender]] = (
-    Contender(
-        name="plain",
-        title="Celery chain, with results",
-        module="benchmarks.contenders.plain",
-        environment={"BENCH_RESULTS": "1"},
-    ),
-    Contender(
-        name="plain_no_results",
-        title="Celery chain, without results",
-        module="benchmarks.contenders.plain",
-    ),
-    Contender(name="amends", title="amends", module="benchmarks.contenders.ours"),
+CHAIN: Final = "benchmarks.contenders.celery_chain"
+SAGA: Final = "benchmarks.contenders.amends_saga"
+GROWTH_SAGA: Final = "benchmarks.growth.saga"
+AGAINST: Final = "against"
+NO_FAST_PATH: Final = "no_fast_path"
+BASE: Final = "plain"
+"""The contender that the others are compared with."""
+OURS: Final = (
+    Contender(name="amends", title="amends", module=SAGA),
     Contender(
         name="amends_inline",
         title="amends, inline",
-        module="benchmarks.contenders.ours",
-        environment={"BENCH_INLINE": "1"},
+        module=SAGA,
+        environment={"BENCH_DISPATCH": "inline"},
     ),
+)
+CONTENDERS: Final = (
+    Contender(
+        name="plain",
+        title="Celery chain, with results",
+        module=CHAIN,
+        environment={"BENCH_WITH_RESULTS": "1"},
+    ),
+    Contender(name="plain_no_results", title="Celery chain, without results", module=CHAIN),
+    *OURS,
     Contender(
         name="dbos",
         title="DBOS on SQLite",
@@ -77,20 +96,45 @@ CONTENDERS: Final[Sequence[Contender]] = (
         package="celery_saga",
     ),
 )
-BASE: Final = "plain"
-"""Whom the others are compared with."""
 
 
-def chosen(only: Sequence[str]) -> list[Contender]:
-    """Return the contenders of these names, all for none. Raises ``ValueError`` for one that is unknown."""
+def chosen(
+    only: tuple[str, ...] = (), *, against: Path | None = None, fast: str = ""
+) -> list[Contender]:
+    """Return the contenders that take part.
+
+    only: names; default all of `CONTENDERS`.
+    against: another checkout of this project, whose engine takes part too.
+    fast: ``both`` adds this engine without its fast path.
+
+    Raises ``ValueError`` for an unknown name, a checkout without ``.venv``, another `fast`.
+    """
     known = {contender.name: contender for contender in CONTENDERS}
     for name in only:
         if name not in known:
             raise ValueError(f"no contender is called {name!r}; there are {', '.join(known)}")
-    return [known[name] for name in only or known]
+    found = [known[name] for name in only or known]
+    if fast not in ("", "both"):
+        raise ValueError(f"FAST is {fast!r}; it may be 'both'")
+    if fast:
+        found += [_variant(each, NO_FAST_PATH, BENCH_FAST_PATH="0") for each in OURS]
+    if against is not None:
+        checkout = against.expanduser().resolve()
+        if not os.access(checkout / ".venv/bin/python", os.X_OK):
+            raise ValueError(f"{checkout} has no .venv: run `make install` there")
+        found += [replace(_variant(each, AGAINST), checkout=checkout) for each in OURS]
+    return found
 
 
-def load(contender: Contender) -> Contending:
-    """Import a contender's module, in a process of its own: each makes its app the current one."""
-    module: Any = importlib.import_module(contender.module)
-    return module  # type: ignore[no-any-return]
+def variants_of(name: str) -> tuple[str, ...]:
+    """Return the names that `chosen` gives to the variants of one of ours."""
+    return tuple(f"{name}_{kind}" for kind in (AGAINST, NO_FAST_PATH))
+
+
+def _variant(contender: Contender, kind: str, **environment: str) -> Contender:
+    return replace(
+        contender,
+        name=f"{contender.name}_{kind}",
+        title=f"{contender.title}, {kind.replace('_', ' ')}",
+        environment={**contender.environment, **environment},
+    )

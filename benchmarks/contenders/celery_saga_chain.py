@@ -1,44 +1,34 @@
-"""The package celery-saga, as its README sets it up: tasks with what undoes them, and state in Redis."""
+"""The package celery-saga, as its README sets it up: tasks with compensations, and state in Redis."""
 
+import os
 from typing import Any
 
 from celery_saga import Saga, StepResponse, saga_step, set_default_backend
 from celery_saga.backends import RedisSagaBackend
 from celery_saga.state import SagaStatus
 
-from benchmarks.contenders.application import LOG, application, redis_url
-from benchmarks.orders import order_of
+from benchmarks.contenders.application import application
+from benchmarks.contenders.order import order_of
 from benchmarks.stamps import stamp
 
 app = application("celery_saga")
-backend = RedisSagaBackend(url=redis_url(LOG))
+backend = RedisSagaBackend(url=os.environ["BENCH_LOG"])
 set_default_backend(backend)
+
+
+def _answer(**order: Any) -> StepResponse:
+    return StepResponse(output={"receipt_id": f"receipt-{order['order_id']}"})
+
+
+reserve, pay, ship = (
+    saga_step(compensate=f"{__name__}.undo")(app.task(name=f"{__name__}.{name}")(_answer))
+    for name in ("reserve", "pay", "ship")
+)
 
 
 @app.task
 def validate(**order: Any) -> None:
     """Do nothing, as the others do."""
-
-
-@saga_step(compensate="benchmarks.contenders.celery_saga_chain.undo")
-@app.task
-def reserve(**order: Any) -> StepResponse:
-    """Do nothing."""
-    return StepResponse(output={"reservation_id": f"reserved-{order['order_id']}"})
-
-
-@saga_step(compensate="benchmarks.contenders.celery_saga_chain.undo")
-@app.task
-def pay(**order: Any) -> StepResponse:
-    """Do nothing."""
-    return StepResponse(output={"transaction_id": f"paid-{order['order_id']}"})
-
-
-@saga_step(compensate="benchmarks.contenders.celery_saga_chain.undo")
-@app.task
-def ship(**order: Any) -> StepResponse:
-    """Do nothing."""
-    return StepResponse(output={"shipment_id": f"shipped-{order['order_id']}"})
 
 
 @app.task
@@ -49,17 +39,13 @@ def notify(**order: Any) -> None:
 
 @app.task
 def undo(compensation_data: Any) -> None:
-    """Do nothing; no saga of the benchmark comes to it."""
+    """Do nothing; no saga of the benchmark is compensated."""
 
 
-saga = (
-    Saga("order")
-    .add_step(validate, no_compensation=True)
-    .add_step(reserve)
-    .add_step(pay)
-    .add_step(ship)
-    .add_step(notify, no_compensation=True)
-)
+saga = Saga("order").add_step(validate, no_compensation=True)
+for step in (reserve, pay, ship):
+    saga.add_step(step)
+saga.add_step(notify, no_compensation=True)
 
 
 def start(number: int) -> None:

@@ -1,109 +1,110 @@
 """The first axis: what a saga costs with others in the log, against none, in turn."""
 
 import contextlib
-import os
 import random
-import secrets
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from amends.worker.heartbeat import Heartbeat
-from benchmarks.growth import upkeep
-from benchmarks.growth.crowd import KINDS, Crowd
+from benchmarks.contenders import GROWTH_SAGA, Contender
+from benchmarks.course import Course, Drain, course
+from benchmarks.growth.crowd import ENDED, LIVE
 from benchmarks.growth.plan import Plan, Rows, Say
-from benchmarks.growth.sagas import FIVE, ORDER_BYTES, saga_of
-from benchmarks.growth.scripts import script_costs
-from benchmarks.growth.stand import Stand, stand
-from benchmarks.processes import Bed, bed
+from benchmarks.growth.upkeep import fill, load_file, remove_some, sweep_all
+from benchmarks.servers import Server, server
 
-WITHOUT: Final = "without"
-WITH: Final = "with"
-_PROCESSES: Final = 2
-_SCRIPT_ROUNDS: Final = 3  # for each round of whole sagas, which take longer
-_SCRIPT_SAGAS: Final = 100
+WARM: Final = 10
 _IDLE: Final = 10.0  # seconds
 
-Stands = Mapping[str, Stand]
+
+@dataclass(kw_only=True)
+class Stand:
+    """A worker with a log and a broker of its own; so many `others` are alive in the log."""
+
+    course: Course
+    others: int = 0
+    started: int = WARM
+
+    def run(self, sagas: int) -> Drain:
+        """Run so many sagas beside the others."""
+        numbers = range(self.started, self.started + sagas)
+        self.started = numbers.stop
+        return self.course.drain(numbers, many=True, others=self.others)
 
 
-def measure_others(plan: Plan, broker: Bed, say: Say) -> Rows:
+def measure_others(plan: Plan, say: Say) -> Rows:
     """Fill a log step by step, with live sagas and then with ended ones, and compare it with an empty one."""
     rows: Rows = []
-    for kind in KINDS:
-        with _stands(broker) as stands:
+    for kind in (LIVE, ENDED):
+        with _stand("without") as empty, _stand("with") as full:
+            stands = {"without": empty, "with": full}
             _run_in_turn(stands, plan.sagas)  # so that all of it is warm
-            crowd = Crowd(stands[WITH].log, kind)
-            for size in plan.others:
-                labels = {"kind": kind, "size": size}
-                filled = upkeep.fill(stands[WITH], crowd, size)
-                say(f"{size:,} {kind}, in {filled['seconds']:.0f} s")
-                found = [filled, *_measure(plan, stands)]
+            for before, size in zip((0, *plan.others), plan.others, strict=False):
+                found = [fill(full.course, kind, range(before, size))]
+                say(f"{size:,} {kind}, in {found[0]['seconds']:.0f} s")
+                if kind == LIVE:
+                    full.others = size
+                    found += sweep_all(full.course)
+                found += _measure(plan, stands)
                 if size == max(plan.others):
-                    found += upkeep.measure_upkeep(stands[WITH], crowd)
-                rows += [{**labels, **row} for row in found]
+                    found.append(load_file(full.course.place))
+                    found += remove_some(full.course) if kind == ENDED else []
+                rows += [{"kind": kind, "size": size, **row} for row in found]
     return rows
 
 
 @contextlib.contextmanager
-def _stands(broker: Bed) -> Iterator[Stands]:
-    """Run an empty log and one to be filled, with a worker each; this process beats for what runs there."""
+def _stand(name: str) -> Iterator[Stand]:
+    with two_servers() as (place, broker):
+        contender = Contender(name=name, title=name, module=GROWTH_SAGA)
+        with course(contender, place, broker=broker, warm=WARM) as warm:
+            yield Stand(course=warm)
+
+
+@contextlib.contextmanager
+def two_servers() -> Iterator[list[Server]]:
+    """Run a Redis for the log and one for the broker."""
     with contextlib.ExitStack() as stack:
-        stands = {}
-        for database, name in enumerate((WITHOUT, WITH)):
-            directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            place = stack.enter_context(bed(directory))
-            stands[name] = stack.enter_context(
-                stand(place, broker, database=database, processes=_PROCESSES)
-            )
-        beat = Heartbeat(stands[WITH].log, lambda: [os.getpid()])
-        beat.start()
-        stack.callback(beat.stop)
-        yield stands
+        directories = [stack.enter_context(tempfile.TemporaryDirectory()) for _ in range(2)]
+        yield [stack.enter_context(server(Path(directory))) for directory in directories]
 
 
-def _measure(plan: Plan, stands: Stands) -> Rows:
+def _measure(plan: Plan, stands: Mapping[str, Stand]) -> Rows:
     rows: Rows = []
     for number in range(plan.rounds):
-        for on, cost in _run_in_turn(stands, plan.sagas).items():
-            rows.append({"what": "others", "round": number, "on": on, **cost})
-    return [*rows, *_scripts(plan, stands), *_idle(stands)]
+        for on, drained in _run_in_turn(stands, plan.sagas).items():
+            labels = {"round": number, "on": on}
+            scripts = (drained.run.scripts + drained.start.scripts) / plan.sagas
+            rows.append({"what": "others", **labels, **costs(drained, plan.sagas)})
+            rows.append({"what": "scripts", **labels, "costs": {"all": scripts}})
+    return [*rows, *_idle(stands)]
 
 
-def _scripts(plan: Plan, stands: Stands) -> Rows:
-    """Run the scripts while no worker sweeps."""
-    for one in stands.values():
-        one.worker.hold()
-    rows: Rows = []
-    for number in range(plan.rounds * _SCRIPT_ROUNDS):
-        ids = [f"script-{secrets.token_hex(8)}" for _ in range(_SCRIPT_SAGAS)]
-        for on in _drawn(stands):
-            costs = script_costs(stands[on].log_client, ids)
-            rows.append({"what": "scripts", "round": number, "on": on, "costs": costs})
-    for one in stands.values():
-        one.worker.release()
-    return rows
+def costs(drained: Drain, sagas: int) -> dict[str, float]:
+    """Return what each saga cost, in seconds: time, and processor time of its start and its run."""
+    run, start = drained.run, drained.start
+    return {
+        "sagas": sagas,
+        "wall": drained.seconds / sagas,
+        "cpu_log": (run.log + start.log) / sagas,
+        "cpu_broker": (run.broker + start.broker) / sagas,
+        "cpu_worker": run.worker / sagas,
+    }
 
 
-def _idle(stands: Stands) -> Rows:
-    """Let both be, and tell what share of a processor that takes."""
-    before = {on: one.look() for on, one in stands.items()}
+def _idle(stands: Mapping[str, Stand]) -> Rows:
+    """Let both be, and return what share of a processor that takes."""
+    before = {on: stand.course.usage() for on, stand in stands.items()}
     time.sleep(_IDLE)
-    rows: Rows = []
-    for on, one in stands.items():
-        then, now = before[on], one.look()
-        log, worker = now.cpu_log - then.cpu_log, now.cpu_worker - then.cpu_worker
-        rows.append({"what": "idle", "on": on, "log": log / _IDLE, "worker": worker / _IDLE})
-    return rows
+    used = {on: stand.course.usage() - before[on] for on, stand in stands.items()}
+    return [
+        {"what": "idle", "on": on, "log": each.log / _IDLE, "worker": each.worker / _IDLE}
+        for on, each in used.items()
+    ]
 
 
-def _run_in_turn(stands: Stands, sagas: int) -> dict[str, dict[str, float]]:
-    saga = saga_of(FIVE)
-    return {on: asdict(stands[on].run(saga, sagas, ORDER_BYTES)) for on in _drawn(stands)}
-
-
-def _drawn(stands: Stands) -> list[str]:
-    return random.sample(list(stands), len(stands))
+def _run_in_turn(stands: Mapping[str, Stand], sagas: int) -> dict[str, Drain]:
+    return {on: stands[on].run(sagas) for on in random.sample(list(stands), len(stands))}

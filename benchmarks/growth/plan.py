@@ -1,4 +1,4 @@
-"""What ``make bench-growth`` is asked to do, by its environment."""
+"""What ``make bench-growth`` measures, by its environment."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -6,21 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from benchmarks.contenders import ROOT
+from benchmarks.plan import read_fields
+
 Rows = list[dict[str, Any]]
-"""What was measured, a row each; ``what`` says what it is about."""
+"""What was measured, a row each; ``what`` names its kind."""
 Say = Callable[[str], None]
 
 AXES: Final = ("others", "steps", "payload", "workers")
-_ROOT: Final = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How much is measured. Lists are joined by commas.
+    """How much is measured. Each field is a variable of its name, in capitals; lists are joined by commas.
 
-    ``ROUNDS``, ``SAGAS`` (at most so many a run), ``OTHERS`` (sagas in the log), ``STEPS``, ``PAYLOADS`` (bytes),
-    ``WORKERS`` (processes), ``AXES`` (of the four), ``RESULTS`` (a file for the figures), ``PAGE`` (the page whose tables are
-    written anew, where all four are measured).
+    sagas: of a run, at most.
+    others: sagas in the log.
+    payloads: bytes of an input.
+    workers: processes.
+    axes: some of the four.
+    results: file for the figures.
     """
 
     rounds: int = 5
@@ -30,30 +35,12 @@ class Plan:
     payloads: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     workers: tuple[int, ...] = (1, 2, 4, 8)
     axes: tuple[str, ...] = AXES
-    results: Path = _ROOT / "benchmarks" / "results" / "growth.json"
-    page: Path = _ROOT / "docs" / "performance.md"
+    results: Path = ROOT / "benchmarks/results/growth.json"
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read it. Raises ``ValueError`` for what is no number, and for an axis that is unknown."""
-        given = {
-            name: environment[name.upper()] for name in cls.names() if environment.get(name.upper())
-        }
-        fields: dict[str, Any] = {}
-        for name, text in given.items():
-            if name in {"rounds", "sagas"}:
-                fields[name] = int(text)
-            elif name in {"results", "page"}:
-                fields[name] = Path(text)
-            else:
-                words = text.split(",")
-                fields[name] = tuple(words if name == "axes" else map(int, words))
-        plan = cls(**fields)
+        """Read it. Raises ``ValueError`` for a number that is none, and for an unknown axis."""
+        plan = cls(**read_fields(cls, environment))
         if unknown := set(plan.axes) - set(AXES):
             raise ValueError(f"AXES names {', '.join(unknown)}; there are {', '.join(AXES)}")
         return plan
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Name the fields."""
-        return tuple(cls.__dataclass_fields__)

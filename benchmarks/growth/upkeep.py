@@ -1,136 +1,98 @@
 """What a log with many sagas asks of its Redis and of the workers beside the sagas that run."""
 
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import Any, Final
 
 import redis
+from celery import Celery
 
 from amends.worker.retention import BATCH as REMOVED_AT_ONCE
 from amends.worker.sweep import Sweep
-from benchmarks.growth.crowd import Crowd
+from benchmarks.course import Course, environment_of
+from benchmarks.growth.crowd import LIVE, grow
 from benchmarks.growth.plan import Rows
-from benchmarks.growth.sagas import ELSEWHERE
-from benchmarks.growth.stand import Stand
-from benchmarks.processes import Bed
-from demo.leash import leashed
-from demo.ports import LOOPBACK, free_port
-from demo.servers import redis_answers, redis_command
+from benchmarks.growth.saga import ELSEWHERE
+from benchmarks.servers import Server
+from demo.programs import running
+from demo.servers import RedisServer
 
-_PUSHED_AT_ONCE: Final = 10_000
-_SWEEPS: Final = 10
+_DUE_AFTER: Final = 11.0  # seconds, until a sweep looks at a saga that was started
 _REMOVALS: Final = 3
-_GRACE: Final = 2.0  # seconds that a Redis has to end
-
-# Makes all of a shard due: KEYS[1] its set of what is due.
-_ALL_DUE: Final = """
-for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('ZADD', KEYS[1], 0, id) end"""
 
 
-def fill(stand: Stand, crowd: Crowd, size: int) -> dict[str, Any]:
-    """Let so many others be in the log, and in its file, and their messages in the broker."""
-    client = stand.log_client
-    client.config_set("appendonly", "no")
-    before, began = crowd.size, time.monotonic()
-    memory = _used_memory(client)
-    _push(stand, crowd.queued(size) - _queued(stand))  # first, or they seem lost
-    crowd.grow(size)
-    seconds = time.monotonic() - began
-    return {
-        "what": "log",
-        "seconds": seconds,
-        "bytes_each": (_used_memory(client) - memory) / (size - before),
-        **_keep_in_file(client),
-    }
+def fill(course: Course, kind: str, numbers: range) -> dict[str, Any]:
+    """Let these others be in the log and in its file, and their messages in the broker; return what that took."""
+    place, began = course.place, time.monotonic()
+    place.client.config_set("appendonly", "no")
+    memory = place.info("memory")["used_memory"]
+    if kind == LIVE:
+        with redis.Redis.from_url(_urls(course)["BENCH_BROKER"]) as broker:
+            for _ in numbers[::1000]:
+                broker.rpush(ELSEWHERE, *["{}"] * 1000)
+    with course.log() as log:
+        grow(log, kind, numbers)
+    seconds, grown = time.monotonic() - began, place.info("memory")["used_memory"] - memory
+    labels = {"what": "log", "seconds": seconds, "bytes_each": grown / len(numbers)}
+    return {**labels, **_rewrite(place)}
 
 
-def _keep_in_file(client: redis.Redis) -> dict[str, float]:
-    """Let Redis write a file anew and go on with it; tell how long that took, and how large it is."""
+def _rewrite(place: Server) -> dict[str, float]:
+    """Let Redis write its file anew and go on with it; return how long that took, and how large it is."""
     began = time.monotonic()
-    client.config_set("appendonly", "yes")
-    while (info := _persistence(client))["aof_rewrite_in_progress"] or info[
-        "aof_rewrite_scheduled"
-    ]:
+    place.client.config_set("appendonly", "yes")
+    while any(
+        (info := place.info("persistence"))[f"aof_rewrite_{each}"]
+        for each in ("in_progress", "scheduled")
+    ):
         time.sleep(0.05)
     return {"rewrite_seconds": time.monotonic() - began, "file_bytes": info["aof_current_size"]}
 
 
-def measure_upkeep(stand: Stand, crowd: Crowd) -> Rows:
-    """Measure what is for the log as a whole. Some of the others are gone after it."""
-    stand.worker.hold()
-    rows: Rows = [{"what": "load", "seconds": _load(stand.log_bed)}]
-    if crowd.kind == "live":
-        rows += _sweep_all(stand)
-    else:
-        rows += [row for _ in range(_REMOVALS) if (row := _remove(stand))["removed"]]
-    stand.worker.release()
-    return rows
-
-
-def _load(place: Bed) -> float:
-    """Let another Redis read a copy of a log's file, as after a restart; return the seconds until it answers."""
+def load_file(place: Server) -> dict[str, Any]:
+    """Let another Redis read a copy of the log's file, as after a restart; return how long that took."""
     with tempfile.TemporaryDirectory() as directory:
-        copy = Path(directory) / "redis"
-        shutil.copytree(place.directory / "redis", copy)
-        port = free_port()
+        copy = RedisServer("copy", directory=Path(directory))
+        shutil.copytree(place.data, copy.data, dirs_exist_ok=True)
         began = time.monotonic()
-        command = leashed(redis_command(port, copy), grace=_GRACE)
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
-        try:
-            while not redis_answers(f"redis://{LOOPBACK}:{port}"):
-                time.sleep(0.05)
-            return time.monotonic() - began
-        finally:
-            process.terminate()
-            process.wait()
+        with running(copy):
+            return {"what": "load", "seconds": time.monotonic() - began}
 
 
-def _sweep_all(stand: Stand) -> Rows:
-    """Make all of them due, and look at some."""
-    store: Any = stand.log._store  # noqa: SLF001 - keys are the store's to name
-    client: Any = stand.log_client
-    for shard in range(store.shards):
-        client.eval(_ALL_DUE, 1, store.due_key(shard))
+def sweep_all(course: Course) -> Rows:
+    """Look at all that are due while the worker is held, so that later runs meet sweeps at their usual pace."""
+    app = Celery("sweep", broker=_urls(course)["BENCH_BROKER"], set_as_current=False)
+    app.conf.amends_backend = _urls(course)["BENCH_LOG"]
+    sweep, looked = Sweep(app, may_judge=lambda: False), 0
+    course.worker.freeze()
+    time.sleep(_DUE_AFTER)
+    before, began = course.place.cpu_seconds(), time.monotonic()
+    while found := sweep.run_once():
+        looked += found
+    row = {"what": "due", "looked": looked, **_spent(course, before, began)}
+    course.worker.thaw()
+    return [row]
+
+
+def remove_some(course: Course) -> Rows:
+    """Remove some that ended, as the retention does in one look."""
     rows: Rows = []
-    for _ in range(_SWEEPS):
-        before, began = stand.log_bed.cpu_seconds(), time.monotonic()
-        if not (looked := Sweep(stand.app, may_judge=lambda: True).run_once()):
-            break
-        seconds, cpu = time.monotonic() - began, stand.log_bed.cpu_seconds() - before
-        rows.append({"what": "due", "looked": looked, "seconds": seconds, "cpu_log": cpu})
+    with course.log() as log:
+        for _ in range(_REMOVALS):
+            before, began = course.place.cpu_seconds(), time.monotonic()
+            ids = log.maintenance.read_ended(ago=0.0, limit=REMOVED_AT_ONCE)
+            if not (removed := log.maintenance.remove_sagas(ids, kept_for=0.0)):
+                break
+            rows.append({"what": "removal", "removed": removed, **_spent(course, before, began)})
     return rows
 
 
-def _remove(stand: Stand) -> dict[str, Any]:
-    """Remove what has ended as the retention does in one look, but at once."""
-    before, began = stand.log_bed.cpu_seconds(), time.monotonic()
-    ids = stand.log.maintenance.read_ended(ago=0.0, limit=REMOVED_AT_ONCE)
-    removed = stand.log.maintenance.remove_sagas(ids, kept_for=0.0)
-    seconds, cpu = time.monotonic() - began, stand.log_bed.cpu_seconds() - before
-    return {"what": "removal", "removed": removed, "seconds": seconds, "cpu_log": cpu}
+def _spent(course: Course, cpu_before: float, began: float) -> dict[str, float]:
+    seconds, cpu = time.monotonic() - began, course.place.cpu_seconds() - cpu_before
+    return {"seconds": seconds, "cpu_log": cpu}
 
 
-def _push(stand: Stand, count: int) -> None:
-    """Let the queue that nobody consumes have so many more messages."""
-    with redis.Redis.from_url(f"{stand.broker_bed.url}/{stand.database}") as broker:
-        for first in range(0, count, _PUSHED_AT_ONCE):
-            broker.rpush(ELSEWHERE, *["{}"] * min(_PUSHED_AT_ONCE, count - first))
-
-
-def _queued(stand: Stand) -> int:
-    with redis.Redis.from_url(f"{stand.broker_bed.url}/{stand.database}") as broker:
-        length: Any = broker.llen(ELSEWHERE)
-    return int(length)
-
-
-def _used_memory(client: redis.Redis) -> int:
-    info: Any = client.info("memory")
-    return int(info["used_memory"])
-
-
-def _persistence(client: redis.Redis) -> dict[str, Any]:
-    info: Any = client.info("persistence")
-    return dict(info)
+def _urls(course: Course) -> dict[str, str]:
+    return environment_of(course.contender, course.place, broker=course.broker)

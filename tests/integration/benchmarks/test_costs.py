@@ -3,11 +3,11 @@
 import pytest
 
 from benchmarks.contenders import CONTENDERS
+from benchmarks.contenders.order import STEPS
 from benchmarks.counting import count
 from benchmarks.order_bytes import measure_order
-from benchmarks.orders import STEPS
 from benchmarks.plan import Plan
-from benchmarks.processes import bed
+from benchmarks.servers import server
 
 PLAN = Plan(sagas=20, warm=6)
 CONTENDER = {contender.name: contender for contender in CONTENDERS}
@@ -15,7 +15,7 @@ CONTENDER = {contender.name: contender for contender in CONTENDERS}
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    with bed(tmp_path_factory.mktemp("bench")) as place:
+    with server(tmp_path_factory.mktemp("bench")) as place:
         yield place
 
 

@@ -5,7 +5,7 @@ from celery.contrib.testing.worker import start_worker
 
 from amends import Refused, SagaStuck, UnknownSaga
 from amends.worker import retention
-from benchmarks.growth.crowd import Crowd
+from benchmarks.growth.crowd import ENDED, grow
 from tests.support.engine_saga import Job, engine_saga, job_saga, without_effect
 
 
@@ -59,8 +59,7 @@ def test_a_worker_with_more_to_remove_than_one_look_takes_looks_at_each_sweep(
     monkeypatch.setattr(retention, "INTERVAL", 3600.0)
     monkeypatch.setattr(retention, "BATCH", 1)  # of each shard
     monkeypatch.setitem(app.conf, "amends_retention", 0.001)
-    crowd = Crowd(log, "ended")
-    crowd.grow(500)
+    grow(log, ENDED, range(500))
     with start_worker(app, pool="threads", loglevel="CRITICAL", perform_ping_check=False):
         engine_saga.wait_until(
             lambda: len(log.maintenance.read_ended(ago=0.0, limit=500)) < 500 - 2 * 64

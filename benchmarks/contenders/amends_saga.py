@@ -1,21 +1,24 @@
-"""Our saga: five activities, three of them with what undoes them, as an order has.
+"""Our saga: five activities, three of them with a compensation.
 
-With ``BENCH_INLINE`` a worker goes on with the next step itself.
+``BENCH_DISPATCH=inline`` lets a worker go on with the next step itself; ``BENCH_FAST_PATH=0`` switches the fast path off.
 """
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import BaseModel
 
 from amends import Saga, Step, activity
-from amends.log.saga_log import log_of
-from benchmarks.contenders.application import LOG, application, redis_url
-from benchmarks.orders import order_of
+from benchmarks.contenders.application import application
+from benchmarks.contenders.order import order_of
 from benchmarks.stamps import stamp
 
-app = application("ours")
-app.conf.amends_backend = redis_url(LOG)
+app = application("amends")
+app.conf.amends_backend = os.environ["BENCH_LOG"]
+if os.environ.get("BENCH_FAST_PATH") == "0":
+    app.conf.amends_fast_path = False
+dispatch: Any = os.environ.get("BENCH_DISPATCH", "chain")
 
 
 class Item(BaseModel):
@@ -27,7 +30,7 @@ class Item(BaseModel):
 
 
 class Order(BaseModel):
-    """The order."""
+    """Input of the saga."""
 
     order_id: str
     user_id: str
@@ -39,13 +42,13 @@ class Order(BaseModel):
 
 
 class Receipt(BaseModel):
-    """What a step answers."""
+    """Output of a step."""
 
     receipt_id: str
 
 
 class OrderResult(BaseModel):
-    """What came of it."""
+    """Result of the saga."""
 
     order_id: str
     outcome: str
@@ -83,7 +86,7 @@ def notify(order: Order) -> None:
 
 @activity
 def undo(order: Order, receipt: Receipt | None) -> None:
-    """Do nothing; no saga of the benchmark comes to it."""
+    """Do nothing; no saga of the benchmark is compensated."""
 
 
 saga = Saga(
@@ -98,7 +101,7 @@ saga = Saga(
         Step(ship, compensation=undo, outcome="not_shipped"),
         Step(notify, compensation=None, on_failure="continue"),
     ],
-    dispatch="inline" if os.environ.get("BENCH_INLINE") else "chain",
+    dispatch=dispatch,
 )
 
 
@@ -112,8 +115,3 @@ def start_many(numbers: Sequence[int]) -> None:
     """Start these at once."""
     orders = [Order.model_validate(order_of(number)) for number in numbers]
     saga.start_many(orders, saga_ids=[order.order_id for order in orders])
-
-
-def count_completed() -> int:
-    """Count those that completed."""
-    return log_of(app).read_counters().get(("sagas", "order", "completed"), 0)

@@ -1,8 +1,8 @@
-"""The order that every contender's sagas are about: of the size that a shop's orders have."""
+"""The input of every contender's saga, of the size that a shop's orders have."""
 
-from typing import Any
+from typing import Any, Final
 
-STEPS = 5
+STEPS: Final = 5
 
 
 def order_of(number: int) -> dict[str, Any]:
