@@ -171,6 +171,28 @@ def test_a_package_has_few_modules(folder):
     assert len(list(folder.glob("*.py"))) <= MOST_MODULES
 
 
+@pytest.mark.parametrize(
+    ("pattern", "rooms"),
+    [
+        (r"redis\.call\(", ("log/lua/", "breaker/lua/")),
+        (r"^from celery import .*\bchain\b", ("dispatch/",)),
+        (r"\bRedis\.from_url\(", ("backend/",)),
+        (r"\bprometheus_client\b", ("telemetry/prometheus/",)),
+        (r"^(import|from) click\b", ("cli/", "amends_commands/")),
+        (r"^class \w+Error\b", ("errors.py",)),
+    ],
+)
+def test_a_subject_is_found_in_its_rooms_alone(pattern, rooms):
+    files = [*MODULES, *(ROOT / "amends").rglob("*.lua")]
+    found = {
+        inside(path)
+        for path in files
+        if re.search(pattern, path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert found
+    assert {path for path in found if not path.startswith(rooms)} == set()
+
+
 def test_files_are_short_but_for_those_that_are_still_to_be_split():
     long = {
         inside(path)
