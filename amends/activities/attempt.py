@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -21,7 +22,8 @@ from amends.definition.itinerary import RecordPlan, fill
 from amends.definition.retry_policy import RetryPolicy
 from amends.definition.serialization import error_json, output_text, validated
 from amends.errors import CircuitOpenError, NotDone, Refused
-from amends.log.claim import Claim, Continuation, Cost, Run
+from amends.log.claim import Claim, Cost, Run
+from amends.log.continuation import Continuation, Late
 from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
 
@@ -56,31 +58,17 @@ class Ended:
     """How an attempt ended: what follows by the log, its error, and the wait for the next one.
 
     `fails` tells that a step failed for good, which is Celery's to know; an undo's failure is not,
-    for the undos after it go on. `claim` is the one of the chain's next link that was asked for.
+    for the undos after it go on.
     """
 
     follows: Continuation
-    claim: Claim | None = None
     error: Exception | None = None
     wait: float = 0.0
     fails: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Onward:
-    """Where a chain goes on: the path of its next link's record, or ''.
-
-    Once the attempt has taken effect, `claim` is asked who claims that record at once, None if nobody; and then
-    `message` for its message, where the log can deliver it.
-    """
-
-    path: str = ""
-    claim: Callable[[], Claim | None] = lambda: None
-    message: Callable[[], Delivery | None] = lambda: None
-
-
 class Attempt:
-    """One attempt that has its claim."""
+    """One attempt that has its claim. `link` is the path of the chain's next link, or ''."""
 
     def __init__(
         self,
@@ -91,7 +79,7 @@ class Attempt:
         saga_id: str,
         path: str,
         token: str,
-        onward: Onward = Onward(),
+        link: str = "",
         permit_token: str | None = None,
         call: Call = call_directly,
     ) -> None:
@@ -101,7 +89,7 @@ class Attempt:
         self._saga_id = saga_id
         self._path = path
         self._token = token
-        self._onward = onward
+        self._link = link
         self._permit_token = permit_token or token
         self._call = call
         self._record: RecordPlan = claim.itinerary.records[path]
@@ -111,8 +99,11 @@ class Attempt:
         self._began = time.monotonic()
         self._until = self._began + claim.time_left
 
-    def carry_out(self) -> Ended:
-        """Call the function, and record what came of it. Raises `LogUnavailable` if that is in vain."""
+    def carry_out(self) -> str | Ended:
+        """Call the function; answers its output as JSON, which `complete` is to record, or how else the attempt ended.
+
+        Raises `LogUnavailable` if that cannot be recorded.
+        """
         try:
             arguments = self._arguments()
         except Exception as error:  # noqa: BLE001 - a validator may raise anything
@@ -125,7 +116,19 @@ class Attempt:
         if permit:
             with suppress(SoftTimeLimitExceeded):  # it came too late to stop the call
                 permit.record(failure)
-        return self._complete(output) if failure is None else self._retry_or_fail(failure)
+        return output if failure is None else self._retry_or_fail(failure)
+
+    def complete(self, output: str, message: Delivery | None = None) -> Ended:
+        """Record that the attempt took effect; `message` is the next link's. Raises `LogUnavailable` if that is in vain."""
+        return self._complete(partial(self._log.complete_step, message=message), output)
+
+    def complete_and_claim(self, output: str, claim: Claim) -> Ended:
+        """Do as `complete`, and claim the next link at once."""
+        return self._complete(partial(self._log.complete_and_claim, claim=claim), output)
+
+    def _complete(self, write: Callable[..., Continuation], output: str) -> Ended:
+        how = {"token": self._token, "output": output, "link": self._link}
+        return Ended(follows=self._land(lambda: write(self._saga_id, self._path, **how)))
 
     def _permit(self) -> Permit | None:
         guard = self._activity.guard
@@ -166,22 +169,6 @@ class Attempt:
             if record.undoes
             else None,
         )
-
-    def _complete(self, output: str) -> Ended:
-        claim = self._onward.claim()
-        message = None if claim else self._onward.message()
-        follows = self._land(
-            lambda: self._log.complete_step(
-                self._saga_id,
-                self._path,
-                token=self._token,
-                output=output,
-                link=self._onward.path,
-                claim=claim,
-                message=message,
-            )
-        )
-        return Ended(follows=follows, claim=claim)
 
     def _meet_open_circuit(self, error: CircuitOpenError) -> Ended:
         """Do what the activity wants of an open circuit. No call was made, and so no attempt is spent."""
@@ -230,11 +217,11 @@ class Attempt:
                 unknown=cost == "attempt" and is_unknown(error),
                 refused=isinstance(error, Refused),
                 outcome=self._record.step.outcome_of(type(error)),
-                link=self._onward.path,
+                link=self._link,
                 cost=cost,
             )
         )
-        fails = follows.action != "late" and not self._record.undoes
+        fails = not isinstance(follows, Late) and not self._record.undoes
         return Ended(follows=follows, error=error, fails=fails)
 
     def _land(self, write: Callable[[], Continuation]) -> Continuation:
@@ -245,6 +232,6 @@ class Attempt:
             self._saga_id,
             self._path,
             self._number,
-            follows.action,
+            follows.said,
         )
         return follows

@@ -12,12 +12,13 @@ from typing import Any, Final
 from celery import Task
 from celery.utils.log import get_task_logger
 
-from amends.activities.attempt import Attempt, Definition, Ended, Onward
+from amends.activities.attempt import Attempt, Definition, Ended
 from amends.activities.guard import permit_token
 from amends.definition.itinerary import Itinerary
 from amends.dispatch.fast_path import deliveries
 from amends.dispatch.routing import queue_of
 from amends.log.claim import Claim, Run
+from amends.log.continuation import Claimed, RetryAfter
 from amends.log.delivery import Delivery
 from amends.log.owner import Owner
 from amends.log.remaining import Publish
@@ -82,6 +83,7 @@ class Steps:
         self.saga_id = saga_id
         self._until = time.monotonic() + INLINE_FOR
         self._next: Link | None = None
+        self._next_token = ""
         self.link: Link | None = None
 
     def carry_out(self, run: Run, path: str, *, token: str, permit_token: str) -> Ended:
@@ -91,8 +93,8 @@ class Steps:
         """
         self._itinerary = run.itinerary
         ended = self._attempt(self._task.activity, run, path, token, permit_token)
-        while ended.follows.run and ended.claim:
-            ended = self._go_on(ended.follows.run, ended.claim.token)
+        while isinstance(ended.follows, Claimed):
+            ended = self._go_on(ended.follows.run)
         return ended
 
     def rest(self) -> Publish | None:
@@ -108,7 +110,7 @@ class Steps:
             records=[(link["kwargs"]["step"], link["options"].get("retries", 0)) for link in links],
         )
 
-    def _go_on(self, run: Run, token: str) -> Ended:
+    def _go_on(self, run: Run) -> Ended:
         """Carry out the chain's next link, whose claim this is."""
         self.link = link = self._next
         assert link is not None  # noqa: S101 - it was claimed
@@ -117,31 +119,31 @@ class Steps:
         activity = self._task.app.tasks[call.task].activity
         row = StepRow(self._task.app, link.task_id, call.task, link.message["kwargs"])
         permit = permit_token(link.task_id, link.retries)
-        ended = self._attempt(activity, run, link.path, token, permit)
-        row.end(ended.error, retried=ended.follows.action == "retry", fails=ended.fails)
+        ended = self._attempt(activity, run, link.path, self._next_token, permit)
+        row.end(ended.error, retried=isinstance(ended.follows, RetryAfter), fails=ended.fails)
         return ended
 
     def _attempt(
         self, activity: Definition, run: Run, path: str, token: str, permit_token: str
     ) -> Ended:
-        return Attempt(
+        self._next = link = next_link(self._request.chain)
+        attempt = Attempt(
             activity,
             self._log,
             run,
             saga_id=self.saga_id,
             path=path,
             token=token,
-            onward=self._onward(run.itinerary),
+            link=link.path if link else "",
             permit_token=permit_token,
-        ).carry_out()
-
-    def _onward(self, itinerary: Itinerary) -> Onward:
-        self._next = link = next_link(self._request.chain)
-        if link is None:
-            return Onward()
-        return Onward(
-            path=link.path, claim=lambda: self._claim(itinerary, link), message=self._message
         )
+        output = attempt.carry_out()
+        if isinstance(output, Ended):
+            return output
+        # Only now: the function may have used up the time of this message, or outlived its worker.
+        if link and self._may_go_on(run.itinerary, link):
+            return attempt.complete_and_claim(output, self._claim(link))
+        return attempt.complete(output, self._message())
 
     def _message(self) -> Delivery | None:
         rest = self.rest()
@@ -154,11 +156,10 @@ class Steps:
             return None
         return found[0] if found else None
 
-    def _claim(self, itinerary: Itinerary, link: Link) -> Claim | None:
-        if not self._may_go_on(itinerary, link):
-            return None
+    def _claim(self, link: Link) -> Claim:
+        self._next_token = secrets.token_hex(8)
         owner = Owner.here(self._request.id or "").format()
-        return Claim(token=secrets.token_hex(8), owner=owner, retries=link.retries)
+        return Claim(token=self._next_token, owner=owner, retries=link.retries)
 
     def _may_go_on(self, itinerary: Itinerary, link: Link) -> bool:
         """Tell whether this worker would run that link too, and has the time for it now.

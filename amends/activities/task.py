@@ -36,6 +36,7 @@ from amends.dispatch.messages import (
 from amends.dispatch.publisher import publish_chains
 from amends.errors import CircuitOpenError, LogUnavailable, Refused
 from amends.log.claim import Done, Run, Stop
+from amends.log.continuation import Advance, GoOn, RetryAfter
 from amends.log.owner import Owner
 from amends.log.saga_log import SagaLog, log_of
 from amends.telemetry.flower import in_one_message
@@ -108,9 +109,12 @@ class ActivityTask(CeleryTask):
         log, token = log_of(self.app), secrets.token_hex(8)
         claim = log.claim_step(saga_id, path, token=token, owner="", retries=retries)
         if isinstance(claim, Run):
-            Attempt(
+            attempt = Attempt(
                 self.activity, log, claim, saga_id=saga_id, path=path, token=token, call=call
-            ).carry_out()
+            )
+            output = attempt.carry_out()
+            if isinstance(output, str):
+                attempt.complete(output)
 
     def _claim(self, log: SagaLog, saga_id: str, path: str, token: str) -> Run | Done | Stop:
         """Claim a record; with the log away the message is put off, or kept where the broker is away too."""
@@ -163,15 +167,16 @@ class ActivityTask(CeleryTask):
         """
         if ended.fails and ended.error and steps.link is None:
             raise ended.error
-        if ended.follows.action == "go":
-            self._publish_rest(steps)
-            return
-        if ended.follows.action == "retry":
-            self._publish_retry(ended, steps.link)
-            return
-        stop_chain(self)
-        if ended.follows.action == "advance":
-            send_advance(self.app, steps.saga_id, ended.follows.number)
+        match ended.follows:
+            case GoOn():
+                self._publish_rest(steps)
+            case RetryAfter(tries=tries):
+                self._publish_retry(ended, tries, steps.link)
+            case Advance(number=number):
+                stop_chain(self)
+                send_advance(self.app, steps.saga_id, number)
+            case _:
+                stop_chain(self)
 
     def _publish_rest(self, steps: Steps) -> None:
         """Publish the chain's next link, as Celery would when the task is done, for less.
@@ -187,12 +192,12 @@ class ActivityTask(CeleryTask):
         except OperationalError as error:
             _logger.warning("saga %s goes on when it is due: %s", steps.saga_id, error)
 
-    def _publish_retry(self, ended: Ended, link: Link | None) -> None:
+    def _publish_retry(self, ended: Ended, tries: int, link: Link | None) -> None:
         if ended.wait <= settings_of(self.app).max_countdown:
             if link is not None:
-                self._publish_link(link, tries=ended.follows.number, wait=ended.wait)
+                self._publish_link(link, tries=tries, wait=ended.wait)
                 return
-            self.request.retries = ended.follows.number - 1
+            self.request.retries = tries - 1
             try:
                 raise self.retry(exc=ended.error, countdown=ended.wait)
             except Reject:

@@ -1,34 +1,37 @@
 """One Lua file per atomic transition, by its name, from the rooms that call them.
 
-A file that says ``--! include saga`` gets that file's text, and what it includes, put before its own.
-One that includes ``transition`` is a transition of a saga: it writes at its end, and answers its events too, as
+A script is the text of its file after the texts that the file asks for, each once. A file says:
+
+* ``--! include saga``: that file's text comes before, and what that one includes.
+* ``--! constant SOONER``: here stands a local of that name, see `script_constants`.
+* ``--! for each saga``: run for many sagas of a shard in one call, it reads as if for one. Its KEYS are the two of each
+  saga, then the shard's; its ARGV is how many sagas, how many arguments are a saga's own, those of each, then those that
+  all share. It answers a list.
+
+A script that includes ``transition`` is a transition of a saga: it writes at its end, and answers its events too, as
 ``transition.lua`` says.
-One that says ``--! for each saga`` is run for many sagas of a shard in one call, and reads as if for one.
-Its KEYS are the two of each saga, then the shard's; its ARGV is how many sagas, how many arguments are a
-saga's own, those of each, then those that all share. It answers a list.
-Functions of the parts that a script does not call are left out of it: Redis makes each anew whenever it runs.
+
+``python -m amends.backend.print_script claim_step`` prints one as Redis gets it.
 """
 
 import hashlib
-import re
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Final
 
+from amends.backend.script_constants import lua_local
+
 _INCLUDE: Final = "--! include "
-_FUNCTION: Final = re.compile(
-    r"^local function (\w+)\((?:.*\bend$|.*\n(?:(?!end$).*\n)*end$)", re.MULTILINE
-)
-_COMMENT: Final = re.compile(r"--.*")
-_WORD: Final = re.compile(r"\w+")
+_CONSTANT: Final = "--! constant "
+_FOR_EACH: Final = "--! for each saga"
 _TRANSITION: Final = """
 local function transition()
 {}
 end
 local answer = transition()
 save()
-return {{answer, {{saga.name or '', was or '', saga.status or '', saga.created or 0}}, unpack(EVENTS)}}
+return {{answer, {{saga.name or '', was or '', saga.status or '', saga.created or 0, names}}, unpack(EVENTS)}}
 """
-_FOR_EACH: Final = "--! for each saga"
 _EACH: Final = """
 local function for_one(KEYS, ARGV)
 {}
@@ -45,48 +48,47 @@ return answers
 """
 
 
-def _load() -> tuple[dict[str, str], frozenset[str]]:
-    texts = {
+def _read_files() -> dict[str, str]:
+    return {
         file.name.removesuffix(".lua"): file.read_text(encoding="utf-8")
         for room in ("amends.log", "amends.breaker")
         for file in (files(room) / "lua").iterdir()
         if file.name.endswith(".lua")
     }
 
-    def included(name: str) -> list[str]:
-        """Name what comes before a text, in order."""
-        lines = [line for line in texts[name].splitlines() if line.startswith(_INCLUDE)]
-        named = [line.removeprefix(_INCLUDE).strip() for line in lines]
-        return [each for one in named for each in (*included(one), one)]
 
-    parts = {each for name in texts for each in included(name)}
-    transitions = frozenset(name for name in texts.keys() - parts if "transition" in included(name))
-
-    def whole(name: str) -> str:
-        body = _TRANSITION.format(texts[name]) if name in transitions else texts[name]
-        text = _without_unused([texts[each] for each in included(name)], body)
-        return _EACH.format(text) if _FOR_EACH in texts[name].splitlines() else text
-
-    return {name: whole(name) for name in texts if name not in parts}, transitions
+def _asked_for(text: str, what: str) -> list[str]:
+    return [line.removeprefix(what).strip() for line in text.splitlines() if line.startswith(what)]
 
 
-def _without_unused(parts: list[str], body: str) -> str:
-    """Join parts and what they are put before, without the functions that nothing after them calls."""
-    text = "\n".join(parts)
-    called = _words(body + _FUNCTION.sub("", text))
-    for function in reversed(list(_FUNCTION.finditer(text))):
-        if function[1] in called:
-            called |= _words(function[0])
-        else:
-            text = text[: function.start()] + text[function.end() :]
-    return f"{text}\n{body}"
+def _included(texts: Mapping[str, str], name: str) -> Iterator[str]:
+    """Name all that comes before a file's text, in order; one that several ask for comes again."""
+    for each in _asked_for(texts[name], _INCLUDE):
+        yield from _included(texts, each)
+        yield each
 
 
-def _words(text: str) -> set[str]:
-    return set(_WORD.findall(_COMMENT.sub("", text)))
+def _with_constants(text: str) -> str:
+    for name in _asked_for(text, _CONSTANT):
+        text = text.replace(f"{_CONSTANT}{name}\n", f"{lua_local(name)}\n")
+    return text
 
 
-SCRIPTS, TRANSITIONS = _load()
+def _script(texts: Mapping[str, str], name: str) -> str:
+    parts = list(dict.fromkeys(_included(texts, name)))
+    body = _TRANSITION.format(texts[name]) if "transition" in parts else texts[name]
+    text = _with_constants("\n".join([*(texts[part] for part in parts), body]))
+    return _EACH.format(text) if _asked_for(texts[name], _FOR_EACH) else text
+
+
+_FILES: Final = _read_files()
+_PARTS: Final = {each for name in _FILES for each in _included(_FILES, name)}
+
+SCRIPTS: Final = {name: _script(_FILES, name) for name in _FILES.keys() - _PARTS}
+"""Each script's text by its name."""
+
+TRANSITIONS: Final = frozenset(name for name in SCRIPTS if "transition" in _included(_FILES, name))
+"""The scripts that are transitions of a saga."""
 
 DIGESTS: Final = {
     name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -66,23 +66,3 @@ class Stop:
     """A claim's answer: this message has nothing to do, and why."""
 
     reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Continuation:
-    """What follows a record that ended.
-
-    `action` is ``go`` (the chain goes on), ``delivered`` (so it does, by the message that was delivered), ``run`` (so it does, and `run` is the claim of its next link),
-    ``advance`` (something else remains; `number` is its message's), ``retry`` (it waits; `number` is its
-    tries), ``end``, or ``late`` (the claim was lost: nothing was recorded).
-    """
-
-    action: str
-    number: int = 0
-    run: Run | None = None
-
-    @classmethod
-    def read(cls, answer: Sequence[Any]) -> Self:
-        """Read what a script answered."""
-        numbered = answer[0] in ("advance", "retry")
-        return cls(action=answer[0], number=int(answer[1]) if numbered else 0)

@@ -7,7 +7,7 @@ from typing import Any
 from amends.definition.serialization import canonical_json
 from amends.definition.states import SagaStatus
 from amends.errors import ActRefused, UnknownSaga
-from amends.log.claim import Continuation
+from amends.log.continuation import Continuation, read_continuation
 from amends.log.store import Store
 
 Actor = Mapping[str, str]
@@ -29,7 +29,7 @@ class SagaControl:
     def cancel_saga(
         self, saga_id: str, *, error: str, actor: Actor, seen: Seen = None
     ) -> Continuation:
-        """Cancel a saga; answers ``late`` where it has ended or goes back already."""
+        """Cancel a saga; answers `Late` where it has ended or goes back already."""
         return self._do("cancel_saga", saga_id, actor, seen, error)
 
     def retry_saga(self, saga_id: str, *, actor: Actor, seen: Seen = None) -> Continuation:
@@ -39,7 +39,7 @@ class SagaControl:
     def skip_step(
         self, saga_id: str, path: str, *, output: str, actor: Actor, seen: Seen = None
     ) -> Continuation:
-        """Skip a record that a person did by hand; answers ``lacking`` where it needs an output.
+        """Skip a record that a person did by hand; answers `Lacking` where it needs an output.
 
         `output` is JSON, '' for none.
         """
@@ -64,4 +64,4 @@ class SagaControl:
             raise UnknownSaga(saga_id)
         if answer[0] == "refused":
             raise ActRefused(saga_id, name.partition("_")[0], answer[1])
-        return Continuation.read(answer)
+        return read_continuation(answer)

@@ -63,13 +63,13 @@ class Event:
 class Transition:
     """One transition of a saga: what it wrote to the history, and where the saga was and is.
 
-    It is made of what a script answers beside its answer, and reads of that what somebody wants to know: for most, nobody does.
+    Events are decoded lazily: few observers read more than `names`, those of the events in order.
     """
 
     def __init__(self, saga_id: str, head: Sequence[Any], texts: Sequence[str]) -> None:
+        """Take what a script answers beside its answer, as ``lua/transition.lua`` says: head and events."""
         self.saga_id = saga_id
-        # Of its events, in order: the second member of each, as ``lua/transition.lua`` writes them.
-        self.names = [text.split('"', 6)[5] for text in texts]
+        self.names: Sequence[str] = head[4].split()
         self._head = head
         self._texts = texts
 

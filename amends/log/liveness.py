@@ -4,6 +4,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Final
 
+from amends.backend.script_constants import LOST_AFTER, LOST_AFTER_AT_MOST, SOONER
 from amends.log.claim import Cost
 from amends.log.heartbeats import Heartbeat
 from amends.log.owner import Owner
@@ -13,19 +14,12 @@ _LONG: Final = 1_000  # messages
 
 _LONG_PATIENCE: Final = 3600.0
 
-# As ``lua/dispatch_saga.lua`` has them, in seconds.
-_LOST_AFTER: Final = 60.0
-
-_LOST_AFTER_AT_MOST: Final = 600.0
-
-_SOONER: Final = 6
-
 
 def lost_after(times: int, length: int | None, count_live: Callable[[], int]) -> float:
     """Seconds after its time that a message is presumed lost, the last of `times`, by its queue's length."""
-    patience = min(_LOST_AFTER * 2.0 ** min(times - 1, 10), _LOST_AFTER_AT_MOST)
+    patience = min(LOST_AFTER * 2.0 ** min(times - 1, 10), LOST_AFTER_AT_MOST)
     if length == 0:
-        return patience / _SOONER
+        return patience / SOONER
     return _long_patience(times) if _is_long(length, count_live) else patience
 
 

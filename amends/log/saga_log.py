@@ -14,7 +14,8 @@ from amends.definition.serialization import canonical_json
 from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
 from amends.log.answers import Entry, Standing
-from amends.log.claim import Claim, Continuation, Cost, Done, Run, Stop
+from amends.log.claim import Claim, Cost, Done, Run, Stop
+from amends.log.continuation import Claimed, Continuation, read_continuation
 from amends.log.control import SagaControl
 from amends.log.delivery import NOWHERE, Delivery
 from amends.log.heartbeats import Workers
@@ -71,22 +72,32 @@ class SagaLog:
         token: str,
         output: str,
         link: str,
-        claim: Claim | None = None,
         message: Delivery | None = None,
     ) -> Continuation:
-        """Record that a record took effect. `link` is the path of the chain's next link, or ''.
+        """Record that a record took effect.
 
-        Where that may run it is claimed, with `claim`, or with `message` that one is delivered.
+        token: of its claim.
+        output: JSON.
+        link: path of the chain's next link, or ''.
+        message: that link's, delivered if it may run.
         """
-        claimed = ["", "", 0, "", 0] if claim is None else self._claim(claim)
         delivered = [message.text, *message.destination] if message else ["", *NOWHERE]
-        arguments = [path, token, output, link, *claimed, *delivered]
-        answer = self._store.call("complete_step", saga_id, *arguments)
-        return (
-            Continuation(action="run", run=self._run(answer))
-            if answer[0] == "run"
-            else Continuation.read(answer)
-        )
+        arguments = [path, token, output, link, *delivered]
+        return read_continuation(self._store.call("complete_step", saga_id, *arguments))
+
+    def complete_and_claim(
+        self, saga_id: str, path: str, *, token: str, output: str, link: str, claim: Claim
+    ) -> Continuation:
+        """Do as `complete_step`, and claim the chain's next link for the same task, if that may run.
+
+        link: path of that link.
+        claim: what it is claimed with; a repeated call has the same.
+        """
+        arguments = [path, token, output, link, *self._claim(claim)]
+        answer = self._store.call("complete_and_claim", saga_id, *arguments)
+        if answer[0] == Claimed.said:
+            return Claimed(self._run(answer))
+        return read_continuation(answer)
 
     def retry_step(
         self,
@@ -105,7 +116,7 @@ class SagaLog:
         """
         longest = round(self._max_countdown * 1000)
         arguments = [path, token, error, round(wait * 1000), int(unknown), cost, longest]
-        return Continuation.read(self._store.call("retry_step", saga_id, *arguments))
+        return read_continuation(self._store.call("retry_step", saga_id, *arguments))
 
     def fail_step(
         self,
@@ -122,7 +133,7 @@ class SagaLog:
     ) -> Continuation:
         """Record that a record failed for good, and what follows."""
         arguments = [path, token, error, int(unknown), int(refused), outcome, link, cost]
-        return Continuation.read(self._store.call("fail_step", saga_id, *arguments))
+        return read_continuation(self._store.call("fail_step", saga_id, *arguments))
 
     def take_over(self, saga_id: str, path: str, *, token: str, taken_from: str) -> bool:
         """Take a claim over from its owner, to end its attempt with `retry_step` or `fail_step`.

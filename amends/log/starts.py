@@ -1,14 +1,40 @@
-"""How sagas begin in the log: many at once, and with them the definitions that a shard lacks."""
+"""How sagas begin in the log, and with them the definitions that a shard lacks."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from amends.definition.itinerary import Itinerary
 from amends.definition.states import SagaStatus
 from amends.errors import SagaAlreadyStarted
-from amends.log.delivery import NOWHERE, Delivery
+from amends.log.continuation import Delivered
+from amends.log.delivery import NOWHERE, Delivery, Destination
 from amends.log.itinerary_cache import Definitions
 from amends.log.store import Store
+
+
+@dataclass(frozen=True)
+class Started:
+    """A start's answer: the saga is in the log, and its first message has this number."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class AlreadyThere:
+    """A start's answer: the same saga was started before, and this is its status."""
+
+    status: SagaStatus
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A start's answer: the id belongs to another saga, of this name or with another input."""
+
+    saga: str
+
+
+Start = Started | Delivered | AlreadyThere | Conflict
 
 
 class Starts:
@@ -20,64 +46,75 @@ class Starts:
         self._defined: set[tuple[int, str]] = set()
 
     def start_saga(
-        self, saga_id: str, itinerary: Itinerary, saga_input: str
-    ) -> int | SagaStatus | None:
-        """Write a new saga; answer the number of its first message, or where it is if it was started.
+        self, saga_id: str, itinerary: Itinerary, saga_input: str, message: Delivery | None = None
+    ) -> Started | Delivered | AlreadyThere:
+        """Write a new saga, and deliver its first message where one is given.
+
+        saga_input: canonical JSON.
 
         Raises `SagaAlreadyStarted` where the id belongs to another saga.
         """
-        answer = self.start_sagas(itinerary, [(saga_id, saga_input)])[0]
-        if isinstance(answer, SagaAlreadyStarted):
-            raise answer
-        return answer
+        own = [saga_id, saga_input, message.text if message else ""]
+        where = message.destination if message else NOWHERE
+        shard = self._store.shard_of(saga_id)
+        self._definitions.add(itinerary)
+        answer = self._store.call_for_one("start_saga", own, self._shared(itinerary, shard, where))
+        if answer[0] == "define":  # the shard lost its definitions, as after a flush
+            self._defined.clear()
+            shared = self._shared(itinerary, shard, where)
+            answer = self._store.call_for_one("start_saga", own, shared)
+        start = _read_start(answer)
+        if isinstance(start, Conflict):
+            raise SagaAlreadyStarted(saga_id, start.saga)
+        return start
 
     def start_sagas(
         self,
         itinerary: Itinerary,
         starts: Sequence[tuple[str, str]],
         messages: Sequence[Delivery] | None = None,
-    ) -> list[int | SagaStatus | SagaAlreadyStarted | None]:
-        """`start_saga` for many ids and inputs, in one round trip; what it would raise is an answer.
+    ) -> list[Start]:
+        """`start_saga` for many ids and inputs, in one round trip; a conflict is an answer, and not raised.
 
-        With `messages` the first of each is delivered too, into one queue; its answer is None then.
+        `messages` are the first one of each, into one queue.
         """
         texts = [each.text for each in messages] if messages else [""] * len(starts)
         sends = [(*start, text) for start, text in zip(starts, texts, strict=True)]
         where = messages[0].destination if messages else NOWHERE
         answers = self._send_starts(itinerary, sends, where)
-        # A shard that lost its definitions, as after a flush, asks for them.
         lacking = [k for k, answer in enumerate(answers) if answer[0] == "define"]
         if lacking:
             self._defined.clear()
             again = self._send_starts(itinerary, [sends[k] for k in lacking], where)
             for k, answer in zip(lacking, again, strict=True):
                 answers[k] = answer
-        return [
-            _started(saga_id, *answer) for (saga_id, _), answer in zip(starts, answers, strict=True)
-        ]
+        return [_read_start(answer) for answer in answers]
 
     def _send_starts(
-        self, itinerary: Itinerary, starts: Sequence[tuple[str, str, str]], where: Sequence[Any]
+        self, itinerary: Itinerary, starts: Sequence[tuple[str, str, str]], where: Destination
     ) -> list[list[Any]]:
-        timeout = "" if itinerary.timeout is None else int(itinerary.timeout * 1000)
-        of_all = [itinerary.saga, itinerary.digest, timeout, len(itinerary.steps)]
-
-        def shared(shard: int) -> list[Any]:
-            mark = (shard, itinerary.digest)
-            if mark in self._defined:
-                return [*of_all, "", "", *where]
-            self._defined.add(mark)
-            return [*of_all, itinerary.json_text, itinerary.plan, *where]
-
         self._definitions.add(itinerary)
-        return self._store.call_for_each("start_saga", starts, shared)
+        return self._store.call_for_each(
+            "start_saga", starts, lambda shard: self._shared(itinerary, shard, where)
+        )
+
+    def _shared(self, itinerary: Itinerary, shard: int, where: Destination) -> list[Any]:
+        """Return the arguments that all starts of a shard share; the definition is in the first ones alone."""
+        timeout = "" if itinerary.timeout is None else int(itinerary.timeout * 1000)
+        mark, definition = (shard, itinerary.digest), ["", ""]
+        if mark not in self._defined:
+            self._defined.add(mark)
+            definition = [itinerary.json_text, itinerary.plan]
+        steps = len(itinerary.steps)
+        return [itinerary.saga, itinerary.digest, timeout, steps, *definition, *where]
 
 
-def _started(
-    saga_id: str, said: str, value: str = ""
-) -> int | SagaStatus | SagaAlreadyStarted | None:
-    if said == "delivered":
-        return None
-    if said == "conflict":
-        return SagaAlreadyStarted(saga_id, value)
-    return int(value) if said == "started" else SagaStatus(value)
+def _read_start(answer: Sequence[Any]) -> Start:
+    match answer:
+        case ["started", number]:
+            return Started(int(number))
+        case ["exists", status]:
+            return AlreadyThere(SagaStatus(status))
+        case ["conflict", saga]:
+            return Conflict(saga)
+    return Delivered()

@@ -60,6 +60,13 @@ class Store(Keys):
             ]
         return [_told(answer) for answer in answers]
 
+    def call_for_one(self, name: str, saga: Sequence[Any], shared: Sequence[Any]) -> Any:
+        """Run a script that is for each saga for one; see `call_for_each`."""
+        arguments = [1, len(saga), *saga, *shared]
+        (told,) = self._run(name, [(self.keys_of(saga[0]), arguments)])
+        (answers,) = _sound([_told(told)])
+        return self._open(saga[0], answers[0])
+
     def call_for_each(
         self, name: str, sagas: Sequence[Sequence[Any]], shared: Callable[[int], Sequence[Any]]
     ) -> list[Any]:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from amends.dispatch.broker import connected
 from amends.dispatch.messages import advance_message, publishing
 from amends.errors import ActRefused, LogUnavailable, UnknownSaga
-from amends.log.claim import Continuation
+from amends.log.continuation import Advance, Continuation
 from amends.log.control import Seen
 from amends.saga.handle import Handle
 
@@ -127,7 +127,7 @@ class _Operated(Handle[dict[str, Any]]):
         self.is_published = True
 
     def _go_on(self, follows: Continuation) -> None:
-        if follows.action == "advance":
+        if isinstance(follows, Advance):
             self.is_published = self._line.send_advance(self.id, follows.number)
 
 

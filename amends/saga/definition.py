@@ -20,6 +20,7 @@ from amends.dispatch.fast_path import deliveries
 from amends.errors import SagaAlreadyStarted
 from amends.log.remaining import Publish
 from amends.log.saga_log import log_of
+from amends.log.starts import AlreadyThere, Conflict, Start, Started
 from amends.saga.handle import Handle
 from amends.saga.itinerary_builder import _itinerary
 from amends.saga.step import AnyStep
@@ -80,7 +81,14 @@ class Saga(Generic[Input, Output]):
         input of another shape, and `LogUnavailable`.
         With the broker away it returns the handle with a warning: the saga runs once it is back.
         """
-        return self.start_many([saga_input], saga_ids=None if saga_id is None else [saga_id])[0]
+        app, new_id = app_or_default(), uuid.uuid4().hex if saga_id is None else saga_id
+        text = self._checked_input(new_id, saga_input)
+        messages = deliveries(app, [new_id], self._first)
+        answer = log_of(app).starts.start_saga(
+            new_id, self.itinerary, text, messages[0] if messages else None
+        )
+        self._publish(app, {new_id: answer})
+        return self._handle(new_id)
 
     def start_many(
         self, inputs: Iterable[Input], *, saga_ids: Iterable[str] | None = None
@@ -100,10 +108,10 @@ class Saga(Generic[Input, Output]):
             answers = log_of(app).starts.start_sagas(self.itinerary, chunk, messages)
             found = {saga_id: answer for (saga_id, _), answer in zip(chunk, answers, strict=True)}
             is_away = is_away or not self._publish(app, found)
-            refusals += [each for each in answers if isinstance(each, SagaAlreadyStarted)]
+            refusals += [(each, a.saga) for each, a in found.items() if isinstance(a, Conflict)]
             ids += [saga_id for saga_id, _ in chunk]
         if refusals:
-            raise refusals[0]
+            raise SagaAlreadyStarted(*refusals[0])
         return [self._handle(saga_id) for saga_id in ids]
 
     def _starts(
@@ -111,12 +119,14 @@ class Saga(Generic[Input, Output]):
     ) -> Iterator[tuple[str, str]]:
         """Pair each id with its input as the log keeps it."""
         for saga_id, value in _paired(inputs, saga_ids):
-            # As a worker will: an input that it could not read is refused here.
-            read = validated(self.input, dumped(self.input.model_validate(value)))
-            yield (
-                _checked(saga_id),
-                held_to_size(canonical_json(dumped(read)), f"the input of {saga_id}"),
-            )
+            yield saga_id, self._checked_input(saga_id, value)
+
+    def _checked_input(self, saga_id: str, value: Input) -> str:
+        """Write an input as the log keeps it. Raises ``ValueError`` for it or its id."""
+        # As a worker will: an input that it could not read is refused here.
+        read = validated(self.input, dumped(self.input.model_validate(value)))
+        _check(saga_id)
+        return held_to_size(canonical_json(dumped(read)), f"the input of {saga_id}")
 
     def get(self, saga_id: str) -> Handle[Output]:
         """Find a saga by its id. Raises `UnknownSaga`, and `LogUnavailable`."""
@@ -127,16 +137,14 @@ class Saga(Generic[Input, Output]):
     def _handle(self, saga_id: str) -> Handle[Output]:
         return Handle(saga_id, lambda fields: validated(self.output, fields))
 
-    def _publish(
-        self, app: Celery, answers: Mapping[str, int | SagaStatus | SagaAlreadyStarted | None]
-    ) -> bool:
+    def _publish(self, app: Celery, answers: Mapping[str, Start]) -> bool:
         """Publish what was started; answers whether the broker is there."""
-        started = [saga_id for saga_id, answer in answers.items() if isinstance(answer, int)]
+        started = [saga_id for saga_id, answer in answers.items() if isinstance(answer, Started)]
         try:
             if started:
                 publish_many(app, started, self._first)
             for saga_id, answer in answers.items():
-                if answer is SagaStatus.PENDING:  # perhaps it was never published
+                if answer == AlreadyThere(SagaStatus.PENDING):  # perhaps it was never published
                     advance(app, saga_id)
         except OperationalError as error:
             _logger.warning(
@@ -174,9 +182,8 @@ def _chunks(starts: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]
         yield chunk
 
 
-def _checked(saga_id: str) -> str:
+def _check(saga_id: str) -> None:
     if not _SAGA_ID.fullmatch(saga_id):
         raise ValueError(
             f"saga_id {saga_id!r} is not 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit"
         )
-    return saga_id

@@ -12,7 +12,7 @@ from amends.definition.serialization import canonical_json, output_text
 from amends.definition.states import ENDED, SagaStatus
 from amends.dispatch.messages import send_advance
 from amends.errors import ActRefused, LogUnavailable, SagaStuck
-from amends.log.claim import Continuation
+from amends.log.continuation import Advance, Continuation, Lacking, Late
 from amends.log.control import Seen
 from amends.log.history import Event
 from amends.log.saga_log import SagaLog, log_of
@@ -75,7 +75,7 @@ class Handle(Generic[Result]):
             self.id, error=canonical_json(error), actor=_actor(by, why), seen=seen
         )
         self._go_on(follows)
-        return follows.action != "late"
+        return not isinstance(follows, Late)
 
     def retry(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> None:
         """Let the saga try again now: each undo that failed for good, and what comes next.
@@ -103,7 +103,7 @@ class Handle(Generic[Result]):
         actor = _actor(by, why)
         text = "" if output is None else self._output_text(step, output)
         follows = self._log.control.skip_step(self.id, step, output=text, actor=actor, seen=seen)
-        if follows.action == "lacking":  # None is what some activities return
+        if isinstance(follows, Lacking):  # None is what some activities return
             text = self._output_text(step, None)
             follows = self._log.control.skip_step(
                 self.id, step, output=text, actor=actor, seen=seen
@@ -123,7 +123,7 @@ class Handle(Generic[Result]):
         self._go_on(self._log.control.resume_saga(self.id, actor=_actor(by, why), seen=seen))
 
     def _go_on(self, follows: Continuation) -> None:
-        if follows.action == "advance":
+        if isinstance(follows, Advance):
             send_advance(current_app, self.id, follows.number)
 
     def _output_text(self, path: str, output: Any) -> str:

@@ -8,6 +8,7 @@ from celery.worker import state
 from amends.definition.serialization import canonical_json
 from amends.dispatch.messages import send_advance
 from amends.errors import UnknownSaga
+from amends.log.continuation import Advance
 from amends.log.saga_log import log_of
 
 _ACTOR: Final = {"by": "revoke", "why": "its id was revoked"}
@@ -28,7 +29,7 @@ class Revocations:
                 follows = log_of(app).control.cancel_saga(id_, error=_ERROR, actor=_ACTOR)
             except UnknownSaga:
                 continue  # it is a task's
-            if follows.action == "advance":
+            if isinstance(follows, Advance):
                 send_advance(app, id_, follows.number)
         self._seen = revoked
 

@@ -64,6 +64,7 @@ def _done(verb: str) -> Callable[..., str]:
 
 BOUNDARIES = (
     Boundary(Store, "try_many", _script, LogUnavailable),
+    Boundary(Store, "call_for_one", lambda _, name, *__: name, LogUnavailable),
     Boundary(Store, "call_for_each", lambda _, name, *__: name, LogUnavailable),
     Boundary(Producer, "publish", _sent, OperationalError),
     Boundary(Message, "ack", _taken("acknowledge"), OperationalError),

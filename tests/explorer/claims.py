@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-_ENDS = ("complete_step", "retry_step", "fail_step")
+_ENDS = ("complete_step", "complete_and_claim", "retry_step", "fail_step")
 _SLACK = 0.1  # seconds
 
 
@@ -34,7 +34,7 @@ class Claims:
             self.taken_over.append(path)
         elif script in _ENDS:
             self._ended_by(script, arguments, answer[0])
-            if script == "complete_step" and answer[0] != "late":
+            if script == "complete_and_claim" and answer[0] != "late":
                 _, _, _, _, link, token, *_ = arguments
                 said = "run" if answer[0] == "run" else "stop"
                 self._claimed(link, token, said, brought="")

@@ -204,14 +204,14 @@ def test_without_the_tokens_of_claims_not_answered_their_owners_seem_dead(
 def test_without_one_token_for_all_tries_to_finish_the_next_step_has_no_owner(
     explorer, told, monkeypatch
 ):
-    story, complete = told("forward, inline", "one call fails"), SagaLog.complete_step
+    story, complete = told("forward, inline", "one call fails"), SagaLog.complete_and_claim
     tries = count()
 
     def claim_anew(self, *names, claim, **options):
-        claim = claim and replace(claim, token=f"{claim.token}{next(tries)}")
+        claim = replace(claim, token=f"{claim.token}{next(tries)}")
         return complete(self, *names, claim=claim, **options)
 
-    monkeypatch.setattr(SagaLog, "complete_step", claim_anew)
+    monkeypatch.setattr(SagaLog, "complete_and_claim", claim_anew)
     assert_found(explorer, story, "was taken over from an owner who lived")
 
 

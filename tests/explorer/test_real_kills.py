@@ -176,9 +176,9 @@ def test_a_real_worker_killed_after_the_effect_costs_the_saga_nothing(theatre, l
         ("freeze the worker", "before effect b", "last step refused"),
         ("freeze the worker", "before fail_step b", "switch after a void"),
         ("cancel the saga", "before claim_step b:fallback", "switch after a void"),
-        ("kill the worker", "after complete_step a", "last step refused, inline"),
-        ("freeze the worker", "after complete_step a", "last step refused, inline"),
-        ("cancel the saga", "before complete_step b", "last step refused, inline"),
+        ("kill the worker", "after complete_and_claim a", "last step refused, inline"),
+        ("freeze the worker", "after complete_and_claim a", "last step refused, inline"),
+        ("cancel the saga", "before complete_and_claim b", "last step refused, inline"),
     ],
 )
 def test_real_workers_and_signals_change_nothing_in_how_a_saga_ends(

@@ -7,7 +7,8 @@ from typing import Any
 import redis
 
 from amends.definition.serialization import canonical_json
-from amends.log.claim import Claim, Continuation, Done, Run, Stop
+from amends.log.claim import Claim, Done, Run, Stop
+from amends.log.continuation import Continuation
 from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
 from tests.support.sagas.trip import Trip, trip_saga
@@ -45,9 +46,10 @@ class Journey:
         claim: Claim | None = None,
         message: Delivery | None = None,
     ) -> Continuation:
-        return self.log.complete_step(
-            self.id, path, token=token, output=output, link=link, claim=claim, message=message
-        )
+        given = {"token": token, "output": output, "link": link}
+        if claim:
+            return self.log.complete_and_claim(self.id, path, **given, claim=claim)
+        return self.log.complete_step(self.id, path, **given, message=message)
 
     def retry(
         self,

@@ -1,6 +1,6 @@
 -- Record that a permitted call failed; the failure that is one too many opens the breaker.
 --
---! include breaker
+--! include late
 -- ARGV[1] the permit's epoch, or '' of a killed caller   ARGV[2] its token, or '' of no probe
 -- ARGV[3] how long ago a killed caller began, us
 -- ARGV[4] failures in a row that open it   ARGV[5] longest time that they may take, us, or ''

@@ -1,6 +1,6 @@
 -- Give a probe's slot back: its call said nothing about the service.
 --
---! include breaker
+--! include late
 -- ARGV[1] the permit's epoch, or '' of a killed caller   ARGV[2] its token
 -- Answers {"released"} | {"late"}
 local its_epoch, token = ARGV[1], ARGV[2]

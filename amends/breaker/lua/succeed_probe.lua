@@ -1,6 +1,6 @@
 -- Record that a probe succeeded; the success that is enough closes the breaker.
 --
---! include breaker
+--! include late
 -- ARGV[1] the permit's epoch   ARGV[2] its token   ARGV[3] successes that close it   ARGV[4] by
 -- Answers {"counted", successes} | {"closed"} | {"late"}
 local its_epoch, token, threshold, by = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]

@@ -1,6 +1,9 @@
 -- Cancel a saga: it starts nothing more and undoes what was done. A running attempt may still finish.
 --
 --! include control
+--! include turn_back
+--! include settle
+--! include continuation
 -- ARGV[5] error, JSON
 -- Answers {"advance", message's number}: it goes back now, and something is to be undone or awaited
 --       | {"end", status}: it goes back now, and nothing was to be undone; or {"end", "paused"}

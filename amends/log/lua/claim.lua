@@ -8,7 +8,10 @@
 --          ms until the attempt is given up, ms to the saga's deadline or '', output of what it undoes
 --          or '', source, JSON, source, JSON, ...}
 --
---! include transition
+--! include definition
+--! include remaining
+--! include paths
+--! include move
 -- The field that a source's JSON is in, or nil: the source is the saga's input, or the output of a step that has one.
 local function field_of(source)
   if source == 'i' then return 'input' end
@@ -45,6 +48,10 @@ local function run(code, known)
     answer[#answer + 1] = field and get(field) or 'null'
   end
   return answer
+end
+
+local function was_claimed(code)
+  return state[code] ~= nil and (state[code] ~= 'pending' or get(code .. '.r') ~= false)
 end
 
 local function anything_after_claimed(code)

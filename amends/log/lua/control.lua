@@ -1,5 +1,6 @@
 -- What the acts of a person share. The loader puts it before each script that includes it.
 --
+--! include open_saga
 --! include transition
 -- ARGV[2] token   ARGV[3] who and why, JSON members for the event, or ''
 -- ARGV[4] how many events its history had when that person looked, or the status that it had; '' to act anyhow
@@ -19,6 +20,3 @@ local function note_act(event, path)
   set('act', TOKEN)
   add_event(event, path, ACTOR ~= '' and ACTOR or nil)
 end
-
--- Leave *stuck*, or *pending* where a step is skipped before any was claimed.
-local function set_going() move_to(saga.direction == 'backward' and 'compensating' or 'running') end

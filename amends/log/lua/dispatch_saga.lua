@@ -1,6 +1,9 @@
 -- Say what remains of a saga, for the chain that is to be published. One past its deadline turns.
 --
---! include transition
+--! include definition
+--! include budget
+--! include turn_back
+--! include settle
 -- ARGV[2] digests the caller knows, joined by ,   ARGV[3] the longest wait for a message, ms
 -- ARGV[4] 1 to look first whether a message is under way   ARGV[5] ms until what runs is looked at again
 -- Answers {"publish", digest, itinerary or '', first message's number, ms until the first may run,
@@ -16,12 +19,15 @@ local known, longest, only_look, again = ARGV[2], tonumber(ARGV[3]), ARGV[4] == 
 -- It still may be one that a busy worker has fetched, hence the doubling. Where its queue is not
 -- empty, it is looked at again after a quarter of the time that it is under way, within 15 s and 2 minutes;
 -- of a shard at most one saga a second, however many wait: a sweep that finds lost ones hastens the others.
-local LOST_AFTER, LOST_AFTER_AT_MOST, SOONER = 60000, 600000, 6
+--! constant LOST_AFTER
+--! constant LOST_AFTER_AT_MOST
+--! constant SOONER
 local LOOK, LOOK_AT_MOST, LOOK_EACH = 15000, 120000, 1000
 local function message_sent()
   local sent, times = tonumber(get('sent')), tonumber(get('dispatches'))
   return sent, times, math.min(LOST_AFTER * 2 ^ math.min(times - 1, 10), LOST_AFTER_AT_MOST)
 end
+
 local function look_at_message(itinerary, code)
   local sent, times, patience = message_sent()
   if NOW < sent + patience / SOONER then

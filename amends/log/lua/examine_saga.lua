@@ -1,7 +1,10 @@
 -- Read one saga at one moment: its fields, its history, what remains of it, and what a cancel would
 -- leave to be undone. Writes nothing.
 --
---! include saga
+--! include open_saga
+--! include definition
+--! include paths
+--! include remaining
 -- ARGV[2] digests the caller knows, joined by ,
 -- Answers {"unknown"}: there is no such saga | {"saga", digest, itinerary or '', the time, when a sweep looks
 --   at it or '', paths of what remains, paths of what a cancel would leave to be undone (both in their order,

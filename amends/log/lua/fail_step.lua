@@ -1,13 +1,19 @@
 -- Record that a claimed record failed for good, and what follows: the fallback, the next step, or
 -- compensation.
 --
---! include transition
+--! include definition
+--! include turn_back
+--! include settle
+--! include continuation
+--! include end_claim
 -- ARGV[2] record's path   ARGV[3] token   ARGV[4] error, JSON
 -- ARGV[5] 1 where nobody knows the effect of this attempt   ARGV[6] 1 where the service refused
 -- ARGV[7] the saga's outcome if this ends it   ARGV[8] path of the chain's next link, or ''
 -- ARGV[9] what it cost: attempt or nothing
 -- Answers {"go"} | {"advance", message's number} | {"end", status}
 --       | {"late"}: the claim was lost, nothing is recorded
+local function has_record(code) return plan:find('|' .. code .. ':', 1, true) ~= nil end
+
 local path, token, error, outcome, link, cost = ARGV[2], ARGV[3], ARGV[4], ARGV[7], ARGV[8], ARGV[9]
 local unknown, refused = ARGV[5] == '1', ARGV[6] == '1'
 

@@ -1,7 +1,11 @@
 -- Note that a message met a worker which does not know its task: another one may, as during a deploy.
 -- After several such messages, each later than the one before, the saga is stuck.
 --
---! include transition
+--! include budget
+--! include paths
+--! include remaining
+--! include move
+--! include next_message
 -- ARGV[2] record's path   ARGV[3] Celery task   ARGV[4] how many are too many
 -- Answers {"parked"} | {"again", ms until the next message} | {"stop", reason}
 local path, task, most = ARGV[2], ARGV[3], tonumber(ARGV[4])

@@ -1,6 +1,7 @@
 -- Let a paused saga go on.
 --
 --! include control
+--! include continuation
 -- Answers {"advance", message's number} | {"end", "stuck"} | {"refused", why}
 --       | {"unknown"}: there is no such saga
 if not open_saga() then return {'unknown'} end

@@ -2,6 +2,8 @@
 -- attempts, deaths and unregistered messages begin anew; no counter goes back.
 --
 --! include control
+--! include set_going
+--! include continuation
 -- Answers {"advance", message's number} | {"end", "paused"}: once it is resumed
 --       | {"refused", why} | {"unknown"}: there is no such saga
 local function renew(code)

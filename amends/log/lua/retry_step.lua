@@ -1,6 +1,9 @@
 -- End a claim unfinished: the record waits for its next attempt.
 --
---! include transition
+--! include turn_back
+--! include settle
+--! include continuation
+--! include end_claim
 -- ARGV[2] record's path   ARGV[3] token   ARGV[4] error, JSON   ARGV[5] wait in ms
 -- ARGV[6] 1 where nobody knows the effect   ARGV[7] what it cost: attempt, death (of its owner) or nothing
 -- ARGV[8] the longest wait for a message, ms; a longer one is left to its due entry

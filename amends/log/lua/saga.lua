@@ -43,41 +43,6 @@ local codes = {} -- of all records, in that order
 local state = {} -- a record's state, nil while it was never touched
 local running    -- the claim of the record that runs: its code, attempt, at, given_up_at, token and owner
 
--- Reads fields that are asked for next, in one call.
-local function read(fields)
-  if #fields == 0 then return end
-  local values = redis.call('HMGET', SAGA, unpack(fields))
-  for k = 1, #fields do
-    if saga[fields[k]] == nil then saga[fields[k]] = values[k] end
-  end
-end
-local function get(field)
-  if saga[field] == nil then saga[field] = redis.call('HGET', SAGA, field) end
-  return saga[field]
-end
-
--- Reads the saga; answers whether there is one.
-local function open_saga()
-  read({'status', 'direction', 'deadline', 'definition', 'paused', 'name', 'created', 'states', 'claim'})
-  was = saga.status
-  if not was then return false end
-  saga.deadline, saga.paused = tonumber(saga.deadline) or false, saga.paused ~= '' and saga.paused
-  plan = redis.call('HGET', DEFINITIONS, saga.definition .. ':records')
-  for code in plan:match('^[^\n]*'):gmatch('%w+') do codes[#codes + 1] = code end
-  for code, value in saga.states:gmatch('(%w+)=(%a+)') do state[code] = value end
-  if saga.claim ~= '' then
-    local code, attempt, at, given_up_at, token, owner = saga.claim:match('^(%w+)|(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
-    running = {code = code, attempt = attempt, at = at, given_up_at = given_up_at, token = token, owner = owner}
-  end
-  return true
-end
-
--- The itinerary as JSON, or '' for a caller whose known digests have it.
-local function itinerary_for(known)
-  if (',' .. known .. ','):find(',' .. saga.definition .. ',', 1, true) then return '' end
-  return redis.call('HGET', DEFINITIONS, saga.definition)
-end
-
 local function has_ended() return saga.status == 'completed' or saga.status == 'compensated' end
 local function is_over() return has_ended() or saga.status == 'stuck' end
 
@@ -85,62 +50,4 @@ local function index_of(status)
   for k, each in ipairs({'pending', 'running', 'compensating', 'completed', 'compensated', 'stuck'}) do
     if each == status then return KEYS[4 + k] end
   end
-end
-
--- The record that a message's path names: <step>, <step>:fallback, <step>:undo, <step>:fallback:undo.
-local function record_of(path)
-  local _, last = plan:find('\n' .. path .. '|', 1, true)
-  return last and plan:match('^%w+', last + 1)
-end
-local function path_of(code) return plan:match('\n([^|\n]+)|' .. code .. ':') end
-local function has_record(code) return plan:find('|' .. code .. ':', 1, true) ~= nil end
--- A record's limit in ms, the numbers of the steps its input comes from, joined by , (i is the saga's input),
--- and c where its failure is passed over.
-local function plan_of(code)
-  local _, last = plan:find('|' .. code .. ':', 1, true)
-  return plan:match('^(%d+):([^:]*):(%a*)', last + 1)
-end
-local function is_undo(code) return code:sub(-1) == 'u' end
-
-local function is_open(code) return not state[code] or state[code] == 'pending' or state[code] == 'running' end
-local function was_claimed(code)
-  return state[code] ~= nil and (state[code] ~= 'pending' or get(code .. '.r') ~= false)
-end
--- What a record has used since a person last renewed its budget: attempts, deaths, unregistered.
-local function used(code)
-  read({code .. '.a', code .. '.p', code .. '.k', code .. '.b'})
-  local attempts, deaths, unregistered = (get(code .. '.b') or '0,0,0'):match('(%d+),(%d+),(%d+)')
-  return (get(code .. '.a') or 0) - attempts, (get(code .. '.p') or 0) - deaths,
-    (get(code .. '.k') or 0) - unregistered
-end
-
--- Every record that the saga's direction could come to, in the order in which they run. Undo runs
--- in reverse order of start; a step starts after the one before, a fallback after its primary.
-local function path_ahead()
-  if saga.direction == 'forward' then return codes end
-  local list = {}
-  for k = #codes, 1, -1 do
-    if is_undo(codes[k]) then list[#list + 1] = codes[k] end
-  end
-  return list
-end
-
-local function is_due(code)
-  if not is_open(code) then return false end
-  if saga.direction == 'backward' then
-    local owing = state[code:sub(1, -2)]
-    return owing == 'done' or owing == 'unknown' or owing == 'skipped'
-  end
-  -- The void of a primary and its fallback remain only once the switch has made them pending.
-  return state[code] ~= nil or not code:find('%a')
-end
-
--- What remains to be done, in order: the one place that decides it. At most so many, all of it by default.
-local function remaining(most)
-  local list = {}
-  for _, code in ipairs(path_ahead()) do
-    if #list == most then break end
-    if is_due(code) then list[#list + 1] = code end
-  end
-  return list
 end

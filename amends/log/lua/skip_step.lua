@@ -1,6 +1,9 @@
 -- Skip a record that a person did by hand: what comes next, or an undo that failed for good.
 --
 --! include control
+--! include set_going
+--! include settle
+--! include continuation
 -- ARGV[5] record's path; a step's name stands for its undos that failed, else for what comes next of it
 -- ARGV[6] output, JSON; '' for none
 -- Answers {"advance", message's number} | {"end", status} | {"end", "paused"}

@@ -1,6 +1,7 @@
 -- Start a saga, once.
 --
 --! include transition
+--! include deliver
 --! for each saga
 -- ARGV[2] input, canonical JSON   ARGV[3] its first message, or '' where that is not to be delivered here
 -- and of all: ARGV[4] saga's name   ARGV[5] digest of its definition   ARGV[6] timeout in ms, or ''

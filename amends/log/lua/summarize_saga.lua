@@ -1,6 +1,8 @@
 -- Place a saga for people: where it is, and the record that it stands at.
 --
---! include saga
+--! include open_saga
+--! include paths
+--! include remaining
 -- Answers {time, status, since when, its name, direction, paused or not: 1 or '', created, outcome or '',
 --          reason or '', error or '', path of the record or '', its state, its attempts, when it may run again
 --          or '', its error or '', how many events its history has}

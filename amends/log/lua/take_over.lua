@@ -1,6 +1,9 @@
 -- Take a claim over from its owner, to end the attempt: what that owner says from now on is too late.
 --
+--! include open_saga
 --! include transition
+--! include paths
+--! include holds
 -- ARGV[2] record's path   ARGV[3] new token of the claim   ARGV[4] its token so far
 -- Answers {"taken"}, a repeated call too | {"late"}: the claim has ended, or is another one's
 local token, from = ARGV[3], ARGV[4]

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from amends.backend.script_constants import ATTEMPT_BOUNDS, SAGA_BOUNDS
 from amends.definition.itinerary import FALLBACK, UNDO
 from amends.definition.states import SagaStatus
 from amends.telemetry.prometheus import catalogue
@@ -12,10 +13,6 @@ from amends.telemetry.prometheus.families import Families
 
 Counters = Mapping[tuple[str, ...], int]
 """What `SagaLog.read_counters` reads; ``lua/transition.lua`` has the words of its keys."""
-
-SAGA_BOUNDS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
-ATTEMPT_BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-"""The bounds of the histograms in seconds, as ``lua/transition.lua`` has them."""
 
 _Meanings = Mapping[str, tuple[Metric, tuple[str, ...]]]
 _Series = tuple[Metric, tuple[str, ...]]

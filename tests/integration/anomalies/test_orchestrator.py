@@ -78,7 +78,7 @@ def test_o5_of_twenty_results_at_once_one_is_recorded(log, saga_id):
         20,
         lambda n: log.complete_step(saga_id, "a", token=["t", *wrong][n], output="{}", link="b"),
     )
-    assert Counter(answer.action for answer in answers) == {"go": 1, "late": 19}
+    assert Counter(answer.said for answer in answers) == {"go": 1, "late": 19}
 
 
 def test_o20_messages_that_the_broker_lost_are_published_again(app, saga_id, log, broker, request):

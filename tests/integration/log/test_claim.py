@@ -48,8 +48,8 @@ class TestRunningUnderThisToken:
     def test_the_token_that_the_message_brings_lets_it_take_that_claims_place(self, journey):
         journey.claim("check_traveller", "unanswered")
         assert isinstance(journey.claim("check_traveller", "next", brought="unanswered"), Run)
-        assert journey.complete("check_traveller", "unanswered").action == "late"
-        assert journey.complete("check_traveller", "next", link="travel").action == "go"
+        assert journey.complete("check_traveller", "unanswered").said == "late"
+        assert journey.complete("check_traveller", "next", link="travel").said == "go"
 
     def test_any_of_the_tokens_that_it_brings_will_do(self, journey):
         journey.claim("check_traveller", "first")
@@ -160,7 +160,7 @@ class TestNotTheFirstOfWhatRemains:
 class TestPending:
     def test_a_message_older_than_the_last_attempt_stops(self, journey):
         journey.claim("check_traveller")
-        assert journey.retry("check_traveller").number == 1
+        assert journey.retry("check_traveller").tries == 1
         assert "older" in stops(journey.claim("check_traveller", "old", retries=0))
 
     def test_the_message_of_the_retry_runs(self, journey):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from amends.log.claim import Claim, Continuation, Run, Stop
+from amends.log.claim import Claim, Run, Stop
+from amends.log.continuation import Claimed, GoOn, Late
 
 MINE = Claim(token="mine", owner="boot:7:message", retries=0)
 CANCEL = {"error": '{"type":"Cancelled"}'}
@@ -33,7 +34,7 @@ def test_it_is_answered_as_a_claim_is(begun):
 
 def test_a_worker_that_does_not_know_the_definition_gets_it(begun):
     other = type(begun.log)(begun.client)
-    answer = other.complete_step(
+    answer = other.complete_and_claim(
         begun.id, "check_traveller", token="t", output="null", link="travel", claim=MINE
     )
     assert answer.run.itinerary.saga == "trip"
@@ -57,16 +58,16 @@ def test_o24c_so_it_does_whatever_came_between(begun, act):
         begun.client.hset(begun.log._store.keys_of(begun.id)[0], "deadline", 1)
         begun.log.dispatch_saga(begun.id, longest_wait=300.0)
         assert begun.status == "compensating"
-    assert finish(begun).run
+    assert isinstance(finish(begun), Claimed)
     assert claimed(begun)[:2] == ("running", "mine")
 
 
 def test_a_repeated_one_does_not_claim_again_what_was_taken_over(begun):
     finish(begun)
     begun.take_over("travel", "sweep", "mine")
-    assert finish(begun) == Continuation(action="go")
+    assert finish(begun) == GoOn()
     begun.retry("travel", "sweep", cost="death")
-    assert finish(begun) == Continuation(action="go")
+    assert finish(begun) == GoOn()
     assert claimed(begun)[:2] == ("pending", "sweep")
 
 
@@ -77,20 +78,20 @@ def test_o9_it_claims_nothing_of_a_saga_that_was_stopped(begun, act, follows):
     if act:
         more = CANCEL if act == "cancel_saga" else {}
         getattr(begun.log.control, act)(begun.id, actor={}, **more)
-    assert finish(begun).action == follows
+    assert finish(begun).said == follows
     assert (begun.field("2.s") == "running") == (follows == "run")
 
 
 def test_s9_one_that_is_late_claims_nothing(begun):
     begun.take_over("check_traveller", "sweep", "t")
-    assert finish(begun) == Continuation(action="late")
+    assert finish(begun) == Late()
     begun.complete("check_traveller", "sweep")
-    assert finish(begun) == Continuation(action="late")
+    assert finish(begun) == Late()
     assert claimed(begun)[0] is None
 
 
 def test_a_link_that_does_not_come_next_is_not_claimed(begun):
-    assert finish(begun, link="hotel").action == "advance"
+    assert finish(begun, link="hotel").said == "advance"
     assert begun.field("4.s") is None
 
 
@@ -98,6 +99,6 @@ def test_a_link_of_an_older_message_is_not_claimed_before_its_wait_is_over(begun
     begun.complete("check_traveller")
     begun.claim("travel", "earlier")
     begun.retry("travel", "earlier", wait=100.0)
-    assert finish(begun) == Continuation(action="go")
+    assert finish(begun) == GoOn()
     assert isinstance(begun.claim("travel", "other"), Stop)
     assert isinstance(begun.claim("travel", "other", retries=1), Run)

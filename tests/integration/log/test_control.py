@@ -14,25 +14,25 @@ BY = {"by": "ada", "why": "the bank was called"}
 
 
 def retry(journey, *, seen=None, **actor):
-    return journey.log.control.retry_saga(journey.id, actor=actor, seen=seen).action
+    return journey.log.control.retry_saga(journey.id, actor=actor, seen=seen).said
 
 
 def skip(journey, path, output="", *, seen=None, **actor):
     acts = journey.log.control
-    return acts.skip_step(journey.id, path, output=output, actor=actor, seen=seen).action
+    return acts.skip_step(journey.id, path, output=output, actor=actor, seen=seen).said
 
 
 def pause(journey, *, seen=None, **actor):
-    return journey.log.control.pause_saga(journey.id, actor=actor, seen=seen).action
+    return journey.log.control.pause_saga(journey.id, actor=actor, seen=seen).said
 
 
 def resume(journey, *, seen=None, **actor):
-    return journey.log.control.resume_saga(journey.id, actor=actor, seen=seen).action
+    return journey.log.control.resume_saga(journey.id, actor=actor, seen=seen).said
 
 
 def cancel(journey, *, seen=None):
     error = '{"type":"Cancelled","message":"someone cancelled the saga"}'
-    return journey.log.control.cancel_saga(journey.id, error=error, actor={}, seen=seen).action
+    return journey.log.control.cancel_saga(journey.id, error=error, actor={}, seen=seen).said
 
 
 def unregistered(journey, path, most=3):
@@ -125,7 +125,7 @@ def test_a_stuck_undo_that_is_retried_is_claimed_again_and_ends_the_saga(stuck):
     assert due(stuck)
     assert stuck.remaining() == ["travel:undo"]
     stuck.claim("travel:undo", retries=2)
-    assert stuck.complete("travel:undo").action == "end"
+    assert stuck.complete("travel:undo").said == "end"
     assert stuck.status == "compensated"
 
 
@@ -296,7 +296,7 @@ def test_a_paused_saga_starts_nothing_and_is_not_due_but_for_its_deadline(journe
 def test_a_paused_saga_accepts_a_result_and_lets_its_chain_end(journey):
     journey.claim("check_traveller")
     pause(journey)
-    assert journey.complete("check_traveller", link="travel").action == "end"
+    assert journey.complete("check_traveller", link="travel").said == "end"
     assert isinstance(journey.claim("travel"), Stop)
 
 

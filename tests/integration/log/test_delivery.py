@@ -4,8 +4,10 @@ import uuid
 
 import pytest
 
-from amends import SagaAlreadyStarted
+from amends.definition.states import SagaStatus
+from amends.log.continuation import Delivered
 from amends.log.delivery import Delivery
+from amends.log.starts import AlreadyThere, Conflict, Started
 from tests.support.sagas.trip import trip_saga
 
 QUEUE = "work\x06\x166"  # as kombu calls one of priority 6
@@ -45,7 +47,7 @@ def start(log, delivery, *ids, text="{}"):
 
 def test_a_start_brings_its_message(log, client, delivery):
     saga_id = uuid.uuid4().hex
-    assert start(log, delivery, saga_id) == [None]
+    assert start(log, delivery, saga_id) == [Delivered()]
     assert delivered(client, delivery) == ["message"]
     assert log.read_status(saga_id) == "pending"
 
@@ -54,7 +56,7 @@ def test_of_many_each_brings_its_own(log, client, delivery):
     ids = [uuid.uuid4().hex for _ in range(200)]
     starts = [(saga_id, "{}") for saga_id in ids]
     messages = [Delivery(text=saga_id, destination=delivery.destination) for saga_id in ids]
-    assert log.starts.start_sagas(trip_saga.itinerary, starts, messages) == [None] * 200
+    assert log.starts.start_sagas(trip_saga.itinerary, starts, messages) == [Delivered()] * 200
     assert sorted(delivered(client, delivery)) == sorted(ids)
     assert {log.read_status(saga_id) for saga_id in ids} == {"pending"}
 
@@ -62,9 +64,9 @@ def test_of_many_each_brings_its_own(log, client, delivery):
 def test_a_start_that_is_none_brings_none(log, client, delivery):
     saga_id = uuid.uuid4().hex
     start(log, delivery, saga_id)
-    assert start(log, delivery, saga_id) == ["pending"]
+    assert start(log, delivery, saga_id) == [AlreadyThere(SagaStatus.PENDING)]
     (refused,) = start(log, delivery, saga_id, text='{"another":1}')
-    assert isinstance(refused, SagaAlreadyStarted)
+    assert refused == Conflict("trip")
     assert delivered(client, delivery) == ["message"]
 
 
@@ -73,7 +75,7 @@ def test_a_start_that_has_to_be_repeated_with_its_definition_brings_one(log, cli
     client.delete(*client.keys("amends:*:definitions"))
     on(client, delivery.destination[1], "DEL", QUEUE)
     ids = [uuid.uuid4().hex for _ in range(100)]
-    assert start(log, delivery, *ids) == [None] * 100
+    assert start(log, delivery, *ids) == [Delivered()] * 100
     assert len(delivered(client, delivery)) == 100
 
 
@@ -89,13 +91,13 @@ def finish(journey, delivery, *, token="t", link="travel"):
 
 
 def test_a_finished_step_brings_the_next_ones_message(begun, client, delivery):
-    assert finish(begun, delivery).action == "delivered"
+    assert finish(begun, delivery).said == "delivered"
     assert delivered(client, delivery) == ["message"]
     assert begun.events()[-1] == "step.completed check_traveller"
 
 
 def test_one_that_is_repeated_brings_it_once(begun, client, delivery):
-    assert [finish(begun, delivery).action for _ in range(2)] == ["delivered"] * 2
+    assert [finish(begun, delivery).said for _ in range(2)] == ["delivered"] * 2
     assert delivered(client, delivery) == ["message"]
 
 
@@ -105,26 +107,26 @@ def test_none_is_brought_where_the_chain_does_not_go_on(begun, client, delivery,
         begun.log.control.pause_saga(begun.id, actor={})
     else:
         begun.log.control.cancel_saga(begun.id, actor={}, error='{"type":"Cancelled"}')
-    assert finish(begun, delivery).action in ("end", "advance")
+    assert finish(begun, delivery).said in ("end", "advance")
     assert delivered(client, delivery) == []
 
 
 def test_none_is_brought_where_something_else_is_next(begun, client, delivery):
-    assert finish(begun, delivery, link="postcard").action == "advance"
+    assert finish(begun, delivery, link="postcard").said == "advance"
     assert delivered(client, delivery) == []
 
 
 def test_none_is_brought_by_a_claim_that_was_lost(begun, client, delivery):
-    assert finish(begun, delivery, token="another").action == "late"
+    assert finish(begun, delivery, token="another").said == "late"
     assert delivered(client, delivery) == []
 
 
 def test_what_the_broker_refuses_is_left_to_be_published(log, journey, client, delivery):
     queue, database, _ = delivery.destination
     on(client, database, "SET", queue, "no list")
-    assert start(log, delivery, uuid.uuid4().hex) == [1]
+    assert start(log, delivery, uuid.uuid4().hex) == [Started(1)]
     journey.claim("check_traveller")
-    assert finish(journey, delivery).action == "go"
+    assert finish(journey, delivery).said == "go"
     assert journey.events()[-1] == "step.completed check_traveller"
     assert journey.claim("travel").attempts == 0
 
@@ -133,5 +135,5 @@ def test_a_database_that_is_not_there_leaves_it_to_be_published(log, client):
     own = client.connection_pool.connection_kwargs.get("db") or 0
     nowhere = Delivery(text="message", destination=(QUEUE, 99, own))
     ids = [uuid.uuid4().hex for _ in range(2)]
-    assert start(log, nowhere, *ids) == [1, 1]
+    assert start(log, nowhere, *ids) == [Started(1)] * 2
     assert {log.read_status(saga_id) for saga_id in ids} == {"pending"}

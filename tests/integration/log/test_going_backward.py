@@ -1,11 +1,11 @@
 """A saga in the log on its way backward, and between two channels."""
 
-from amends.log.claim import Continuation
+from amends.log.continuation import AtRest, GoOn
 
 
 def test_a_final_failure_turns_the_saga_in_the_same_script(journey):
     journey.do("check_traveller", "travel", "postcard")
-    assert journey.lose("hotel", unknown=True).action == "advance"
+    assert journey.lose("hotel", unknown=True).said == "advance"
     assert (journey.status, journey.field("outcome")) == ("compensating", "lost")
     assert journey.remaining() == ["hotel:undo", "travel:undo"]
 
@@ -18,7 +18,7 @@ def test_what_certainly_did_not_happen_is_not_undone(journey):
 
 
 def test_with_nothing_to_undo_the_saga_ends_in_the_same_script(journey):
-    assert journey.lose("check_traveller") == Continuation(action="end")
+    assert journey.lose("check_traveller") == AtRest()
     assert journey.status == "compensated"
 
 
@@ -48,7 +48,7 @@ def test_the_last_undo_ends_the_saga(journey):
     journey.do("check_traveller", "travel", "postcard")
     journey.lose("hotel")
     journey.claim("travel:undo")
-    assert journey.complete("travel:undo") == Continuation(action="end")
+    assert journey.complete("travel:undo") == AtRest()
     assert journey.status == "compensated"
     assert journey.events()[-1] == "saga.finished"
 
@@ -56,7 +56,7 @@ def test_the_last_undo_ends_the_saga(journey):
 def test_an_undo_that_fails_for_good_lets_the_chain_go_on_and_the_saga_is_stuck(journey):
     journey.do("check_traveller", "travel", "postcard")
     journey.lose("hotel", unknown=True)
-    assert journey.lose("hotel:undo", link="travel:undo") == Continuation(action="go")
+    assert journey.lose("hotel:undo", link="travel:undo") == GoOn()
     journey.do("travel:undo")
     assert (journey.status, journey.field("reason")) == ("stuck", "hotel:undo failed for good")
     assert journey.field("ended") is None
@@ -74,7 +74,7 @@ def test_an_unknown_primary_is_voided_first(journey):
     journey.lose("travel", unknown=True)
     assert journey.remaining() == ["travel:undo", "travel:fallback", "postcard", "hotel"]
     journey.claim("travel:undo")
-    assert journey.complete("travel:undo", link="travel:fallback") == Continuation(action="go")
+    assert journey.complete("travel:undo", link="travel:fallback") == GoOn()
 
 
 def test_a_refusal_does_not_switch(journey):
@@ -122,7 +122,7 @@ def test_a_saga_past_its_deadline_turns_when_it_is_looked_at(journey):
     running = journey.log.dispatch_saga(journey.id, longest_wait=300.0)
     assert running.path == "postcard"
     assert (journey.status, journey.field("outcome")) == ("compensating", "timed_out")
-    assert journey.complete("postcard").action == "advance"
+    assert journey.complete("postcard").said == "advance"
     assert journey.remaining() == ["travel:undo"]
 
 
@@ -131,8 +131,8 @@ def test_s6_an_attempt_that_fails_after_the_saga_has_turned_gets_no_other(journe
     journey.claim("hotel")
     journey.client.hset(journey.log._store.keys_of(journey.id)[0], "deadline", 1)
     journey.log.dispatch_saga(journey.id, longest_wait=300.0)
-    assert journey.retry("hotel", unknown=True).action == "advance"
-    assert journey.retry("hotel", unknown=True).action == "advance"
+    assert journey.retry("hotel", unknown=True).said == "advance"
+    assert journey.retry("hotel", unknown=True).said == "advance"
     assert journey.remaining() == ["hotel:undo", "travel:undo"]
 
 
@@ -140,18 +140,18 @@ def test_o6_a_result_after_the_claim_was_lost_is_an_event_alone(journey):
     journey.claim("check_traveller", "old")
     journey.claim("check_traveller", "new", brought="old")
     before = journey.log.read_saga(journey.id).fields
-    assert journey.complete("check_traveller", "old").action == "late"
-    assert journey.retry("check_traveller", "old").action == "late"
-    assert journey.fail("check_traveller", "old").action == "late"
+    assert journey.complete("check_traveller", "old").said == "late"
+    assert journey.retry("check_traveller", "old").said == "late"
+    assert journey.fail("check_traveller", "old").said == "late"
     assert journey.log.read_saga(journey.id).fields == before
     assert journey.events()[-3:] == ["step.late check_traveller"] * 3
 
 
 def test_s17_a_result_for_an_unknown_saga_creates_no_key(journey):
     journey.id = "unheard-of"
-    assert journey.complete("check_traveller").action == "late"
-    assert journey.retry("check_traveller").action == "late"
-    assert journey.fail("check_traveller").action == "late"
+    assert journey.complete("check_traveller").said == "late"
+    assert journey.retry("check_traveller").said == "late"
+    assert journey.fail("check_traveller").said == "late"
     assert not journey.client.keys("*unheard-of*")
 
 
@@ -160,6 +160,6 @@ def test_repeated_failures_under_one_token_get_their_first_answer(journey):
     journey.claim("hotel")
     first = journey.fail("hotel", unknown=True)
     again = journey.fail("hotel", unknown=True)
-    assert (first.action, again.action) == ("advance", "advance")
+    assert (first.said, again.said) == ("advance", "advance")
     assert journey.events().count("step.failed hotel") == 1
     assert journey.field("4.a") == "1"

@@ -4,13 +4,15 @@ import json
 
 import pytest
 
-from amends.log.claim import Continuation, Run
+from amends.log.claim import Run
+from amends.log.continuation import Advance, AtRest, GoOn, RetryAfter
 from amends.log.remaining import Publish, Running, Waiting
+from amends.log.starts import Started
 from tests.support.sagas.trip import trip_saga
 
 
 def test_a_start_numbers_its_messages_from_one(journey):
-    assert journey.started == 1
+    assert journey.started == Started(1)
     assert journey.field("messages") == "4"
 
 
@@ -44,19 +46,17 @@ def test_a_worker_that_does_not_know_the_definition_gets_it_with_its_claim(journ
 
 def test_a_completed_step_lets_its_chain_go_on_where_the_next_link_is_what_remains(journey):
     journey.claim("check_traveller")
-    assert journey.complete("check_traveller", link="travel") == Continuation(action="go")
+    assert journey.complete("check_traveller", link="travel") == GoOn()
 
 
 def test_a_completed_step_asks_for_an_advance_where_its_chain_leads_elsewhere(journey):
     journey.claim("check_traveller")
-    assert journey.complete("check_traveller", link="hotel") == Continuation(
-        action="advance", number=5
-    )
+    assert journey.complete("check_traveller", link="hotel") == Advance(5)
 
 
 def test_a_completed_step_asks_for_an_advance_where_its_chain_has_ended(journey):
     journey.claim("check_traveller")
-    assert journey.complete("check_traveller").action == "advance"
+    assert journey.complete("check_traveller").said == "advance"
 
 
 def test_a_repeated_result_gets_its_first_answer_and_is_recorded_once(journey):
@@ -70,7 +70,7 @@ def test_a_repeated_result_gets_its_first_answer_and_is_recorded_once(journey):
 def test_the_last_step_ends_the_saga_in_the_same_script(journey):
     journey.do("check_traveller", "travel", "postcard")
     journey.claim("hotel")
-    assert journey.complete("hotel") == Continuation(action="end")
+    assert journey.complete("hotel") == AtRest()
     assert (journey.status, journey.field("outcome")) == ("completed", "completed")
     keys = journey.log._store.keys_of(journey.id)
     assert journey.client.zscore(keys[2], journey.id) is None
@@ -89,8 +89,8 @@ def test_a_failure_that_is_passed_over_leaves_the_saga_going_forward(journey):
 
 def test_a_retry_counts_a_try_and_an_attempt(journey):
     journey.claim("check_traveller")
-    assert journey.retry("check_traveller") == Continuation(action="retry", number=1)
-    assert journey.retry("check_traveller") == Continuation(action="retry", number=1)
+    assert journey.retry("check_traveller") == RetryAfter(1)
+    assert journey.retry("check_traveller") == RetryAfter(1)
     assert (journey.field("1.a"), journey.field("1.r")) == ("1", "1")
 
 

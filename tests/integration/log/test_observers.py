@@ -2,7 +2,7 @@
 
 import pytest
 
-from amends.log.history import Event
+from amends.log.history import Event, Transition
 from amends.log.saga_log import SagaLog
 from tests.support.log_driver import Journey
 
@@ -33,6 +33,13 @@ def test_what_one_transition_wrote_is_told_together(journey, told):
     journey.lose("check_traveller")
     names = [Event.from_json(text).name for text in told[-1][2]]
     assert names == ["step.failed", "saga.compensating", "saga.finished"]
+
+
+def test_the_names_of_the_events_come_beside_them(journey, told):
+    journey.lose("check_traveller")
+    for saga_id, head, events in told:
+        names = [Event.from_json(text).name for text in events]
+        assert Transition(saga_id, head, events).names == names
 
 
 def test_a_transition_that_wrote_nothing_is_not_told(journey, told):

@@ -27,7 +27,7 @@ def together(*acts):
 
 
 def cancel(journey, **actor):
-    return journey.log.control.cancel_saga(journey.id, error=CANCELLED, actor=actor).action
+    return journey.log.control.cancel_saga(journey.id, error=CANCELLED, actor=actor).said
 
 
 def let_the_deadline_pass(journey):
@@ -39,9 +39,7 @@ def test_o9_a_cancel_and_the_last_step_race_and_the_loser_is_told(log, client, r
     journey = Journey(log, client)
     journey.do("check_traveller", "travel", "postcard")
     journey.claim("hotel")
-    cancelled, completed = together(
-        lambda: cancel(journey), lambda: journey.complete("hotel").action
-    )
+    cancelled, completed = together(lambda: cancel(journey), lambda: journey.complete("hotel").said)
     assert (cancelled, completed) in {("late", "end"), ("advance", "advance")}
     assert journey.status == ("completed" if cancelled == "late" else "compensating")
     if cancelled == "advance":
@@ -135,7 +133,7 @@ def test_c13_a_person_and_a_worker_take_an_undo_and_one_of_them_gets_it(log, cli
 
     def skip():
         try:
-            return log.control.skip_step(journey.id, "travel", output="", actor={}).action
+            return log.control.skip_step(journey.id, "travel", output="", actor={}).said
         except ActRefused:
             return "refused"
 

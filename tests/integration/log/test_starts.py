@@ -8,15 +8,17 @@ import redis
 
 from amends import ConfigurationError, LogUnavailable, SagaAlreadyStarted
 from amends.backend.client import client_of
+from amends.definition.states import SagaStatus
 from amends.log.saga_log import SagaLog
+from amends.log.starts import AlreadyThere, Started
 from demo.ports import free_port
 from tests.support.sagas.trip import trip_saga
 
 
 def test_a_second_start_with_the_same_input_is_the_same_saga(journey):
-    assert (
-        journey.log.starts.start_saga(journey.id, trip_saga.itinerary, journey.input()) == "pending"
-    )
+    assert journey.log.starts.start_saga(
+        journey.id, trip_saga.itinerary, journey.input()
+    ) == AlreadyThere(SagaStatus.PENDING)
     assert journey.events() == ["saga.started"]
 
 
@@ -54,7 +56,7 @@ def test_a_shard_that_lost_its_definitions_asks_for_them(log, client):
     ids = [uuid.uuid4().hex for _ in range(100)]
     assert (
         log.starts.start_sagas(trip_saga.itinerary, [(saga_id, "{}") for saga_id in ids])
-        == [1] * 100
+        == [Started(1)] * 100
     )
     answer = log.claim_step(ids[0], "check_traveller", token="t", owner="o", retries=0)
     assert answer.itinerary == trip_saga.itinerary
@@ -63,7 +65,7 @@ def test_a_shard_that_lost_its_definitions_asks_for_them(log, client):
 def test_scripts_that_redis_forgot_are_loaded_again(log, client):
     log.starts.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}")
     client.script_flush()
-    assert log.starts.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}") == 1
+    assert log.starts.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}") == Started(1)
 
 
 def test_another_number_of_shards_is_refused(log, client):

@@ -14,8 +14,8 @@ def held(journey):
 
 def test_what_the_owner_says_then_is_too_late(held):
     assert held.take_over("check_traveller", "sweep", "dead")
-    assert held.complete("check_traveller", "dead").action == "late"
-    assert held.retry("check_traveller", "sweep").action == "retry"
+    assert held.complete("check_traveller", "dead").said == "late"
+    assert held.retry("check_traveller", "sweep").said == "retry"
 
 
 def test_it_leaves_owner_and_time_as_they_were(held):
@@ -40,7 +40,7 @@ def test_of_two_sweeps_one_has_it(held):
 def test_it_takes_no_other_claim(held):
     assert not held.take_over("check_traveller", "sweep", "another")
     assert not held.take_over("travel", "sweep", "dead")
-    assert held.complete("check_traveller", "dead", link="travel").action == "go"
+    assert held.complete("check_traveller", "dead", link="travel").said == "go"
 
 
 @pytest.mark.parametrize("end", ["complete", "retry", "fail"])

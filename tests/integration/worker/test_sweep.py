@@ -339,7 +339,7 @@ def test_a_process_that_its_worker_no_longer_names_is_dead_and_its_step_tried_ag
     assert error_of(alone).startswith("WorkerLostError")
     assert alone.snapshot().steps["a"].attempts == 0  # a lost owner spends none
     assert published(broker, alone.id) == 1
-    assert log.complete_step(alone.id, "a", token="t", output="{}", link="").action == "late"
+    assert log.complete_step(alone.id, "a", token="t", output="{}", link="").said == "late"
 
 
 def test_a_process_that_its_worker_names_is_left_alone(quiet_app, log, alone):

@@ -39,7 +39,7 @@ def drawn(monkeypatch):
 
 def transition(was=None, status=SagaStatus.PENDING):
     name = "saga.started" if was is None else "saga.retried"
-    head = ["order", was or "", status, "1000"]
+    head = ["order", was or "", status, "1000", f"{name} "]
     return Transition("order-1047", head, [f'{{"at":2000,"name":"{name}"}}'])
 
 

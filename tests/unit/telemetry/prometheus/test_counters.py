@@ -1,13 +1,11 @@
 """What the log counts, as Prometheus wants it."""
 
-import re
-from importlib.resources import files
-
 import pytest
 
+from amends.backend.script_constants import ATTEMPT_BOUNDS, SAGA_BOUNDS
 from amends.log.history import NAMES
 from amends.telemetry.prometheus import counters as counted
-from amends.telemetry.prometheus.counters import ATTEMPT_BOUNDS, SAGA_BOUNDS, add_counted
+from amends.telemetry.prometheus.counters import add_counted
 from amends.telemetry.prometheus.families import Families
 
 TOLD_ELSEWHERE = {"saga.finished", "step.started", "step.compensating"}  # by ended, sagas and ran
@@ -112,15 +110,6 @@ def test_an_undo_has_a_histogram_of_its_own():
     labels = ("order", "pay", "primary")
     assert found["amends_compensation_duration_seconds_count", *labels] == 1
     assert found["amends_step_duration_seconds_count", *labels] == 2
-
-
-@pytest.mark.parametrize(
-    ("name", "bounds"), [("SAGA_BOUNDS", SAGA_BOUNDS), ("ATTEMPT_BOUNDS", ATTEMPT_BOUNDS)]
-)
-def test_the_bounds_are_those_of_the_scripts(name, bounds):
-    text = (files("amends.log") / "lua" / "transition.lua").read_text(encoding="utf-8")
-    [found] = re.findall(rf"local {name} = '([^']+)'", text)
-    assert tuple(map(float, found.split())) == bounds
 
 
 def test_what_a_later_release_counts_is_passed_over():

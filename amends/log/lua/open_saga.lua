@@ -1,0 +1,32 @@
+-- How a saga is read. The loader puts it before each script that includes it.
+--
+--! include saga
+-- Reads fields that are asked for next, in one call.
+local function read(fields)
+  if #fields == 0 then return end
+  local values = redis.call('HMGET', SAGA, unpack(fields))
+  for k = 1, #fields do
+    if saga[fields[k]] == nil then saga[fields[k]] = values[k] end
+  end
+end
+
+local function get(field)
+  if saga[field] == nil then saga[field] = redis.call('HGET', SAGA, field) end
+  return saga[field]
+end
+
+-- Reads the saga; answers whether there is one.
+local function open_saga()
+  read({'status', 'direction', 'deadline', 'definition', 'paused', 'name', 'created', 'states', 'claim'})
+  was = saga.status
+  if not was then return false end
+  saga.deadline, saga.paused = tonumber(saga.deadline) or false, saga.paused ~= '' and saga.paused
+  plan = redis.call('HGET', DEFINITIONS, saga.definition .. ':records')
+  for code in plan:match('^[^\n]*'):gmatch('%w+') do codes[#codes + 1] = code end
+  for code, value in saga.states:gmatch('(%w+)=(%a+)') do state[code] = value end
+  if saga.claim ~= '' then
+    local code, attempt, at, given_up_at, token, owner = saga.claim:match('^(%w+)|(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
+    running = {code = code, attempt = attempt, at = at, given_up_at = given_up_at, token = token, owner = owner}
+  end
+  return true
+end

@@ -1,0 +1,17 @@
+-- How times are counted.
+--
+--! include transition
+--! constant SAGA_BOUNDS
+--! constant ATTEMPT_BOUNDS
+-- Counts a time in ms by the first bound, in seconds, that it is within.
+local function count_time(ms, bounds, words)
+  local within = 'inf'
+  for bound in bounds:gmatch('%S+') do
+    if ms <= bound * 1000 then
+      within = bound
+      break
+    end
+  end
+  count(words .. '|' .. within)
+  count(words .. '|sum', ('%d'):format(ms))
+end
