@@ -1,5 +1,7 @@
 """Where sagas are played: an app without a broker, its own log, and a clock that skips the waits."""
 
+from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
+
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
