@@ -51,8 +51,3 @@ def test_the_rooms_are_those_of_the_import_contract_in_its_order():
     assert "\n".join(["```", *floors, "```"]) in PAGE
     rooms = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
     assert sorted(rooms) == sorted(room for floor in floors for room in floor.split(" | "))
-
-
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w.]+(?:/[\w.]+)+/?)`", PAGE))))
-def test_a_path_that_the_page_names_exists(path):
-    assert (ROOT / path).exists()

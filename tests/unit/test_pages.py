@@ -34,6 +34,22 @@ def test_a_link_leads_to_a_file_and_a_heading(page):
         assert not anchor or anchor in anchors(file), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_path_that_is_named_exists(page):
+    for path in re.findall(r"`([\w.]+(?:/[\w.]+)+/?)`", page.read_text(encoding="utf-8")):
+        assert (ROOT / path).exists() or (ROOT / "amends" / path).exists(), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_target_of_make_that_is_named_exists(page):
+    targets = re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE)
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(
+        r"(?:`|^(?:[A-Z]+=\S+ )*|^[A-Z_=a-z]+ )make ([a-z-]+)", text, re.MULTILINE
+    ):
+        assert target in targets
+
+
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name)
 def test_the_readme_leads_to_each_page(page):
     assert f"](docs/{page.name})" in text_of("README.md")
