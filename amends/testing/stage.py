@@ -3,14 +3,15 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from typing import Any, Final
 
-from celery import Celery, _state
+from celery import Celery
 from celery.result import AsyncResult
 
+from amends.backend.celery_apps import current, is_current
 from amends.backend.client import client_of
 from amends.dispatch.coordinator import run_here
 from amends.dispatch.messages import ADVANCE
@@ -22,7 +23,6 @@ Play = Callable[[str, Callable[..., Any], list[Any]], Any]
 """How a function is called: with its record's path, the function and its arguments."""
 
 _MOST_CALLS: Final = 2_000
-_celery: Any = _state  # celery-types leaves out what is wanted of it here
 
 
 class _Waits(Exception):  # noqa: N818 - no error: a saga is left until its time has come
@@ -79,17 +79,11 @@ class Stage:
     @property
     def is_open(self) -> bool:
         """Whether its app is this thread's current one."""
-        return bool(_celery._tls.current_app is self.app)  # noqa: SLF001 - `current_app` would make one up
+        return is_current(self.app)
 
-    @contextmanager
-    def opened(self) -> Iterator[None]:
+    def opened(self) -> AbstractContextManager[None]:
         """Make its app this thread's current one, and give back what was, if only that it was none."""
-        before = _celery._tls.current_app  # noqa: SLF001
-        self.app.set_current()
-        try:
-            yield
-        finally:
-            _celery._set_current_app(before)  # noqa: SLF001
+        return current(self.app)
 
     def limit(self, seconds: float | None) -> None:
         """Go on for so long from now, by the clock; None is until everything asked for has ended."""

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
-from celery import Celery, _state, bootsteps
+from celery import Celery, bootsteps
 from celery.signals import worker_shutdown
 from celery.worker import state
 from kombu.exceptions import OperationalError
 
 from amends.activities import inline
 from amends.activities.request import CANCELLED
+from amends.backend.celery_apps import for_each_app
 from amends.backend.fast_path import shortcuts_off
 from amends.backend.settings import Settings, is_configured, settings_of
 from amends.diagnosis.deployment.log_rules import weaknesses_of
@@ -184,8 +185,4 @@ def _install(app: Celery) -> None:
     app.steps["consumer"].update((MonitorSwitch, Pulse))
 
 
-_celery: Any = _state  # what shared_task uses, and celery-types does not know
-_celery.connect_on_app_finalize(_install)
-for _app in _celery._get_active_apps():  # noqa: SLF001  # one that touched its tasks before amends was imported
-    if _app.finalized:
-        _install(_app)
+for_each_app(_install)

@@ -1,0 +1,52 @@
+"""Celery's apps: those that there are and will be, and the current one of a thread.
+
+Celery keeps both in ``celery._state``, which has no public names for them. Where one is missing, apps are met when a
+worker of theirs starts (``celeryd_init``), and the current app of a thread that had none stays the one made current last.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from celery import Celery, _state, current_app
+from celery.signals import celeryd_init
+
+_celery: Final[Any] = _state  # celery-types leaves out what is wanted of it here
+
+
+def for_each_app(install: Callable[[Celery], None]) -> None:
+    """Call `install` with each app once it is finalized, as ``shared_task`` does with its tasks."""
+    connect = getattr(_celery, "connect_on_app_finalize", None)
+    if connect is None:
+        celeryd_init.connect(lambda instance, **_: install(instance.app), weak=False)
+        return
+    connect(install)
+    list_apps = getattr(_celery, "_get_active_apps", tuple)
+    for app in list_apps():  # one that touched its tasks before
+        if app.finalized:
+            install(app)
+
+
+def is_current(app: Celery) -> bool:
+    """Tell whether an app is this thread's current one."""
+    return _current() is app
+
+
+@contextmanager
+def current(app: Celery) -> Iterator[None]:
+    """Make an app this thread's current one, and give back what was, if only that it was none."""
+    before = _current()
+    app.set_current()
+    try:
+        yield
+    finally:
+        if before is not None:
+            before.set_current()
+        elif hasattr(_celery, "_set_current_app"):
+            _celery._set_current_app(None)  # noqa: SLF001
+
+
+def _current() -> Any:
+    """Return this thread's current app or None; ``celery.current_app`` would make one up."""
+    of_thread = getattr(_celery, "_tls", None)
+    return current_app if of_thread is None else of_thread.current_app
