@@ -76,7 +76,10 @@ def run_outage(system: System, console: Console) -> bool:
         console.print(f"{move.at - began:5.1f} s  {move.name}  {move.why}", soft_wrap=True)
     elapsed = time.time() - began
     is_consistent = print_report(orders, handles, ledger, elapsed=elapsed, console=console)
-    return is_consistent and has_opened_and_closed([move.name for move in moves])
+    if not has_opened_and_closed([move.name for move in moves]):
+        console.print("THE CIRCUIT did not open, or is not closed in the end", style="bold red")
+        return False
+    return is_consistent
 
 
 def has_opened_and_closed(moves: Sequence[str]) -> bool:

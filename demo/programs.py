@@ -178,10 +178,10 @@ class Program:
     @property
     def children(self) -> list[int]:
         """The pids of its children, in their order; such as those of a prefork pool."""
-        try:
-            return sorted(child.pid for child in psutil.Process(self.pid).children() if self.pid)
-        except psutil.NoSuchProcess:
-            return []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if (pid := self.pid) is not None:
+                return sorted(child.pid for child in psutil.Process(pid).children())
+        return []
 
     def check(self) -> None:
         """Raise :class:`DemoError` if it ended unasked."""

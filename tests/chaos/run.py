@@ -174,7 +174,7 @@ def _standstills(orders: Sequence[OrderVerdict], samples: Sequence[Sample]) -> l
 
 def _limits(pool: str) -> Limits:
     """Return what the primary's breaker promises, with workers that have this pool."""
-    threads = max(int(str(options["concurrency"])) for options in WORKERS.values())
+    threads = max(options["concurrency"] for options in WORKERS.values())
     return Limits(
         failure_threshold=primary.options.failure_threshold,
         reset_timeout=primary.options.reset_timeout,

@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from demo import servers
 from demo.ports import LOOPBACK, free_port
@@ -20,7 +21,7 @@ from demo.servers import RabbitServer, RedisServer, WebProgram, Worker
 from tests.chaos.proxy import Proxy, proxies_to
 
 # Options of each; the first two consume every queue.
-WORKERS: Mapping[str, Mapping[str, object]] = {
+WORKERS: Mapping[str, Mapping[str, Any]] = {
     "orders-1": {"concurrency": 4},
     "orders-2": {"concurrency": 4},
     "compensations": {"concurrency": 2, "queues": "compensations"},
@@ -76,21 +77,12 @@ def running_system(
         urls = {"CELERY_BROKER_URL": messages.url, "SERVICES_URL": services.url}
         with proxies_to(log.port, len(WORKERS)) as proxies:
             lines = dict(zip(WORKERS, proxies, strict=True))
-            workers = {
-                name: Worker(
-                    name,
-                    directory=here,
-                    environment={
-                        **(environment or {}),
-                        **urls,
-                        "AMENDS_BACKEND": f"redis://{LOOPBACK}:{lines[name].port}/0",
-                    },
-                    application=application,
-                    pool=pool,
-                    **options,
-                )
-                for name, options in WORKERS.items()
-            }
+            workers = {}
+            for name, options in WORKERS.items():
+                backend = f"redis://{LOOPBACK}:{lines[name].port}/0"
+                given = {**(environment or {}), **urls, "AMENDS_BACKEND": backend}
+                how = {"application": application, "pool": pool, **options}
+                workers[name] = Worker(name, directory=here, environment=given, **how)
             system = System(
                 log=log,
                 broker=messages,
