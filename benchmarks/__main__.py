@@ -19,10 +19,9 @@ from typing import Any, Final
 from rich.console import Console
 
 from benchmarks.contenders import Contender
-from benchmarks.counting import count
+from benchmarks.counting import count, measure_order
 from benchmarks.course import course, directory_of, environment_of
 from benchmarks.driver import driver
-from benchmarks.order_bytes import measure_order
 from benchmarks.plan import Plan
 from benchmarks.results import Results, describe_machine, tables
 from benchmarks.servers import Server, server

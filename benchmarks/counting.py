@@ -2,18 +2,23 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import redis
 
-from benchmarks.contenders import Contender
+from benchmarks.contenders import ROOT, Contender
 from benchmarks.course import BROKER, LOG, PATIENCE, RESULTS, course
+from benchmarks.driver import driver
 from benchmarks.monitor import Command, Monitor, of_sagas
 from benchmarks.plan import Plan
 from benchmarks.servers import Server
+from demo.system import running_system
 
 MOST: Final = 200
 """Sagas that are counted at most."""
+_ORDERS: Final = 20
 _OF_WAITING: Final = frozenset({"LLEN", "HLEN", "ZCARD", "INFO"})  # of `Course`
 # What does not grow with the sagas: definitions, kept once per shard, and heartbeats.
 _NOT_OF_A_SAGA: Final = re.compile(r"amends:(shards|\{workers\}.*|\{\d+\}:(definitions|counters))")
@@ -98,6 +103,19 @@ def memory_of_sagas(url: str, databases: tuple[int, ...] = (RESULTS, LOG)) -> in
                 pipeline.memory_usage(key, samples=0)
             used += sum(pipeline.execute())
     return used
+
+
+def measure_order(directory: Path) -> float:
+    """Run the whole system in this directory, and return the bytes that a completed order of it keeps."""
+    orders = Contender("order", "an order", "benchmarks.contenders.reference_order")
+    with running_system(directory, concurrency=2) as system:
+        log = urlsplit(system.urls["AMENDS_BACKEND"])
+        url, database = f"redis://{log.netloc}", int(log.path.strip("/"))
+        with redis.Redis.from_url(url) as client:
+            client.config_set("zset-max-ziplist-entries", 0)
+        with driver(orders, ROOT, {**system.urls, "PYTHONPATH": str(ROOT)}) as starter:
+            starter.start(range(_ORDERS))
+        return memory_of_sagas(url, (database,)) / _ORDERS
 
 
 def _file_size(place: Server) -> int:

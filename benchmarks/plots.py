@@ -3,7 +3,7 @@
 import json
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +17,7 @@ from matplotlib import ticker
 from benchmarks.contenders import ROOT
 from benchmarks.results import column
 
-Json = dict[str, Any]
-Figure = Callable[[Json], float]
+Rows = Sequence[dict[str, Any]]
 
 _COLOURS: Final = ("#2a6f97", "#d98e04", "#6b705c")
 _BARS: Final = (
@@ -29,6 +28,12 @@ _BARS: Final = (
     ("cpu", "processor time of a saga, ms", 1000),
 )
 _WIDTH: Final = 0.38
+_COSTS: Final = {
+    "log": ("cpu_log",),
+    "all together": ("cpu_log", "cpu_broker", "cpu_worker"),
+    "time": ("wall",),
+}
+_DASHES: Final = {"chain": "-", "inline": "--"}
 _STYLE: Final = {
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
@@ -41,37 +46,17 @@ _STYLE: Final = {
 }
 
 
-def wall(row: Json) -> float:
-    """Return the seconds of a saga."""
-    return float(row["wall"])
-
-
-def cpu(row: Json) -> float:
-    """Return the processor time of a saga: of worker, broker and log."""
-    return float(row["cpu_log"] + row["cpu_broker"] + row["cpu_worker"])
-
-
-def cpu_log(row: Json) -> float:
-    """Return the processor time of the log's Redis."""
-    return float(row["cpu_log"])
-
-
-def scripts(row: Json) -> float:
-    """Return the processor time of all scripts together."""
-    return float(sum(row["costs"].values()))
-
-
-def where(rows: Sequence[Json], **labels: Any) -> list[Json]:
+def where(rows: Rows, **labels: Any) -> Rows:
     """Return the rows that have these labels."""
     return [row for row in rows if all(row.get(name) == each for name, each in labels.items())]
 
 
-def labels_of(rows: Sequence[Json], name: str) -> list[Any]:
+def labels_of(rows: Rows, name: str) -> list[Any]:
     """Return the values of a label, in order."""
     return sorted({row[name] for row in rows})
 
 
-def draw_sagas(results: Json, path: Path) -> None:
+def draw_sagas(results: dict[str, Any], path: Path) -> None:
     """Draw medians of each contender as bars, with lines from the smallest to the largest round."""
     options = {"figsize": (10, 6), "layout": "constrained", "sharey": True}
     figure, axes = plt.subplots(2, 2, **options)
@@ -93,7 +78,7 @@ def draw_sagas(results: Json, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_growth(rows: Sequence[Json], directory: Path) -> None:
+def draw_growth(rows: Rows, directory: Path) -> None:
     """Draw each axis that was measured, as ``growth-<axis>.svg``."""
     with mpl.rc_context(_STYLE):
         for name, width, plot in _PLOTS:
@@ -106,17 +91,17 @@ def draw_growth(rows: Sequence[Json], directory: Path) -> None:
             _save(figure, directory / f"growth-{name}.svg")
 
 
-def _others(rows: Sequence[Json], axes: Sequence[Any]) -> None:
-    parts = (
-        ("time", "others", wall),
-        ("processor, all together", "others", cpu),
-        ("the log's scripts alone", "scripts", scripts),
-    )
+def _others(rows: Rows, axes: Sequence[Any]) -> None:
+    lines = {
+        "time": ("others", _COSTS["time"]),
+        "processor, all together": ("others", _COSTS["all together"]),
+        "the log's scripts alone": ("scripts", None),
+    }
     for ax, kind, told in zip(axes, ("live", "ended"), ("alive", "ended"), strict=True):
-        for colour, (label, what, figure) in zip(_COLOURS, parts, strict=True):
+        for colour, (label, (what, parts)) in zip(_COLOURS, lines.items(), strict=True):
             mine = where(rows, what=what, kind=kind)
             sizes = labels_of(mine, "size")
-            ratios = [_ratios(where(mine, size=size), figure) for size in sizes]
+            ratios = [_ratios(where(mine, size=size), parts) for size in sizes]
             _line(ax, sizes, ratios, label=label, color=colour)
         ax.axhline(1.0, color="black", linewidth=0.8)
         ax.axhline(1.1, color="black", linewidth=0.8, linestyle=":")
@@ -126,33 +111,37 @@ def _others(rows: Sequence[Json], axes: Sequence[Any]) -> None:
         _ticks(ax, sizes)
 
 
-def _ratios(rows: Sequence[Json], figure: Figure) -> list[float]:
-    """Return a figure with others in the log against the same without, round by round."""
-    base = {row["round"]: figure(row) for row in where(rows, on="without")}
-    return [figure(row) / base[row["round"]] for row in where(rows, on="with")]
+def _ratios(rows: Rows, parts: Sequence[str] | None) -> list[float]:
+    """Return a cost with others in the log against the same without, round by round; by default that of all scripts."""
+    sums = {
+        (row["on"], row["round"]): sum(row[part] for part in parts)
+        if parts
+        else sum(row["costs"].values())
+        for row in rows
+    }
+    return [value / sums["without", number] for (on, number), value in sums.items() if on == "with"]
 
 
-def _steps(rows: Sequence[Json], axes: Sequence[Any]) -> None:
+def _steps(rows: Rows, axes: Sequence[Any]) -> None:
     _by_size(axes[0], where(rows, what="steps"), "steps", per_step=True)
     axes[0].set(xlabel="steps of the saga", ylabel="ms for each step")
 
 
-def _payload(rows: Sequence[Json], axes: Sequence[Any]) -> None:
+def _payload(rows: Rows, axes: Sequence[Any]) -> None:
     _by_size(axes[0], where(rows, what="payload"), "bytes", per_step=False)
     axes[0].set(xlabel="bytes of the input, JSON", ylabel="ms for each saga of five steps")
 
 
-def _by_size(ax: Any, rows: Sequence[Json], label: str, *, per_step: bool) -> None:
-    figures = (("log", cpu_log), ("all together", cpu), ("time", wall))
+def _by_size(ax: Any, rows: Rows, label: str, *, per_step: bool) -> None:
     at = labels_of(rows, label)
-    for dispatch, dashes in (("chain", "-"), ("inline", "--")):
-        for colour, (told, figure) in zip(_COLOURS, figures, strict=True):
+    for dispatch, dashes in _DASHES.items():
+        for colour, (told, parts) in zip(_COLOURS, _COSTS.items(), strict=True):
             each = [
                 [
-                    figure(row) * 1000 / (x if per_step else 1)
-                    for row in where(rows, dispatch=dispatch, **{label: x})
+                    sum(row[part] for part in parts) * 1000 / (size if per_step else 1)
+                    for row in where(rows, dispatch=dispatch, **{label: size})
                 ]
-                for x in at
+                for size in at
             ]
             _line(ax, at, each, label=f"{dispatch}: {told}", color=colour, linestyle=dashes)
     ax.set(xscale="log", yscale="log")
@@ -161,15 +150,14 @@ def _by_size(ax: Any, rows: Sequence[Json], label: str, *, per_step: bool) -> No
     ax.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))  # figures, not powers
 
 
-def _workers(rows: Sequence[Json], axes: Sequence[Any]) -> None:
+def _workers(rows: Rows, axes: Sequence[Any]) -> None:
     titles = ("steps that do nothing", "steps that wait 20 ms")
     for ax, waits, title in zip(axes, (False, True), titles, strict=True):
         mine = where(rows, what="workers", waits=waits)
         at = labels_of(mine, "processes")
-        for dispatch, dashes in (("chain", "-"), ("inline", "--")):
-            rates = [
-                [1 / wall(row) for row in where(mine, dispatch=dispatch, processes=n)] for n in at
-            ]
+        for dispatch, dashes in _DASHES.items():
+            found = [where(mine, dispatch=dispatch, processes=count) for count in at]
+            rates = [[1 / row["wall"] for row in each] for each in found]
             _line(ax, at, rates, label=dispatch, color=_COLOURS[0], linestyle=dashes)
         ax.set(xlabel="processes of the worker", ylabel="sagas/s", title=title)
         ax.set_ylim(0, ax.get_ylim()[1])

@@ -8,14 +8,14 @@ import importlib.util
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Contender:
     """One contender.
 
@@ -27,6 +27,7 @@ class Contender:
     name: str
     title: str
     module: str
+    _: KW_ONLY
     package: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     is_celery: bool = True
@@ -58,43 +59,26 @@ class Contender:
 
 
 CHAIN: Final = "benchmarks.contenders.celery_chain"
+CELERY_SAGA: Final = "benchmarks.contenders.celery_saga_chain"
+DBOS: Final = "benchmarks.contenders.dbos_workflow"
 SAGA: Final = "benchmarks.contenders.amends_saga"
 GROWTH_SAGA: Final = "benchmarks.growth.saga"
 AGAINST: Final = "against"
 NO_FAST_PATH: Final = "no_fast_path"
 BASE: Final = "plain"
 """The contender that the others are compared with."""
+_INLINE: Final = {"BENCH_DISPATCH": "inline"}
 OURS: Final = (
-    Contender(name="amends", title="amends", module=SAGA),
-    Contender(
-        name="amends_inline",
-        title="amends, inline",
-        module=SAGA,
-        environment={"BENCH_DISPATCH": "inline"},
-    ),
+    Contender("amends", "amends", SAGA),
+    Contender("amends_inline", "amends, inline", SAGA, environment=_INLINE),
 )
+_RESULTS: Final = {"BENCH_WITH_RESULTS": "1"}
 CONTENDERS: Final = (
-    Contender(
-        name="plain",
-        title="Celery chain, with results",
-        module=CHAIN,
-        environment={"BENCH_WITH_RESULTS": "1"},
-    ),
-    Contender(name="plain_no_results", title="Celery chain, without results", module=CHAIN),
+    Contender(BASE, "Celery chain, with results", CHAIN, environment=_RESULTS),
+    Contender("plain_no_results", "Celery chain, without results", CHAIN),
     *OURS,
-    Contender(
-        name="dbos",
-        title="DBOS on SQLite",
-        module="benchmarks.contenders.dbos_workflow",
-        package="dbos",
-        is_celery=False,
-    ),
-    Contender(
-        name="celery_saga",
-        title="celery-saga",
-        module="benchmarks.contenders.celery_saga_chain",
-        package="celery_saga",
-    ),
+    Contender("dbos", "DBOS on SQLite", DBOS, package="dbos", is_celery=False),
+    Contender("celery_saga", "celery-saga", CELERY_SAGA, package="celery_saga"),
 )
 
 

@@ -61,21 +61,9 @@ def validate(order: Order) -> None:
 
 
 @activity
-def reserve(order: Order) -> Receipt:
+def book(order: Order) -> Receipt:
     """Do nothing."""
-    return Receipt(receipt_id=f"reserved-{order.order_id}")
-
-
-@activity
-def pay(order: Order) -> Receipt:
-    """Do nothing."""
-    return Receipt(receipt_id=f"paid-{order.order_id}")
-
-
-@activity
-def ship(order: Order) -> Receipt:
-    """Do nothing."""
-    return Receipt(receipt_id=f"shipped-{order.order_id}")
+    return Receipt(receipt_id=f"receipt-{order.order_id}")
 
 
 @activity
@@ -96,9 +84,9 @@ saga = Saga(
     timeout=900.0,
     steps=[
         Step(validate, compensation=None, outcome="invalid"),
-        Step(reserve, compensation=undo, outcome="not_reserved"),
-        Step(pay, compensation=undo, outcome="not_paid"),
-        Step(ship, compensation=undo, outcome="not_shipped"),
+        Step(book, name="reserve", compensation=undo, outcome="not_reserved"),
+        Step(book, name="pay", compensation=undo, outcome="not_paid"),
+        Step(book, name="ship", compensation=undo, outcome="not_shipped"),
         Step(notify, compensation=None, on_failure="continue"),
     ],
     dispatch=dispatch,

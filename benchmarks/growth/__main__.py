@@ -55,9 +55,7 @@ def run(case: Case, place: Server, broker: Server) -> dict[str, Any]:
     environment = {names[name]: str(shape[name]) for name in names if name in shape}
     if shape.get("waits"):
         environment["BENCH_WAITS"] = "1"
-    contender = Contender(
-        name="growth", title="growth", module=GROWTH_SAGA, environment=environment
-    )
+    contender = Contender("growth", "growth", GROWTH_SAGA, environment=environment)
     processes = shape.get("processes", 2)
     with course(contender, place, broker=broker, warm=WARM, concurrency=processes) as warm:
         drained = warm.drain(range(WARM, WARM + sagas), many=True)

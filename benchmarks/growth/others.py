@@ -59,7 +59,7 @@ def measure_others(plan: Plan, say: Say) -> Rows:
 @contextlib.contextmanager
 def _stand(name: str) -> Iterator[Stand]:
     with two_servers() as (place, broker):
-        contender = Contender(name=name, title=name, module=GROWTH_SAGA)
+        contender = Contender(name, name, GROWTH_SAGA)
         with course(contender, place, broker=broker, warm=WARM) as warm:
             yield Stand(course=warm)
 

@@ -4,8 +4,7 @@ import pytest
 
 from benchmarks.contenders import CONTENDERS
 from benchmarks.contenders.order import STEPS
-from benchmarks.counting import count
-from benchmarks.order_bytes import measure_order
+from benchmarks.counting import count, measure_order
 from benchmarks.plan import Plan
 from benchmarks.servers import server
 
