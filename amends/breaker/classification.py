@@ -1,4 +1,4 @@
-"""What an error says about the service that was called."""
+"""Classify the error of a call: failure, success or neutral."""
 
 from math import isfinite
 

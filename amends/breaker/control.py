@@ -1,4 +1,4 @@
-"""What a person sees of a circuit breaker, and does to it."""
+"""The state of a circuit breaker, and the acts of an operator on it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator

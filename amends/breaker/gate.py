@@ -1,4 +1,4 @@
-"""Whom this process lets through: by the circuit in Redis, or without it."""
+"""The gate of a breaker in this process: by the circuit in Redis, or by the local one."""
 
 import logging
 import time

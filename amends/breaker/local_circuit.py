@@ -1,4 +1,4 @@
-"""A circuit of this process alone, by the same table: for when the shared one cannot be reached."""
+"""The circuit of this process alone, by the same table, used while Redis is away."""
 
 import threading
 import time

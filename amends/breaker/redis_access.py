@@ -1,4 +1,4 @@
-"""Redis as breakers need it: it is asked once, not for long, and left alone after an error."""
+"""Access to Redis for breakers: one short attempt, then a backoff after an error."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""What a circuit answers, be it in Redis or in this process."""
+"""The answers of a circuit, in Redis or in this process."""
 
 import secrets
 from dataclasses import dataclass

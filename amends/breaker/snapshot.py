@@ -1,4 +1,4 @@
-"""A circuit breaker as people see it, and its transitions."""
+"""A snapshot of a circuit breaker, and its transitions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What became of an act, saga by saga."""
+"""The results of an act, saga by saga."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a person does to sagas: retry, skip, cancel, pause and resume, one or many."""
+"""The acts of an operator on one saga or many: retry, skip, cancel, pause and resume."""
 
 import json
 from collections.abc import Callable, Sequence

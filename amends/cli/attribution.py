@@ -1,4 +1,4 @@
-"""Who does it, and why: what the history keeps of each act."""
+"""The operator's name and reason, which the history keeps of each act."""
 
 import getpass
 import os

@@ -1,4 +1,4 @@
-"""The circuit breakers of the app: how they stand, and what a person does to one."""
+"""The circuit breakers of the app: their states, and the acts of an operator on one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What all commands share: their options, how they end, and how they tell of an error.
+"""The frame of each command: shared options, exit codes and error messages.
 
 A command is a function that takes an `Output` first, then its own options and arguments by name, and
 returns an `Exit`, or None where all is well::

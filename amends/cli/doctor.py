@@ -1,4 +1,4 @@
-"""What would break sagas, before it does."""
+"""The doctor: what would break sagas in an installation."""
 
 from collections import Counter
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Why one saga is where it is, and what a person can do about it."""
+"""Why a saga stands where it is, and what an operator can do about it."""
 
 import shlex
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""The options that say which sagas are meant."""
+"""The options that select sagas."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar

@@ -1,4 +1,4 @@
-"""Times and states as people read and write them."""
+"""Times and states as text, and times read from text."""
 
 import re
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""One saga: where it is, and what happened to it."""
+"""One saga: its steps, and its history."""
 
 from collections.abc import Iterator
 from time import sleep

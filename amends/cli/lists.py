@@ -1,4 +1,4 @@
-"""Many sagas: a page of them, what needs a person, and how many there are."""
+"""Pages of sagas, and the sagas that wait for an operator."""
 
 from typing import Any, Final
 

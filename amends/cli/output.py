@@ -1,4 +1,4 @@
-"""What a command prints: text for people, in columns and colours, or JSON for programs."""
+"""The output of a command: text in columns and colours, or JSON for programs."""
 
 import json
 import shlex

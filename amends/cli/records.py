@@ -1,4 +1,4 @@
-"""The records of one saga, as its entry in the log has them."""
+"""The records of one saga, read from its entry in the log."""
 
 from dataclasses import dataclass
 

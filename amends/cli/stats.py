@@ -1,4 +1,4 @@
-"""How many sagas there are, where they stand, and who works on them."""
+"""Sagas by status and step, and the living workers."""
 
 from typing import Any, Final
 

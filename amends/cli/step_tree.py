@@ -1,4 +1,4 @@
-"""One saga drawn in lines: where it is on top, its steps with do and undo side by side, what went wrong."""
+"""One saga drawn in lines: its status on top, its steps with do and undo side by side, its errors."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Which sagas an act is for: named ones, those on standard input, or those that fit a filter."""
+"""The targets of an act: sagas named, read from standard input, or found by a filter."""
 
 import sys
 from collections.abc import Mapping, Sequence

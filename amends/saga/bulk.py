@@ -1,4 +1,4 @@
-"""A person's act on many sagas, with a result for each."""
+"""An operator's act on many sagas, with a result for each."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""Sagas as people write them: steps in order, what undoes each, and what a failure is called."""
+"""The definition of a saga: steps in order, their compensations, and the outcomes of failures."""
 
 import logging
 import re

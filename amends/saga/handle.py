@@ -1,4 +1,4 @@
-"""A saga seen from outside: where it is, how it came there, and what came of it."""
+"""The handle of a saga: follow, await, cancel and repair it."""
 
 import random
 import time

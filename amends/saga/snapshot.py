@@ -1,4 +1,4 @@
-"""A saga as people see it, read from its entry in the log."""
+"""A snapshot of a saga, read from its entry in the log."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

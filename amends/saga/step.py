@@ -1,4 +1,4 @@
-"""A step of a saga as people write it: what does it, what stands in for it, what undoes it."""
+"""A step of a saga: its activity, fallback and compensation."""
 
 import re
 from collections.abc import Mapping

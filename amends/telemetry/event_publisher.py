@@ -1,4 +1,4 @@
-"""Takes events to the broker for those who cannot wait for it."""
+"""Publishes events to the broker in the background."""
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 

@@ -1,4 +1,4 @@
-"""What the process that moved a saga tells of it: log lines, signals, events for monitors."""
+"""The observers of a transition, in the process that made it: log lines, signals, events for monitors."""
 
 from amends.log.observers import subscribe
 from amends.telemetry.flower import draw_row

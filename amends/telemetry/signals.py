@@ -1,4 +1,4 @@
-"""Celery signals for people's own hooks: what a saga came to."""
+"""Celery signals of a saga's start and end, for hooks of an app."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What a rehearsal saw: each call of an activity, and which of them took effect."""
+"""The calls of activities in a rehearsal, and which of them took effect."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

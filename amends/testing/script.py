@@ -1,4 +1,4 @@
-"""What a test says of one record: how its attempts go, and what happens meanwhile."""
+"""The script of one record: how its attempts go, and the actions during them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace

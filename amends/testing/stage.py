@@ -1,4 +1,4 @@
-"""Where sagas are played: an app without a broker, its own log, and a clock that skips the waits."""
+"""The stage of a rehearsal: an app without a broker, a log of its own, and a clock that skips the waits."""
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 

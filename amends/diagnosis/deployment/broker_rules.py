@@ -1,4 +1,4 @@
-"""What may be wrong with the broker, or with how it is used."""
+"""Rules about the broker, and about its use."""
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 

@@ -1,4 +1,4 @@
-"""Which tasks sagas need, and which queues their messages go to."""
+"""The tasks that sagas need, and the queues of their messages."""
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 

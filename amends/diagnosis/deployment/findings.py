@@ -1,4 +1,4 @@
-"""What a diagnosis says, and the rules that it comes from."""
+"""Findings of a diagnosis, and the rules that produce them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What may be wrong with the saga log's Redis."""
+"""Rules about the saga log's Redis."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a Redis says about itself."""
+"""A Redis server's configuration and state, as it reports them."""
 
 import time
 from collections.abc import Mapping

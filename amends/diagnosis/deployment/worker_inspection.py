@@ -1,4 +1,4 @@
-"""The workers that run, and what they say of themselves."""
+"""The running workers, inspected over the broker."""
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 

@@ -1,4 +1,4 @@
-"""What may be wrong with the workers that run."""
+"""Rules about the running workers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

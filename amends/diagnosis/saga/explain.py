@@ -1,4 +1,4 @@
-"""How an explanation is composed from the log, and from the broker where that answers. Nothing is written."""
+"""Compose an explanation from the log, and from the broker if it answers. Nothing is written."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final

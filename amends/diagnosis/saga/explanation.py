@@ -1,4 +1,4 @@
-"""What an explanation consists of. Moments are seconds since 1970 by the log's clock."""
+"""The parts of an explanation. Moments are seconds since 1970 by the log's clock."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Where a record is: with a worker, waiting for its time, or on its way in a message."""
+"""The position of a record: with a worker, waiting for its time, or in a message."""
 
 import re
 from typing import Final

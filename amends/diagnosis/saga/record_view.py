@@ -1,4 +1,4 @@
-"""The records of a saga as an explanation tells of them."""
+"""The records of a saga in an explanation."""
 
 from typing import Any
 

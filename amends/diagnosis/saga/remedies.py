@@ -1,4 +1,4 @@
-"""What a person can do about a saga, the likeliest first."""
+"""The acts that an operator can take on a saga, the likeliest first."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""What the log has counted, as metrics."""
+"""The log's counters, as metrics."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What one scrape shows, in the classes of `prometheus_client`."""
+"""The metrics of one scrape, in the classes of `prometheus_client`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate

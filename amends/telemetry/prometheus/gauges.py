@@ -1,4 +1,4 @@
-"""How the log, the circuit breakers and the broker stand at this moment, as metrics."""
+"""The present state of the log, the circuit breakers and the broker, as metrics."""
 
 from celery import Celery
 
