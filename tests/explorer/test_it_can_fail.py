@@ -98,7 +98,7 @@ SCRIPTED = {
         "was claimed, and claimed again in vain",
     ),
     "the finish repeated under its token": (
-        {"if state[code] == 'done' and get(code .. '.t') == token then return go_on(true) end": ""},
+        {"if state[code] == 'done' and get(code .. '.t') == token then return nil, true end": ""},
         ["chain", "inline"],
         "forward",
         "one call fails",
@@ -106,7 +106,7 @@ SCRIPTED = {
     ),
     "the finish repeated under its token claiming what it claimed": (
         {
-            "'.t') == token then return go_on(true) end": "'.t') == token then return continuation(link) end",
+            "then return run(following, known) end": "then return continuation(link) end",
         },
         ["inline"],
         "forward",

@@ -9,9 +9,9 @@
 -- Answers {"unknown"}: there is no such saga | {"saga", digest, itinerary or '', the time, when a sweep looks
 --   at it or '', paths of what remains, paths of what a cancel would leave to be undone (both in their order,
 --   joined by ,), {field, value, ...}, {event, event, ...}}
-local function paths(codes)
+local function paths(records)
   local list = {}
-  for k, code in ipairs(codes) do list[k] = path_of(code) end
+  for k, code in ipairs(records) do list[k] = path_of(code) end
   return table.concat(list, ',')
 end
 

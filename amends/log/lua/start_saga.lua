@@ -12,15 +12,15 @@
 --       | {"define"}: again, with itinerary and plan
 --       | {"exists", status} the same saga | {"conflict", its name} another under this id
 local input, name, digest, timeout, messages = ARGV[2], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local itinerary, plan = ARGV[8], ARGV[9]
+local itinerary, records = ARGV[8], ARGV[9]
 
 local known = redis.call('HMGET', SAGA, 'name', 'input', 'status')
 if known[1] then
   if known[1] == name and known[2] == input then return {'exists', known[3]} end
   return {'conflict', known[1]}
 end
-if plan ~= '' then
-  redis.call('HSET', DEFINITIONS, digest, itinerary, digest .. ':records', plan)
+if records ~= '' then
+  redis.call('HSET', DEFINITIONS, digest, itinerary, digest .. ':records', records)
 elseif redis.call('HEXISTS', DEFINITIONS, digest .. ':records') == 0 then
   return {'define'}
 end
