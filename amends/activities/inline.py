@@ -2,7 +2,6 @@
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
-import mmap
 import secrets
 import time
 from collections.abc import Sequence
@@ -23,28 +22,13 @@ from amends.log.delivery import Delivery
 from amends.log.owner import Owner
 from amends.log.remaining import Publish
 from amends.log.saga_log import SagaLog
+from amends.log.worker_process import this_worker
 from amends.telemetry.flower_steps import StepRow
 
 _logger = get_task_logger(__name__)
 
 INLINE_FOR: Final = 30.0
 """Seconds that a message goes on with further steps; it ends with the step at hand."""
-
-
-class _Worker:
-    """A byte that tells all processes of this worker's pool whether it is about to end."""
-
-    ends = mmap.mmap(-1, 1)
-
-
-def enter_worker() -> None:
-    """Note before the pool forks that a worker begins."""
-    _Worker.ends[0] = 0
-
-
-def leave_to_others() -> None:
-    """Let each message end with the step at hand: the worker is about to."""
-    _Worker.ends[0] = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +150,11 @@ class Steps:
 
         A rate limit is kept where messages arrive, and so what has one needs a message.
         """
-        if itinerary.dispatch == "chain" or _Worker.ends[0] or time.monotonic() >= self._until:
+        if (
+            itinerary.dispatch == "chain"
+            or this_worker().is_ending
+            or time.monotonic() >= self._until
+        ):
             return False
         app, record = self._task.app, itinerary.records[link.path]
         task = app.tasks.get(record.call.task)

@@ -3,25 +3,10 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import os
-import secrets
 from dataclasses import dataclass
 from typing import Self
 
-
-class _Worker:
-    """Holds this worker's name, from its start to its end; the processes of its pool inherit it."""
-
-    name = secrets.token_hex(6)
-
-
-def name_worker() -> None:
-    """Give this worker a name of its own."""
-    _Worker.name = secrets.token_hex(6)
-
-
-def worker_name() -> str:
-    """Name this worker."""
-    return _Worker.name
+from amends.log.worker_process import this_worker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +25,7 @@ class Owner:
     @classmethod
     def here(cls, message: str) -> Self:
         """Return this process as the owner of a claim for that message."""
-        return cls(worker=_Worker.name, pid=str(os.getpid()), message=message)
+        return cls(worker=this_worker().name, pid=str(os.getpid()), message=message)
 
     @classmethod
     def parse(cls, text: str) -> Self | None:

@@ -13,16 +13,14 @@ from celery.signals import worker_shutdown
 from celery.worker import state
 from kombu.exceptions import OperationalError
 
-from amends.activities import inline
 from amends.activities.request import CANCELLED
 from amends.backend.celery_apps import for_each_app
 from amends.backend.fast_path import shortcuts_off
 from amends.backend.settings import Settings, is_configured, settings_of
 from amends.diagnosis.deployment.log_rules import weaknesses_of
 from amends.errors import LogUnavailable
-from amends.log.owner import name_worker
 from amends.log.saga_log import log_of
-from amends.telemetry.flower import enter_worker, leave_worker
+from amends.log.worker_process import enter_worker
 from amends.worker import retention
 from amends.worker.health_file import Health, Pulse, health_of
 from amends.worker.heartbeat import Heartbeat
@@ -46,9 +44,8 @@ class Recovery(bootsteps.StartStopStep):
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
         # Before the pool forks, and anew where a parent process made several workers.
-        name_worker()
-        enter_worker(worker.hostname, sends_events=worker.task_events)
-        inline.enter_worker()
+        self._process = enter_worker(worker.hostname)
+        self._process.switch_events(on=bool(worker.task_events))
         self._ends = threading.Event()
         self._heartbeat: Heartbeat | None = None
         self._health: Health | None = None
@@ -74,7 +71,7 @@ class Recovery(bootsteps.StartStopStep):
         heartbeat.start()
         # Bootsteps stop before the pool drains, and what still runs there must not seem dead.
         worker_shutdown.connect(self._fall_silent, weak=False)
-        worker_shutdown.connect(lambda **_: leave_worker(), weak=False)
+        worker_shutdown.connect(lambda **_: self._process.leave(), weak=False)
         arguments = (worker.app, heartbeat, settings.sweep_interval)
         threading.Thread(
             target=self._loop, args=arguments, name="amends-sweep", daemon=True
@@ -87,7 +84,7 @@ class Recovery(bootsteps.StartStopStep):
         """
         if self._heartbeat is None:
             return
-        inline.leave_to_others()
+        self._process.note_ending()
         try:
             hand_back(worker)
         except Exception:

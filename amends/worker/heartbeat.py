@@ -9,8 +9,8 @@ from typing import Final
 
 from amends.errors import LogUnavailable
 from amends.log.liveness import DEAD_AFTER, VERSION
-from amends.log.owner import worker_name
 from amends.log.saga_log import SagaLog
+from amends.log.worker_process import this_worker
 
 INTERVAL: Final = 2.0
 """Seconds between two beats."""
@@ -58,7 +58,7 @@ class Heartbeat:
         """Heartbeat once. Raises `LogUnavailable`."""
         pids = {os.getpid(), *self._pids()}
         self._log.workers.note_heartbeat(
-            worker_name(), pids, self._messages(), node=self._node, version=VERSION
+            this_worker().name, pids, self._messages(), node=self._node, version=VERSION
         )
         now = time.monotonic()
         if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:

@@ -19,8 +19,9 @@ import pytest
 
 import amends.log.owner
 import amends.log.saga_log
-from amends.activities import attempt, inline, log_retry, task
+from amends.activities import attempt, log_retry, task
 from amends.log.store import Store
+from amends.log.worker_process import this_worker
 
 PATIENCE: Final = 60.0
 """Seconds, after which a thread that neither ends nor stops is an error."""
@@ -155,6 +156,8 @@ def worlds_of_their_own() -> Iterator[None]:
         for module in (attempt, log_retry, task):
             patch.setattr(module, "time", flying)
         patch.setattr(Store, "prepare", lambda _: None)  # Redis has the scripts since the first one
-        inline.enter_worker()  # a worker that ended in this process before is none of these
+        this_worker().is_ending = (
+            False  # a worker that ended in this process before is none of these
+        )
         yield
     amends.log.saga_log._log.cache_clear()

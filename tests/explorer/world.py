@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 import amends
 from amends.backend.settings import settings_of
-from amends.log.owner import worker_name
 from amends.log.saga_log import log_of
+from amends.log.worker_process import this_worker
 from amends.worker.retention import remove_ended
 from amends.worker.sweep import Sweep
 from tests.explorer.acts import PersonsAct, succeed
@@ -117,7 +117,9 @@ class World:
         """Let a worker sweep whose own heartbeat is fine."""
         with outside():
             log_of(self._app).workers.note_heartbeat(
-                worker_name(), self._pool.pids - self.striker.silent, self._broker.ids_in_hand()
+                this_worker().name,
+                self._pool.pids - self.striker.silent,
+                self._broker.ids_in_hand(),
             )
 
         def sweep() -> None:

@@ -9,6 +9,7 @@ from celery import signals
 from amends import LogUnavailable, NotDone, Refused, RetryPolicy, Step, activity
 from amends.activities import inline
 from amends.log.saga_log import SagaLog
+from amends.log.worker_process import this_worker
 from tests.integration.activities.test_round_trips import monitor, wait_for_the_end  # noqa: F401 - a fixture
 from tests.support.engine_saga import (
     Job,
@@ -171,13 +172,13 @@ def test_after_its_time_a_message_ends_with_the_step_at_hand(work, saga_id, publ
 def test_a_worker_that_is_about_to_end_leaves_the_next_step_to_others(work, saga_id, published):
     def end(key):
         engine_saga.world.make(key)
-        inline.leave_to_others()
+        this_worker().note_ending()
 
     work.script(f"{saga_id}:a", end)
     try:
         assert start(saga_id).wait(timeout=20).outcome == "completed"
     finally:
-        inline.enter_worker()
+        this_worker().note_ending(ends=False)
     assert published(saga_id) == [".1.a", ".2.b", ".3.c"]
 
 

@@ -6,8 +6,8 @@ import pytest
 from celery.contrib.testing.worker import start_worker
 
 from amends import Refused
+from amends.log.worker_process import this_worker
 from amends.telemetry import event_publisher as courier
-from amends.telemetry.flower import _OFF, _ON, _Worker
 from amends.telemetry.flower_rows import RUNNING
 from tests.support.engine_saga import Job, engine_saga, inline_saga, job_saga, without_effect
 from tests.support.event_listener import hearing
@@ -37,7 +37,7 @@ def worker(app):
     options = {"loglevel": "CRITICAL", "perform_ping_check": False, "shutdown_timeout": 30}
     with start_worker(app, pool="threads", concurrency=4, **options) as worker:
         worker.consumer.event_dispatcher.groups = {"worker"}
-        engine_saga.wait_until(lambda: _Worker.events[0] == _OFF)
+        engine_saga.wait_until(lambda: not this_worker().sends_events)
         yield worker
 
 
@@ -45,10 +45,10 @@ def worker(app):
 def sends_events(app, worker):
     """Let the worker send the events of tasks, as Flower asks each that it finds."""
     app.control.enable_events(reply=True, timeout=10, limit=1)
-    engine_saga.wait_until(lambda: _Worker.events[0] == _ON)
+    engine_saga.wait_until(lambda: this_worker().sends_events)
     yield
     app.control.disable_events(reply=True, timeout=10, limit=1)
-    engine_saga.wait_until(lambda: _Worker.events[0] == _OFF)
+    engine_saga.wait_until(lambda: not this_worker().sends_events)
 
 
 @pytest.mark.usefixtures("sends_events")
@@ -116,7 +116,7 @@ def test_a_step_that_takes_long_is_told_of_while_it_runs(work, saga_id, heard):
 
 
 def test_a_worker_that_sends_no_task_events_draws_no_rows(work, saga_id, heard):
-    assert _Worker.events[0] == _OFF
+    assert not this_worker().sends_events
     job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(20)
     assert heard() == []
 

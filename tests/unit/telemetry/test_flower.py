@@ -8,8 +8,9 @@ from celery import Celery
 
 from amends.definition.states import SagaStatus
 from amends.log.history import Transition
+from amends.log.worker_process import enter_worker, this_worker
 from amends.telemetry import flower as monitors
-from amends.telemetry.flower import draw_row, enter_worker, leave_worker, switch_events
+from amends.telemetry.flower import draw_row
 
 CLIENT = f"amends@{socket.gethostname()}"
 
@@ -32,9 +33,9 @@ def drawn(monkeypatch):
             senders.append(sender)
 
     monkeypatch.setattr(monitors, "event_publisher_of", lambda app: EventPublisher())
-    leave_worker()
+    enter_worker("")
     yield senders
-    leave_worker()
+    enter_worker("")
 
 
 def transition(was=None, status=SagaStatus.PENDING):
@@ -61,16 +62,16 @@ def test_a_client_tells_what_a_person_does_there(app, drawn):
 
 
 def test_a_worker_tells_under_its_own_name_while_it_sends_the_events_of_tasks(app, drawn):
-    enter_worker("orders@here", sends_events=False)
+    enter_worker("orders@here")
     draw_row(app, of_a_person())
     assert drawn == []
-    switch_events(on=True)
+    this_worker().switch_events(on=True)
     draw_row(app, of_a_person())
     assert drawn == ["orders@here"]
 
 
 def test_a_process_of_the_pool_follows_the_switch_of_its_worker(app, drawn):
-    enter_worker("orders@here", sends_events=False)
+    enter_worker("orders@here")
     switched, wrote = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
@@ -78,7 +79,7 @@ def test_a_process_of_the_pool_follows_the_switch_of_its_worker(app, drawn):
         draw_row(app, of_a_person())
         os.write(wrote[1], b"y" if drawn == ["orders@here"] else b"n")
         os._exit(0)
-    switch_events(on=True)
+    this_worker().switch_events(on=True)
     os.write(switched[1], b"x")
     assert os.read(wrote[0], 1) == b"y"
     os.waitpid(child, 0)
