@@ -1,10 +1,13 @@
 """What `make bench` is asked to compare."""
 
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks.contenders import CONTENDERS, chosen
+from benchmarks.course import directory_of
 from benchmarks.growth.plan import Plan as GrowthPlan
 from benchmarks.plan import Plan
 from benchmarks.results import ratios
@@ -38,6 +41,13 @@ def test_another_checkout_takes_part_with_its_own_interpreter(tmp_path):
     assert [each.name for each in found] == ["plain", "amends_against", "amends_inline_against"]
     assert found[1].python[0] == str(tmp_path / ".venv/bin/python")
     assert found[2].environment == {"BENCH_DISPATCH": "inline"}
+
+
+def test_another_checkout_runs_beside_these_benchmarks_and_without_this_engine(tmp_path):
+    contender = replace(CONTENDERS[2], checkout=tmp_path)
+    directory = directory_of(contender, SimpleNamespace(directory=tmp_path))
+    assert (directory / "benchmarks/driver.py").is_file()
+    assert not (directory / "amends").exists()
 
 
 def test_a_checkout_that_is_not_installed_is_refused(tmp_path):
