@@ -1,19 +1,19 @@
-"""What can go wrong, as exceptions.
+"""The errors of the library.
 
 SagaError
 ├── DefinitionError      a saga, step or activity is defined wrongly
 ├── ConfigurationError   a setting is missing, unknown or wrong
 ├── SagaAlreadyStarted   this id belongs to a saga with another input
 ├── UnknownSaga          no saga has this id
-├── SagaStuck            a person is needed
-├── ActRefused           the saga is not where a person's act would find it
+├── SagaStuck            an operator is needed
+├── ActRefused           the saga is not where the act expects it
 ├── LogUnavailable       the saga log could not be reached
 ├── CircuitOpenError     the circuit breaker let no call through
 ├── Refused              the service said no: nothing was done, and asking again is useless
 └── NotDone              nothing was done, certainly: try again
 
 An activity raises `Refused` (or a subclass that names the refusal), `NotDone`, or anything else;
-anything else means that nobody knows whether it took effect. All can be rebuilt from their
+anything else means that its effect is unknown. All can be rebuilt from their
 ``.args``, which is what Celery and pickle do.
 """
 
@@ -67,7 +67,7 @@ class UnknownSaga(SagaError):  # noqa: N818 - the name says what happened
 
 
 class SagaStuck(SagaError):  # noqa: N818 - the name says what happened
-    """A saga can go neither on nor back without a person."""
+    """A saga is stuck and waits for an operator."""
 
     def __init__(self, saga_id: str, reason: str) -> None:
         super().__init__(saga_id, reason)
@@ -79,7 +79,7 @@ class SagaStuck(SagaError):  # noqa: N818 - the name says what happened
 
 
 class ActRefused(SagaError):  # noqa: N818 - the name says what happened
-    """A person's act came too late, or too early: the saga stands elsewhere. Nothing was done."""
+    """An act came too late or too early: the saga has moved. Nothing was done."""
 
     def __init__(self, saga_id: str, act: str, reason: str) -> None:
         super().__init__(saga_id, act, reason)

@@ -104,7 +104,7 @@ class Activity(_Callable, Generic[Input, Output]):
 class Compensation(_Callable, Generic[Input_contra, Output_contra]):
     """A function that undoes an activity: it gets the activity's input, and its output or None.
 
-    What takes more, as ``Output | None`` does, undoes what gives less: it is contravariant.
+    It is contravariant: one that takes ``Output | None`` also undoes an activity that returns ``Output``.
     """
 
     def takes(self, output: type[BaseModel]) -> bool:
@@ -162,21 +162,22 @@ def activity(
 ) -> Any:
     """Make a function an activity, or with a second parameter a compensation.
 
-    An activity takes one pydantic model and returns one, or None. A compensation takes the input of
-    what it undoes and its output, which is None where nobody knows the outcome; it returns nothing.
+    An activity takes one pydantic model and returns one, or None. A compensation takes the input of the activity
+    and its output, or None if the effect is unknown; it returns nothing.
 
-    `start_to_close_timeout` is the longest one attempt may take, in seconds. Without `retry`, an
-    activity has 3 attempts and a compensation 20, 1 s apart at first, doubling up to 60 s. `queue`
-    is left to the app's routes where it is not given.
+    retry: by default 3 attempts for an activity and 20 for a compensation, 1 s apart at first, doubling up to 60 s.
+    start_to_close_timeout: longest time of one attempt in seconds.
+    queue: queue of its messages, by default by the app's routes.
+    priority: priority of its messages.
+    name: name of the Celery task, by default module and function.
+    breaker: circuit breaker that every attempt goes through.
+    on_circuit_open: while the circuit is open, ``"defer"`` (the default) puts the attempt off, which spends none;
+        ``"fallback"`` goes to the step's fallback, at once or, if an earlier attempt may have taken effect, after its
+        compensation; ``"fail"`` fails with `CircuitOpenError`, as ``"fallback"`` does without a fallback. A
+        compensation can only be deferred.
+    options: other options of a Celery task; those that the engine owns are refused.
 
-    Every attempt goes through the `breaker`, if there is one. While its circuit is open, `on_circuit_open`
-    says what the activity does: ``"defer"`` (the default) puts it off until the circuit may let a call
-    through, which spends no attempt; ``"fallback"`` leaves it to the step's fallback, at once or, where an earlier
-    attempt may have taken effect, after it was undone; ``"fail"`` ends it with `CircuitOpenError`, as
-    ``"fallback"`` does where there is none. A compensation can only be deferred.
-
-    Other options of a Celery task pass through;
-    those that the engine owns are refused with `DefinitionError`.
+    Raises `DefinitionError`.
     """
 
     def decorate(wrapped: Callable[..., Any]) -> Any:

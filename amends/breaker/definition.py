@@ -37,23 +37,26 @@ _entered: ContextVar[tuple[tuple["CircuitBreaker", Permit], ...]] = ContextVar(
 
 
 class CircuitBreaker(Control):
-    """Lets no call through to a service that is down, in any process that has this breaker.
+    """A circuit breaker: stops calls to a service that is down, in all processes that define it.
 
-    `name` is what it is known by in the Redis that ``amends_backend`` of the current Celery app names.
-    An error of a class in `failure_on` is a failure, one in `success_on` shows that the service lives, as a
-    return does; of two classes that fit, the nearer one decides. All other errors say nothing.
+    name: the breaker's name in the Redis of the current Celery app's ``amends_backend``.
+    failure_on: error classes that are failures of the service.
+    success_on: error classes that show that the service lives, as a return does. Of two classes that fit, the
+        nearer to the error's own decides. All other errors are neutral.
+    failure_threshold: failures in a row that open the circuit.
+    failure_window: longest time, in seconds, that those failures may take; None is no limit.
+    reset_timeout: seconds that the circuit is open, unless the error has a ``retry_after`` above 0.
+    reset_timeout_multiplier: factor on `reset_timeout` for each further opening in a row.
+    max_reset_timeout: upper bound of that time, in seconds.
+    reset_jitter: share by which that time may be longer, at random.
+    half_open_max_calls: probes at a time in the half-open circuit.
+    success_threshold: successful probes that close it; one failure opens it again.
+    probe_lease: seconds until the place of a probe whose process was killed is given to another; longer than the
+        longest call.
+    on_backend_error: while Redis is away, ``"local"`` has a circuit of this process with the same options,
+        ``"allow"`` lets every call through, ``"reject"`` none.
 
-    `failure_threshold` failures in a row, in at most `failure_window` seconds where it is given, open it.
-    After `reset_timeout` seconds it lets `half_open_max_calls` at a time through; `success_threshold`
-    successes close it, and a failure opens it again, each time for `reset_timeout_multiplier` times as long,
-    up to `max_reset_timeout`. Where the error has a ``retry_after`` above 0, that is how long. `reset_jitter` makes
-    it longer by up to that share. `probe_lease` is how long a call in half-open is waited for that never
-    reports, since its process was killed; it has to be longer than the longest call.
-
-    While Redis is away, `on_backend_error` decides: ``"local"`` has a breaker of this process, with the
-    same options, ``"allow"`` lets every call through, ``"reject"`` none.
-
-    Raises `DefinitionError` for options that make no sense, and for another breaker of this name.
+    Raises `DefinitionError` for invalid options, and for another breaker of this name.
     """
 
     def __init__(  # noqa: PLR0913 - each is an option, and none travels far
@@ -111,24 +114,26 @@ class CircuitBreaker(Control):
     # Calls
 
     def acquire(self, *, token: str | None = None, lease: float | None = None) -> Permit:
-        """Ask to make a call, and get the permit that has to be told how it ended.
+        """Ask for a permit to make one call, which has to be told the result.
 
-        `token` names the call, so that `report_killed` can speak for it; without it a random one does.
-        `lease` is how many seconds it is waited for should it be a probe, else `probe_lease`. Raises `CircuitOpenError`.
+        token: name of the call for `report_killed`; random by default. The same token gets the same permit.
+        lease: seconds until a probe's place is given to another, by default `probe_lease`.
+
+        Raises `CircuitOpenError`.
         """
         gate = self._gate()
         circuit, admitted = gate.acquire(token, lease or self.options.probe_lease)
         return Permit(gate, circuit, admitted, options=self.options)
 
     def classify(self, error: BaseException | None) -> Outcome:
-        """Tell what an error says about the service; None is a return.
+        """Classify the error of a call as failure, success or neutral; None is a return.
 
-        Celery's `Retry` is what it is raised for; `Ignore`, `Reject` and an open circuit say nothing.
+        Celery's `Retry` is classified by the error behind it; `Ignore`, `Reject` and an open circuit are neutral.
         """
         return classify(error, self.options)
 
     def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Make a call. Raises `CircuitOpenError`, and what the call raises as it is."""
+        """Call `function` under a permit. Raises `CircuitOpenError`, and the errors of the call unchanged."""
         _check_function(function, self.name)
         return self._guard(function, args, kwargs)
 

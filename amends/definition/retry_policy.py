@@ -9,15 +9,16 @@ from amends.errors import DefinitionError
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """When a failed attempt is followed by another.
+    """How often and how soon a failed attempt is retried. The terms are those of Temporal's retry policies.
 
-    The wait before attempt n + 1 is ``initial_interval * backoff_coefficient ** (n - 1)``, at most
-    `max_interval`, all in seconds; `jitter` moves it at random by that share, 0 keeps it exact.
-    `max_attempts` counts attempts, not retries; None is no limit but the saga's timeout. An error
-    of a class in `non_retryable` ends the attempts; it says nothing about the effect.
+    max_attempts: attempts, not retries; None is no limit but the saga's timeout.
+    initial_interval: seconds before the second attempt.
+    max_interval: longest wait in seconds.
+    backoff_coefficient: the wait before attempt n + 1 is ``initial_interval * backoff_coefficient ** (n - 1)``.
+    jitter: share by which a wait moves at random; 0 keeps it exact.
+    non_retryable: error classes that end the attempts. They say nothing about the effect.
 
-    The terms are those of Temporal's retry policies. Raises `DefinitionError` for values that make
-    no sense.
+    Raises `DefinitionError` for invalid values.
     """
 
     max_attempts: int | None = 3

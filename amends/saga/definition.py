@@ -39,15 +39,21 @@ _logger = logging.getLogger(__name__)
 
 
 class Saga(Generic[Input, Output]):
-    """A saga's definition: its steps in order, its input, and its output.
+    """A saga's definition.
 
-    `output` is filled by field name from the saga's input, the outputs of its done steps, and
-    ``saga_id``, ``outcome``, ``error`` and ``degraded`` (a list with a sentence for each step that went to its
-    fallback or was passed over: which, and for what error); `outputs` says where a field comes from that several have,
-    as ``input.<field>``, ``<step>.<field>`` or ``saga.<field>``. A field that comes from a step must
-    allow None. `timeout` is in seconds. With `dispatch` ``"inline"`` the worker that did a step goes on with
-    the next one itself, where it consumes that one's queue, for 30 s at most and the step at hand; with
-    ``"chain"`` each step is a message. Raises `DefinitionError`.
+    name: name of the saga.
+    input: pydantic model of its input.
+    output: pydantic model of its output. It is filled by field name from the input, the outputs of done steps, and
+        ``saga_id``, ``outcome``, ``error`` and ``degraded`` (a list with a sentence for each step that went to its
+        fallback or was passed over, and why). A field that comes from a step must allow None.
+    steps: the steps, in order.
+    timeout: deadline in seconds from the start; a saga that passes it is compensated. None is no deadline.
+    outputs: sources of fields of `output` that several sources have: ``input.<field>``, ``<step>.<field>`` or
+        ``saga.<field>``.
+    dispatch: with ``"chain"`` (the default) each step is a message. With ``"inline"`` the worker that did a step goes
+        on with the next one, if it consumes that step's queue, for 30 s at most and the step at hand.
+
+    Raises `DefinitionError`.
     """
 
     def __init__(
@@ -76,10 +82,12 @@ class Saga(Generic[Input, Output]):
     def start(self, saga_input: Input, *, saga_id: str | None = None) -> Handle[Output]:
         """Start a saga and return its handle; the same id and input give the same saga.
 
-        Without `saga_id` each call starts another one. Raises `SagaAlreadyStarted` where the id
-        belongs to another saga, ``ValueError`` for an id outside of the pattern or (pydantic's) an
-        input of another shape, and `LogUnavailable`.
-        With the broker away it returns the handle with a warning: the saga runs once it is back.
+        saga_input: the input, of the saga's model.
+        saga_id: ``[A-Za-z0-9][A-Za-z0-9._-]{0,127}``, unique over all definitions; random by default.
+
+        With the broker away it returns the handle with a warning: the saga runs once the broker is back.
+        Raises `SagaAlreadyStarted` if the id belongs to another saga, ``ValueError`` for an invalid id or input
+        (pydantic's), and `LogUnavailable`.
         """
         app, new_id = app_or_default(), uuid.uuid4().hex if saga_id is None else saga_id
         text = self._checked_input(new_id, saga_input)
@@ -93,11 +101,13 @@ class Saga(Generic[Input, Output]):
     def start_many(
         self, inputs: Iterable[Input], *, saga_ids: Iterable[str] | None = None
     ) -> list[Handle[Output]]:
-        """`start` for many inputs, each with its id, up to a thousand in one round trip to the log.
+        """Start many sagas, up to a thousand in one round trip to the log, and return their handles.
 
-        Where one raises `SagaAlreadyStarted`, the others are started all the same. Of a list, none is started
-        where an input is of another shape. An iterator is read as far as the next start needs: such an input
-        ends it there, and those of earlier starts are started.
+        inputs: the inputs. Of a list, none is started if one is invalid. An iterator is read as far as the next round
+            trip needs: an invalid input ends it there, and earlier sagas are started.
+        saga_ids: an id for each input; random by default.
+
+        Raises what `start` does. If one raises `SagaAlreadyStarted`, the others are started all the same.
         """
         starts: Iterable[tuple[str, str]] = self._starts(inputs, saga_ids)
         if isinstance(inputs, Collection):

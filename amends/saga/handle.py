@@ -25,13 +25,18 @@ _LONGEST_PAUSE: Final = 0.5
 
 
 class Handle(Generic[Result]):
-    """One saga. Reading raises `UnknownSaga` where there is none, and `LogUnavailable`.
+    """The handle of one saga.
 
-    `output` makes what `wait` returns of the output's fields.
+    saga_id: the saga's id.
+    output: makes the value that `wait` returns from the fields of the output.
 
-    The acts of a person (`cancel`, `retry`, `skip`, `pause`, `resume`) take `by` and `why` for the history, and as
-    `seen` what that person saw: the number of events in the saga's history, which is exact, or its
-    status. They raise `ActRefused` where it is no longer so.
+    Each method and property raises `UnknownSaga` if there is no such saga, and `LogUnavailable`. The acts (`cancel`, `retry`,
+    `skip`, `pause`, `resume`) take:
+
+    by: name of the operator, for the history.
+    why: reason, for the history.
+    seen: the saga as the operator saw it: the number of events in its history, which is exact, or its status. If it
+        has changed since, the act raises `ActRefused` and does nothing.
     """
 
     def __init__(self, saga_id: str, output: Callable[[dict[str, Any]], Result]) -> None:
@@ -47,12 +52,12 @@ class Handle(Generic[Result]):
 
     @property
     def status(self) -> SagaStatus:
-        """Where the saga is now."""
+        """The present status."""
         return self._log.read_status(self.id)
 
     @property
     def outcome(self) -> str | None:
-        """What came of the saga, as its definition names it; None until it is decided."""
+        """The outcome, as the definition names it; None until it is decided."""
         return self._log.read_saga(self.id).outcome
 
     def snapshot(self) -> Snapshot:
@@ -64,11 +69,10 @@ class Handle(Generic[Result]):
         return self._log.read_history(self.id)
 
     def cancel(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> bool:
-        """Cancel the saga: start nothing more, and undo what was done.
+        """Cancel the saga: start nothing more, and compensate what was done.
 
-        A running attempt may still finish; the undo begins after it, and includes it.
-        Returns False where it comes too late: the saga has ended, or goes back
-        already. Raises `UnknownSaga`, and `LogUnavailable`.
+        A running attempt may still finish; the compensation begins after it, and includes it.
+        Returns False if it comes too late: the saga has ended, or compensates already.
         """
         error = {"type": "Cancelled", "message": why or "someone cancelled the saga"}
         follows = self._log.control.cancel_saga(
@@ -78,9 +82,9 @@ class Handle(Generic[Result]):
         return not isinstance(follows, Late)
 
     def retry(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> None:
-        """Let the saga try again now: each undo that failed for good, and what comes next.
+        """Retry now: each compensation that failed for good, and the next record, with a fresh attempt budget.
 
-        Both get their attempts anew; a deadline stays. Raises `ActRefused` where a step is running or the saga has ended, `UnknownSaga`, and `LogUnavailable`.
+        A deadline stays. Raises `ActRefused` if a step is running or the saga has ended.
         """
         self._go_on(self._log.control.retry_saga(self.id, actor=_actor(by, why), seen=seen))
 
@@ -93,12 +97,14 @@ class Handle(Generic[Result]):
         why: str | None = None,
         seen: Seen = None,
     ) -> None:
-        """Pass over a step that somebody did, or undid, by hand.
+        """Pass over a step that an operator did, or undid, by hand.
 
-        `step` is a step's name: its undos that failed for good are meant, else what comes next of it. Or
-        it is the path of one record, as the history has it. A step that goes forward needs its
-        `output`, which is held to the activity's model. Raises `ActRefused` where that is not what the saga stands at, pydantic's ``ValidationError`` for
-        an output of another shape, `UnknownSaga`, and `LogUnavailable`.
+        step: name of a step, or a record path such as ``charge:undo``. A name selects its failed compensations, or
+            else its next pending record.
+        output: the output of a step that goes forward, of the activity's model.
+
+        Raises `ActRefused` if the saga does not stand at that record, and pydantic's ``ValidationError`` for an invalid
+        output.
         """
         actor = _actor(by, why)
         text = "" if output is None else self._output_text(step, output)
@@ -111,10 +117,9 @@ class Handle(Generic[Result]):
         self._go_on(follows)
 
     def pause(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> None:
-        """Begin nothing more until `resume`: what runs may still finish, and its result is kept.
+        """Begin nothing more until `resume`. A running attempt may finish, and its result is kept.
 
-        A cancel or the deadline still turns the saga, and what is to be undone waits. Raises
-        `ActRefused` where the saga has ended, `UnknownSaga`, and `LogUnavailable`.
+        A cancel or the deadline still turns the saga; its compensations wait. Raises `ActRefused` if the saga has ended.
         """
         self._log.control.pause_saga(self.id, actor=_actor(by, why), seen=seen)
 
@@ -148,9 +153,10 @@ class Handle(Generic[Result]):
     def wait(self, timeout: float | None = None) -> Result:
         """Wait for the saga's end and return its output, whatever the outcome.
 
-        `timeout` is in seconds. Raises `TimeoutError` when it has passed, `SagaStuck` when a person
-        is needed, `LogUnavailable` where the log is away then (without a timeout, at once), and
-        `RuntimeError` at once inside a task, whose pool slot the saga may need.
+        timeout: longest wait in seconds; None is no limit.
+
+        Raises `TimeoutError` after that time, `SagaStuck` if the saga waits for an operator, `LogUnavailable` if the log
+        is away then (without a timeout, at once), and `RuntimeError` inside a task, whose pool slot the saga may need.
         """
         if current_app.current_worker_task is not None:
             raise RuntimeError(

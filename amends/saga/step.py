@@ -64,12 +64,17 @@ class AnyStep:
 class Step(AnyStep, Generic[StepInput, StepOutput]):
     """One step of a saga.
 
-    `compensation` undoes it and has no default: a step that needs no undo says None. `fallback` is
-    called when `activity` failed for good and certainly took no effect, or its effect was undone; it
-    needs a compensation. `name` is the activity's unless given. `inputs` says for fields of the
-    activity's input where they come from, ``input.<field>`` or ``<step>.<field>``; the others are found
-    by name. `outcome` is what the saga's failure here is called, or a name for each error class.
-    With ``on_failure="continue"`` a failure is passed over. Raises `DefinitionError`.
+    activity: the activity that does the step.
+    compensation: undoes it. It has no default: a step that needs none says None.
+    fallback: a second activity, called if `activity` failed for good and either had no effect or was compensated; it
+        needs a compensation.
+    name: name of the step, by default the activity's.
+    inputs: sources of fields of the activity's input, ``input.<field>`` or ``<step>.<field>``; the other fields are
+        filled by name.
+    outcome: the saga's outcome if it fails here, or one for each error class.
+    on_failure: ``"compensate"`` (the default) or ``"continue"``, which passes over a failure.
+
+    Raises `DefinitionError`.
     """
 
     def __init__(
