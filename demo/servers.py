@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 from amqp import AMQPError
@@ -118,21 +119,12 @@ class RabbitServer(Program):
 
 
 class WebProgram(Program):
-    """A Python module that serves `url`; `page` is the path of its health check."""
+    """A Python module that serves `url`; `page` is the path of its health check, `how` goes to :class:`Program`."""
 
-    def __init__(
-        self,
-        name: str,
-        *words: str,
-        page: str,
-        port: int,
-        directory: Path,
-        environment: Mapping[str, str],
-    ) -> None:
+    def __init__(self, name: str, *words: str, port: int, page: str, **how: Any) -> None:
         self.url = f"http://{LOOPBACK}:{port}"
         self._page = f"{self.url}/{page}"
-        command = [sys.executable, "-m", *words]
-        super().__init__(name, command, directory=directory, environment=environment)
+        super().__init__(name, [sys.executable, "-m", *words], **how)
 
     def answers(self) -> bool:
         """Return whether its health check succeeds."""
@@ -148,25 +140,15 @@ def services(port: int, *, directory: Path, environment: Mapping[str, str]) -> W
         stale.unlink()
     own = f"sqlite:///{directory.resolve()}/services.sqlite3"
     settings = {"SERVICES_DATABASE_URL": own, **environment, "SERVICES_PORT": str(port)}
-    name = "services"
-    return WebProgram(
-        name, name, page="health", port=port, directory=directory, environment=settings
-    )
+    how = {"directory": directory, "environment": settings}
+    return WebProgram("services", "services", port=port, page="health", **how)
 
 
-def flower(port: int, *, directory: Path, environment: Mapping[str, str]) -> WebProgram:
+def flower(port: int, **how: Any) -> WebProgram:
     """Return Flower, as the README recommends it."""
     words = ("celery", "-A", "tasks", "flower", *FLOWER_OPTIONS)
     address = (f"--address={LOOPBACK}", f"--port={port}")
-    return WebProgram(
-        "flower",
-        *words,
-        *address,
-        page="healthcheck",
-        port=port,
-        directory=directory,
-        environment=environment,
-    )
+    return WebProgram("flower", *words, *address, port=port, page="healthcheck", **how)
 
 
 class Worker(Program):
