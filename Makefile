@@ -56,7 +56,7 @@ bench: install ## Compare sagas with chains and other libraries: ROUNDS (5), SAG
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
 	@$(BIN)/python -m benchmarks
 
-bench-growth: install ## Measure how a saga's cost grows: AXES, ROUNDS (5), SAGAS (200), OTHERS
+bench-growth: install ## Measure how a saga's cost grows: AXES, ROUNDS (5), SAGAS (200), OTHERS, RESULTS
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
 	@$(BIN)/python -m benchmarks.growth
 

@@ -110,7 +110,7 @@ def table(rows: Rows) -> Table:
 
 
 def main() -> int:
-    """Measure along each axis, write the figures, and print a table."""
+    """Measure along each axis, print a table, and write the figures to ``RESULTS``."""
     plan, began = Plan.read(), time.monotonic()
 
     def say(text: str) -> None:
@@ -124,9 +124,9 @@ def main() -> int:
         found = measure_others(plan, say) if axis == "others" else measure(axis, plan, say)
         rows += [{"axis": axis, **row} for row in found]
         head = {"machine": machine, "asked": asdict(plan), "seconds": time.monotonic() - began}
-        write(plan.results, head, rows)  # after each axis: a run is long
+        if plan.results:
+            write(plan.results, head, rows)  # after each axis: a run is long
     Console(width=140).print(table(rows))
-    say(f"written: {plan.results}")
     return 0
 
 

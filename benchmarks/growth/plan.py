@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from benchmarks.contenders import ROOT
 from benchmarks.plan import read_fields
 
 Rows = list[dict[str, Any]]
@@ -35,7 +34,7 @@ class Plan:
     payloads: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     workers: tuple[int, ...] = (1, 2, 4, 8)
     axes: tuple[str, ...] = AXES
-    results: Path = ROOT / "benchmarks/results/growth.json"
+    results: Path | None = None
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:

@@ -112,7 +112,8 @@ def traced_worker(app: Celery, tracer: Tracer) -> Iterator[int]:
     threading.setprofile(tracer)
     sys.setprofile(tracer)
     try:
-        with start_worker(app, pool="solo", loglevel="CRITICAL", perform_ping_check=False):
+        options = {"loglevel": "CRITICAL", "perform_ping_check": False, "shutdown_timeout": 60}
+        with start_worker(app, pool="solo", **options):
             yield started.get(timeout=PATIENCE)
     finally:
         sys.setprofile(None)
