@@ -5,6 +5,8 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
+from amends.errors import CircuitOpenError
+
 Model = TypeVar("Model", bound=BaseModel)
 
 LARGEST: Final = 1024 * 1024
@@ -72,9 +74,12 @@ def held_to_size(text: str, what: str) -> str:
 
 
 def error_json(error: BaseException) -> str:
-    """Write an error for the log."""
+    """Write an error for the log: its type, its message, and the ``circuit`` that let no call through."""
     message = str(error)[:2000].encode(errors="replace").decode()  # half a surrogate is no JSON
-    return to_json({"type": type(error).__name__, "message": message}).decode()
+    members = {"type": type(error).__name__, "message": message}
+    if isinstance(error, CircuitOpenError):
+        members["circuit"] = error.name
+    return to_json(members).decode()
 
 
 def error_text(text: str | None) -> str | None:
@@ -83,3 +88,11 @@ def error_text(text: str | None) -> str | None:
         return None
     error = from_json(text)
     return f"{error['type']}: {error['message']}"
+
+
+def error_circuit(text: str | None) -> str | None:
+    """Return the circuit breaker that an error of the log names; None for any other error, and for an old one."""
+    if text is None:
+        return None
+    circuit: str | None = from_json(text).get("circuit")
+    return circuit

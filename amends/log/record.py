@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from amends.definition.serialization import error_text
+from amends.definition.serialization import error_circuit, error_text
 from amends.definition.states import RecordState
 from amends.log.owner import Owner
 
@@ -49,6 +49,7 @@ class Record:
     waits_until: float | None  #: When it may run again, None unless it waits for that.
     output: str | None  #: JSON.
     error: str | None  #: Type and message of its last error.
+    circuit: str | None  #: The circuit breaker that did not let its last call through.
     claim: HeldClaim | None  #: None unless it runs.
 
     @property
@@ -83,6 +84,7 @@ class Record:
             waits_until=_seconds(field("w")),
             output=field("x"),
             error=error_text(field("e")),
+            circuit=error_circuit(field("e")),
             claim=_claim(field("t"), field("o"), field("c"), field("l")),
         )
 

@@ -43,7 +43,7 @@ def explain(app: Celery, saga_id: str) -> Explanation:
     record = view.record(path) if path else None
     claim = claim_of(view, log, running) if running else None
     wait = wait_of(view, path) if path and not running else None
-    circuit = circuit_of(record.error) if record and wait else None
+    circuit = circuit_of(view, path) if path and wait else None
     situation = _situation(view, claim, wait, circuit)
     is_queued = situation is Situation.QUEUED
     message = message_of(view, log, path) if path and is_queued else None

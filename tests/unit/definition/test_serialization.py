@@ -7,14 +7,18 @@ from decimal import Decimal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
 
+from amends import CircuitOpenError
 from amends.definition.serialization import (
     canonical_json,
     dumped,
+    error_circuit,
     error_json,
     error_text,
     output_json,
     validated,
 )
+
+OLD = '{"message":"circuit \'bank\' is open; try again in 3.0 s","type":"CircuitOpenError"}'
 
 
 class Line(BaseModel):
@@ -109,3 +113,16 @@ def test_a_long_message_is_cut():
 def test_a_message_that_is_no_unicode_can_be_written_too():
     undecodable = b"caf\xe9".decode(errors="surrogateescape")
     assert error_text(error_json(OSError(undecodable))) == "OSError: caf?"
+
+
+def test_an_error_of_an_open_circuit_names_it():
+    text = error_json(CircuitOpenError("bank", "open", 3.0))
+    assert error_circuit(text) == "bank"
+    assert error_text(text) == "CircuitOpenError: circuit 'bank' is open; try again in 3.0 s"
+
+
+@pytest.mark.parametrize(
+    "text", [None, error_json(OSError("circuit 'bank' is open")), OLD], ids=["none", "other", "old"]
+)
+def test_any_other_error_names_no_circuit(text):
+    assert error_circuit(text) is None

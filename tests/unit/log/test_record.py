@@ -38,6 +38,7 @@ def test_a_record_that_runs_has_its_claim_and_counts():
         waits_until=None,
         output=None,
         error="OSError: gone",
+        circuit=None,
         claim=HeldClaim(
             token="token",
             owner=Owner(worker="worker", pid="7", message="m|1"),
