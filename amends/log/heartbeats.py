@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Final, Self
 
 from amends.log.store import Store
+
+VERSION: Final = version("amends")
+"""The version of amends that this process runs."""
 
 _KEPT: Final = 60.0
 _INDEX: Final = "amends:{workers}"

@@ -1,59 +1,78 @@
-"""Who is dead, and which message is lost: rules over the log's answers."""
+"""Rules of liveness over the log's answers: which owners are dead, and which messages are lost."""
 
 from collections.abc import Callable
-from importlib.metadata import version
-from typing import Final
+from typing import Final, Literal
 
 from amends.backend.script_constants import LOST_AFTER, LOST_AFTER_AT_MOST, SOONER
-from amends.log.claim import Cost
 from amends.log.heartbeats import Heartbeat
 from amends.log.owner import Owner
 from amends.log.remaining import Running
 
-_LONG: Final = 1_000  # messages
+DEAD_AFTER: Final = 10.0
+"""Seconds without a heartbeat after which a worker is dead."""
 
-_LONG_PATIENCE: Final = 3600.0
+LONG_QUEUE: Final = 1_000
+"""Messages from which on a queue is long."""
+
+_LONG_PATIENCE: Final = 3600.0  # seconds
 
 
 def lost_after(times: int, length: int | None, count_live: Callable[[], int]) -> float:
-    """Seconds after its time that a message is presumed lost, the last of `times`, by its queue's length."""
+    """Return the seconds after which a message is presumed lost, counted from when it was to arrive.
+
+    times: how many messages the record had, this one included.
+    length: of the message's queue, None if unknown.
+    count_live: counts the sagas that have not ended.
+    """
     patience = min(LOST_AFTER * 2.0 ** min(times - 1, 10), LOST_AFTER_AT_MOST)
     if length == 0:
         return patience / SOONER
-    return _long_patience(times) if _is_long(length, count_live) else patience
+    return long_patience(times) if is_long(length, count_live) else patience
 
 
-def _is_long(length: int | None, count_live: Callable[[], int]) -> bool:
-    return length is not None and length >= _LONG and length >= count_live()
+def is_long(length: int | None, count_live: Callable[[], int]) -> bool:
+    """Tell whether a queue is long, and may hold a message for every saga alive."""
+    return length is not None and length >= LONG_QUEUE and length >= count_live()
 
 
-def _long_patience(times: int) -> float:
+def long_patience(times: int) -> float:
+    """Return the seconds that the last of so many messages may spend in a long queue."""
     return _LONG_PATIENCE * 2.0 ** min(times - 1, 10)
 
 
-DEAD_AFTER: Final = 10.0
-"""Seconds after which a worker that did not beat is dead."""
-
-VERSION: Final = version("amends")
+Loss = Literal["death", "nothing"]
+"""What a lost owner costs its record: a death, or nothing where the owner lives and has abandoned the claim."""
 
 
-def lost_owner(running: Running, heartbeat_of: Callable[[str], Heartbeat | None]) -> Cost | None:
-    """Tell whether a claim has lost its owner, and what that costs it; None where it has not.
+def lost_owner(running: Running, heartbeat_of: Callable[[str], Heartbeat | None]) -> Loss | None:
+    """Return what the loss of a claim's owner costs, or None if it holds the claim.
 
-    `heartbeat_of` reads what a worker said last, after the claim was read.
-    Its owner is dead when its worker did not beat for `DEAD_AFTER`, or has beaten since the claim without naming
-    the process. It lives and has abandoned the claim when it no longer has the message: the answer to the claim, or the
-    result, could not be written. What runs without a worker has no owner, and only its time ends it.
+    running: the claim; what runs without a worker has no owner, and ends by its time alone.
+    heartbeat_of: reads a worker's last heartbeat, after the claim was read.
     """
     owner = running.owner
-    return judged(running, owner, heartbeat_of(owner.worker)) if owner else None
+    if owner is None:
+        return None
+    heartbeat = heartbeat_of(owner.worker)
+    return loss_of(owner, heartbeat, claimed_at=running.claimed_at, age=running.age)
 
 
-def judged(running: Running, owner: Owner, heartbeat: Heartbeat | None) -> Cost | None:
-    """Tell the same by what the owner's worker said last."""
+def loss_of(
+    owner: Owner, heartbeat: Heartbeat | None, *, claimed_at: float, age: float
+) -> Loss | None:
+    """Return what the loss of an owner costs, or None if it holds its claim.
+
+    An owner is dead if its worker is silent for `DEAD_AFTER`, or has beaten since the claim without naming the process.
+    It has abandoned the claim if it no longer has the message: the answer to the claim, or the result, could not be
+    written.
+
+    heartbeat: the last one of the owner's worker.
+    claimed_at: seconds since 1970 by the log's clock.
+    age: seconds since then.
+    """
     if heartbeat is None or heartbeat.age > DEAD_AFTER:
-        return "death" if running.age > DEAD_AFTER else None
-    if heartbeat.at <= running.claimed_at:
+        return "death" if age > DEAD_AFTER else None
+    if heartbeat.at <= claimed_at:
         return None
     if owner.pid not in heartbeat.pids:
         return "death"

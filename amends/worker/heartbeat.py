@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from amends.errors import LogUnavailable
-from amends.log.liveness import DEAD_AFTER, VERSION
+from amends.log.heartbeats import VERSION
+from amends.log.liveness import DEAD_AFTER
 from amends.log.saga_log import SagaLog
 from amends.log.worker_process import this_worker
 

@@ -18,9 +18,9 @@ from amends.dispatch.routing import queue_of
 from amends.errors import LogUnavailable
 from amends.log.claim import Cost
 from amends.log.liveness import (
-    _LONG,
-    _is_long,
-    _long_patience,
+    LONG_QUEUE,
+    is_long,
+    long_patience,
     lost_owner,
 )
 from amends.log.remaining import LOOK_AGAIN, Dispatched, Running, Waiting
@@ -73,7 +73,7 @@ class Sweep:
                 _logger.exception("saga %s stays due", saga_id)
         if losses:  # where many stand, each is looked at seldom
             self._log.maintenance.hasten_sagas(
-                min(losses * _HASTENED_BY_EACH, _LONG), beyond=_LATER
+                min(losses * _HASTENED_BY_EACH, LONG_QUEUE), beyond=_LATER
             )
         return len(due)
 
@@ -106,13 +106,13 @@ class Sweep:
         length = self._length(waiting)
         if length == 0:
             return True
-        if not _is_long(length, self._count_live):
+        if not is_long(length, self._count_live):
             return waiting.is_overdue
-        return waiting.age >= _long_patience(waiting.times)
+        return waiting.age >= long_patience(waiting.times)
 
     def _is_hardly_alone(self, waiting: Waiting) -> bool:
         """Tell whether others have lost theirs too, and workers little to do: it was sent, and its queue is short."""
-        return waiting.times > 0 and (self._length(waiting) or 0) < _LONG
+        return waiting.times > 0 and (self._length(waiting) or 0) < LONG_QUEUE
 
     def _length(self, waiting: Waiting) -> int | None:
         queue = queue_of(self._app, waiting.itinerary.records[waiting.path])
@@ -124,21 +124,25 @@ class Sweep:
         A loss after the attempt's own time limit is a timeout like any other.
         """
         lost = lost_owner(running, self._heartbeat_of) if self._may_judge() else None
-        call = running.itinerary.records[running.path].call
-        owner = running.owner.format() if running.owner else ""
-        again, wait = True, 0.0
         if running.time_left <= 0 or (lost and running.limit_left <= 0):
-            error: Exception = TimeoutError(f"no answer after {call.start_to_close_timeout:g} s")
-            again = call.retry.allows(error, running.attempts + 1)
-            wait, lost = call.retry.wait(running.attempts + 1), "attempt"
-        elif lost == "death":
-            error = WorkerLostError(f"the process {owner} that ran it died")
-            again = running.deaths + 1 < self._settings.poison_after
-        elif lost == "nothing":
-            error = LogUnavailable(f"{owner} went on without the saga log's answer")
-        else:
+            return self._end_overdue(saga_id, running)
+        if lost is None:
             return False
-        return self._take_over(saga_id, running, error, wait=wait if again else None, cost=lost)
+        owner = running.owner.format() if running.owner else ""
+        is_poison = False
+        if lost == "nothing":
+            error: Exception = LogUnavailable(f"{owner} went on without the saga log's answer")
+        else:
+            error = WorkerLostError(f"the process {owner} that ran it died")
+            is_poison = running.deaths + 1 >= self._settings.poison_after
+        wait = None if is_poison else 0.0
+        return self._take_over(saga_id, running, error, wait=wait, cost=lost)
+
+    def _end_overdue(self, saga_id: str, running: Running) -> bool:
+        call, attempt = running.itinerary.records[running.path].call, running.attempts + 1
+        error = TimeoutError(f"no answer after {call.start_to_close_timeout:g} s")
+        wait = call.retry.wait(attempt) if call.retry.allows(error, attempt) else None
+        return self._take_over(saga_id, running, error, wait=wait, cost="attempt")
 
     def _take_over(
         self, saga_id: str, running: Running, error: Exception, *, wait: float | None, cost: Cost

@@ -7,8 +7,8 @@ from typing import Final
 from amends.diagnosis.deployment.destinations import Destination
 from amends.diagnosis.deployment.findings import Problem, Rule, Unseen, error, few, warning
 from amends.diagnosis.deployment.worker_inspection import Worker
-from amends.log.heartbeats import Heartbeat
-from amends.log.liveness import DEAD_AFTER, VERSION
+from amends.log.heartbeats import VERSION, Heartbeat
+from amends.log.liveness import DEAD_AFTER
 
 
 @dataclass(frozen=True, kw_only=True)

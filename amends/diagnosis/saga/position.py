@@ -1,8 +1,5 @@
 """The position of a record: with a worker, waiting for its time, or in a message."""
 
-import re
-from typing import Final
-
 from kombu.exceptions import OperationalError
 
 from amends.breaker.definition import breakers
@@ -11,11 +8,8 @@ from amends.diagnosis.saga.record_view import View
 from amends.dispatch.broker import queue_length
 from amends.dispatch.routing import queue_of
 from amends.errors import LogUnavailable
-from amends.log.liveness import judged, lost_after
-from amends.log.remaining import Running
+from amends.log.liveness import loss_of, lost_after
 from amends.log.saga_log import SagaLog
-
-_CIRCUIT: Final = re.compile(r"CircuitOpenError: circuit '([^']+)' is ")
 
 
 def claim_of(view: View, log: SagaLog, path: str) -> Claim:
@@ -24,30 +18,19 @@ def claim_of(view: View, log: SagaLog, path: str) -> Claim:
     assert held is not None  # noqa: S101 - it runs
     owner = held.owner
     limit = held.claimed_at + view.plan(path).call.start_to_close_timeout
-    running = Running(
-        itinerary=view.itinerary,
-        path=path,
-        token="",
-        owner=owner,
-        attempts=0,
-        deaths=0,
-        claimed_at=held.claimed_at,
-        age=view.now - held.claimed_at,
-        limit_left=limit - view.now,
-        time_left=held.given_up_at - view.now,
-    )
     heartbeat = log.workers.read_heartbeat(owner.worker) if owner else None
-    lost = judged(running, owner, heartbeat) if owner else None
+    at, age = held.claimed_at, view.now - held.claimed_at
+    lost = loss_of(owner, heartbeat, claimed_at=at, age=age) if owner else None
     return Claim(
         worker=heartbeat.node if heartbeat else "",
         pid=owner.pid if owner else "",
         message=owner.message if owner else "",
-        since=held.claimed_at,
+        since=at,
         soft_limit_at=limit,
         hard_limit_at=limit + view.settings.hard_limit_after,
         given_up_at=held.given_up_at,
         heartbeat_age=heartbeat.age if heartbeat else None,
-        lost="death" if lost == "death" else "nothing" if lost else None,
+        lost=lost,
     )
 
 
@@ -60,12 +43,11 @@ def wait_of(view: View, path: str) -> Wait | None:
     return Wait(until=until, by="log" if is_unsent else "message")
 
 
-def circuit_of(error: str | None) -> Circuit | None:
-    """Find the circuit breaker that an error names, as it stands now."""
-    found = _CIRCUIT.match(error or "")
-    if not found:
+def circuit_of(view: View, path: str) -> Circuit | None:
+    """Find the circuit breaker that did not let a record's last call through, as it stands now."""
+    name = view.records[path].circuit
+    if name is None:
         return None
-    name = found[1]
     breaker = next((each for each in breakers() if each.name == name), None)
     try:
         seen = breaker.snapshot() if breaker else None

@@ -140,7 +140,7 @@ def test_with_an_empty_queue_patience_is_shorter_and_doubles_too(is_published, t
 def long_queue(broker, log, monkeypatch):
     """Give a queue that is long, and has a message for each of the sagas alive."""
     for each in (liveness, recovery):
-        monkeypatch.setattr(each, "_LONG", 3)
+        monkeypatch.setattr(each, "LONG_QUEUE", 3)
     broker.lpush("work", *["another"] * (3 + log.maintenance.count_live()))
 
 
@@ -194,7 +194,7 @@ def test_a_saga_that_was_published_a_thousand_times_is_only_looked_at_calmly(is_
 def calm(log, saga_id, monkeypatch):
     """Give a saga whose message is lost too, and which is to be looked at in an hour, unless it is drawn."""
     for each in (liveness, recovery):
-        monkeypatch.setattr(each, "_LONG", 100_000)
+        monkeypatch.setattr(each, "LONG_QUEUE", 100_000)
     monkeypatch.setattr(recovery, "_HASTENED_BY_EACH", 100_000)  # every one is drawn
     calm_id = f"calm-{saga_id}"
     log.starts.start_saga(
@@ -228,7 +228,7 @@ def test_a_message_that_is_lost_from_a_queue_with_many_hastens_nothing(
     quiet_app, broker, log, alone, calm, monkeypatch
 ):
     for each in (liveness, recovery):
-        monkeypatch.setattr(each, "_LONG", 3)
+        monkeypatch.setattr(each, "LONG_QUEUE", 3)
     monkeypatch.setattr(type(log.maintenance), "count_live", lambda _: 10_000)
     broker.lpush("work", *["another"] * 3)
     engine_saga.let_wait(log, alone.id, 61)
