@@ -1,12 +1,11 @@
 """The settings, read from Celery's own configuration, and the client that they lead to."""
 
-import difflib
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from celery import Celery
 
-from amends.errors import ConfigurationError
+from amends.errors import ConfigurationError, did_you_mean
 
 _PREFIX = "amends_"
 
@@ -92,13 +91,9 @@ def _read(app: Celery) -> Settings:
     known = {field.name for field in fields(Settings)}
     given = _given(app)
     for name in given.keys() - known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = (
-            f"did you mean {_PREFIX}{close[0]}?" if close else f"known: {', '.join(sorted(known))}"
-        )
-        raise ConfigurationError(
-            f"unknown setting {_PREFIX}{name} in Celery's configuration; {hint}"
-        )
+        names = [_PREFIX + each for each in sorted(known)]
+        hint = did_you_mean(_PREFIX + name, names) or f"; known: {', '.join(names)}"
+        raise ConfigurationError(f"unknown setting {_PREFIX}{name} in Celery's configuration{hint}")
     if not given.get("backend"):
         if app.main == "default":  # Celery's stand-in, which would try amqp on localhost
             raise ConfigurationError(

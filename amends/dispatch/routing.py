@@ -15,14 +15,18 @@ def compensation_queue(app: Celery) -> str:
     return settings_of(app).compensation_queue or celery_setting(app, "task_default_queue")
 
 
-def own_queue(app: Celery, record: RecordPlan) -> str | None:
-    """Name the queue that a record's message is sent to; None where Celery's routes decide."""
-    return record.call.queue or (compensation_queue(app) if record.undoes else None)
+def own_queue(app: Celery, queue: str | None, *, undoes: bool) -> str | None:
+    """Name the queue that an activity's message is sent to; None where Celery's routes decide.
+
+    queue: the activity's own, if it has one.
+    undoes: whether it is a compensation.
+    """
+    return queue or (compensation_queue(app) if undoes else None)
 
 
 def queue_of(app: Celery, record: RecordPlan) -> str | None:
     """Name the queue that a record's message goes to; None where a route names no queue."""
-    if queue := own_queue(app, record):
+    if queue := own_queue(app, record.call.queue, undoes=bool(record.undoes)):
         return queue
     router: Any = app.amqp.router
     if not router.routes:

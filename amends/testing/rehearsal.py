@@ -1,6 +1,5 @@
 """The rehearsal of sagas: the same log and coordinator, without broker, worker or waiting."""
 
-import difflib
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -9,6 +8,7 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel
 
 from amends.definition.itinerary import UNDO, RecordPlan
+from amends.errors import did_you_mean
 from amends.log.saga_log import log_of
 from amends.saga.definition import Saga
 from amends.saga.handle import Handle, get
@@ -78,9 +78,8 @@ class Rehearsal:
         """
         records = saga.itinerary.records
         if path not in records:
-            close = difflib.get_close_matches(path, records, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(records)}"
-            raise ValueError(f"saga {saga.name!r} has no record {path!r}; {hint}")
+            hint = did_you_mean(path, records) or f"; it has {', '.join(records)}"
+            raise ValueError(f"saga {saga.name!r} has no record {path!r}{hint}")
         return self._script(saga.name, records[path])
 
     @property

@@ -10,9 +10,9 @@ from celery import Celery
 
 from amends.activities.definition import Compensation
 from amends.activities.task import ActivityTask
-from amends.definition.itinerary import Itinerary, RecordPlan
+from amends.definition.itinerary import Itinerary
 from amends.dispatch.messages import ADVANCE
-from amends.dispatch.routing import compensation_queue
+from amends.dispatch.routing import compensation_queue, own_queue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +46,7 @@ def destinations_here(app: Celery) -> Iterator[Destination]:
             yield _destination(app, name, compensation_queue(app))
             continue
         activity = task.activity
-        undoes = isinstance(activity, Compensation)
-        queue = activity.queue or (compensation_queue(app) if undoes else None)
+        queue = own_queue(app, activity.queue, undoes=isinstance(activity, Compensation))
         yield _destination(app, name, queue, limit=activity.start_to_close_timeout)
 
 
@@ -58,14 +57,10 @@ def destinations_in_use(
     for itinerary, sagas in in_use:
         for record in itinerary.records.values():
             call = record.call
-            queue = _queue_wanted(app, record)
+            queue = own_queue(app, call.queue, undoes=bool(record.undoes))
             yield _destination(
                 app, call.task, queue, limit=call.start_to_close_timeout, sagas=sagas
             )
-
-
-def _queue_wanted(app: Celery, record: RecordPlan) -> str | None:
-    return record.call.queue or (compensation_queue(app) if record.undoes else None)
 
 
 def _destination(

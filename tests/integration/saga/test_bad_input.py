@@ -142,11 +142,11 @@ def test_a_process_without_an_app_is_told_so(tmp_path):
     [
         (
             "amends_backend='redis://127.0.0.1/3', amends_compensations_queue='undo'",
-            "amends_compensations_queue in Celery's configuration; did you mean amends_compensation_queue?",
+            "amends_compensations_queue in Celery's configuration, did you mean 'amends_compensation_queue'?",
         ),
         (
             "amends_bakend='redis://127.0.0.1/3'",
-            "amends_bakend in Celery's configuration; did you mean amends_backend?",
+            "amends_bakend in Celery's configuration, did you mean 'amends_backend'?",
         ),
     ],
 )

@@ -166,7 +166,7 @@ def test_every_record_has_a_script(rehearsal, path):
 
 def test_a_path_that_is_wrong_is_refused_at_once_with_the_one_that_was_meant(rehearsal):
     with pytest.raises(
-        ValueError, match="'journey' has no record 'book_fligth'; did you mean 'book_flight'"
+        ValueError, match="'journey' has no record 'book_fligth', did you mean 'book_flight'"
     ):
         rehearsal.at(journey_saga, "book_fligth")
     with pytest.raises(ValueError, match="did you mean 'book_room:undo'"):
