@@ -22,10 +22,13 @@ from collections.abc import Iterable
 from math import inf
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Give the end of a sentence about an unknown name: the known one that looks most like it."""
+def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "") -> str:
+    """Give the end of a sentence about an unknown name: the known one that looks most like it.
+
+    prefix: what all names begin with, where neither `name` nor `known` has it.
+    """
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
+    return f", did you mean {prefix + close[0]!r}?" if close else ""
 
 
 class SagaError(Exception):

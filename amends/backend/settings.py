@@ -91,8 +91,7 @@ def _read(app: Celery) -> Settings:
     known = {field.name for field in fields(Settings)}
     given = _given(app)
     for name in given.keys() - known:
-        names = [_PREFIX + each for each in sorted(known)]
-        hint = did_you_mean(_PREFIX + name, names) or f"; known: {', '.join(names)}"
+        hint = did_you_mean(name, known, prefix=_PREFIX) or f"; known: {', '.join(sorted(known))}"
         raise ConfigurationError(f"unknown setting {_PREFIX}{name} in Celery's configuration{hint}")
     if not given.get("backend"):
         if app.main == "default":  # Celery's stand-in, which would try amqp on localhost
