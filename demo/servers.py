@@ -49,12 +49,12 @@ FLOWER_OPTIONS = (
 class RedisServer(Program):
     """A Redis that syncs every write and evicts nothing; `url` has no database."""
 
-    def __init__(self, name: str, *, directory: Path, **settings: str) -> None:
+    def __init__(self, name: str, *, directory: Path) -> None:
         self.port = free_port()
         self.url = f"redis://{LOOPBACK}:{self.port}"
         self.data = directory / name
         self.forget()
-        command = redis_command(self.port, self.data, **settings)
+        command = redis_command(self.port, self.data)
         super().__init__(name, command, directory=directory)
 
     def answers(self) -> bool:
@@ -181,9 +181,9 @@ class Worker(Program):
 
 
 @contextlib.contextmanager
-def own_redis(directory: Path, **settings: str) -> Iterator[str]:
+def own_redis(directory: Path) -> Iterator[str]:
     """Run a Redis in `directory` while the context is open; yield its URL without a database."""
-    server = RedisServer("redis", directory=directory, **settings)
+    server = RedisServer("redis", directory=directory)
     with running(server):
         yield server.url
 
@@ -216,10 +216,10 @@ def find_rabbitmq() -> Path:
     )
 
 
-def redis_command(port: int, data: Path, **settings: str) -> list[str]:
+def redis_command(port: int, data: Path) -> list[str]:
     """Return the command of a Redis on this port, with its data in the directory `data`."""
     here = {"bind": LOOPBACK, "port": str(port), "dir": str(data.resolve())}
-    flags = {**here, **REDIS_SETTINGS, **settings}.items()
+    flags = {**here, **REDIS_SETTINGS}.items()
     return [str(find_redis()), *(part for name, value in flags for part in (f"--{name}", value))]
 
 
