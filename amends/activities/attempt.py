@@ -152,21 +152,24 @@ class Attempt:
     def _arguments(self) -> list[Any]:
         inputs = fill(self._record.inputs, self._claim.sources)
         request = validated(self._activity.parameters[0], inputs)
-        if not self._record.undoes:
+        if not self._record.compensates:
             return [request]
-        return [request, compensated_output(self._activity.parameters, self._claim.undone_output)]
+        return [
+            request,
+            compensated_output(self._activity.parameters, self._claim.compensated_output),
+        ]
 
     def _context(self) -> Context:
         record, left = self._record, self._claim.saga_time_left
-        key = f"{self._saga_id}:{record.undoes_path}"
+        key = f"{self._saga_id}:{record.compensated_path}"
         return Context(
             saga_id=self._saga_id,
             step=record.step.name,
             attempt=self._number,
             deadline=time.time() + (self._limit if left is None else min(self._limit, left)),
             idempotency_key=f"{self._saga_id}:{self._path}",
-            undone=Undoes(activity=record.undoes.task, idempotency_key=key)
-            if record.undoes
+            undone=Undoes(activity=record.compensates.task, idempotency_key=key)
+            if record.compensates
             else None,
         )
 
@@ -221,7 +224,7 @@ class Attempt:
                 cost=cost,
             )
         )
-        fails = not isinstance(follows, Late) and not self._record.undoes
+        fails = not isinstance(follows, Late) and not self._record.compensates
         return Ended(follows=follows, error=error, fails=fails)
 
     def _land(self, write: Callable[[], Continuation]) -> Continuation:

@@ -219,7 +219,7 @@ def _name(record: Record) -> str:
         return record.path
     if record.role is Role.FALLBACK:
         return f"The fallback of {record.step} ({record.task})"
-    before = ", before its fallback begins," if record.role is Role.VOID else ""
+    before = ", before its fallback begins," if record.role is Role.EARLY_COMPENSATION else ""
     return f"The undo of {target} ({record.task}){before}"
 
 

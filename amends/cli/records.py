@@ -27,7 +27,7 @@ class Record:
     is_ahead: bool
 
     @property
-    def is_undo(self) -> bool:
+    def is_compensation(self) -> bool:
         """Whether it takes another one back."""
         return self.path.endswith(":undo")
 

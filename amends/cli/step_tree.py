@@ -101,9 +101,9 @@ def _rows(standing: Standing, step: StepPlan) -> Iterator[list[Cell | str]]:
 
 
 def _cell(record: Record, here: str | None) -> Cell:
-    is_wanted = record.is_ahead if record.is_undo else record.path == here
+    is_wanted = record.is_ahead if record.is_compensation else record.path == here
     if not record.was_touched and not is_wanted:
-        return Cell("-" if record.is_undo else "", {"dim": True})
+        return Cell("-" if record.is_compensation else "", {"dim": True})
     return state_cell(record.state, _told(record))
 
 

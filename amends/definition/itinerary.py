@@ -89,17 +89,17 @@ class RecordPlan(_Plan):
     path: str
     step: StepPlan
     call: ActivityPlan
-    undoes: ActivityPlan | None
+    compensates: ActivityPlan | None
 
     @property
-    def undoes_path(self) -> str:
+    def compensated_path(self) -> str:
         """The path of the record that this one undoes."""
         return self.path.removesuffix(UNDO)
 
     @property
     def inputs(self) -> Mapping[str, str]:
         """Where the input comes from; an undo gets the input of what it undoes."""
-        return (self.undoes or self.call).inputs
+        return (self.compensates or self.call).inputs
 
 
 Dispatch = Literal["chain", "inline"]
@@ -129,7 +129,7 @@ class Itinerary(_Plan):
         """Tell what the scripts call a record: its step's number, f for a fallback, u for an undo."""
         record = self.records[path]
         number = self.steps.index(record.step) + 1
-        return f"{number}{'f' * (FALLBACK in path)}{'u' * bool(record.undoes)}"
+        return f"{number}{'f' * (FALLBACK in path)}{'u' * bool(record.compensates)}"
 
     @cached_property
     def json_text(self) -> str:
@@ -170,9 +170,9 @@ def _records_of(step: StepPlan) -> Iterator[RecordPlan]:
         if call is None:
             continue
         path = step.name + suffix
-        yield RecordPlan(path=path, step=step, call=call, undoes=None)
+        yield RecordPlan(path=path, step=step, call=call, compensates=None)
         if step.compensation:
-            yield RecordPlan(path=path + UNDO, step=step, call=step.compensation, undoes=call)
+            yield RecordPlan(path=path + UNDO, step=step, call=step.compensation, compensates=call)
 
 
 def class_name(cls: type) -> str:

@@ -116,21 +116,21 @@ LIVE: Final = tuple(status for status in SagaStatus if status not in ENDED)
 def step_state(
     primary: RecordState,
     fallback: RecordState | None,
-    undos: Mapping[str, RecordState],
+    compensations: Mapping[str, RecordState],
     *,
     backward: bool,
 ) -> StepState:
     """Tell the state of a step from its records.
 
-    `fallback` is None until the step has switched to it. `undos` holds, by channel, the undos that
-    the saga has come to or owes; while it goes forward these are voids, which belong to the switch.
+    `fallback` is None until the step has switched to it. `compensations` holds, by channel, those that
+    the saga has come to or owes; while it goes forward they belong to the switch to a fallback.
     """
     forward = StepState(primary if fallback is None else fallback)
-    if fallback is not None and not backward and RecordState.RUNNING in undos.values():
+    if fallback is not None and not backward and RecordState.RUNNING in compensations.values():
         return StepState.RUNNING
-    if not backward or not undos:
+    if not backward or not compensations:
         return forward
-    states = set(undos.values())
+    states = set(compensations.values())
     if RecordState.STUCK in states:
         return StepState.STUCK
     if states <= {RecordState.DONE, RecordState.SKIPPED}:

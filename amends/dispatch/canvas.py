@@ -60,7 +60,7 @@ def _link(
         "retries": tries,
         "soft_time_limit": limits[0],
         "time_limit": limits[1],
-        "queue": own_queue(app, call.queue, undoes=bool(record.undoes)),
+        "queue": own_queue(app, call.queue, undoes=bool(record.compensates)),
         "priority": call.priority,
     }
     return app.signature(

@@ -26,7 +26,7 @@ def own_queue(app: Celery, queue: str | None, *, undoes: bool) -> str | None:
 
 def queue_of(app: Celery, record: RecordPlan) -> str | None:
     """Name the queue that a record's message goes to; None where a route names no queue."""
-    if queue := own_queue(app, record.call.queue, undoes=bool(record.undoes)):
+    if queue := own_queue(app, record.call.queue, undoes=bool(record.compensates)):
         return queue
     router: Any = app.amqp.router
     if not router.routes:

@@ -34,7 +34,7 @@ class Run:
     time_left: float
     saga_time_left: float | None
     sources: Sources
-    undone_output: Any
+    compensated_output: Any
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
@@ -52,7 +52,7 @@ class Run:
                 itinerary.source_name(code): from_json(value)
                 for code, value in zip(codes, values, strict=True)
             },
-            undone_output=from_json(output) if output else None,
+            compensated_output=from_json(output) if output else None,
         )
 
 

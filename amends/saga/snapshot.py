@@ -119,16 +119,16 @@ def _step(entry: Entry, step: StepPlan) -> StepSnapshot:
     if step.fallback:
         channels[_FALLBACK] = _snapshot(entry, step.name + FALLBACK, step.fallback.task)
     current = channels[channel]
-    undos = {
+    compensations = {
         name: each.undo
         for name, each in channels.items()
         if each.undo is not None and each.state in _OWING
     }
-    touched = any(state is not RecordState.PENDING for state in undos.values())
+    touched = any(state is not RecordState.PENDING for state in compensations.values())
     state = step_state(
         channels[_PRIMARY].state,
         current.state if channel == _FALLBACK else None,
-        undos if touched else {},
+        compensations if touched else {},
         backward=not entry.is_forward,
     )
     errors = [channels[_PRIMARY].error, current.error, *(c.undo_error for c in channels.values())]

@@ -102,7 +102,7 @@ class CheckedSaga:
         first = self._inputs.setdefault(path.removesuffix(":undo"), answer.sources)
         assert answer.sources == first, f"the input of {path} drifted"
         if path.endswith(":undo"):
-            assert answer.undone_output == self._outputs.get(path.removesuffix(":undo"))
+            assert answer.compensated_output == self._outputs.get(path.removesuffix(":undo"))
 
     def _check_start(self, path: str) -> None:
         """Let no fallback start while the primary's effect may be there, or may yet come."""

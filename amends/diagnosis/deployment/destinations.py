@@ -57,7 +57,7 @@ def destinations_in_use(
     for itinerary, sagas in in_use:
         for record in itinerary.records.values():
             call = record.call
-            queue = own_queue(app, call.queue, undoes=bool(record.undoes))
+            queue = own_queue(app, call.queue, undoes=bool(record.compensates))
             yield _destination(
                 app, call.task, queue, limit=call.start_to_close_timeout, sagas=sagas
             )

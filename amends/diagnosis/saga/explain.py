@@ -14,8 +14,8 @@ from amends.diagnosis.saga.explanation import (
     Explanation,
     Message,
     OperatorAction,
+    OwedCompensation,
     Situation,
-    Undo,
     Wait,
 )
 from amends.diagnosis.saga.position import circuit_of, claim_of, message_of, wait_of
@@ -130,22 +130,22 @@ def _cancel(view: View) -> CancelEffect:
     taken = [
         path
         for path, plan in records.items()
-        if not plan.undoes and view.records[path].state in _TAKEN
+        if not plan.compensates and view.records[path].state in _TAKEN
     ]
     return CancelEffect(
         is_possible=True,
-        undoes=tuple(_undo(view, path) for path in view.standing.owed),
+        undoes=tuple(_owed(view, path) for path in view.standing.owed),
         keeps=tuple(path for path in taken if records[path].step.compensation is None),
     )
 
 
-def _undo(view: View, path: str) -> Undo:
+def _owed(view: View, path: str) -> OwedCompensation:
     plan = view.plan(path)
-    return Undo(
+    return OwedCompensation(
         path=path,
         task=plan.call.task,
-        undoes=plan.undoes_path,
-        is_certain=view.records[plan.undoes_path].state in _CERTAIN,
+        undoes=plan.compensated_path,
+        is_certain=view.records[plan.compensated_path].state in _CERTAIN,
     )
 
 

@@ -39,9 +39,9 @@ class Role(StrEnum):
     """The step itself."""
     FALLBACK = "fallback"
     """What stands in for it."""
-    VOID = "void"
-    """The undo of a primary that may have taken effect, before its fallback begins."""
-    UNDO = "undo"
+    EARLY_COMPENSATION = "void"
+    """The compensation of a primary that may have taken effect, before its fallback begins."""
+    COMPENSATION = "undo"
     """Its compensation."""
 
 
@@ -150,8 +150,8 @@ class CompensationStart:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Undo:
-    """What would be undone, by which task. It `is_certain` where the step took effect for sure."""
+class OwedCompensation:
+    """A compensation that a cancel would start. It `is_certain` if the step certainly took effect."""
 
     path: str
     task: str
@@ -164,7 +164,7 @@ class CancelEffect:
     """What a cancel would do now: `undoes`, in order, and `keeps` steps that have no compensation."""
 
     is_possible: bool
-    undoes: tuple[Undo, ...] = ()
+    undoes: tuple[OwedCompensation, ...] = ()
     keeps: tuple[str, ...] = ()
 
 

@@ -51,7 +51,7 @@ class View:
             step=plan.step.name,
             task=plan.call.task,
             role=self.role(plan),
-            undoes=plan.undoes.task if plan.undoes else None,
+            undoes=plan.compensates.task if plan.compensates else None,
             attempts=used.attempts,
             max_attempts=plan.call.max_attempts,
             spent=record.attempts,
@@ -65,12 +65,12 @@ class View:
 
     def role(self, plan: RecordPlan) -> Role:
         """Tell what an activity is for its step, as the saga goes now."""
-        if plan.undoes:
-            return Role.VOID if self.entry.is_forward else Role.UNDO
+        if plan.compensates:
+            return Role.EARLY_COMPENSATION if self.entry.is_forward else Role.COMPENSATION
         return Role.FALLBACK if plan.path.endswith(FALLBACK) else Role.STEP
 
 
 def _output_fields(plan: RecordPlan, activity: Any) -> tuple[str, ...] | None:
-    if plan.undoes or activity is None or activity.output is None:
+    if plan.compensates or activity is None or activity.output is None:
         return None
     return tuple(activity.output.model_fields)

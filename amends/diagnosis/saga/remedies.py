@@ -26,7 +26,11 @@ def remedies(
         yield Remedy(act="retry")
     if situation is Situation.STUCK:
         yield from _skips([*failures, *([record] if record else [])])
-    elif record and situation in _WAITING and record.role in (Role.UNDO, Role.VOID):
+    elif (
+        record
+        and situation in _WAITING
+        and record.role in (Role.COMPENSATION, Role.EARLY_COMPENSATION)
+    ):
         yield from _skips([record])
     if cancel.is_possible:
         yield Remedy(act="cancel")

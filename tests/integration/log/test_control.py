@@ -231,7 +231,7 @@ def test_a_skipped_step_is_undone_on_the_way_back_with_the_output_it_was_given(j
     skip(journey, "travel", '{"ticket":"by hand"}')
     journey.do("postcard")
     journey.lose("hotel")
-    assert journey.claim("travel:undo").undone_output == {"ticket": "by hand"}
+    assert journey.claim("travel:undo").compensated_output == {"ticket": "by hand"}
 
 
 def test_the_message_of_a_skipped_step_lets_its_chain_go_on(journey):

@@ -39,7 +39,7 @@ def test_an_undo_gets_the_output_of_what_it_undoes(journey):
     journey.do("postcard")
     journey.lose("hotel")
     answer = journey.claim("travel:undo")
-    assert answer.undone_output == {"ticket": "T1"}
+    assert answer.compensated_output == {"ticket": "T1"}
     assert answer.sources == {"input": {"trip_id": journey.id, "nights": 1}}
     assert answer.saga_time_left is None
 

@@ -136,7 +136,7 @@ def test_a_step_has_a_record_for_each_activity_it_may_call():
 
 
 @pytest.mark.parametrize(
-    ("path", "task", "undoes", "undoes_path"),
+    ("path", "task", "compensates", "compensated_path"),
     [
         ("process_payment", "process_payment", None, "process_payment"),
         ("process_payment:fallback", "fallback_payment", None, "process_payment:fallback"),
@@ -150,14 +150,16 @@ def test_a_step_has_a_record_for_each_activity_it_may_call():
     ],
 )
 def test_a_record_knows_what_to_call_and_an_undo_what_it_takes_back(
-    path, task, undoes, undoes_path
+    path, task, compensates, compensated_path
 ):
     record = ORDER.records[path]
     assert record.path == path
     assert record.step.name == "process_payment"
     assert record.call.task == f"tasks.payment.{task}"
-    assert (record.undoes and record.undoes.task) == (undoes and f"tasks.payment.{undoes}")
-    assert record.undoes_path == undoes_path
+    assert (record.compensates and record.compensates.task) == (
+        compensates and f"tasks.payment.{compensates}"
+    )
+    assert record.compensated_path == compensated_path
 
 
 def test_an_undo_gets_the_input_of_what_it_undoes():
