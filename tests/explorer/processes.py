@@ -156,8 +156,7 @@ def worlds_of_their_own() -> Iterator[None]:
         for module in (attempt, log_retry, task):
             patch.setattr(module, "time", flying)
         patch.setattr(Store, "prepare", lambda _: None)  # Redis has the scripts since the first one
-        this_worker().is_ending = (
-            False  # a worker that ended in this process before is none of these
-        )
+        # A worker that ended in this process before is none of these.
+        this_worker().note_ending(ends=False)
         yield
     amends.log.saga_log._log.cache_clear()
