@@ -23,6 +23,7 @@ from tests.support.servers import own_rabbitmq, skip_without
 
 # A program with a child of its own, as a prefork worker is one.
 CHILD = "import time; time.sleep(600)"
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(600)"
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
 OWNER = """
 import signal, sys, time
@@ -114,6 +115,16 @@ def test_a_program_that_does_not_answer_is_named(tmp_path: Path) -> None:
         with pytest.raises(DemoError, match=r"family did not answer within 0\.1 s"):
             program.await_ready(timeout=0.1)
         program.stop()
+    assert not alive(tmp_path)
+
+
+def test_a_program_that_does_not_end_when_asked_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STUBBORN, str(tmp_path)]
+    program = Program("stubborn", command, directory=tmp_path)
+    program.grace = 0.2
+    program.start()
+    eventually(lambda: program.new_lines() == ["up"])
+    program.stop()
     assert not alive(tmp_path)
 
 
