@@ -32,7 +32,8 @@ def _no_shortcut_is_lost() -> Iterator[None]:
     yield
     off = shortcuts_off()
     for each in SHORTCUTS:
-        each.why_off = ""
+        if each.why_off:
+            each.look_anew()
     assert not off, f"the fast path was left: {off}"
 
 

@@ -7,6 +7,7 @@ anything in it raises, this process goes by the library's own calls from then on
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, Final
 
 from amqp.exceptions import AMQPError
@@ -33,33 +34,33 @@ class Shortcut:
     ) -> None:
         self.name = name
         self.instead = instead
-        self.why_off = ""
         self.needs = needs
-        self.is_known = False
+        self.why_off = ""
         SHORTCUTS.append(self)
 
-    @property
+    @cached_property  # which most messages ask for, and so is an attribute
     def is_on(self) -> bool:
         """Whether this process takes it, as far as the libraries go."""
-        if not self.is_known:
-            self.is_known = True
-            self._look()
+        try:
+            missing = [_named(*each) for each in self.needs() if not hasattr(*each)]
+        except Exception as error:  # noqa: BLE001 - a module that is elsewhere, whatever that raises
+            self.give_up(error)
+        else:
+            if missing:
+                self._switch_off(f"there is no {', no '.join(missing)}")
         return not self.why_off
 
     def give_up(self, error: Exception) -> None:
         """Take it no more: `error` was raised in it."""
         self._switch_off(f"it raised {type(error).__name__}: {error}")
 
-    def _look(self) -> None:
-        try:
-            missing = [_named(*each) for each in self.needs() if not hasattr(*each)]
-        except Exception as error:  # noqa: BLE001 - a module that is elsewhere, whatever that raises
-            self.give_up(error)
-            return
-        if missing:
-            self._switch_off(f"there is no {', no '.join(missing)}")
+    def look_anew(self) -> None:
+        """Forget what was found missing, and what was raised."""
+        self.why_off = ""
+        vars(self).pop("is_on", None)
 
     def _switch_off(self, why: str) -> None:
+        self.is_on = False
         if not self.why_off:
             self.why_off = why
             _logger.warning(

@@ -8,20 +8,42 @@ takes Celery's own way. Once anything in here has raised, this process does so f
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from celery import Celery
 
 from amends.backend.client import client_of
 from amends.backend.fast_path import PASSED_ON, Shortcut
-from amends.backend.settings import celery_setting, settings_of
-from amends.dispatch.fast_path.chain_template import may_prepare, needs
-from amends.dispatch.fast_path.templates import template_of
-from amends.dispatch.messages import is_lost_connection
+from amends.backend.settings import Settings, celery_setting, settings_of
+from amends.dispatch.canvas import canvas
+from amends.dispatch.fast_path.chain_template import (
+    NUMBER,
+    SAGA,
+    ChainTemplate,
+    may_prepare,
+    needs,
+)
+from amends.dispatch.messages import advance_message, is_lost_connection
 from amends.log.delivery import Delivery
 from amends.log.remaining import Publish
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Chain:
+    """What the template of a chain depends on. Tries are mostly 0, so there are few of them."""
+
+    app: Celery
+    settings: Settings
+    default_queue: str
+    sends_events: bool
+    digest: str
+    records: tuple[tuple[str, int], ...]
+    what: Publish = field(compare=False)
+
 
 _shortcut = Shortcut("messages", instead="Celery's canvas", needs=needs)
 
@@ -60,7 +82,7 @@ def deliveries(app: Celery, saga_ids: Sequence[str], what: Publish) -> list[Deli
         databases = _databases(app, channel)
         return databases and [Delivery(text=text, destination=(key, *databases)) for text in texts]
 
-    return _tried(lambda: template_of(app, what).written(saga_ids, what.number, prepare))
+    return _tried(lambda: _template_of(app, what).written(saga_ids, what.number, prepare))
 
 
 def _tried(way: Callable[[], T]) -> T | None:
@@ -77,11 +99,31 @@ def _tried(way: Callable[[], T]) -> T | None:
 
 
 def _publish(app: Celery, saga_ids: Sequence[str], what: Publish) -> bool:
-    template = template_of(app, what)
+    template = _template_of(app, what)
     if not template.write(saga_ids, what.number):
         with app.producer_or_acquire() as producer:
             template.send(saga_ids, what.number, producer)
     return True
+
+
+def _template_of(app: Celery, what: Publish) -> ChainTemplate:
+    """Return the template of the chain of these records, made once for all sagas and numbers."""
+    of = _Chain(
+        app=app,
+        settings=settings_of(app),
+        default_queue=celery_setting(app, "task_default_queue"),
+        sends_events=bool(celery_setting(app, "task_send_sent_event")),
+        digest=what.itinerary.digest,
+        records=tuple(what.records),
+        what=what,
+    )
+    return _template(of)
+
+
+@lru_cache(maxsize=1_000)
+def _template(of: _Chain) -> ChainTemplate:
+    chained = canvas(of.app, SAGA, replace(of.what, number=NUMBER))
+    return ChainTemplate(of.app, chained, advance_message(of.app, SAGA, NUMBER))
 
 
 def _databases(app: Celery, channel: Any) -> tuple[int, int] | None:

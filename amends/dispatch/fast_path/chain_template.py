@@ -78,7 +78,7 @@ def may_prepare(app: Celery, task: Any) -> bool:
     return (
         is_original(app.send_task, "celery.app.base")
         and is_original(Task.apply_async, "celery.app.task")
-        and hasattr(task, "own_options")  # else nobody knows here how it is published
+        and hasattr(type(task), "own_options")  # else nobody knows here how it is published
         and task.expires is None  # it is a time from now
         and app.amqp.create_task_message == app.amqp.as_task_v2  # the protocol with headers
     )

@@ -11,7 +11,6 @@ from amends import CircuitBreaker
 from amends.backend.connection import KeptConnections, asker
 from amends.backend.fast_path import SHORTCUTS, Shortcut, shortcuts_off
 from amends.dispatch import fast_path
-from amends.dispatch.fast_path import templates
 from amends.dispatch.fast_path.chain_template import ChainTemplate
 from amends.dispatch.fast_path.channel_client import keep_client
 from amends.worker.unacked import hold_in_memory
@@ -24,11 +23,11 @@ pytestmark = pytest.mark.fast_path
 def anew(caplog):
     """Look for what is missing anew, and leave all shortcuts as they were."""
     for each in SHORTCUTS:
-        each.is_known = False
+        each.look_anew()
     with caplog.at_level(logging.WARNING, logger="amends.backend.fast_path"):
         yield
     for each in SHORTCUTS:
-        each.why_off, each.is_known = "", False
+        each.look_anew()
 
 
 def lines(caplog):
@@ -89,7 +88,7 @@ def test_a_module_that_is_elsewhere_is_missing():
 def test_what_raises_in_it_is_gone_round(  # noqa: PLR0917 - fixtures, and one case
     work, saga_id, caplog, monkeypatch, place, name, shortcut
 ):
-    templates._template.cache_clear()
+    fast_path._template.cache_clear()
     monkeypatch.setattr(place, name, fail)
     assert completes(saga_id)
     assert completes(saga_id[::-1])
