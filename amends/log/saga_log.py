@@ -1,4 +1,4 @@
-"""The saga log: the transitions of a saga that runs, the reads, and the parts that have the others."""
+"""The saga log: transitions of a running saga; its parts have the others."""
 
 import os
 from collections.abc import Sequence
@@ -11,27 +11,22 @@ from celery import Celery
 from amends.backend.client import client_of
 from amends.backend.settings import Settings, settings_of
 from amends.definition.serialization import canonical_json
-from amends.definition.states import SagaStatus
-from amends.errors import UnknownSaga
-from amends.log.answers import Entry, Standing
 from amends.log.claim import Claim, Cost, Done, Run, Stop
 from amends.log.continuation import Claimed, Continuation, read_continuation
 from amends.log.control import SagaControl
 from amends.log.delivery import NOWHERE, Delivery
 from amends.log.heartbeats import Workers
-from amends.log.history import Event
 from amends.log.itinerary_cache import Definitions
 from amends.log.maintenance import Maintenance
 from amends.log.observers import tell_observers
-from amends.log.queries.gauges import Readings
-from amends.log.record import open_fields
+from amends.log.reads import Reads
 from amends.log.remaining import LOOK_AGAIN, Dispatched, read_dispatched
 from amends.log.starts import Starts
 from amends.log.store import Store, Tell
 
 
-class SagaLog:
-    """The saga log. Its methods, and those of its parts, raise `LogUnavailable` when Redis cannot be reached."""
+class SagaLog(Reads):
+    """The saga log. Its methods, and those of its parts, raise `LogUnavailable` if Redis cannot be reached."""
 
     def __init__(
         self,
@@ -110,9 +105,13 @@ class SagaLog:
         unknown: bool,
         cost: Cost,
     ) -> Continuation:
-        """End a claim unfinished: the record waits for its next attempt, unless the saga has turned.
+        """End a claim unfinished: the record waits for its next attempt, unless the saga compensates meanwhile.
 
-        `cost` says what the claim cost: an attempt, or its owner's death, or nothing.
+        token: of the claim.
+        error: JSON, see `error_json`.
+        wait: seconds until the next attempt.
+        unknown: whether the attempt may have taken effect.
+        cost: what the claim cost: an attempt, its owner's death, or nothing.
         """
         longest = round(self._max_countdown * 1000)
         arguments = [path, token, error, round(wait * 1000), int(unknown), cost, longest]
@@ -131,7 +130,16 @@ class SagaLog:
         link: str,
         cost: Cost = "attempt",
     ) -> Continuation:
-        """Record that a record failed for good, and what follows."""
+        """Record that a record failed for good: its fallback, the next step or compensation follows.
+
+        token: of the claim.
+        error: JSON, see `error_json`.
+        unknown: whether the attempt may have taken effect.
+        refused: whether the service refused; then no fallback follows.
+        outcome: the saga's, if this failure turns it back.
+        link: path of the chain's next link, or ''.
+        cost: as in `retry_step`.
+        """
         arguments = [path, token, error, int(unknown), int(refused), outcome, link, cost]
         return read_continuation(self._store.call("fail_step", saga_id, *arguments))
 
@@ -151,9 +159,10 @@ class SagaLog:
     def dispatch_saga(
         self, saga_id: str, *, longest_wait: float, only_look: bool = False
     ) -> Dispatched:
-        """Say what remains of a saga and number its messages; None if none is to be published.
+        """Return the records to publish and number their messages, or the claim that precedes them; None if nothing is to do.
 
-        `only_look` leaves it at what is to be judged first, where a message should be under way.
+        longest_wait: seconds that a message may wait for its record; a longer wait stays in the log.
+        only_look: publish nothing; return `Waiting` for a message that should have arrived.
         """
         arguments = [
             self._definitions.known(),
@@ -165,63 +174,15 @@ class SagaLog:
         return read_dispatched(self._definitions, answer)
 
     def note_unregistered(self, saga_id: str, path: str, *, task: str, most: int) -> str:
-        """Note that a message met a worker that does not know its task; ``parked`` ends it."""
+        """Count a message that met a worker without its task. Returns ``parked`` if the saga is stuck for it."""
         arguments = [path, canonical_json(task)[1:-1], most]
         answer: str = self._store.call("note_unregistered", saga_id, *arguments)[0]
         return answer
 
-    # Reading
-
-    def read_saga(self, saga_id: str) -> Entry:
-        """Read a saga as it stands. Raises `UnknownSaga`."""
-        saga, _, _, definitions, *_ = self._store.keys_of(saga_id)
-        fields: dict[str, str] = self._store.read(lambda client: client.hgetall(saga))
-        if not fields:
-            raise UnknownSaga(saga_id)
-        digest, text = fields["definition"], ""
-        if digest not in self._definitions:
-            text = self._store.read(lambda client: client.hget(definitions, digest))
-        itinerary = self._definitions.read(digest, text)
-        return Entry(id=saga_id, itinerary=itinerary, fields=open_fields(fields))
-
-    def examine_saga(self, saga_id: str) -> Standing:
-        """Read a saga at one moment, its history, and what remains of it. Raises `UnknownSaga`."""
-        said, *answer = self._store.call("examine_saga", saga_id, self._definitions.known())
-        if said == "unknown":
-            raise UnknownSaga(saga_id)
-        digest, text, *rest = answer
-        return Standing.read(saga_id, self._definitions.read(digest, text), rest)
-
-    def read_status(self, saga_id: str) -> SagaStatus:
-        """Read where a saga is. Raises `UnknownSaga`."""
-        status = self._store.read(
-            lambda client: client.hget(self._store.keys_of(saga_id)[0], "status")
-        )
-        if status is None:
-            raise UnknownSaga(saga_id)
-        return SagaStatus(status)
-
-    def read_history(self, saga_id: str) -> list[Event]:
-        """Read every event of a saga, in order. Raises `UnknownSaga`."""
-        texts = self._store.read(
-            lambda client: client.lrange(self._store.keys_of(saga_id)[1], 0, -1)
-        )
-        if not texts:
-            raise UnknownSaga(saga_id)
-        return [Event.from_json(text) for text in texts]
-
-    def read_counters(self) -> dict[tuple[str, ...], int]:
-        """Read what the transitions of all sagas counted, by the words of ``lua/transition.lua``."""
-        return self._store.read_counters()
-
-    def read_gauges(self) -> Readings:
-        """Read how the log as a whole stands."""
-        return Readings.read(self._store)
-
     # Claims
 
     def _claim(self, claim: Claim) -> list[Any]:
-        """Write a claim as the scripts take it."""
+        """Return a claim's arguments, as the scripts take them."""
         grace = round(self._give_up_after * 1000)
         return [claim.token, claim.owner, claim.retries, self._definitions.known(), grace]
 

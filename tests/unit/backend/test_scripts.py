@@ -16,6 +16,7 @@ from amends.log.control import SagaControl
 from amends.log.heartbeats import Workers
 from amends.log.maintenance import Maintenance
 from amends.log.queries.summary import SagaSummaries
+from amends.log.reads import Reads
 from amends.log.starts import Starts
 
 ROOT = Path(log.__file__).parent.parent.parent
@@ -80,7 +81,7 @@ def test_redis_is_called_by_the_scripts_alone():
 
 
 def test_a_method_of_the_log_runs_the_script_of_its_name():
-    for cls in (log.SagaLog, SagaControl):
+    for cls in (log.SagaLog, Reads, SagaControl):
         called = calls_of_scripts(cls)
         assert called == {name: {name} for name in called}
 
@@ -107,7 +108,16 @@ def test_a_method_of_the_shared_circuit_runs_the_script_of_its_name():
 
 
 def test_every_script_is_run_and_every_one_that_is_run_is_there():
-    calling = (log.SagaLog, Starts, SagaControl, Maintenance, RedisCircuit, SagaSummaries, Workers)
+    calling = (
+        log.SagaLog,
+        Reads,
+        Starts,
+        SagaControl,
+        Maintenance,
+        RedisCircuit,
+        SagaSummaries,
+        Workers,
+    )
     called = set().union(*(names for cls in calling for names in calls_of_scripts(cls).values()))
     assert called == SCRIPTS.keys()
 

@@ -1,0 +1,64 @@
+"""Reads of one saga, and of the log as a whole."""
+
+from amends.definition.states import SagaStatus
+from amends.errors import UnknownSaga
+from amends.log.answers import Entry, Standing
+from amends.log.history import Event
+from amends.log.itinerary_cache import Definitions
+from amends.log.queries.gauges import Readings
+from amends.log.record import open_fields
+from amends.log.store import Store
+
+
+class Reads:
+    """The reads of the log. They raise `LogUnavailable`."""
+
+    def __init__(self, store: Store, definitions: Definitions) -> None:
+        self._store = store
+        self._definitions = definitions
+
+    def read_saga(self, saga_id: str) -> Entry:
+        """Read a saga's present state. Raises `UnknownSaga`."""
+        saga, _, _, definitions, *_ = self._store.keys_of(saga_id)
+        fields: dict[str, str] = self._store.read(lambda client: client.hgetall(saga))
+        if not fields:
+            raise UnknownSaga(saga_id)
+        digest, text = fields["definition"], ""
+        if digest not in self._definitions:
+            text = self._store.read(lambda client: client.hget(definitions, digest))
+        itinerary = self._definitions.read(digest, text)
+        return Entry(id=saga_id, itinerary=itinerary, fields=open_fields(fields))
+
+    def examine_saga(self, saga_id: str) -> Standing:
+        """Read a saga's present state, its history, and its remaining records. Raises `UnknownSaga`."""
+        said, *answer = self._store.call("examine_saga", saga_id, self._definitions.known())
+        if said == "unknown":
+            raise UnknownSaga(saga_id)
+        digest, text, *rest = answer
+        return Standing.read(saga_id, self._definitions.read(digest, text), rest)
+
+    def read_status(self, saga_id: str) -> SagaStatus:
+        """Read a saga's status. Raises `UnknownSaga`."""
+        status = self._store.read(
+            lambda client: client.hget(self._store.keys_of(saga_id)[0], "status")
+        )
+        if status is None:
+            raise UnknownSaga(saga_id)
+        return SagaStatus(status)
+
+    def read_history(self, saga_id: str) -> list[Event]:
+        """Read every event of a saga, in order. Raises `UnknownSaga`."""
+        texts = self._store.read(
+            lambda client: client.lrange(self._store.keys_of(saga_id)[1], 0, -1)
+        )
+        if not texts:
+            raise UnknownSaga(saga_id)
+        return [Event.from_json(text) for text in texts]
+
+    def read_counters(self) -> dict[tuple[str, ...], int]:
+        """Read the counters of all shards, added up, by the words of ``lua/transition.lua``."""
+        return self._store.read_counters()
+
+    def read_gauges(self) -> Readings:
+        """Read the gauges of the log as a whole."""
+        return Readings.read(self._store)
