@@ -31,7 +31,7 @@ _logger = get_task_logger(__name__)
 
 
 class Definition(Protocol):
-    """What an attempt needs of its activity."""
+    """The part of an activity that an attempt uses."""
 
     name: str
     function: Callable[..., Any]
@@ -45,7 +45,7 @@ class Definition(Protocol):
 
 
 Call = Callable[[str, Callable[..., Any], list[Any]], Any]
-"""How a function is called: with the path of its record, the function and its arguments."""
+"""Calls an activity's function: gets the record's path, the function and its arguments."""
 
 
 def call_directly(_path: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
@@ -68,7 +68,7 @@ class Ended:
 
 
 class Attempt:
-    """One attempt that has its claim. `link` is the path of the chain's next link, or ''."""
+    """One attempt, under its claim. `link` is the path of the chain's next link, or ''."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Attempt:
         self._until = self._began + claim.time_left
 
     def carry_out(self) -> str | Ended:
-        """Call the function; answers its output as JSON, which `complete` is to record, or how else the attempt ended.
+        """Call the function. Returns its output as JSON, to be recorded with `complete`; otherwise how the attempt ended.
 
         Raises `LogUnavailable` if that cannot be recorded.
         """
@@ -119,7 +119,7 @@ class Attempt:
         return output if failure is None else self._retry_or_fail(failure)
 
     def complete(self, output: str, message: Delivery | None = None) -> Ended:
-        """Record that the attempt took effect; `message` is the next link's. Raises `LogUnavailable` if that is in vain."""
+        """Record that the attempt took effect; `message` is the next link's. Raises `LogUnavailable` if the log stays away."""
         return self._complete(partial(self._log.complete_step, message=message), output)
 
     def complete_and_claim(self, output: str, claim: Claim) -> Ended:
@@ -137,7 +137,7 @@ class Attempt:
         return guard.acquire(self._permit_token, longest=self._claim.time_left)
 
     def _try(self, arguments: list[Any]) -> tuple[str, Exception | None]:
-        """Call the function; answers its output as JSON, or its error."""
+        """Call the function. Returns its output as JSON, or its error."""
         activity = self._activity
         # Celery has the limit of a message's only step.
         is_one_of_many = self._claim.itinerary.dispatch == "inline"
@@ -174,7 +174,7 @@ class Attempt:
         )
 
     def _meet_open_circuit(self, error: CircuitOpenError) -> Ended:
-        """Do what the activity wants of an open circuit. No call was made, and so no attempt is spent."""
+        """Defer or fail, as the activity says for an open circuit. No call was made: no attempt is spent."""
         guard, wait = self._activity.guard, wait_for_circuit(error, self._claim.tries)
         if guard and guard.on_open == "defer" and self._is_in_time(wait):
             return self._retry(error, wait=wait, cost="nothing")
@@ -207,7 +207,7 @@ class Attempt:
         return Ended(follows=follows, error=error, wait=wait)
 
     def _policy(self) -> RetryPolicy:
-        """Join the numbers that the saga was started with and the classes that the activity names today."""
+        """Return the retry policy: the numbers of the saga's itinerary, the classes of the activity."""
         return replace(self._record.call.retry, non_retryable=self._activity.retry.non_retryable)
 
     def _fail(self, error: Exception, *, cost: Cost = "attempt") -> Ended:
@@ -228,7 +228,7 @@ class Attempt:
         return Ended(follows=follows, error=error, fails=fails)
 
     def _land(self, write: Callable[[], Continuation]) -> Continuation:
-        """Keep the result in this process until the log has it, for as long as the claim is ours."""
+        """Retry the write until the log has it, at most until the claim is given up."""
         follows = retry_until_written(write, until=self._until)
         _logger.info(
             "saga %s: %s, attempt %d: %s",

@@ -1,4 +1,4 @@
-"""What the saga log answers."""
+"""Sagas as reads of the log return them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -98,17 +98,15 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """A saga at one moment, with its history; times are seconds since 1970 by the log's clock.
-
-    `looked_at` is when a sweep looks at it, None where none does. `remaining` has the paths of what remains,
-    and `owed` of what a cancel would leave to be undone, should what runs have taken effect; both in order.
-    """
+    """A saga at one moment, with its history; times are seconds since 1970 by the log's clock."""
 
     entry: Entry
     now: float
-    looked_at: float | None
-    remaining: Sequence[str]
-    owed: Sequence[str]
+    looked_at: float | None  #: When a sweep looks at it, None if none does.
+    remaining: Sequence[str]  #: Paths of the records that remain, in order.
+    owed: Sequence[
+        str
+    ]  #: Compensations that a cancel would start, if the running record takes effect.
     history: Sequence[Event]
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Claims of a record: what is asked for, and what the log answers."""
+"""Claims of a record, and the log's answers to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,28 +13,25 @@ Cost = Literal["attempt", "death", "nothing"]
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """Who claims a record: its owner, under a token, for a message that was tried so often."""
+    """A claim of a record."""
 
-    token: str
-    owner: str
-    retries: int
+    token: str  #: Names this claim; a repeated call with the same token is the same claim.
+    owner: str  #: As `Owner.format` writes it.
+    retries: int  #: Celery's retries of the message.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A claim's answer: this token owns the record now.
-
-    `attempts` were made before, `spent` of them since a person last renewed the record's budget.
-    """
+    """A claim's answer: this token holds the record now. Times are seconds."""
 
     itinerary: Itinerary
-    attempts: int
-    spent: int
-    tries: int
-    time_left: float
-    saga_time_left: float | None
+    attempts: int  #: Attempts made before.
+    spent: int  #: Attempts made since an operator last renewed the budget.
+    tries: int  #: Claims that ended unfinished.
+    time_left: float  #: Until the log gives the attempt up.
+    saga_time_left: float | None  #: Until the saga's deadline, None without one.
     sources: Sources
-    compensated_output: Any
+    compensated_output: Any  #: Output of the record that this one compensates, None if unknown.
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
@@ -63,6 +60,6 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """A claim's answer: this message has nothing to do, and why."""
+    """A claim's answer: the message is superseded, and its chain ends."""
 
     reason: str

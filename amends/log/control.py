@@ -1,4 +1,4 @@
-"""What a person does to a saga in the log: cancel, retry, skip, pause and resume."""
+"""An operator's acts on a saga: cancel, retry, skip, pause and resume."""
 
 import secrets
 from collections.abc import Mapping
@@ -11,16 +11,15 @@ from amends.log.continuation import Continuation, read_continuation
 from amends.log.store import Store
 
 Actor = Mapping[str, str]
-"""Who did it and why, for the history: ``by``, ``why``."""
+"""The operator and the reason, for the history: ``by``, ``why``."""
 Seen = int | SagaStatus | None
-"""How many events the saga had when that person looked at it, or its status; None where nobody looked."""
+"""Precondition of an act: the number of events in the saga's history, or its status. None: no precondition."""
 
 
 class SagaControl:
-    """The acts of a person, each one transition.
+    """An operator's acts, each one transition.
 
-    All raise `UnknownSaga`, `ActRefused` where the saga has moved on, or is not as it was `seen`, and
-    `LogUnavailable`.
+    All raise `UnknownSaga`, `LogUnavailable`, and `ActRefused` if the saga does not allow the act or no longer is as `seen`.
     """
 
     def __init__(self, store: Store) -> None:
@@ -29,28 +28,29 @@ class SagaControl:
     def cancel_saga(
         self, saga_id: str, *, error: str, actor: Actor, seen: Seen = None
     ) -> Continuation:
-        """Cancel a saga; answers `Late` where it has ended or goes back already."""
+        """Cancel a saga. Returns `Late` if it has ended or compensates already."""
         return self._do("cancel_saga", saga_id, actor, seen, error)
 
     def retry_saga(self, saga_id: str, *, actor: Actor, seen: Seen = None) -> Continuation:
-        """Let a saga try again what it stands still at, with new budgets."""
+        """Retry failed compensations and the next record, each with a fresh attempt budget."""
         return self._do("retry_saga", saga_id, actor, seen)
 
     def skip_step(
         self, saga_id: str, path: str, *, output: str, actor: Actor, seen: Seen = None
     ) -> Continuation:
-        """Skip a record that a person did by hand; answers `Lacking` where it needs an output.
+        """Skip a record that an operator did by hand. Returns `Lacking` if it needs an output.
 
-        `output` is JSON, '' for none.
+        path: of the record, or a step's name.
+        output: JSON, '' for none.
         """
         return self._do("skip_step", saga_id, actor, seen, path, output)
 
     def pause_saga(self, saga_id: str, *, actor: Actor, seen: Seen = None) -> Continuation:
-        """Let a saga begin nothing more until it is resumed."""
+        """Pause a saga: it starts nothing until it is resumed."""
         return self._do("pause_saga", saga_id, actor, seen)
 
     def resume_saga(self, saga_id: str, *, actor: Actor, seen: Seen = None) -> Continuation:
-        """Let a paused saga go on."""
+        """Resume a paused saga."""
         return self._do("resume_saga", saga_id, actor, seen)
 
     def _do(

@@ -1,4 +1,4 @@
-"""A message that a script of the log delivers itself."""
+"""Transactional outbox: a message that a script of the log pushes into its queue."""
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
@@ -8,12 +8,12 @@ from typing import Final
 Destination = tuple[str, int, int]
 
 NOWHERE: Final[Destination] = ("", 0, 0)
-"""What scripts take where there is nothing to deliver."""
+"""The destination of no message."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A message as the broker keeps it, and its destination: its queue's key, the broker's database, the log's."""
+    """A message as the broker stores it. Its destination: the queue's key, the broker's database, the log's database."""
 
     text: str
     destination: Destination

@@ -1,4 +1,4 @@
-"""What the saga log knows of the workers: their heartbeats."""
+"""Heartbeats of the workers, in the log."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,22 +16,18 @@ _INDEX: Final = "amends:{workers}"
 
 @dataclass(frozen=True, kw_only=True)
 class Heartbeat:
-    """What a worker last said: `at` by the log's clock, `age` seconds ago, that these processes live.
+    """A worker's last heartbeat."""
 
-    `messages` has the ids of those in its hands; None where it did not say. `node` is what Celery calls it, and
-    `version` that of the amends it runs; '' where it did not say.
-    """
-
-    at: float
-    age: float
-    pids: frozenset[str]
-    messages: frozenset[str] | None
-    node: str = ""
-    version: str = ""
+    at: float  #: Seconds since 1970 by the log's clock.
+    age: float  #: Seconds since then.
+    pids: frozenset[str]  #: Live processes of its pool.
+    messages: frozenset[str] | None  #: Ids of its unacknowledged messages, None if unknown.
+    node: str = ""  #: Celery's name of the worker, '' if unknown.
+    version: str = ""  #: Version of amends that it runs, '' if unknown.
 
     @classmethod
     def read(cls, fields: Mapping[str, str], *, now: float) -> Self:
-        """Read what is in the log, whose clock says `now`."""
+        """Read a worker's hash; `now` is the time by the log's clock."""
         at, messages = int(fields["at"]) / 1000, fields.get("messages")
         return cls(
             at=at,
@@ -58,9 +54,13 @@ class Workers:
         node: str = "",
         version: str = "",
     ) -> None:
-        """Note that a worker lives, and with it these processes of its pool and messages in its hands.
+        """Write a worker's heartbeat.
 
-        `node` is what Celery calls it, `version` that of the amends it runs.
+        worker: name of the worker, as in `Owner`.
+        pids: live processes of its pool.
+        messages: ids of its unacknowledged messages, None if unknown.
+        node: Celery's name of the worker.
+        version: version of amends that it runs.
         """
         arguments = [",".join(map(str, pids)), round(_KEPT * 1000), node, version]
         if messages is not None:
@@ -68,11 +68,11 @@ class Workers:
         self._store.call_many("note_heartbeat", [([_key(worker), _INDEX], arguments)])
 
     def read_heartbeat(self, worker: str) -> Heartbeat | None:
-        """Read what a worker last said, None where that is long ago."""
+        """Return a worker's last heartbeat, or None if it has expired."""
         return next(iter(self._read_heartbeats([_key(worker)])), None)
 
     def read_heartbeats(self) -> list[Heartbeat]:
-        """Read what every worker last said, but for what is long ago."""
+        """Return the last heartbeat of every worker, without expired ones."""
         keys = self._store.read(lambda client: client.zrange(_INDEX, 0, -1))
         return self._read_heartbeats(keys)
 

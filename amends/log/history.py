@@ -1,4 +1,4 @@
-"""What is written to a saga's history."""
+"""Events of a saga's history, and the transitions that write them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ NAMES: Final = (
     "step.unregistered",
     "step.skipped",
 )
-"""Every event's name; the scripts in `lua` write them."""
+"""Names of all events that the scripts write."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,18 +80,18 @@ class Transition:
 
     @property
     def was(self) -> SagaStatus | None:
-        """Where the saga was; None where the transition started it."""
+        """Status before; None if the transition started the saga."""
         was = self._head[1]
         return SagaStatus(was) if was else None
 
     @property
     def status(self) -> SagaStatus:
-        """Where the saga is."""
+        """Status after."""
         return SagaStatus(self._head[2])
 
     @property
     def created(self) -> float:
-        """When the saga was started: seconds since 1970 by the log's clock."""
+        """Start of the saga, in seconds since 1970 by the log's clock."""
         return int(self._head[3]) / 1000
 
     @cached_property

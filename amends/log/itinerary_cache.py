@@ -1,10 +1,10 @@
-"""The definitions that a process knows: what the log need not send it again."""
+"""A cache of definitions: the log sends a process only those that it lacks."""
 
 from amends.definition.itinerary import Itinerary
 
 
 class Definitions:
-    """The itineraries that this process has written or read, by their digests."""
+    """Itineraries that this process has written or read, by digest."""
 
     def __init__(self) -> None:
         self._itineraries: dict[str, Itinerary] = {}
@@ -13,15 +13,15 @@ class Definitions:
         return digest in self._itineraries
 
     def known(self) -> str:
-        """Write the digests of all as the scripts take them."""
+        """Return all digests, joined by commas, as the scripts take them."""
         return ",".join(self._itineraries)
 
     def add(self, itinerary: Itinerary) -> None:
-        """Know this one from now on."""
+        """Keep an itinerary."""
         self._itineraries[itinerary.digest] = itinerary
 
     def read(self, digest: str, text: str) -> Itinerary:
-        """Return the itinerary with this digest; `text` has it as JSON, and may be '' where it is known."""
+        """Return an itinerary by its digest. `text` is its JSON, and may be '' if the cache has it."""
         if digest not in self._itineraries:
             self._itineraries[digest] = Itinerary.from_json(text)
         return self._itineraries[digest]

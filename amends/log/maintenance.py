@@ -1,4 +1,4 @@
-"""What workers do for the log as a whole: take what is due, and remove what ended long ago."""
+"""Maintenance by the workers: due sagas for the sweep, ended ones for retention."""
 
 import random
 from collections import Counter
@@ -11,14 +11,14 @@ from amends.log.store import Store
 
 
 class Maintenance:
-    """The sagas of all shards, as sweeps and retention take them. Its methods raise `LogUnavailable`."""
+    """Sagas of all shards, for sweep and retention. Its methods raise `LogUnavailable`."""
 
     def __init__(self, store: Store, definitions: Definitions) -> None:
         self._store = store
         self._definitions = definitions
 
     def take_due(self, *, lease: float, limit: int) -> list[str]:
-        """Take sagas that are due, at most `limit` of each shard, for `lease` seconds."""
+        """Lease due sagas to this sweep, at most `limit` of each shard, for `lease` seconds."""
         calls = [
             ([self._store.due_key(n)], [round(lease * 1000), limit])
             for n in range(self._store.shards)
@@ -28,9 +28,10 @@ class Maintenance:
     def look_at_sagas(
         self, saga_ids: Sequence[str], *, longest_wait: float, again: int = LOOK_AGAIN
     ) -> list[Dispatched | Exception]:
-        """Look at many sagas in one round trip; one that cannot be looked at answers its error.
+        """Return what remains of each saga, or the error of one that cannot be read, in one round trip.
 
-        What runs is due again in `again` seconds.
+        longest_wait: seconds that a message may wait for its record.
+        again: seconds until a running record is due again.
         """
         arguments = [self._definitions.known(), round(longest_wait * 1000), 1, again * 1000]
         calls = [(self._store.keys_of(saga_id), [saga_id, *arguments]) for saga_id in saga_ids]
@@ -40,11 +41,11 @@ class Maintenance:
         ]
 
     def put_back(self, saga_ids: Iterable[str]) -> None:
-        """Let sagas that were taken be due now, where they are alive still."""
+        """End the lease of these sagas: those still alive are due now."""
         self._store.put_back(saga_ids)
 
     def hasten_sagas(self, count: int, *, beyond: float) -> int:
-        """Draw so many of the sagas alive, and let those be due now that are not within `beyond` seconds; answers how many."""
+        """Draw `count` live sagas; those not due within `beyond` seconds become due now. Returns how many did."""
         drawn = Counter(random.choices(range(self._store.shards), k=count))  # noqa: S311
         calls = [
             ([self._store.due_key(shard)], [some, round(beyond * 1000)])
@@ -53,15 +54,15 @@ class Maintenance:
         return sum(self._store.call_many("hasten_sagas", calls))
 
     def count_live(self) -> int:
-        """Count the sagas that a sweep may come to look at."""
+        """Count the sagas that have a due time."""
         return self._store.count_due()
 
     def read_ended(self, *, ago: float, limit: int) -> list[str]:
-        """Read the ids of sagas that ended at least `ago` seconds ago, at most `limit` of each shard and end."""
+        """Return ids of sagas that ended at least `ago` seconds ago, at most `limit` of each shard and status."""
         return self._store.read_index(ENDED, ago=ago, limit=limit)
 
     def remove_sagas(self, saga_ids: Iterable[str], *, kept_for: float) -> int:
-        """Remove those of these sagas that ended more than `kept_for` seconds ago; answers how many."""
+        """Remove those of these sagas that ended more than `kept_for` seconds ago. Returns how many."""
         calls = [
             (self._store.keys_of(saga_id), [saga_id, round(kept_for * 1000)])
             for saga_id in saga_ids

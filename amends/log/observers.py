@@ -1,4 +1,4 @@
-"""Who is told of each transition: telemetry subscribes, and the log knows nobody.
+"""Observers of transitions: telemetry subscribes, and the log imports none of it.
 
 All of it is a hint. Where a process dies, or an answer of the log is lost, between a transition and
 this, nothing tells of it; the history in the log has every event.
@@ -19,12 +19,12 @@ _logger = logging.getLogger(__name__)
 
 
 def subscribe(*observers: Observer) -> None:
-    """Tell these of every transition from now on, in this order."""
+    """Call these observers for every transition, in this order."""
     _observers.extend(each for each in observers if each not in _observers)
 
 
 def tell_observers(app: Celery, saga_id: str, head: Sequence[Any], events: Sequence[str]) -> None:
-    """Tell each observer of a transition; one that fails is logged, and fails nothing else."""
+    """Call each observer for a transition. A failing observer is logged and affects nothing else."""
     transition = Transition(saga_id, head, events)
     for observer in _observers:
         try:

@@ -1,4 +1,4 @@
-"""What a dispatch answers: what remains of a saga, or what is to be judged before that is published."""
+"""Answers of a dispatch: the records to publish, or a claim or message to judge first. Times are seconds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from amends.log.itinerary_cache import Definitions
 from amends.log.owner import Owner
 
 LOOK_AGAIN: Final = 10
-"""Seconds between two looks at what runs."""
+"""Seconds between two looks at a running record."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Publish:
-    """A dispatch's answer: what remains, in order, as paths with the tries of each."""
+    """A dispatch's answer: publish these records."""
 
     itinerary: Itinerary
-    number: int
-    wait: float
-    records: Sequence[tuple[str, int]]
+    number: int  #: Of the first message.
+    wait: float  #: Until the first record may run.
+    records: Sequence[tuple[str, int]]  #: Path and tries of each, in order.
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
@@ -37,23 +37,18 @@ class Publish:
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A dispatch's answer: a record is owned.
-
-    `attempts` and `deaths` count from when a person last renewed the record's budget. It was claimed
-    at `claimed_at` by the log's clock, `age` seconds ago. `limit_left` is the seconds
-    until its start-to-close timeout is up, and `time_left` those until the log gives it up in any case.
-    """
+    """A dispatch's answer: a record is claimed."""
 
     itinerary: Itinerary
     path: str
     token: str
     owner: Owner | None  #: None for what runs without a worker.
-    attempts: int
-    deaths: int
-    claimed_at: float
-    age: float
-    limit_left: float
-    time_left: float
+    attempts: int  #: Since an operator last renewed the record's budget.
+    deaths: int  #: Of owners, since then.
+    claimed_at: float  #: Since 1970 by the log's clock.
+    age: float  #: Since the claim.
+    limit_left: float  #: Until its start-to-close timeout.
+    time_left: float  #: Until the log gives the attempt up.
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
@@ -76,17 +71,13 @@ class Running:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """A dispatch's answer to a look: this record's message should have arrived `age` seconds ago.
-
-    It is the last of `times` messages. One that `is_overdue` is lost unless its queue is long; one that
-    is not, if its queue is empty.
-    """
+    """A dispatch's answer to a look: a record is not claimed, though its message should have arrived."""
 
     itinerary: Itinerary
     path: str
-    is_overdue: bool
-    age: float
-    times: int
+    is_overdue: bool  #: If so, the message is lost unless its queue is long; if not, only if its queue is empty.
+    age: float  #: Since it should have arrived.
+    times: int  #: Messages of this record so far.
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:

@@ -27,11 +27,11 @@ _AT_ONCE: Final = 50
 """Sagas that one call of a script takes: all others wait for it, a few milliseconds."""
 
 Tell = Callable[[str, list[Any], list[str]], None]
-"""What is told of each transition that wrote to a history: the saga's id, what ``transition.lua`` says of it, its events as JSON."""
+"""Called for each transition that wrote events: with the saga's id, the head of ``transition.lua``, and the events as JSON."""
 
 
 class Store(Keys):
-    """A Redis whose keys are in `shards` parts. Its methods raise `LogUnavailable` when it is away."""
+    """The log's Redis. Its methods raise `LogUnavailable` if it cannot be reached or takes no writes."""
 
     def __init__(
         self, client: redis.Redis, *, shards: int, tell: Tell | None = None, fast_path: bool = True
@@ -47,11 +47,11 @@ class Store(Keys):
         return self.call_many(name, [(self.keys_of(saga_id), [saga_id, *arguments])])[0]
 
     def call_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
-        """Run a script for each of these keys and arguments, in one round trip."""
+        """Run a script once for each pair of keys and arguments, in one round trip."""
         return _sound(self.try_many(name, calls))
 
     def try_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
-        """`call_many`, where one that fails answers its error."""
+        """Do as `call_many`; a failing call returns its error."""
         answers = self._run(name, calls)
         if name in TRANSITIONS:
             answers = [
@@ -61,7 +61,7 @@ class Store(Keys):
         return [_told(answer) for answer in answers]
 
     def call_for_one(self, name: str, saga: Sequence[Any], shared: Sequence[Any]) -> Any:
-        """Run a script that is for each saga for one; see `call_for_each`."""
+        """Run a ``for each saga`` script for one saga; see `call_for_each`."""
         arguments = [1, len(saga), *saga, *shared]
         (told,) = self._run(name, [(self.keys_of(saga[0]), arguments)])
         (answers,) = _sound([_told(told)])
@@ -70,9 +70,10 @@ class Store(Keys):
     def call_for_each(
         self, name: str, sagas: Sequence[Sequence[Any]], shared: Callable[[int], Sequence[Any]]
     ) -> list[Any]:
-        """Run a script that is for each saga (see `lua`) for these, in one round trip; answers them in order.
+        """Run a ``for each saga`` script (see `scripts`) for many, in one round trip. Returns the answers in order.
 
-        Each brings its id and the arguments of its own; `shared` tells a shard's.
+        sagas: of each its id, then the arguments of its own.
+        shared: returns the arguments that the sagas of a shard share.
         """
         parts = list(self._parts(sagas))
         calls = []
@@ -89,7 +90,7 @@ class Store(Keys):
         return _sound(answers)
 
     def _parts(self, sagas: Sequence[Sequence[Any]]) -> Iterator[tuple[int, list[int]]]:
-        """Tell which sagas, by their places, go to a shard in one call."""
+        """Yield each call's shard, and the positions of its sagas."""
         places = defaultdict(list)
         for k, (saga_id, *_) in enumerate(sagas):
             places[self.shard_of(saga_id)].append(k)
@@ -108,7 +109,7 @@ class Store(Keys):
         return answers
 
     def _open(self, saga_id: str, answer: Any) -> Any:
-        """Take a transition's answer from its envelope, and tell of the events that are in there."""
+        """Unwrap a transition's answer, and pass its events on."""
         if isinstance(answer, Exception):
             return answer
         inner, head, *events = answer
@@ -117,7 +118,7 @@ class Store(Keys):
         return inner
 
     def read(self, command: Callable[[Any], Any]) -> Any:
-        """Return what `command` reads with the client."""
+        """Return the result of a reading command, which gets the client."""
         with _reaching:
             return command(self.client)
 
@@ -136,7 +137,7 @@ class Store(Keys):
             return [saga_id for ids in pipeline.execute() for saga_id in ids]
 
     def put_back(self, saga_ids: Iterable[str]) -> None:
-        """Let the entries of these sagas be due now, those that are there."""
+        """Make these sagas due now, unless they have no due time."""
         with _reaching:
             seconds, micros = self.client.time()
             now = seconds * 1000 + micros // 1000
@@ -167,7 +168,7 @@ class Store(Keys):
             return sum(pipeline.execute())
 
     def prepare(self) -> None:
-        """At first use: load the scripts, and hold the number of shards to what the log has.
+        """Load the scripts, and check the number of shards, at first use.
 
         Raises `ConfigurationError` for another number.
         """
@@ -224,13 +225,13 @@ def _is_forgotten(answer: Any) -> bool:
 
 
 class _Reaching:
-    """Inside of it Redis is asked, and an error of Redis' says what it means for the log."""
+    """Turns errors of redis-py into `LogUnavailable`, if that is what they mean."""
 
     def __enter__(self) -> None:
-        """Nothing needs to be done."""
+        """Do nothing."""
 
     def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        """Raise the error that is meant."""
+        """Raise `LogUnavailable` in place of redis-py's error."""
         if isinstance(error, exceptions.RedisError) and (told := _told(error)) is not error:
             raise told from error
 
@@ -239,7 +240,7 @@ _reaching: Final = _Reaching()
 
 
 def _told(answer: Any) -> Any:
-    """Say of a Redis that is away, or takes no writes, that the log is unavailable."""
+    """Return `LogUnavailable` for an error of a Redis that is away or takes no writes, else the answer itself."""
     if isinstance(answer, _AWAY) or (
         isinstance(answer, exceptions.RedisError) and _TAKES_NO_WRITES.search(str(answer))
     ):

@@ -1,4 +1,4 @@
-"""What keeps sagas going when messages and workers are lost: the sweep that every worker runs."""
+"""The sweep: recovers sagas whose message or worker was lost. Every worker runs it."""
 
 import logging
 import secrets
@@ -32,7 +32,7 @@ BATCH: Final = 50
 """Sagas of a shard that one sweep looks at."""
 
 _HASTENED_BY_EACH: Final = 16
-"""Sagas that are drawn to be looked at sooner, for each that has lost its message."""
+"""Sagas that a sweep makes due sooner, for each that has lost its message."""
 
 _LATER: Final = 120.0  # seconds
 
@@ -42,7 +42,7 @@ _Found = Dispatched | Exception
 
 
 class Sweep:
-    """One look at all that is due. `may_judge` is asked each time an owner could be declared dead."""
+    """A sweep over due sagas. `may_judge` is asked before an owner is declared dead."""
 
     def __init__(self, app: Celery, *, may_judge: Callable[[], bool]) -> None:
         self._app = app
@@ -54,10 +54,10 @@ class Sweep:
         self._heartbeat_of = self._log.workers.read_heartbeat
 
     def run_once(self) -> int:
-        """Set every saga going that is due and stands still. Answers how many were due.
+        """Recover every due saga that stands still. Returns how many were due.
 
-        One that cannot be set going is logged, and the others go on. Raises `LogUnavailable`, and
-        kombu's ``OperationalError`` with the broker away: then nothing can be.
+        A failure on one saga is logged, and the others go on. Raises `LogUnavailable`, and kombu's ``OperationalError`` if
+        the broker is away.
         """
         due = self._log.maintenance.take_due(lease=_TAKEN_FOR, limit=BATCH)
         losses = 0
@@ -78,7 +78,7 @@ class Sweep:
         return len(due)
 
     def heal(self, saga_id: str) -> None:
-        """Ask the log what is wrong with a saga, and publish what remains of it."""
+        """Recover one saga: judge its claim or message, and publish what remains."""
         self._heal(saga_id, self._look([saga_id])[0])
 
     def _look(self, saga_ids: Sequence[str]) -> list[_Found]:
@@ -89,7 +89,7 @@ class Sweep:
         return self._log.maintenance.look_at_sagas(saga_ids, longest_wait=longest, again=again)
 
     def _heal(self, saga_id: str, found: _Found) -> bool:
-        """Heal a saga by what a look found; tell whether others may need it too."""
+        """Recover a saga by what a look found. Returns whether others may have lost their messages too."""
         if isinstance(found, Exception):
             raise found
         waiting = found if isinstance(found, Waiting) and self._is_lost(found) else None
@@ -111,7 +111,7 @@ class Sweep:
         return waiting.age >= long_patience(waiting.times)
 
     def _is_hardly_alone(self, waiting: Waiting) -> bool:
-        """Tell whether others have lost theirs too, and workers little to do: it was sent, and its queue is short."""
+        """Return whether other messages may be lost too: this one was sent, and its queue is short."""
         return waiting.times > 0 and (self._length(waiting) or 0) < LONG_QUEUE
 
     def _length(self, waiting: Waiting) -> int | None:
@@ -119,7 +119,7 @@ class Sweep:
         return None if queue is None else self._queue_length(queue)
 
     def _end_attempt(self, saga_id: str, running: Running) -> bool:
-        """End an attempt that is past its time, or has lost its owner; tell whether it was ended.
+        """End an attempt that is past its time, or has lost its owner. Returns whether it was ended.
 
         A loss after the attempt's own time limit is a timeout like any other.
         """
@@ -147,9 +147,9 @@ class Sweep:
     def _take_over(
         self, saga_id: str, running: Running, error: Exception, *, wait: float | None, cost: Cost
     ) -> bool:
-        """End an attempt under a token of our own: what its owner says from now on is too late.
+        """End an attempt under a new token: its owner's results come too late from then on.
 
-        `wait` is until the next attempt, None if there is none.
+        wait: seconds until the next attempt, None for no other.
         """
         log, path, token = self._log, running.path, secrets.token_hex(8)
         if not log.take_over(saga_id, path, token=token, taken_from=running.token):
