@@ -114,12 +114,13 @@ class Saga(Generic[Input, Output]):
             starts = list(starts)
         app, ids, refusals, is_away = app_or_default(), [], [], False
         for chunk in _chunks(starts):
-            messages = deliveries(app, [saga_id for saga_id, _ in chunk], self._first)
+            of_chunk = [saga_id for saga_id, _ in chunk]
+            messages = deliveries(app, of_chunk, self._first)
             answers = log_of(app).starts.start_sagas(self.itinerary, chunk, messages)
-            found = {saga_id: answer for (saga_id, _), answer in zip(chunk, answers, strict=True)}
-            is_away = is_away or not self._publish(app, found)
-            refusals += [(each, a.saga) for each, a in found.items() if isinstance(a, Conflict)]
-            ids += [saga_id for saga_id, _ in chunk]
+            found = list(zip(of_chunk, answers, strict=True))  # an id may be there twice
+            is_away = is_away or not self._publish(app, dict(found))
+            refusals += [(each, a.saga) for each, a in found if isinstance(a, Conflict)]
+            ids += of_chunk
         if refusals:
             raise SagaAlreadyStarted(*refusals[0])
         return [self._handle(saga_id) for saga_id in ids]

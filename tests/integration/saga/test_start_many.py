@@ -119,6 +119,13 @@ def test_an_id_that_comes_twice_is_one_saga(app, saga_id):
     all_taken(app)
 
 
+def test_an_id_with_another_input_is_refused_though_it_comes_again(app, saga_id):
+    given = [Job(job_id="1"), Job(job_id="2"), Job(job_id="1")]
+    with pytest.raises(SagaAlreadyStarted, match=saga_id):
+        letter_saga.start_many(given, saga_ids=[saga_id] * 3)
+    all_taken(app)
+
+
 def test_observers_hear_of_each(app):
     heard = []
 
