@@ -13,15 +13,11 @@ from demo.servers import RedisServer
 
 
 class Server(RedisServer):
-    """A Redis, with its files in `directory`.
-
-    It never rewrites its file unasked: that work would fall on one contender and not on another.
-    """
+    """A Redis, with its files in `directory`."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory.resolve()
-        never = {"auto-aof-rewrite-percentage": "0"}
-        super().__init__("redis", directory=self.directory, **never)
+        super().__init__("redis", directory=self.directory)
         self.client = redis.Redis.from_url(self.url, socket_timeout=600.0)
 
     def clear(self) -> None:
@@ -43,9 +39,13 @@ class Server(RedisServer):
 
 @contextlib.contextmanager
 def server(directory: Path) -> Iterator[Server]:
-    """Run an empty Redis while the context is open."""
+    """Run an empty Redis while the context is open.
+
+    It never rewrites its file unasked: that work would fall on one contender and not on another.
+    """
     found = Server(directory)
     with running(found), found.client:
+        found.client.config_set("auto-aof-rewrite-percentage", 0)
         yield found
 
 
