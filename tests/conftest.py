@@ -7,7 +7,9 @@ from collections.abc import Iterator
 os.environ.setdefault("AMENDS_TIME_SCALE", "0.01")
 
 import pytest
+from celery import VERSION
 from celery.signals import worker_init
+from celery.utils.dispatch import Signal
 from kombu.asynchronous import set_event_loop
 
 from amends.backend.fast_path import SHORTCUTS, shortcuts_off
@@ -35,6 +37,19 @@ def _no_shortcut_is_lost() -> Iterator[None]:
         if each.why_off:
             each.look_anew()
     assert not off, f"the fast path was left: {off}"
+
+
+if VERSION < (5, 7):
+    clear = Signal._clear_dead_receivers
+
+    def clear_in_place(signal: Signal) -> None:
+        """Keep the list of receivers, as Celery does since 5.7: before, who publishes has the one of its start."""
+        kept = signal.receivers
+        clear(signal)
+        kept[:] = signal.receivers
+        signal.receivers = kept
+
+    Signal._clear_dead_receivers = clear_in_place
 
 
 @worker_init.connect

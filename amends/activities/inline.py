@@ -19,10 +19,9 @@ from amends.dispatch.routing import queue_of
 from amends.log.claim import Claim, Run
 from amends.log.continuation import Claimed, RetryAfter
 from amends.log.delivery import Delivery
-from amends.log.owner import Owner
+from amends.log.owner import Owner, this_worker
 from amends.log.remaining import Publish
 from amends.log.saga_log import SagaLog
-from amends.log.worker_process import this_worker
 from amends.telemetry.flower_steps import StepRow
 
 _logger = get_task_logger(__name__)

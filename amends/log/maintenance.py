@@ -4,8 +4,8 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from amends.definition.itinerary import Itineraries
 from amends.definition.states import ENDED
-from amends.log.itinerary_cache import Definitions
 from amends.log.remaining import LOOK_AGAIN, Dispatched, read_dispatched
 from amends.log.store import Store
 
@@ -13,7 +13,7 @@ from amends.log.store import Store
 class Maintenance:
     """Sagas of all shards, for sweep and retention. Its methods raise `LogUnavailable`."""
 
-    def __init__(self, store: Store, definitions: Definitions) -> None:
+    def __init__(self, store: Store, definitions: Itineraries) -> None:
         self._store = store
         self._definitions = definitions
 

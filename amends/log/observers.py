@@ -6,28 +6,76 @@ this, nothing tells of it; the history in the log has every event.
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 from celery import Celery
 
-from amends.log.history import Transition
+from amends.definition.states import SagaStatus
+from amends.log.history import Event
+
+
+class Transition:
+    """One transition of a saga: what it wrote to the history, and where the saga was and is.
+
+    Events are decoded lazily: few observers read more than `names`, those of the events in order.
+    """
+
+    def __init__(self, saga_id: str, head: Sequence[Any], texts: Sequence[str]) -> None:
+        """Take what a script answers beside its answer, as ``lua/transition.lua`` says: head and events."""
+        self.saga_id = saga_id
+        self.names: Sequence[str] = head[4].split()
+        self._head = head
+        self._texts = texts
+
+    @property
+    def saga(self) -> str:
+        """The saga's name."""
+        return str(self._head[0])
+
+    @property
+    def was(self) -> SagaStatus | None:
+        """Where the saga was; None where the transition started it."""
+        was = self._head[1]
+        return SagaStatus(was) if was else None
+
+    @property
+    def status(self) -> SagaStatus:
+        """Where the saga is."""
+        return SagaStatus(self._head[2])
+
+    @property
+    def created(self) -> float:
+        """When the saga was started: seconds since 1970 by the log's clock."""
+        return int(self._head[3]) / 1000
+
+    @cached_property
+    def events(self) -> Sequence[Event]:
+        """Its events, in order."""
+        return [Event.from_json(text) for text in self._texts]
+
 
 Observer = Callable[[Celery, Transition], None]
+Condition = Callable[[Transition], bool]
 
-_observers: Final[list[Observer]] = []
+_observers: Final[list[tuple[Observer, Condition]]] = []
 _logger = logging.getLogger(__name__)
 
 
-def subscribe(*observers: Observer) -> None:
-    """Call these observers for every transition, in this order."""
-    _observers.extend(each for each in observers if each not in _observers)
+def subscribe(observer: Observer, *, where: Condition = lambda _: True) -> None:
+    """Tell this one of transitions from now on, after those that subscribed before.
+
+    where: of which; asked of each, it costs less than an observer that has nothing to tell.
+    """
+    _observers.append((observer, where))
 
 
 def tell_observers(app: Celery, saga_id: str, head: Sequence[Any], events: Sequence[str]) -> None:
     """Call each observer for a transition. A failing observer is logged and affects nothing else."""
     transition = Transition(saga_id, head, events)
-    for observer in _observers:
+    for observer, has_interest in _observers:
         try:
-            observer(app, transition)
+            if has_interest(transition):
+                observer(app, transition)
         except Exception:
             _logger.exception("saga %s: %s failed", saga_id, observer.__name__)

@@ -1,12 +1,67 @@
-"""Owners of claims: a worker, a process of its pool, and the message that it claims for."""
+"""Owners of claims: the worker that a process belongs to, the process, and the message that it claims for."""
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
+import mmap
 import os
+import secrets
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
-from amends.log.worker_process import this_worker
+_SENDS_EVENTS: Final = 0
+_IS_ENDING: Final = 1
+
+
+class WorkerProcess:
+    """One worker, from its start to its end; or a process that is none, as one that starts sagas.
+
+    node: what Celery calls it, '' for a process that is no worker.
+
+    Made before the pool forks: its children inherit the name that claims and heartbeats bear, and share two bytes,
+    which say what becomes of it while they run.
+    """
+
+    def __init__(self, node: str = "") -> None:
+        self.name = secrets.token_hex(6)
+        self.node = node
+        self._shared = mmap.mmap(-1, 2)
+
+    @property
+    def sends_events(self) -> bool:
+        """Whether it sends the events of tasks, which Flower switches on and off."""
+        return bool(self._shared[_SENDS_EVENTS])
+
+    def switch_events(self, *, on: bool) -> None:
+        """Note whether it sends the events of tasks, for all its processes."""
+        self._shared[_SENDS_EVENTS] = on
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it is about to end: a message ends with the step at hand."""
+        return bool(self._shared[_IS_ENDING])
+
+    def note_ending(self, *, ends: bool = True) -> None:
+        """Note whether it is about to end, for all its processes."""
+        self._shared[_IS_ENDING] = ends
+
+    def leave(self) -> None:
+        """Note that this process is no worker any more."""
+        self.node = ""
+
+
+_current = WorkerProcess()
+
+
+def enter_worker(node: str) -> WorkerProcess:
+    """Make this process a worker's, anew where a parent process made several; returns it."""
+    global _current  # noqa: PLW0603 - there is one for a process
+    _current = WorkerProcess(node)
+    return _current
+
+
+def this_worker() -> WorkerProcess:
+    """Return the worker that this process belongs to."""
+    return _current
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,10 @@
 """Reads of one saga, and of the log as a whole."""
 
+from amends.definition.itinerary import Itineraries
 from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
 from amends.log.answers import Entry, Standing
 from amends.log.history import Event
-from amends.log.itinerary_cache import Definitions
 from amends.log.queries.gauges import Readings
 from amends.log.record import open_fields
 from amends.log.store import Store
@@ -13,7 +13,7 @@ from amends.log.store import Store
 class Reads:
     """The reads of the log. They raise `LogUnavailable`."""
 
-    def __init__(self, store: Store, definitions: Definitions) -> None:
+    def __init__(self, store: Store, definitions: Itineraries) -> None:
         self._store = store
         self._definitions = definitions
 

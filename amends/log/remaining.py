@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from amends.definition.itinerary import Itinerary
-from amends.log.itinerary_cache import Definitions
+from amends.definition.itinerary import Itineraries, Itinerary
 from amends.log.owner import Owner
 
 LOOK_AGAIN: Final = 10
@@ -100,7 +99,7 @@ _KINDS: Final[Mapping[str, type[Publish | Running | Waiting]]] = {
 }
 
 
-def read_dispatched(definitions: Definitions, answer: Sequence[Any]) -> Dispatched:
+def read_dispatched(definitions: Itineraries, answer: Sequence[Any]) -> Dispatched:
     """Read what ``lua/dispatch_saga.lua`` answered."""
     if answer[0] == "nothing":
         return None

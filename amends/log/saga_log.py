@@ -10,13 +10,13 @@ from celery import Celery
 
 from amends.backend.client import client_of
 from amends.backend.settings import Settings, settings_of
+from amends.definition.itinerary import Itineraries
 from amends.definition.serialization import canonical_json
 from amends.log.claim import Claim, Cost, Done, Run, Stop
 from amends.log.continuation import Claimed, Continuation, read_continuation
 from amends.log.control import SagaControl
 from amends.log.delivery import NOWHERE, Delivery
 from amends.log.heartbeats import Workers
-from amends.log.itinerary_cache import Definitions
 from amends.log.maintenance import Maintenance
 from amends.log.observers import tell_observers
 from amends.log.reads import Reads
@@ -39,7 +39,7 @@ class SagaLog(Reads):
         fast_path: bool = True,
     ) -> None:
         self._store = Store(client, shards=shards, tell=tell, fast_path=fast_path)
-        self._definitions = Definitions()
+        self._definitions = Itineraries()
         self.starts = Starts(self._store, self._definitions)
         self.control = SagaControl(self._store)
         self.maintenance = Maintenance(self._store, self._definitions)

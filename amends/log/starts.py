@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from amends.definition.itinerary import Itinerary
+from amends.definition.itinerary import Itineraries, Itinerary
 from amends.definition.states import SagaStatus
 from amends.errors import SagaAlreadyStarted
 from amends.log.continuation import Delivered
 from amends.log.delivery import NOWHERE, Delivery, Destination
-from amends.log.itinerary_cache import Definitions
 from amends.log.store import Store
 
 
@@ -40,7 +39,7 @@ Start = Started | Delivered | AlreadyThere | Conflict
 class Starts:
     """The starts of sagas. Its methods raise `LogUnavailable`."""
 
-    def __init__(self, store: Store, definitions: Definitions) -> None:
+    def __init__(self, store: Store, definitions: Itineraries) -> None:
         self._store = store
         self._definitions = definitions
         self._defined: set[tuple[int, str]] = set()
@@ -57,7 +56,6 @@ class Starts:
         own = [saga_id, saga_input, message.text if message else ""]
         where = message.destination if message else NOWHERE
         shard = self._store.shard_of(saga_id)
-        self._definitions.add(itinerary)
         answer = self._store.call_for_one("start_saga", own, self._shared(itinerary, shard, where))
         if answer[0] == "define":  # the shard lost its definitions, as after a flush
             self._defined.clear()
@@ -93,7 +91,6 @@ class Starts:
     def _send_starts(
         self, itinerary: Itinerary, starts: Sequence[tuple[str, str, str]], where: Destination
     ) -> list[list[Any]]:
-        self._definitions.add(itinerary)
         return self._store.call_for_each(
             "start_saga", starts, lambda shard: self._shared(itinerary, shard, where)
         )
@@ -104,6 +101,7 @@ class Starts:
         mark, definition = (shard, itinerary.digest), ["", ""]
         if mark not in self._defined:
             self._defined.add(mark)
+            self._definitions.add(itinerary)
             definition = [itinerary.json_text, itinerary.plan]
         steps = len(itinerary.steps)
         return [itinerary.saga, itinerary.digest, timeout, steps, *definition, *where]

@@ -8,8 +8,8 @@ from contextvars import ContextVar
 from celery import Celery
 
 from amends.backend.settings import celery_setting, settings_of
-from amends.log.history import Transition
-from amends.log.worker_process import this_worker
+from amends.log.observers import Transition
+from amends.log.owner import this_worker
 from amends.telemetry.event_publisher import event_publisher_of
 from amends.telemetry.flower_rows import RowEvent, row_events
 

@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from amends.definition.states import ENDED, SagaStatus
-from amends.log.history import Event, Transition
+from amends.log.history import Event
+from amends.log.observers import Transition
 
 RUNNING: Final = ("task-received", "task-started")
 """Both, for monitors count the one against the other."""
+
+PAUSES: Final = frozenset({"saga.paused", "saga.resumed"})
+"""The events that change a row where the saga's status stays."""
 
 _ENTERED: Final = {
     SagaStatus.PENDING: ("task-sent",),

@@ -1,14 +1,16 @@
 """A line in the worker's log for each event of a saga."""
 
 import logging
+from logging import INFO
 from typing import Any, Final
 
 from celery import Celery
 from celery.utils.log import get_task_logger
 
-from amends.log.history import Event, Transition
+from amends.log.history import Event
+from amends.log.observers import Transition
 
-_LEVELS: Final = {
+LEVELS: Final = {
     "saga.stuck": logging.ERROR,
     "step.stuck": logging.ERROR,
     "saga.compensating": logging.WARNING,
@@ -18,17 +20,16 @@ _LEVELS: Final = {
     "step.switching": logging.WARNING,
     "step.unregistered": logging.WARNING,
 }
+"""The level of an event's line; INFO for others."""
 
-_logger = get_task_logger("amends.sagas")
+logger = get_task_logger("amends.sagas")
 
 
 def write_lines(_: Celery, transition: Transition) -> None:
     """Write a line an event, with ``saga``, ``saga_id``, ``event``, ``step`` and ``attempt`` as fields."""
-    if not _logger.isEnabledFor(logging.INFO) and _LEVELS.keys().isdisjoint(transition.names):
-        return
     for event in transition.events:
-        level = _LEVELS.get(event.name, logging.INFO)
-        if not _logger.isEnabledFor(level):
+        level = LEVELS.get(event.name, INFO)
+        if not logger.isEnabledFor(level):
             continue
         fields = {
             "saga": transition.saga,
@@ -38,7 +39,7 @@ def write_lines(_: Celery, transition: Transition) -> None:
             "attempt": event.details.get("attempt"),
         }
         about = "".join(f" {name}={_value(value)}" for name, value in _members(event))
-        _logger.log(level, "saga %s: %s%s", transition.saga_id, event.name, about, extra=fields)
+        logger.log(level, "saga %s: %s%s", transition.saga_id, event.name, about, extra=fields)
 
 
 def _members(event: Event) -> list[tuple[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Final
 from celery import Celery
 from celery.utils.dispatch import Signal
 
-from amends.log.history import Transition
+from amends.log.observers import Transition
 
 _GIVEN: Final = ("saga_id", "outcome", "reason")
 
@@ -18,7 +18,9 @@ saga_compensated = Signal(name="saga_compensated", providing_args=_GIVEN)
 saga_stuck = Signal(name="saga_stuck", providing_args=_GIVEN)
 """A saga needs a person."""
 
-_TOLD: Final = frozenset({"saga.started", "saga.finished", "saga.stuck"})
+SIGNALS: Final = (saga_started, saga_completed, saga_compensated, saga_stuck)
+TOLD: Final = frozenset({"saga.started", "saga.finished", "saga.stuck"})
+"""The events that they tell of."""
 _FINISHED: Final = {"completed": saga_completed, "compensated": saga_compensated}
 
 
@@ -27,8 +29,6 @@ def send_signals(_: Celery, transition: Transition) -> None:
 
     The sender is the saga's name. ``outcome`` is None until it is decided, ``reason`` unless it is stuck.
     """
-    if _TOLD.isdisjoint(transition.names):
-        return
     for event in transition.events:
         details = event.details
         match event.name:

@@ -19,8 +19,8 @@ from amends.backend.fast_path import shortcuts_off
 from amends.backend.settings import Settings, is_configured, settings_of
 from amends.diagnosis.deployment.log_rules import weaknesses_of
 from amends.errors import LogUnavailable
+from amends.log.owner import enter_worker
 from amends.log.saga_log import log_of
-from amends.log.worker_process import enter_worker
 from amends.worker import retention
 from amends.worker.health_file import Health, Pulse, health_of
 from amends.worker.heartbeat import Heartbeat

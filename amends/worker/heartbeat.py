@@ -10,8 +10,8 @@ from typing import Final
 from amends.errors import LogUnavailable
 from amends.log.heartbeats import VERSION
 from amends.log.liveness import DEAD_AFTER
+from amends.log.owner import this_worker
 from amends.log.saga_log import SagaLog
-from amends.log.worker_process import this_worker
 
 INTERVAL: Final = 2.0
 """Seconds between two beats."""

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from celery import bootsteps
 
-from amends.log.worker_process import this_worker
+from amends.log.owner import this_worker
 
 _INTERVAL: Final = 1.0
 

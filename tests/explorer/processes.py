@@ -20,8 +20,8 @@ import pytest
 import amends.log.owner
 import amends.log.saga_log
 from amends.activities import attempt, log_retry, task
+from amends.log.owner import this_worker
 from amends.log.store import Store
-from amends.log.worker_process import this_worker
 
 PATIENCE: Final = 60.0
 """Seconds, after which a thread that neither ends nor stops is an error."""

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 import amends
 from amends.backend.settings import settings_of
+from amends.log.owner import this_worker
 from amends.log.saga_log import log_of
-from amends.log.worker_process import this_worker
 from amends.worker.retention import remove_ended
 from amends.worker.sweep import Sweep
 from tests.explorer.acts import PersonsAct, succeed

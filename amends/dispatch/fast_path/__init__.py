@@ -131,8 +131,15 @@ def _databases(app: Celery, channel: Any) -> tuple[int, int] | None:
     if channel.global_keyprefix:
         return None
     broker = channel.pool.connection_kwargs
-    log = client_of(settings_of(app).backend).connection_pool.connection_kwargs
+    log = _options(settings_of(app).backend)
     same = ("host", "port", "path", "username")
     if any(broker.get(name) != log.get(name) for name in same):
         return None
     return broker.get("db") or 0, log.get("db") or 0
+
+
+@lru_cache(maxsize=10)
+def _options(backend: str) -> dict[str, Any]:
+    """Return the options of the connections to the Redis at this URL."""
+    options: dict[str, Any] = client_of(backend).connection_pool.connection_kwargs
+    return options

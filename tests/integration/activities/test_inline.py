@@ -8,8 +8,8 @@ from celery import signals
 
 from amends import LogUnavailable, NotDone, Refused, RetryPolicy, Step, activity
 from amends.activities import inline
+from amends.log.owner import this_worker
 from amends.log.saga_log import SagaLog
-from amends.log.worker_process import this_worker
 from tests.integration.activities.test_round_trips import monitor, wait_for_the_end  # noqa: F401 - a fixture
 from tests.support.engine_saga import (
     Job,

@@ -6,7 +6,7 @@ import pytest
 from celery.events import Event
 from celery.events.state import State
 
-from amends.log.history import Transition
+from amends.log.observers import Transition
 from amends.log.saga_log import SagaLog
 from amends.telemetry.flower_rows import row_events
 from tests.support.log_driver import ERROR, Journey

@@ -2,7 +2,8 @@
 
 import pytest
 
-from amends.log.history import Event, Transition
+from amends.log.history import Event
+from amends.log.observers import Transition
 from amends.log.saga_log import SagaLog
 from tests.support.log_driver import Journey
 

@@ -6,7 +6,7 @@ import pytest
 from celery.contrib.testing.worker import start_worker
 
 from amends import Refused
-from amends.log.worker_process import this_worker
+from amends.log.owner import this_worker
 from amends.telemetry import event_publisher as courier
 from amends.telemetry.flower_rows import RUNNING
 from tests.support.engine_saga import Job, engine_saga, inline_saga, job_saga, without_effect

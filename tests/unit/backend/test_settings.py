@@ -152,5 +152,5 @@ def test_a_client_gives_up_within_seconds_and_speaks_text():
     options = client_of(URL).connection_pool.connection_kwargs
     assert 0 < options["socket_connect_timeout"] <= 2.0
     assert 0 < options["socket_timeout"] <= 2.0
-    assert options["retry"].get_retries() <= 2
+    assert options["retry"]._retries <= 2
     assert options["decode_responses"] is True

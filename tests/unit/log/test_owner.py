@@ -4,8 +4,7 @@ import os
 
 import pytest
 
-from amends.log.owner import Owner
-from amends.log.worker_process import enter_worker, this_worker
+from amends.log.owner import Owner, enter_worker, this_worker
 
 
 @pytest.mark.parametrize("message", ["order-1.2.reserve", "a:b", ""])

@@ -7,8 +7,8 @@ import pytest
 from celery import Celery
 
 from amends.definition.states import SagaStatus
-from amends.log.history import Transition
-from amends.log.worker_process import enter_worker, this_worker
+from amends.log.observers import Transition
+from amends.log.owner import enter_worker, this_worker
 from amends.telemetry import flower as monitors
 from amends.telemetry.flower import draw_row
 

@@ -8,7 +8,7 @@ from celery import Celery
 
 from amends.definition.serialization import canonical_json
 from amends.diagnosis.saga.explain import explain
-from amends.log.worker_process import this_worker
+from amends.log.owner import this_worker
 from amends.saga.bulk import Operation, Target, Verdict, perform
 from amends.worker.heartbeat import Heartbeat
 from amends.worker.sweep import Sweep

@@ -7,6 +7,7 @@ import pytest
 import redis
 from celery import Celery, signals
 from celery.app.amqp import AMQP
+from kombu import VERSION as KOMBU
 from kombu import Producer, Queue, pools
 
 from amends.activities import task
@@ -87,9 +88,10 @@ ELSEWHERE = {
     "another Redis": {"amends_backend": "redis://127.0.0.1:{free_port}/0"},
     "another user": {"amends_backend": "redis://somebody:secret@{address}/6"},
     "keys with a prefix": {"broker_transport_options": {"global_keyprefix": "mine"}},
-    "a queue that expires": {"task_queues": [Queue("celery", expires=60.0)]},
     "eager": {"task_always_eager": True},
 }
+if KOMBU >= (5, 7):  # before, a message does not make its queue live longer
+    ELSEWHERE["a queue that expires"] = {"task_queues": [Queue("celery", expires=60.0)]}
 
 
 @pytest.mark.parametrize("configuration", ELSEWHERE.values(), ids=ELSEWHERE)

@@ -10,6 +10,7 @@ from celery import Celery, signals
 from celery.app.amqp import AMQP
 from celery.app.routes import Router
 from celery.events import EventDispatcher
+from kombu import VERSION as KOMBU
 from kombu import Producer, Queue
 from kombu.connection import ConnectionPool
 from kombu.transport.redis import Channel
@@ -55,11 +56,12 @@ LEFT = {
         "task_queues": [Queue("hasty", auto_delete=True)],
         "task_default_queue": "hasty",
     },
-    "to a queue that expires": {
+}
+if KOMBU >= (5, 7):  # before, a message does not make its queue live longer
+    LEFT["to a queue that expires"] = {
         "task_queues": [Queue("brief", expires=600.0)],
         "task_default_queue": "brief",
-    },
-}
+    }
 
 START = [("pay", 0), ("tell", 0), ("file", 0), ("check", 0)]
 OTHERS = {
