@@ -8,6 +8,7 @@
 --          ms until the attempt is given up, ms to the saga's deadline or '', output of what it undoes
 --          or '', source, JSON, source, JSON, ...}
 --
+--! include open_saga
 --! include definition
 --! include remaining
 --! include paths

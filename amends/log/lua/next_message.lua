@@ -1,6 +1,6 @@
 -- The message of what comes next: its number, and when a sweep looks whether it arrived.
 --
---! include change
+--! include increment
 -- Note when the message of what comes next is to arrive; soon after, a sweep looks whether it did.
 local function note_sent(at)
   set('sent', ('%d'):format(at))

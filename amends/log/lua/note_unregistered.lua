@@ -4,7 +4,7 @@
 --! include budget
 --! include paths
 --! include remaining
---! include move
+--! include stand_stuck
 --! include next_message
 -- ARGV[2] record's path   ARGV[3] Celery task   ARGV[4] how many are too many
 -- Answers {"parked"} | {"again", ms until the next message} | {"stop", reason}

@@ -1,6 +1,6 @@
 -- How a saga comes to rest once a record has ended: it ends, stands stuck, or waits for its next message.
 --
---! include move
+--! include stand_stuck
 --! include next_message
 --! include remaining
 --! include paths

@@ -1,6 +1,6 @@
 -- How a saga moves. The loader puts it before each script that includes it, and has that script answer
 -- {what it says it answers, {the saga's name, its status before, or '', and after, when it was started, the names
--- of the events that it wrote, each with a blank after it}, event, event, ...}: these events.
+-- of the events that it wrote, joined by a blank}, event, event, ...}: these events.
 --
 -- What happens is counted in the same transition. The counters of a shard:
 --   event|<its name>|<saga>|<record's path or ''>   how often it was written
@@ -17,7 +17,7 @@
 local EVENTS, COUNTS = {}, {} -- COUNTS: words, by how much, words, by how much, ...
 local LEASE = 10000 -- a saga that runs, or has a message under way, is looked at after this long
 local changes, unsets = {}, {} -- field, value, field, value, ...; and a set of fields
-local names = ''      -- of the events, each with a blank after it
+local names           -- of the events, joined by a blank
 local due             -- when a sweep is to look at the saga, where that changes
 local has_moved = false -- whether a record's state or claim changes
 
@@ -37,7 +37,7 @@ end
 local function add_event(name, path, members)
   EVENTS[#EVENTS + 1] = '{"at":' .. NOW_TEXT .. ',"name":"' .. name .. '"'
     .. (path and ',"record":"' .. path .. '"' or '') .. (members and ',' .. members or '') .. '}'
-  names = names .. name .. ' '
+  names = names and names .. ' ' .. name or name
   count('event|' .. name .. '|' .. saga.name .. '|' .. (path or ''))
 end
 

@@ -1,5 +1,6 @@
 -- How a saga turns back.
 --
+--! include open_saga
 --! include move
 --! include remaining
 -- The state of a record that did not take effect, for all that is known.

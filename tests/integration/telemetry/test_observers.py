@@ -112,7 +112,7 @@ def test_an_observer_that_fails_is_logged_and_the_others_are_told(
     subscribe(lambda *what: told.append(what))
     subscribe(fail, where=lambda _: False)
     with caplog.at_level(logging.ERROR, logger="amends.log.observers"):
-        head = ["job", "", "pending", "1", "saga.started "]
+        head = ["job", "", "pending", "1", "saga.started"]
         tell_observers(app, saga_id, head, ['{"at":1,"name":"saga.started"}'])
     assert told[0][1].events[0].name == "saga.started"
     assert caplog.text.count("fail failed") == 1

@@ -136,7 +136,6 @@ def test_an_included_file_comes_before_the_text_that_asks_for_it(name):
 
 
 UNUSED = {
-    "claim_step": {"add", "stand_stuck"},
     "dispatch_saga": {"record_of", "note_unsent"},
     "examine_saga": {"index_of", "is_over", "record_of", "plan_of"},
     "fail_step": {"itinerary_for", "note_unsent"},
@@ -146,8 +145,8 @@ UNUSED = {
     "skip_step": {"note_unsent"},
     "note_unregistered": {"set_state", "path_of", "note_sent", "number_messages"},
     "remove_saga": {"is_over", "index_of"},
-    "resume_saga": {"unset", "set_state", "note_unsent", "path_of"},
-    "retry_saga": {"stand_stuck", "note_unsent"},
+    "resume_saga": {"note_unsent", "path_of"},
+    "retry_saga": {"note_unsent"},
     "retry_step": {"turn_back"},
     "summarize_saga": {"is_over", "record_of", "get"},
     "take_over": {"get", "path_of", "add_event", "set_due"},

@@ -40,7 +40,7 @@ def drawn(monkeypatch):
 
 def transition(was=None, status=SagaStatus.PENDING):
     name = "saga.started" if was is None else "saga.retried"
-    head = ["order", was or "", status, "1000", f"{name} "]
+    head = ["order", was or "", status, "1000", name]
     return Transition("order-1047", head, [f'{{"at":2000,"name":"{name}"}}'])
 
 
