@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from benchmarks.contenders import Contender
+from benchmarks.contenders import ROOT, Contender
 from benchmarks.counting import count, measure_order
 from benchmarks.course import course, directory_of, environment_of
 from benchmarks.driver import driver
@@ -41,7 +41,10 @@ def main() -> int:
         results = Results(
             machine=machine,
             asked=asdict(plan),
-            counts={each.name: count(place, each, plan) for each in taking_part},
+            # Not of another checkout: the scripts that its workers send without a saga are not known here.
+            counts={
+                each.name: count(place, each, plan) for each in taking_part if each.checkout == ROOT
+            },
             order_bytes=measure_order(Path(directory) / "system") if plan.order else None,
             rounds={sync: _rounds(place, sync, taking_part, plan, console) for sync in plan.sync},
             titles={each.name: each.title for each in taking_part},
