@@ -27,7 +27,12 @@ def app(redis_url: str) -> Iterator[Celery]:
     app.set_current()
     app.set_default()
     app.finalize()
-    yield app
+    with Redis.from_url(
+        app.conf.amends_backend
+    ) as log:  # which others use too, in another number of shards
+        log.flushdb()
+        yield app
+        log.flushdb()
     app.close()
 
 
