@@ -8,27 +8,24 @@ from amends.log.answers import Standing
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One record of a saga as it stands: what is called, where that is, and how long it takes already or waits.
-
-    Times are seconds: it is `claimed` for so long, given up in `time_left`, and may run again in `wait`.
-    """
+    """One record of a saga; times are seconds from now."""
 
     path: str
     task: str
     state: RecordState
     attempts: int
     error: str | None
-    claimed: float | None
-    time_left: float | None
-    wait: float | None
-    owner: str | None
-    output: str | None
+    claimed: float | None  #: Since its claim, None unless it runs.
+    time_left: float | None  #: Until the log gives the attempt up, None unless it runs.
+    wait: float | None  #: Until it may run again, None unless it waits.
+    owner: str | None  #: As `Owner.format` writes it, None unless it runs.
+    output: str | None  #: JSON.
     was_touched: bool
-    is_ahead: bool
+    is_ahead: bool  #: Whether it remains to be done.
 
     @property
     def is_compensation(self) -> bool:
-        """Whether it takes another one back."""
+        """Whether it is a compensation."""
         return self.path.endswith(":undo")
 
 
@@ -58,7 +55,7 @@ def records_of(standing: Standing) -> list[Record]:
 
 
 def at_hand(standing: Standing) -> str | None:
-    """Tell the path of the record that a saga stands at, None where it has ended."""
+    """Return the path of the present record, or None if the saga has ended."""
     if standing.entry.status in ENDED:
         return None
     records = records_of(standing)

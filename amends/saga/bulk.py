@@ -22,23 +22,23 @@ ActName = Literal["retry", "skip", "cancel", "pause", "resume"]
 
 
 class Verdict(StrEnum):
-    """What became of an act on one saga."""
+    """Result of an act on one saga."""
 
     DONE = "done"
-    """The log has it."""
+    """The act is in the log."""
     REFUSED = "refused"
-    """Nothing was done: the saga is not where the act would find it, or an output does not fit."""
+    """The act does not apply to the saga's present state, or an output does not validate."""
     UNKNOWN = "unknown"
     """There is no such saga."""
     UNAVAILABLE = "unavailable"
-    """The log is away: nobody knows whether it was done. The act may be repeated."""
+    """The log did not answer: the act may be in it or not. It may be repeated."""
     NOT_TRIED = "not_tried"
-    """The log was away for the one before."""
+    """Not tried: the log did not answer for an earlier saga."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """What a person does, and why. `step` and `output` are a skip's."""
+    """An operator's act, and the reason. `step` and `output` are for a skip."""
 
     act: ActName
     by: str
@@ -49,7 +49,7 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One saga, and what that person saw of it."""
+    """One saga, and the state that the operator saw."""
 
     id: str
     seen: Seen = None
@@ -57,20 +57,18 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What became of the act on one saga, and why it was not done.
-
-    It `is_published` where the broker took the message that lets the saga go on, or none was due; without, the
-    saga goes on when a sweep comes to it.
-    """
+    """Result of the act on one saga."""
 
     id: str
     verdict: Verdict
-    reason: str | None = None
-    is_published: bool = True
+    reason: str | None = None  #: Why it was not done.
+    is_published: bool = (
+        True  #: False if the broker did not take the saga's next message: a sweep publishes it.
+    )
 
 
 def perform(operation: Operation, targets: Sequence[Target]) -> Iterator[Result]:
-    """Do it on each of these sagas of the current Celery app, in order, and yield each result as it comes.
+    """Act on each saga of the current Celery app, in order, and yield the results one by one.
 
     Where the log goes away the rest is not tried; where the broker does, the sweep carries on. Raises nothing
     of the engine's.
@@ -88,7 +86,7 @@ def perform(operation: Operation, targets: Sequence[Target]) -> Iterator[Result]
 
 
 class _Line:
-    """A connection to the broker, made for the first message. Once the broker is away it is left alone."""
+    """A connection to the broker, opened for the first message, and not tried again after a failure."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
@@ -103,7 +101,7 @@ class _Line:
         self._exits.close()
 
     def send_advance(self, saga_id: str, number: int) -> bool:
-        """Publish what makes a saga go on; tell whether the broker took it."""
+        """Publish a saga's next message. Returns whether the broker took it."""
         if self._is_away:
             return False
         try:
@@ -119,7 +117,7 @@ class _Line:
 
 
 class _Operated(Handle[dict[str, Any]]):
-    """A handle that publishes over a line, and knows whether it could."""
+    """A handle that publishes over a shared connection, and notes whether it could."""
 
     def __init__(self, saga_id: str, line: _Line) -> None:
         super().__init__(saga_id, dict)

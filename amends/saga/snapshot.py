@@ -58,7 +58,7 @@ class Snapshot:
 
 
 def snapshot_of(entry: Entry) -> Snapshot:
-    """Tell where a saga and each of its steps is."""
+    """Return the snapshot of a saga, with all its steps."""
     return Snapshot(
         id=entry.id,
         saga=entry.itinerary.saga,
@@ -71,7 +71,7 @@ def snapshot_of(entry: Entry) -> Snapshot:
 
 
 def output_of(entry: Entry) -> dict[str, Any]:
-    """Fill the fields of a saga's output: from its input, what its steps gave, and how it ended."""
+    """Fill the fields of a saga's output: from its input, the outputs of its steps, and its outcome."""
     sources: dict[str, Any] = {
         "input": entry.input,
         "saga": {
@@ -88,7 +88,7 @@ def output_of(entry: Entry) -> dict[str, Any]:
 
 
 def _degradation(entry: Entry) -> Iterator[str]:
-    """Tell each step that went otherwise than it should, and the error that is the reason."""
+    """Yield a sentence for each step that used its fallback or was passed over, with the error."""
     for step in entry.itinerary.steps:
         records = _records(entry, step)
         primary, last = records[_PRIMARY], records[_channel(records)]

@@ -13,7 +13,7 @@ from amends.log.saga_log import SagaLog
 
 
 def claim_of(view: View, log: SagaLog, path: str) -> Claim:
-    """Tell who is at a record that runs."""
+    """Return the claim of a running record."""
     held = view.records[path].claim
     assert held is not None  # noqa: S101 - it runs
     owner = held.owner
@@ -35,7 +35,7 @@ def claim_of(view: View, log: SagaLog, path: str) -> Claim:
 
 
 def wait_of(view: View, path: str) -> Wait | None:
-    """Tell until when a record waits for its next attempt, if it does."""
+    """Return the wait of a record for its next attempt, or None."""
     until = view.records[path].waits_until or 0.0
     is_unsent = view.is_unsent and not view.is_unregistered
     if until <= view.now and not (until and is_unsent):
@@ -44,7 +44,7 @@ def wait_of(view: View, path: str) -> Wait | None:
 
 
 def circuit_of(view: View, path: str) -> Circuit | None:
-    """Find the circuit breaker that did not let a record's last call through, as it stands now."""
+    """Return the present state of the circuit breaker that did not let a record's last call through, or None."""
     name = view.records[path].circuit
     if name is None:
         return None
@@ -61,7 +61,7 @@ def circuit_of(view: View, path: str) -> Circuit | None:
 
 
 def message_of(view: View, log: SagaLog, path: str) -> Message:
-    """Tell of the message that is to bring a record to a worker. The broker is asked for its queue."""
+    """Return the message of the next record. The broker is asked for the length of its queue."""
     queue, length, away = queue_of(view.app, view.plan(path)), None, None
     try:
         length = queue_length(view.app, queue) if queue else None

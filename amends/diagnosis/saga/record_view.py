@@ -12,7 +12,7 @@ from amends.log.answers import Standing
 
 
 class View:
-    """One saga as it stands, and the app that runs it."""
+    """A saga at one moment, and its Celery app."""
 
     def __init__(self, app: Celery, standing: Standing) -> None:
         self.app = app
@@ -25,16 +25,16 @@ class View:
 
     @property
     def is_unsent(self) -> bool:
-        """Whether no message is under way, and a sweep's look publishes."""
+        """Whether no message is in flight: a sweep publishes the next one."""
         return self.entry.dispatches == 0
 
     @property
     def is_unregistered(self) -> bool:
-        """Whether that is because no worker knew the task of the one before."""
+        """Whether that is because a worker did not know the task of the last one."""
         return self.is_unsent and self.standing.history[-1].name == "step.unregistered"
 
     def plan(self, path: str) -> RecordPlan:
-        """Find what a record's path names."""
+        """Return the plan of a record."""
         return self.itinerary.records[path]
 
     def with_state(self, state: RecordState) -> list[str]:
@@ -42,7 +42,7 @@ class View:
         return [path for path, record in self.records.items() if record.state is state]
 
     def record(self, path: str) -> Record:
-        """Tell what there is to say about a record."""
+        """Describe a record."""
         plan, record = self.plan(path), self.records[path]
         used = record.used.since(record.renewed)
         activity = getattr(self.app.tasks.get(plan.call.task), "activity", None)
@@ -64,7 +64,7 @@ class View:
         )
 
     def role(self, plan: RecordPlan) -> Role:
-        """Tell what an activity is for its step, as the saga goes now."""
+        """Return the role of an activity in its step."""
         if plan.compensates:
             return Role.EARLY_COMPENSATION if self.entry.is_forward else Role.COMPENSATION
         return Role.FALLBACK if plan.path.endswith(FALLBACK) else Role.STEP

@@ -19,7 +19,7 @@ def remedies(
     *,
     is_paused: bool,
 ) -> Iterator[Remedy]:
-    """List what a person can do here, and the log would not refuse."""
+    """Yield the acts that the log would accept now."""
     if is_paused:
         yield Remedy(act="resume")
     if situation is Situation.STUCK or situation in _WAITING:

@@ -1,4 +1,4 @@
-"""The log as a whole, for people: how many sagas are where, since when, and who works on them."""
+"""A census of the log: sagas by definition, status and record, and the live workers."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,19 +16,16 @@ from amends.log.saga_log import log_of
 
 @dataclass(frozen=True, kw_only=True)
 class Census:
-    """How many sagas are where.
+    """Counts of sagas."""
 
-    `counts` has them by definition and status. `standing` counts live ones by status, definition and the record that
-    they stand at: of each status the `most` that are there longest, which are not all where it `is_cut`. `workers` have
-    the heartbeats of those that are alive.
-    """
-
-    counts: Mapping[tuple[str, SagaStatus], int]
-    standing: Mapping[tuple[SagaStatus, str, str], int]
-    most: int
-    is_cut: bool
+    counts: Mapping[tuple[str, SagaStatus], int]  #: All sagas by definition and status.
+    standing: Mapping[
+        tuple[SagaStatus, str, str], int
+    ]  #: Live ones by status, definition and present record.
+    most: int  #: Sagas of a status that `standing` counts: those longest in it.
+    is_cut: bool  #: Whether `standing` lacks some for that.
     readings: Readings
-    workers: Sequence[Heartbeat]
+    workers: Sequence[Heartbeat]  #: Of live workers.
 
     def total(self, status: SagaStatus) -> int:
         """Count the sagas in a status."""
@@ -36,7 +33,12 @@ class Census:
 
 
 def take_census(app: Celery, *, most: int = 500) -> Census:
-    """Count sagas, in as much time whatever has ended. Raises `LogUnavailable`."""
+    """Take a census; its time does not depend on how many sagas have ended.
+
+    most: live sagas of a status whose records are counted.
+
+    Raises `LogUnavailable`.
+    """
     log = log_of(app)
     standing: Counter[tuple[SagaStatus, str, str]] = Counter()
     is_cut = False

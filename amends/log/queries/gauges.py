@@ -1,4 +1,4 @@
-"""How the log as a whole stands: what waits, for how long, and how its Redis does."""
+"""Gauges of the log as a whole: due sagas, the oldest of each status, memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from amends.log.store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """What Redis uses and may use, in bytes; a `limit` of 0 is none."""
+    """Memory of Redis in bytes. A `limit` of 0 is no limit."""
 
     used: int
     limit: int
@@ -20,20 +20,18 @@ class Memory:
 
 @dataclass(frozen=True, kw_only=True)
 class Readings:
-    """The log at one moment; times are seconds.
+    """The gauges at one moment; times are seconds."""
 
-    So many sagas are `due` for a sweep, the first of them since `sweep_lag`. `oldest` is how long the one that came
-    first to an unfinished status is there, 0 where none is. `memory` is None where Redis does not say.
-    """
-
-    due: int
-    sweep_lag: float
-    oldest: Mapping[SagaStatus, float]
-    memory: Memory | None
+    due: int  #: Sagas due for a sweep.
+    sweep_lag: float  #: Since the first of them is due, 0 if none is.
+    oldest: Mapping[
+        SagaStatus, float
+    ]  #: Age in each live status of the saga longest in it, 0 if none is.
+    memory: Memory | None  #: None if Redis does not tell.
 
     @classmethod
     def read(cls, store: Store) -> Self:
-        """Read it, in as many round trips whatever is in the log. Raises `LogUnavailable`."""
+        """Read the gauges in a fixed number of round trips. Raises `LogUnavailable`."""
         seconds, micros = store.read(lambda client: client.time())
         now = seconds * 1000 + micros // 1000
         due, first_due, *first_moves = store.read(lambda client: _ask_shards(client, store, now))
@@ -46,7 +44,7 @@ class Readings:
 
 
 def _ask_shards(client: Any, store: Store, now: int) -> list[Any]:
-    """Answer how many are due, then the lowest scores: of the due sagas, and of each unfinished status."""
+    """Return the number of due sagas, then the lowest scores: of due sagas, and of each live status."""
     pipeline = client.pipeline(transaction=False)
     for shard in range(store.shards):
         due = store.due_key(shard)

@@ -1,4 +1,4 @@
-"""Finding sagas: a page of those that fit a query, in the order in which they came to their status."""
+"""Search for sagas by a query, page by page, ordered by when they came to their status."""
 
 import difflib
 import os
@@ -18,7 +18,7 @@ from amends.log.queries.summary import SagaHeader, SagaSummaries, SagaSummary
 from amends.log.store import Store
 
 MOST_LOOKED_AT: Final = 10_000
-"""Sagas that one page looks at: where few fit, it ends early and says where it stopped."""
+"""Sagas that one page reads at most; a page with few matches ends early, with a cursor."""
 _LARGEST_BATCH: Final = 1_000
 _IDS_COMPARED: Final = 1_000
 _LIKENESS: Final = 0.9  # of 1: two letters changed places, or one is missing, in about ten
@@ -26,10 +26,12 @@ _LIKENESS: Final = 0.9  # of 1: two letters changed places, or one is missing, i
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """Which sagas are wanted; None is any. The log finds statuses and times by its indexes, the rest by looking.
+    """A query for sagas; None matches any. Statuses and times are found by indexes, the rest by reading sagas.
 
-    `step` is the name of the step that it stands at, or the path of the record. `older_than` is how many seconds it
-    is in its status at least. `id` is one id, or how ids begin, followed by ``*``.
+    statuses: all by default.
+    step: name of the step of the present record, or the record's path.
+    older_than: seconds in its status, at least.
+    id: an id, or a prefix followed by ``*``.
     """
 
     statuses: frozenset[SagaStatus] = field(default_factory=lambda: frozenset(SagaStatus))
@@ -42,7 +44,7 @@ class Query:
     newest_first: bool = False
 
     def fits(self, summary: SagaSummary) -> bool:
-        """Tell whether a saga at this place is wanted."""
+        """Return whether a saga with this summary matches."""
         return (
             summary.status in self.statuses
             and self.fits_id(summary.id)
@@ -55,11 +57,11 @@ class Query:
 
     @property
     def asks_for_headers(self) -> bool:
-        """Tell whether it says anything about what a head has."""
+        """Whether the query depends on headers."""
         return (self.saga, self.outcome, self.paused) != (None, None, None)
 
     def fits_header(self, header: SagaHeader) -> bool:
-        """Tell whether a saga with this head may be wanted."""
+        """Return whether a saga with this header may match."""
         return (
             self.saga in (None, header.saga)
             and self.outcome in (None, header.outcome)
@@ -67,7 +69,7 @@ class Query:
         )
 
     def fits_id(self, saga_id: str) -> bool:
-        """Tell whether a saga with this id may be wanted."""
+        """Return whether a saga with this id may match."""
         if self.id is None:
             return True
         if self.id.endswith("*"):
@@ -77,15 +79,12 @@ class Query:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Sagas that were found, and `after`: where the next page begins, None where nothing is left.
-
-    So many sagas were `looked_at`; a page that `is_cut` stopped at the most that it may look at.
-    """
+    """A page of matching sagas."""
 
     summaries: Sequence[SagaSummary]
-    after: str | None
-    looked_at: int
-    is_cut: bool
+    after: str | None  #: Cursor of the next page, None at the end.
+    looked_at: int  #: Sagas read for this page.
+    is_cut: bool  #: Whether it ended early, at `MOST_LOOKED_AT`.
 
 
 def find_sagas(app: Celery, query: Query, *, limit: int = 50, after: str | None = None) -> Page:
@@ -131,7 +130,7 @@ def _cursor(store: Store, query: Query, after: str | None) -> Cursor:
 
 
 def summary_of(app: Celery, saga_id: str) -> SagaSummary:
-    """Tell where one saga is. Raises `UnknownSaga`, and `LogUnavailable`."""
+    """Return the summary of one saga. Raises `UnknownSaga`, and `LogUnavailable`."""
     (summary,) = SagaSummaries(store_of(app)).summarize_sagas([saga_id])
     if summary is None:
         raise UnknownSaga(saga_id)
@@ -139,7 +138,7 @@ def summary_of(app: Celery, saga_id: str) -> SagaSummary:
 
 
 def ids_like(app: Celery, saga_id: str, *, most: int = 3) -> list[str]:
-    """Find ids that somebody may have meant, among those that moved last: they begin so, or look much like it.
+    """Suggest ids for a mistyped one, among the sagas that moved last: with this prefix, or much alike.
 
     Raises `LogUnavailable`.
     """
@@ -164,7 +163,7 @@ def _store(settings: Settings, pid: int) -> Store:  # noqa: ARG001 - a forked ch
 def _look(
     summaries: SagaSummaries, query: Query, walk: IndexWalk, limit: int
 ) -> Iterator[tuple[Indexed, SagaSummary | None]]:
-    """Yield what the indexes hold, each with its place where it fits."""
+    """Yield the indexed sagas, each with its summary if it matches."""
     size = limit
     while batch := walk.take(min(size, _LARGEST_BATCH)):
         wanted = [each.id for each in batch if query.fits_id(each.id)]

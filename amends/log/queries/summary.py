@@ -1,4 +1,4 @@
-"""Where sagas are, in the few words that a list has room for."""
+"""Summaries of sagas, for lists."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from amends.log.store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class SagaHeader:
-    """What is known of a saga without looking at its steps."""
+    """The part of a summary that needs no look at the saga's records."""
 
     saga: str
     outcome: str | None
@@ -20,12 +20,7 @@ class SagaHeader:
 
 @dataclass(frozen=True, kw_only=True)
 class SagaSummary:
-    """Where a saga was `at` that time, in its status since `since`; both, and `created`, are seconds since 1970.
-
-    `record` is the path of the record that it stands at, None where it has ended: what runs, else the undo that
-    failed for good, else what comes next. `state` and `attempts` are that record's, and it may run again in `wait` seconds, None
-    where nothing waits. So many `events` are in its history, which an act takes as `seen`. `error` is the record's last one, else the one that turned the saga back.
-    """
+    """A saga in a list. Moments are seconds since 1970 by the log's clock."""
 
     id: str
     saga: str
@@ -34,24 +29,26 @@ class SagaSummary:
     paused: bool
     outcome: str | None
     reason: str | None
-    error: str | None
-    record: str | None
-    state: RecordState | None
-    attempts: int
-    wait: float | None
-    at: float
-    since: float
+    error: str | None  #: Last error of the present record, else the one that turned the saga back.
+    record: (
+        str | None
+    )  #: Path of the present record: running, else stuck, else next. None if the saga has ended.
+    state: RecordState | None  #: Of that record.
+    attempts: int  #: Of that record.
+    wait: float | None  #: Seconds until that record may run again, None if it does not wait.
+    at: float  #: When the summary was read.
+    since: float  #: When the saga came to its status.
     created: float
-    events: int
+    events: int  #: Events in its history; an act takes the number as `seen`.
 
     @property
     def age(self) -> float:
-        """How many seconds it is in its status."""
+        """Seconds in its status."""
         return self.at - self.since
 
     @property
     def step(self) -> str | None:
-        """The name of the step that it stands at."""
+        """Name of the step that the present record belongs to."""
         return self.record and self.record.partition(":")[0]
 
     @classmethod
@@ -80,13 +77,13 @@ class SagaSummary:
 
 
 class SagaSummaries:
-    """Reads where sagas are. Raises `LogUnavailable`."""
+    """Reads summaries. Its methods raise `LogUnavailable`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def summarize_sagas(self, saga_ids: Sequence[str]) -> list[SagaSummary | None]:
-        """Summarize each of these sagas, in one round trip; None where there is none."""
+        """Return the summary of each saga, or None if there is none, in one round trip."""
         if not saga_ids:
             return []
         calls = [(self._store.keys_of(saga_id), [saga_id]) for saga_id in saga_ids]
@@ -97,7 +94,7 @@ class SagaSummaries:
         ]
 
     def read_headers(self, saga_ids: Sequence[str]) -> list[SagaHeader | None]:
-        """Read the head of each of these sagas, in one round trip; None where there is none."""
+        """Return the header of each saga, or None if there is none, in one round trip."""
 
         def command(client: Any) -> Any:
             pipeline = client.pipeline(transaction=False)
