@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker up chaos chaos-breaker test acceptance long explore bench bench-growth bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker up chaos chaos-breaker test acceptance test-versions long explore bench bench-growth bench-breaker lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test: install ## Run all tests but the long proofs and those on the whole system
 acceptance: install ## Run the tests on the whole system: workers killed, both brokers, Flower in a browser
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not long' tests/acceptance
 
+test-versions: install ## Run the library's tests on each promised set of versions: VERSIONS (lowest newest ...)
+	$(BIN)/python -m tests.versions $(VERSIONS)
+
 long: install ## Run the proofs that take minutes, but for those of `make explore`
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m long --timeout 900 --ignore tests/explorer tests
 
@@ -80,6 +83,6 @@ constraints: install ## Pin what is installed now in constraints.txt
 	@touch $(STAMP)
 
 clean: ## Remove .venv, .run and the caches
-	rm -rf .venv .run .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .versions .run .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	rm -rf build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

