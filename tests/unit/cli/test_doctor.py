@@ -93,4 +93,4 @@ def test_an_app_without_valid_settings_is_a_finding_and_no_failure(run, app):
     app.conf.amends_shard = 3
     ended = run("doctor")
     assert ended.exit_code == 1
-    assert "did you mean amends_shards?" in ended.stdout
+    assert "did you mean 'amends_shards'?" in ended.stdout
