@@ -20,11 +20,29 @@ SHOWN: Final = ("celery", "kombu", "redis", "pydantic", "fakeredis")
 LIBRARY: Final = (
     *(
         f"tests/integration/{room}"
-        for room in ["activities", "backend", "breaker", "dispatch", "log", "saga", "telemetry", "worker"]
+        for room in [
+            "activities",
+            "backend",
+            "breaker",
+            "dispatch",
+            "log",
+            "saga",
+            "telemetry",
+            "worker",
+        ]
     ),
     *(
         f"tests/unit/{room}"
-        for room in ["activities", "backend", "breaker", "definition", "log", "saga", "testing", "worker"]
+        for room in [
+            "activities",
+            "backend",
+            "breaker",
+            "definition",
+            "log",
+            "saga",
+            "testing",
+            "worker",
+        ]
     ),
 )
 SYSTEM: Final = ("tests/acceptance/test_outcomes.py",)

@@ -168,7 +168,9 @@ def test_a_look_tells_of_a_message_that_should_have_arrived_and_publishes_nothin
     ("sent_ago", "again_in"), [(11, 15), (50, 10), (80, 20), (300, 75), (480, 120), (9000, 120)]
 )
 def test_the_longer_a_message_stands_the_later_it_is_looked_at_again(journey, sent_ago, again_in):
-    about = About(journey)
+    # The more of a shard are due, the later too: those that other tests have left are not to count.
+    due, about = journey.log._store.keys_of(journey.id)[2], About(journey)
+    journey.client.zrem(due, "nobody", *(set(journey.client.zrange(due, 0, -1)) - {journey.id}))
     look(journey, sent_ago=sent_ago)
     assert due_in(journey) == about(again_in)
 
