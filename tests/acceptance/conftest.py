@@ -24,6 +24,9 @@ PRODUCT = "book"
 FLOWER_API = {"FLOWER_UNAUTHENTICATED_API": "true"}
 
 
+@pytest.hookimpl(
+    tryfirst=True
+)  # before xdist reads the marks, also where this folder is an argument of pytest
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep them in two workers of pytest: what shares a system, and what kills its own."""
     for item in items:
@@ -69,11 +72,11 @@ class OrderSystem:
     @contextmanager
     def unconsumed(self, queue: str) -> Iterator[None]:
         """Keep the workers from a queue for a while."""
-        tasks.app.control.cancel_consumer(queue, reply=True, timeout=5, limit=1)
+        tasks.app.control.cancel_consumer(queue, reply=True, timeout=60, limit=1)
         try:
             yield
         finally:
-            tasks.app.control.add_consumer(queue, reply=True, timeout=5, limit=1)
+            tasks.app.control.add_consumer(queue, reply=True, timeout=60, limit=1)
 
     def ledger(self, order_id: str) -> dict[str, Any]:
         answer = self.services.get("/ledger", params={"order_id": order_id})

@@ -46,12 +46,12 @@ def unconsumed(each_system):
     stopped = []
 
     def stop(queue):
-        tasks.app.control.cancel_consumer(queue, reply=True, timeout=5, limit=1)
+        tasks.app.control.cancel_consumer(queue, reply=True, timeout=60, limit=1)
         stopped.append(queue)
 
     def let_go():
         while stopped:
-            tasks.app.control.add_consumer(stopped.pop(), reply=True, timeout=5, limit=1)
+            tasks.app.control.add_consumer(stopped.pop(), reply=True, timeout=60, limit=1)
 
     yield stop, let_go
     let_go()

@@ -1,10 +1,9 @@
 """What became of an order while a circuit was open can be read: the channel, the reason, and whose circuit it was."""
 
-import time
-
 from amends import NotDone
 from tasks.payment import primary
 from tasks.shipping import shipping
+from tests.support.eventually import eventually
 
 
 def story(handle, step):
@@ -14,13 +13,6 @@ def story(handle, step):
         for event in handle.history()
         if event.record and event.record.startswith(step) and event.name != "step.started"
     ]
-
-
-def eventually(holds):
-    until = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < until, "did not come true in time"
-        time.sleep(0.05)
 
 
 def test_an_order_that_was_left_to_the_fallback_at_once_says_so(guarded):

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Error, expect, sync_playwright
 
+from tests.support.eventually import eventually
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 PATIENCE = 30_000  # ms
@@ -54,10 +56,7 @@ def shoot():
 
 
 def wait_for(handle, holds):
-    until = time.monotonic() + 30
-    while not holds(snapshot := handle.snapshot()):
-        assert time.monotonic() < until, snapshot
-        time.sleep(0.02)
+    eventually(lambda: holds(handle.snapshot()))
 
 
 def expect_after_reloads(page, locator):

@@ -1,9 +1,9 @@
 """Flower's Revoke and Terminate on a step, whatever it is at, lead to a consistent end."""
 
-import time
-
 import httpx
 import pytest
+
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.parametrize("system", ["redis"], indirect=True)
 
@@ -19,10 +19,7 @@ def revoke(flower, task_id, **how):
 
 
 def wait_for(handle, holds):
-    until = time.monotonic() + 30
-    while not holds(snapshot := handle.snapshot()):
-        assert time.monotonic() < until, snapshot
-        time.sleep(0.02)
+    eventually(lambda: holds(handle.snapshot()))
 
 
 def runs_of(flower, handle, step):
@@ -38,10 +35,7 @@ def runs_of(flower, handle, step):
 
 
 def wait_for_runs(flower, handle, step, states):
-    until = time.monotonic() + 30
-    while (seen := runs_of(flower, handle, step)) != states:
-        assert time.monotonic() < until, seen
-        time.sleep(0.1)
+    eventually(lambda: runs_of(flower, handle, step) == states, every=0.1)
 
 
 def order_at(system, step, state):

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from itertools import product
 
 import pytest
@@ -15,14 +14,13 @@ STEPS = {
     "process_payment": ("payments.primary", "3"),
     "create_shipment": ("shipping", "4"),
 }
+from tests.support.eventually import eventually
 
 
 def owner_of(saga_id, record):
     """Wait until a record is claimed, and tell the pid of who has it."""
-    until = time.monotonic() + 30
-    while not (owner := log_of(tasks.app).read_saga(saga_id).fields.get(f"{record}.o")):
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    log = log_of(tasks.app)
+    owner = eventually(lambda: log.read_saga(saga_id).fields.get(f"{record}.o"))
     return int(owner.split(":")[1])
 
 

@@ -15,6 +15,7 @@ from amends.log.saga_log import log_of
 from demo.servers import find_rabbitmq
 from tests.acceptance.conftest import OrderSystem, use
 from tests.chaos.system import running_system
+from tests.support.eventually import eventually
 from tests.support.servers import skip_without
 
 ENDED = {"completed", "compensated"}
@@ -43,9 +44,8 @@ class Parts(OrderSystem):
         return [self.start(**kinds[number % 3]) for number in range(count)]
 
     def await_end(self, handles, *, timeout=100.0):
-        until = time.monotonic() + timeout
+        eventually(lambda: all(handle.status in ENDED for handle in handles), timeout=timeout)
         for handle in handles:
-            eventually(lambda handle=handle: handle.status in ENDED, until=until)
             self.judge(handle)
 
     def judge(self, handle):
@@ -54,13 +54,6 @@ class Parts(OrderSystem):
             self.assert_in_force(handle.id)
         else:
             self.assert_nothing_in_force(handle.id)
-
-
-def eventually(holds, *, timeout=60.0, until=None):
-    until = until or time.monotonic() + timeout
-    while not holds():
-        assert time.monotonic() < until, "did not come true in time"
-        time.sleep(0.05)
 
 
 def running(handles):

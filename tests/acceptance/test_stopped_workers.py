@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import sys
-import time
 import uuid
 
 import pytest
@@ -13,6 +12,7 @@ from redis import Redis
 from amends.log.liveness import DEAD_AFTER
 from amends.log.saga_log import log_of
 from demo import servers
+from tests.support.eventually import eventually
 
 # Two looks of a sweep at a claim, 10 s each: at the second the worker has not beaten for longer than it may.
 LONG = 2 * DEAD_AFTER + 3.0
@@ -80,13 +80,6 @@ class SlowApp:
 
     def _fields(self, handle):
         return log_of(self.app).read_saga(handle.id).fields
-
-
-def eventually(holds, *, timeout=60.0):
-    until = time.monotonic() + timeout
-    while not holds():
-        assert time.monotonic() < until, "did not come true in time"
-        time.sleep(0.05)
 
 
 def events(handle, name):

@@ -20,6 +20,7 @@ from tests.explorer.judgement import Evidence, wrongs_of
 from tests.explorer.log_moments import Diary
 from tests.explorer.plots import PLOTS
 from tests.explorer.receiver import Ledger
+from tests.support.eventually import eventually
 
 PLOT = {plot.name: plot for plot in PLOTS}
 
@@ -86,18 +87,12 @@ class Theatre:
         ]
         saga_of(plot.timeout, plot.dispatch).start(Job(job_id=SAGA_ID), saga_id=SAGA_ID)
 
-    def wait_until(self, holds):
-        until = time.monotonic() + 60
-        while not holds():
-            assert time.monotonic() < until, "it did not come to hold"
-            time.sleep(0.05)
-
     def thaw(self):
         """Let the frozen worker go on, and wait until no message is in anybody's hands."""
         for worker in self.workers:
             os.killpg(worker.pid, signal.SIGCONT)
         thawed = time.monotonic()
-        self.wait_until(lambda: self._hands_are_empty(since=thawed))
+        eventually(lambda: self._hands_are_empty(since=thawed))
 
     def _hands_are_empty(self, since):
         """Tell whether both workers said so since then."""
@@ -150,7 +145,7 @@ def theatre(ledger, backend, redis_url, tmp_path):
 
 def play(theatre, ledger, plot, strike, at):
     theatre.open(plot, strike, at)
-    theatre.wait_until(lambda: theatre.diary.read().at_rest)
+    eventually(lambda: theatre.diary.read().at_rest)
     end = theatre.diary.read()
     if strike == "freeze the worker":
         theatre.thaw()

@@ -6,8 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import tasks
 from demo.ports import LOOPBACK, free_port
 from demo.programs import ROOT, Program, running
 from demo.servers import FLOWER_OPTIONS, REDIS_SETTINGS, find_redis, redis_answers
+from tests.support.eventually import eventually
 from tests.support.servers import skip_without
 
 COMPOSE = YAML(typ="safe").load(ROOT / "docker-compose.yml")
@@ -32,7 +32,7 @@ from tasks.orders import Order
 httpx.put(os.environ["SERVICES_URL"] + "/inventory/stock/book", json={"quantity": 1}).raise_for_status()
 item = {"product_id": "book", "quantity": 1, "price": "7.00"}
 order = Order(order_id="order-1", user_id="ada", total_amount="7.00", shipping_address="1 Nowhere", items=[item])
-print(order_saga.start(order).wait(timeout=30).outcome)
+print(order_saga.start(order).wait(timeout=60).outcome)
 """
 
 
@@ -217,13 +217,6 @@ def test_redis_runs_with_its_flags_and_keeps_what_it_acknowledged(tmp_path: Path
         health_check_of_redis_says(port, healthy=True)
     health_check_of_redis_says(free_port(), healthy=False)
     assert {name: settings[name] for name in REDIS_SETTINGS} == REDIS_SETTINGS
-
-
-def eventually(holds: Callable[[], bool], *, timeout: float = 60.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not holds():
-        assert time.monotonic() < deadline, "did not come true in time"
-        time.sleep(0.05)
 
 
 def health_check_of_redis_says(port: int, *, healthy: bool) -> None:

@@ -5,8 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,6 +18,7 @@ from demo.ports import choose_port, free_port
 from demo.programs import ROOT, DemoError, NotInstalled, Program, owned, running
 from demo.servers import REDIS_SETTINGS, find_rabbitmq, find_redis, own_redis
 from demo.system import running_system
+from tests.support.eventually import eventually
 from tests.support.servers import own_rabbitmq, skip_without
 
 # A program with a child of its own, as a prefork worker is one.
@@ -49,13 +49,6 @@ def alive(directory: Path) -> list[psutil.Process]:
         or (process.info["environ"] or {}).get("HOME", "").startswith(str(directory))
         if process.pid != os.getpid()
     ]
-
-
-def eventually(holds: Callable[[], bool], *, timeout: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not holds():
-        assert time.monotonic() < deadline, "did not come true in time"
-        time.sleep(0.02)
 
 
 def has_family(directory: Path) -> bool:

@@ -5,7 +5,6 @@ effect kept by its idempotency key, as a well-behaved service would.
 """
 
 import threading
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,13 +98,6 @@ class EngineSaga:
     def records(self, saga_id: str) -> list[str]:
         """Tell which records were called, in order, repeats included."""
         return [call.record for call in self.calls if call.context.saga_id == saga_id]
-
-    def wait_until(self, holds: Callable[[], bool], *, timeout: float = 20.0) -> None:
-        """Poll until something holds."""
-        until = time.monotonic() + timeout
-        while not holds():
-            assert time.monotonic() < until, "it did not come to hold"
-            time.sleep(0.02)
 
     def let_wait(
         self, log: SagaLog, saga_id: str, seconds: float = 12.0, *, times: int = 1

@@ -30,14 +30,13 @@ from amends.diagnosis.deployment.findings import (
     error,
 )
 from amends.diagnosis.deployment.redis_server import RedisServer
-from amends.diagnosis.deployment.worker_inspection import Worker, ask_workers
+from amends.diagnosis.deployment.worker_inspection import Patience, Worker, ask_workers
 from amends.dispatch.broker import connected
 from amends.errors import ConfigurationError
 
 T = TypeVar("T")
 
-LONGEST: Final = 6.0
-"""Seconds after which what has not answered is away."""
+PATIENCE: Final = Patience()
 _WORST_FIRST: Final = (Severity.ERROR, Severity.WARNING, Severity.OK)
 
 
@@ -70,13 +69,17 @@ CODES: Final[dict[str, Severity]] = {
 """The code of every rule there is, and how bad its breach is."""
 
 
-def examine(app: Celery) -> Diagnosis:
-    """Examine an app in a few seconds, and change nothing. Whatever is away is a finding, and no error."""
-    findings = sorted(_examine(app), key=lambda each: _WORST_FIRST.index(each.severity))
+def examine(app: Celery, *, patience: Patience = PATIENCE) -> Diagnosis:
+    """Examine an app in a few seconds, and change nothing. Whatever is away is a finding, and no error.
+
+    app: the app to examine, as its workers and callers configure it.
+    patience: how long to wait for the saga log, the broker and the workers.
+    """
+    findings = sorted(_examine(app, patience), key=lambda each: _WORST_FIRST.index(each.severity))
     return Diagnosis(findings=tuple(findings))
 
 
-def _examine(app: Celery) -> Iterator[Finding]:
+def _examine(app: Celery, patience: Patience) -> Iterator[Finding]:
     try:
         app.loader.import_default_modules()
     except Exception as failure:  # noqa: BLE001 - a module may raise anything
@@ -91,12 +94,12 @@ def _examine(app: Celery) -> Iterator[Finding]:
     yield from _configuration.apply("")
     yield from saga_log.in_process.apply(settings)
     yield from fast_path.look(settings)
-    yield from _examine_surroundings(app, settings)
+    yield from _examine_surroundings(app, settings, patience)
 
 
-def _examine_surroundings(app: Celery, settings: Settings) -> Iterator[Finding]:
-    look_at_log = _Look(lambda: _look_at_log(settings))
-    look_at_broker = _Look(lambda: _look_at_broker(app, look_at_log))
+def _examine_surroundings(app: Celery, settings: Settings, patience: Patience) -> Iterator[Finding]:
+    look_at_log = _Look(lambda: _look_at_log(settings), patience.total)
+    look_at_broker = _Look(lambda: _look_at_broker(app, look_at_log, patience), patience.total)
     log, (server, answered) = look_at_log.result, look_at_broker.result or (None, None)
     if not saga_log.is_in_process(settings):
         yield from saga_log.away.apply(look_at_log.error)
@@ -109,7 +112,7 @@ def _examine_surroundings(app: Celery, settings: Settings) -> Iterator[Finding]:
     ]
     yield from _apply(options.RULES, options.options_of(app, answered or ()))
     yield from broker.away.apply(look_at_broker.error)
-    if use := _Look(lambda: broker.use_of(app, settings, destinations)).result:
+    if use := _Look(lambda: broker.use_of(app, settings, destinations), patience.total).result:
         yield from _apply(broker.RULES, use)
     if server:
         yield from _apply(broker.SERVER_RULES, server)
@@ -126,7 +129,7 @@ def _look_at_log(settings: Settings) -> saga_log.LogState | None:
 
 
 def _look_at_broker(
-    app: Celery, log: _Look[saga_log.LogState | None]
+    app: Celery, log: _Look[saga_log.LogState | None], patience: Patience
 ) -> tuple[RedisServer | None, list[Worker]]:
     # Kombu ends a connection to Redis when its last BRPOP has ended, by default of 1 s.
     options = {"polling_interval": 0.1}
@@ -135,7 +138,7 @@ def _look_at_broker(
         heartbeats = log.result.heartbeats if log.result else None
         beating = crew.Crew(workers=(), heartbeats=heartbeats, destinations=()).alive
         nodes = [each.node for each in beating if each.node]
-        return server, ask_workers(app, connection, nodes)
+        return server, ask_workers(app, connection, nodes, patience=patience)
 
 
 def _apply(rules: Iterable[Rule[Facts]], facts: Facts) -> Iterator[Finding]:
@@ -146,10 +149,10 @@ def _apply(rules: Iterable[Rule[Facts]], facts: Facts) -> Iterator[Finding]:
 class _Look(Generic[T]):
     """Looks at something in a thread: what hangs there neither keeps the examination nor its process."""
 
-    def __init__(self, look: Callable[[], T]) -> None:
-        self._until = time.monotonic() + LONGEST
+    def __init__(self, look: Callable[[], T], seconds: float) -> None:
+        self._until = time.monotonic() + seconds
         self._result: T | None = None
-        self._error = f"no answer within {LONGEST:g} s"
+        self._error = f"no answer within {seconds:g} s"
         self._thread = threading.Thread(target=self._run, args=(look,), daemon=True)
         self._thread.start()
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from celery import Celery
@@ -13,10 +14,6 @@ from kombu import Connection
 
 from amends.dispatch.messages import ADVANCE
 
-FIRST_CALL: Final = 1.0
-"""Seconds in which any worker may answer."""
-SECOND_CALL: Final = 1.5
-"""Seconds in which one that is known to live has to answer."""
 ASKED_OF_TASKS: Final = (
     *("acks_late", "reject_on_worker_lost", "acks_on_failure_or_timeout"),
     "max_retries",
@@ -24,6 +21,17 @@ ASKED_OF_TASKS: Final = (
 
 Effective = Mapping[str, str]
 """A task's options as they are in effect, each as Python prints it; None is left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """Seconds that an examination waits for answers."""
+
+    total: float = 6.0  #: After which the log or the broker is away.
+    first_call: float = 1.0  #: In which any worker may answer.
+    next_call: float = (
+        1.5  #: In which the next answer of the workers that are known to live has to come.
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +49,16 @@ class Worker:
         return ADVANCE in self.tasks
 
 
-def ask_workers(app: Celery, connection: Connection, beating: Sequence[str]) -> list[Worker]:
+def ask_workers(
+    app: Celery, connection: Connection, beating: Sequence[str], *, patience: Patience
+) -> list[Worker]:
     """Ask every worker what it consumes and knows; `beating` are nodes that are waited for a bit longer."""
+    inspect = partial(app.control.inspect, connection=connection)
 
     def ask(nodes: Iterable[str], command: Callable[[Any], Any]) -> dict[str, Any]:
-        return _answers(app, connection, list(nodes), command)
+        return _answers(partial(inspect, timeout=patience.next_call), list(nodes), command)
 
-    queues = app.control.inspect(connection=connection, timeout=FIRST_CALL).active_queues() or {}
+    queues = inspect(timeout=patience.first_call).active_queues() or {}
     queues |= ask(set(beating) - queues.keys(), lambda workers: workers.active_queues())
     tasks = ask(queues, lambda workers: workers.registered(*ASKED_OF_TASKS))
     stats = ask(tasks, lambda workers: workers.stats())
@@ -67,7 +78,7 @@ class _Complete(Exception):  # noqa: N818 - no error: all have answered
 
 
 def _answers(
-    app: Celery, connection: Connection, nodes: Sequence[str], command: Callable[[Any], Any]
+    inspect: Callable[..., Any], nodes: Sequence[str], command: Callable[[Any], Any]
 ) -> dict[str, Any]:
     """Ask these workers, until all have answered or none does for a while.
 
@@ -81,9 +92,8 @@ def _answers(
             raise _Complete
 
     if nodes:
-        how: dict[str, Any] = {"destination": nodes, "limit": sys.maxsize, "callback": hear}
         with suppress(_Complete):
-            command(app.control.inspect(connection=connection, timeout=SECOND_CALL, **how))
+            command(inspect(destination=nodes, limit=sys.maxsize, callback=hear))
     return {node: answer for node, answer in heard.items() if "error" not in answer}
 
 

@@ -87,7 +87,7 @@ def closed(work):
 
 def run(saga, saga_id):
     handle = saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    handle.wait(timeout=30)
+    handle.wait(timeout=60)
     return handle
 
 
@@ -148,7 +148,7 @@ def test_a_deferred_step_waits_for_the_circuit_and_spends_no_attempt(work, saga_
 def test_a_deferred_step_fails_where_its_wait_would_pass_the_sagas_deadline(work, saga_id):
     waiting.force_open(by="ada", why="test")  # which is no promise to be open again in time
     handle = hasty.start(Job(job_id=saga_id), saga_id=saga_id)
-    handle.wait(timeout=30)
+    handle.wait(timeout=60)
     waiting.clear_override(by="ada", why="test")
     assert handle.outcome == "unshipped"
     assert handle.snapshot().steps["ship"].attempts == 0

@@ -12,6 +12,7 @@ from celery import signals
 from amends import CircuitBreaker, NotDone, RetryPolicy, Saga, Step, activity
 from amends.dispatch.messages import DEFERRALS_HEADER
 from tests.support.engine_saga import Job, engine_saga
+from tests.support.eventually import eventually
 
 CYCLES = 3
 THRESHOLD = 3
@@ -62,7 +63,7 @@ class Service:
         if self.last_probe is None:
             self.last_probe = key
             others = [each for each in self._keys if each != key]
-            engine_saga.wait_until(lambda: all(map(self._is_put_off, others)), timeout=PATIENCE)
+            eventually(lambda: all(map(self._is_put_off, others)), timeout=PATIENCE)
         engine_saga.world.make(key)
 
 
@@ -140,8 +141,8 @@ def test_three_cycles_spend_no_attempt_and_double_nothing(work, post, start, rec
     keys = {each: f"{each}{record}" for each in ids}
     service = Service(rest, keys.values(), post.is_put_off)
     start(ids)
-    work.wait_until(lambda: work.world.in_force.issuperset(keys.values()), timeout=PATIENCE)
-    work.wait_until(post.is_read, timeout=PATIENCE)
+    eventually(lambda: work.world.in_force.issuperset(keys.values()), timeout=PATIENCE)
+    eventually(post.is_read, timeout=PATIENCE)
 
     cycles = ["half_opened", "opened"] * CYCLES
     assert transitions() == ["opened", *cycles, "half_opened", "closed"]
@@ -196,11 +197,11 @@ def test_a_probe_under_way_is_not_waited_for_as_long_as_it_may_take(work, saga_i
     """Its lease is longer than this saga's time."""
     for _ in range(THRESHOLD):
         reluctant.acquire().failure()
-    work.wait_until(lambda: reluctant.retry_after == 0)
+    eventually(lambda: reluctant.retry_after == 0)
     reluctant._gate().forget()
     probe = reluctant.acquire(lease=3600.0)
     handle = delivering_soon.start(Job(job_id=saga_id), saga_id=saga_id)
-    work.wait_until(lambda: "step.retrying" in [event.name for event in handle.history()])
+    eventually(lambda: "step.retrying" in [event.name for event in handle.history()])
     probe.success()
-    handle.wait(timeout=30)
+    handle.wait(timeout=60)
     assert handle.outcome == "completed"

@@ -11,6 +11,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from amends import CircuitBreaker, NotDone, RetryPolicy, activity
 from tests.support.engine_saga import Job, engine_saga, succeed, without_effect
+from tests.support.eventually import eventually
 
 QUICK = RetryPolicy(max_attempts=6, initial_interval=0.01, max_interval=0.01, jitter=0.0)
 CUT = (NotDone, OSError)
@@ -84,7 +85,7 @@ def test_its_success_begins_the_count_anew(work, key):
 def test_it_is_deferred_under_its_id_and_spends_no_attempt(work, key):
     work.script(key, *[without_effect(NotDone("away"))] * 2)
     ship_alone.task.apply_async(args=[{"job_id": "alone"}], task_id=key)
-    work.wait_until(lambda: len(attempts(key)) == 3)
+    eventually(lambda: len(attempts(key)) == 3)
     assert attempts(key) == [1, 2, 3]
 
 
@@ -100,9 +101,9 @@ def test_it_is_not_put_off_for_longer_than_a_message_may_be(app, work, key, monk
         waiting.acquire().failure(NotDone("away", retry_after=7200.0))
     with listening(note):
         ship_alone.task.apply_async(args=[{"job_id": "alone"}], task_id=key)
-        work.wait_until(lambda: len(waits) >= 3)
+        eventually(lambda: len(waits) >= 3)
         waiting.reset()
-        work.wait_until(lambda: attempts(key) == [1])
+        eventually(lambda: attempts(key) == [1])
     assert all(wait <= 0.2 for wait in waits)
 
 

@@ -20,6 +20,7 @@ from tests.support.engine_saga import (
     saga_of,
     without_effect,
 )
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.usefixtures("swept")
 
@@ -71,7 +72,7 @@ def start(saga_id, saga=inline_saga):
 
 def test_one_message_runs_all_steps(work, saga_id, published):
     handle = start(saga_id)
-    assert handle.wait(timeout=20) == JobResult(
+    assert handle.wait(timeout=60) == JobResult(
         job_id=saga_id, outcome="completed", part="b", error=None
     )
     assert work.records(saga_id) == ["a", "b", "c"]
@@ -79,7 +80,7 @@ def test_one_message_runs_all_steps(work, saga_id, published):
 
 
 def test_a_message_may_take_as_long_as_all_its_steps(work, saga_id, messages):
-    start(saga_id, limited).wait(timeout=20)
+    start(saga_id, limited).wait(timeout=60)
     limits = {each["id"]: each["timelimit"] for each in messages}
     # Four steps of 60 s, each killed 10 s later; then the two that are left.
     assert limits[f"{saga_id}.1.a"] == [280.0, 240.0]
@@ -88,7 +89,7 @@ def test_a_message_may_take_as_long_as_all_its_steps(work, saga_id, messages):
 
 def test_it_writes_what_a_saga_with_a_message_a_step_writes(work, saga_id):
     handle = start(saga_id)
-    handle.wait(timeout=20)
+    handle.wait(timeout=60)
     assert [(event.name, event.record) for event in handle.history()] == [
         ("saga.started", None),
         *[(name, path) for path in "abc" for name in ("step.started", "step.completed")],
@@ -97,17 +98,17 @@ def test_it_writes_what_a_saga_with_a_message_a_step_writes(work, saga_id):
 
 
 def test_n_steps_cost_one_command_more_than_they_are(work, log, monitor, saga_id):  # noqa: F811
-    start(f"warm-{saga_id}").wait(20)
+    start(f"warm-{saga_id}").wait(60)
     with monitor:
         start(saga_id)
-        work.wait_until(lambda: work.ended[f"{saga_id}.1.a"])
+        eventually(lambda: work.ended[f"{saga_id}.1.a"])
     assert len(monitor.sent) == 1 + 3 + 1, monitor.sent
 
 
 def test_a_refusal_is_undone_by_one_message(work, saga_id, published):
     work.script(f"{saga_id}:c", without_effect(Refused("no")))
     handle = start(saga_id)
-    assert handle.wait(timeout=20).outcome == "no_c"
+    assert handle.wait(timeout=60).outcome == "no_c"
     assert work.records(saga_id) == ["a", "b", "c", "b:undo", "a:undo"]
     assert published(saga_id) == [".1.a", ".4.advance", ".5.b.undo"]
 
@@ -117,10 +118,10 @@ def test_undos_that_a_person_lets_be_tried_again_go_by_one_message(work, saga_id
     for path in ("b:undo", "a:undo"):
         work.script(f"{saga_id}:{path}", *[without_effect(OSError("away"))] * 3)
     handle = start(saga_id)
-    work.wait_until(lambda: handle.status == "stuck")
+    eventually(lambda: handle.status == "stuck")
     before = len(published(saga_id))
     handle.retry()
-    assert handle.wait(timeout=20).outcome == "no_c"
+    assert handle.wait(timeout=60).outcome == "no_c"
     assert [id_.split(".", 2)[2] for id_ in published(saga_id)[before:]] == ["advance", "b.undo"]
 
 
@@ -129,7 +130,7 @@ def test_an_attempt_that_is_to_be_tried_again_has_a_message_and_the_rest_goes_wi
 ):
     work.script(f"{saga_id}:b", without_effect(NotDone("closed")), after_effect(OSError("cut")))
     handle = start(saga_id)
-    assert handle.wait(timeout=20).outcome == "completed"
+    assert handle.wait(timeout=60).outcome == "completed"
     assert work.records(saga_id) == ["a", "b", "b", "b", "c"]
     assert handle.snapshot().steps["b"].attempts == 3
     assert published(saga_id) == [".1.a", ".2.b", ".2.b"]
@@ -138,20 +139,20 @@ def test_an_attempt_that_is_to_be_tried_again_has_a_message_and_the_rest_goes_wi
 def test_the_way_to_the_fallback_is_gone_in_the_same_way(work, saga_id):
     work.script(f"{saga_id}:b", *[after_effect(OSError("cut"))] * 3)
     handle = start(saga_id)
-    assert handle.wait(timeout=20).part == "b otherwise"
+    assert handle.wait(timeout=60).part == "b otherwise"
     assert work.records(saga_id) == ["a", "b", "b", "b", "b:undo", "b:fallback", "c"]
 
 
 def test_a_failure_that_is_passed_over_goes_on_by_the_next_message(work, saga_id, published):
     work.script(f"{saga_id}:m", without_effect(Refused("nobody listens")))
     handle = start(saga_id, mentioning)
-    assert handle.wait(timeout=20).outcome == "completed"
+    assert handle.wait(timeout=60).outcome == "completed"
     assert work.records(saga_id) == ["a", "b", "m", "c"]
     assert published(saga_id) == [".1.a", ".4.c"]
 
 
 def test_a_rate_limit_is_kept_where_messages_arrive(work, saga_id, published):
-    assert start(saga_id, limited).wait(timeout=20).outcome == "completed"
+    assert start(saga_id, limited).wait(timeout=60).outcome == "completed"
     assert published(saga_id) == [".1.a", ".3.slow"]
 
 
@@ -159,13 +160,13 @@ def test_a_queue_that_this_worker_does_not_consume_is_left_to_others(
     work, app, saga_id, published, monkeypatch
 ):
     monkeypatch.setattr(app.amqp.queues, "_consume_from", {"undo": app.amqp.queues["undo"]})
-    assert start(saga_id).wait(timeout=20).outcome == "completed"
+    assert start(saga_id).wait(timeout=60).outcome == "completed"
     assert published(saga_id) == [".1.a", ".2.b", ".3.c"]
 
 
 def test_after_its_time_a_message_ends_with_the_step_at_hand(work, saga_id, published, monkeypatch):
     monkeypatch.setattr(inline, "INLINE_FOR", 0.0)
-    assert start(saga_id).wait(timeout=20).outcome == "completed"
+    assert start(saga_id).wait(timeout=60).outcome == "completed"
     assert published(saga_id) == [".1.a", ".2.b", ".3.c"]
 
 
@@ -176,7 +177,7 @@ def test_a_worker_that_is_about_to_end_leaves_the_next_step_to_others(work, saga
 
     work.script(f"{saga_id}:a", end)
     try:
-        assert start(saga_id).wait(timeout=20).outcome == "completed"
+        assert start(saga_id).wait(timeout=60).outcome == "completed"
     finally:
         this_worker().note_ending(ends=False)
     assert published(saga_id) == [".1.a", ".2.b", ".3.c"]
@@ -193,14 +194,14 @@ def test_a_persons_act_stops_it_after_the_step_at_hand(work, saga_id, act, recor
     work.script(f"{saga_id}:b", do)
     handle = start(saga_id)
     if act == "pause":
-        work.wait_until(lambda: work.ended[f"{saga_id}.1.a"])
+        eventually(lambda: work.ended[f"{saga_id}.1.a"])
         assert handle.snapshot().steps["c"].state == "pending"
     else:
-        assert handle.wait(timeout=20).outcome == "cancelled"
+        assert handle.wait(timeout=60).outcome == "cancelled"
     assert work.records(saga_id) == records
     if act == "pause":
         handle.resume()
-        assert handle.wait(timeout=20).outcome == "completed"
+        assert handle.wait(timeout=60).outcome == "completed"
 
 
 @pytest.mark.parametrize("way", ["landed", "away"])
@@ -221,7 +222,7 @@ def test_a_lost_answer_is_asked_for_again_and_is_the_same(work, saga_id, way, mo
     for name in complete:
         monkeypatch.setattr(SagaLog, name, partialmethod(call, name))
     handle = start(saga_id)
-    assert handle.wait(timeout=20).outcome == "completed"
+    assert handle.wait(timeout=60).outcome == "completed"
     assert work.records(saga_id) == ["a", "b", "c"]
     assert {path: step.attempts for path, step in handle.snapshot().steps.items()} == {
         "a": 1,

@@ -53,7 +53,7 @@ def test_a_claim_without_an_answer_is_put_off_and_takes_its_own_place(
 ):
     lose_answers("claim_step", *ways, saga_id=saga_id)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    assert handle.wait(timeout=20).outcome == "completed"
+    assert handle.wait(timeout=60).outcome == "completed"
     assert work.records(saga_id) == ["a", "b", "c"]
     assert handle.snapshot().steps["a"].attempts == 1
 
@@ -71,7 +71,7 @@ def test_a_claim_is_kept_where_the_broker_is_away_too(
     lose_answers("claim_step", "landed", "away", "away", saga_id=saga_id)
     monkeypatch.setattr(task.ActivityTask, "signature_from_request", lambda *_, **__: Unsendable())
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    assert handle.wait(timeout=20).outcome == "completed"
+    assert handle.wait(timeout=60).outcome == "completed"
     assert next(refused) == 3
     assert work.records(saga_id) == ["a", "b", "c"]
 
@@ -79,7 +79,7 @@ def test_a_claim_is_kept_where_the_broker_is_away_too(
 def test_a_result_is_kept_until_the_log_has_it(work, saga_id, lose_answers):
     lose_answers("complete_step", "away", "landed", "away", saga_id=saga_id)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    assert handle.wait(timeout=20).outcome == "completed"
+    assert handle.wait(timeout=60).outcome == "completed"
     assert work.records(saga_id) == ["a", "b", "c"]
     assert [event.name for event in handle.history()].count("step.completed") == 3
 
@@ -114,5 +114,5 @@ def test_wait_outlives_an_outage_that_ends_in_time(work, saga_id, monkeypatch):
         return read(self, called_for)
 
     monkeypatch.setattr(SagaLog, "read_status", read_status)
-    assert handle.wait(timeout=20).outcome == "completed"
+    assert handle.wait(timeout=60).outcome == "completed"
     assert engine_saga.records(saga_id) == ["a", "b", "c"]

@@ -17,7 +17,7 @@ from tests.support.engine_saga import (
 
 def run(saga_id):
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    handle.wait(timeout=20)
+    handle.wait(timeout=60)
     return handle
 
 
@@ -94,5 +94,5 @@ def test_a_wait_that_would_pass_the_saga_s_deadline_fails_now(work, saga_id):
     )
     work.script(f"{saga_id}:a", without_effect(NotDone("away", retry_after=60.0)))
     handle = hurried.start(Job(job_id=saga_id), saga_id=saga_id)
-    assert handle.wait(timeout=20).outcome == "no_a"
+    assert handle.wait(timeout=60).outcome == "no_a"
     assert work.records(saga_id) == ["a"]

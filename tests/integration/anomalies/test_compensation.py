@@ -18,7 +18,7 @@ CUT = OSError("cut")
 
 def run(saga_id):
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    return handle, handle.wait(timeout=20)
+    return handle, handle.wait(timeout=60)
 
 
 def step_states(handle):
@@ -34,7 +34,7 @@ def test_c1_an_undo_that_fails_for_good_lets_the_others_run_and_the_saga_is_stuc
     work.script(f"{saga_id}:b:undo", *[without_effect(CUT)] * 3)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     with pytest.raises(SagaStuck, match="b:undo failed for good"):
-        handle.wait(timeout=20)
+        handle.wait(timeout=60)
     assert work.records(saga_id) == ["a", "b", "c", "b:undo", "b:undo", "b:undo", "a:undo"]
     assert in_force(work, saga_id) == {f"{saga_id}:b"}
     assert handle.snapshot().reason == "b:undo failed for good"
@@ -91,7 +91,7 @@ def test_c5_a_partial_undo_is_not_reported_as_a_whole_one(work, saga_id):
     work.script(f"{saga_id}:a:undo", *[without_effect(CUT)] * 3)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     with pytest.raises(SagaStuck):
-        handle.wait(timeout=20)
+        handle.wait(timeout=60)
     assert handle.status == "stuck"
     assert step_states(handle) == {"a": "stuck", "b": "compensated", "c": "failed"}
 
@@ -117,7 +117,7 @@ def test_c10_without_the_void_there_is_no_fallback_and_the_saga_is_stuck(work, s
     work.script(f"{saga_id}:b:undo", *[without_effect(CUT)] * 3)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     with pytest.raises(SagaStuck, match="b:undo failed for good"):
-        handle.wait(timeout=20)
+        handle.wait(timeout=60)
     assert "b:fallback" not in work.records(saga_id)
     assert work.records(saga_id)[-1] == "a:undo"
     assert handle.outcome == "no_b"

@@ -17,6 +17,7 @@ from amends.log.claim import Run
 from amends.worker.sweep import Sweep
 from demo.ports import free_port
 from tests.support.engine_saga import Job, do_a, engine_saga, job_saga
+from tests.support.eventually import eventually
 
 
 def together(count, act):
@@ -34,13 +35,13 @@ def together(count, act):
 def test_o1_twenty_starts_of_one_id_are_one_saga(work, app, saga_id):
     app.set_default()
     handles = together(20, lambda _: job_saga.start(Job(job_id=saga_id), saga_id=saga_id))
-    assert {handle.wait(timeout=20).outcome for handle in handles} == {"completed"}
+    assert {handle.wait(timeout=60).outcome for handle in handles} == {"completed"}
     assert work.records(saga_id) == ["a", "b", "c"]
     assert [event.name for event in handles[0].history()].count("saga.started") == 1
 
 
 def test_o1_the_same_id_with_another_input_or_definition_is_refused(work, saga_id):
-    job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(20)
+    job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(60)
     with pytest.raises(SagaAlreadyStarted):
         job_saga.start(Job(job_id="another"), saga_id=saga_id)
 
@@ -49,17 +50,17 @@ def test_o1_start_many_starts_each_once(work, saga_id):
     ids = [f"{saga_id}-{n}" for n in range(10)]
     jobs = [Job(job_id=each) for each in ids]
     handles = job_saga.start_many(jobs, saga_ids=ids) + job_saga.start_many(jobs, saga_ids=ids)
-    assert {handle.wait(timeout=20).outcome for handle in handles} == {"completed"}
+    assert {handle.wait(timeout=60).outcome for handle in handles} == {"completed"}
     assert all(work.records(each) == ["a", "b", "c"] for each in ids)
 
 
 def test_o1_start_many_starts_the_others_where_one_is_refused(work, saga_id):
-    job_saga.start(Job(job_id="another"), saga_id=f"{saga_id}-1").wait(timeout=20)
+    job_saga.start(Job(job_id="another"), saga_id=f"{saga_id}-1").wait(timeout=60)
     ids = [f"{saga_id}-{n}" for n in range(3)]
     with pytest.raises(SagaAlreadyStarted, match=f"{saga_id}-1"):
         job_saga.start_many([Job(job_id=each) for each in ids], saga_ids=ids)
     for each in (ids[0], ids[2]):
-        assert job_saga.get(each).wait(timeout=20).outcome == "completed"
+        assert job_saga.get(each).wait(timeout=60).outcome == "completed"
 
 
 def test_o5_of_twenty_claims_at_once_one_is_admitted(log, saga_id):
@@ -87,7 +88,7 @@ def test_o20_messages_that_the_broker_lost_are_published_again(app, saga_id, log
     engine_saga.let_wait(log, saga_id)
     request.getfixturevalue("worker")
     Sweep(app, may_judge=lambda: False).run_once()
-    assert job_saga.get(saga_id).wait(timeout=20).outcome == "completed"
+    assert job_saga.get(saga_id).wait(timeout=60).outcome == "completed"
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def test_o20_a_second_start_of_a_pending_saga_publishes_again(work, log, saga_id
     log.starts.start_saga(
         saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1})
     )
-    assert job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(20).outcome == "completed"
+    assert job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(60).outcome == "completed"
 
 
 def test_o20_a_message_for_a_saga_that_the_log_does_not_know_creates_nothing(
@@ -141,7 +142,7 @@ def test_o20_a_message_for_a_saga_that_the_log_does_not_know_creates_nothing(
         immutable=True,
     )
     signature.apply_async(task_id=f"{saga_id}.1.a")
-    work.wait_until(lambda: work.ended[f"{saga_id}.1.a"] == 1)
+    eventually(lambda: work.ended[f"{saga_id}.1.a"] == 1)
     assert work.records(saga_id) == []
     with pytest.raises(UnknownSaga, match="is amends_backend the right one"):
         amends.get(saga_id)

@@ -8,11 +8,12 @@ from amends import NotDone, Refused, SagaAlreadyStarted
 from amends.dispatch.coordinator import publish
 from amends.log.remaining import Publish
 from tests.support.engine_saga import Job, after_effect, do_c, job_saga, without_effect
+from tests.support.eventually import eventually
 
 
 def run(saga_id, amount=1):
     handle = job_saga.start(Job(job_id=saga_id, amount=amount), saga_id=saga_id)
-    return handle, handle.wait(timeout=20)
+    return handle, handle.wait(timeout=60)
 
 
 def test_s1_a_message_that_comes_twice_takes_effect_once(work, saga_id, app):
@@ -21,8 +22,8 @@ def test_s1_a_message_that_comes_twice_takes_effect_once(work, saga_id, app):
     again = Publish(itinerary=job_saga.itinerary, number=1, wait=0.0, records=records)
     for _ in range(3):
         publish(app, saga_id, again)
-    assert handle.wait(timeout=20).outcome == "completed"
-    work.wait_until(lambda: work.ended[f"{saga_id}.1.a"] == 4)
+    assert handle.wait(timeout=60).outcome == "completed"
+    eventually(lambda: work.ended[f"{saga_id}.1.a"] == 4)
     assert work.records(saga_id) == ["a", "b", "c"]
 
 
@@ -81,10 +82,10 @@ def test_s5_an_undo_has_its_own_key_and_runs_once_however_often_its_message_come
     again = Publish(itinerary=job_saga.itinerary, number=90, wait=0.0, records=records)
     for _ in range(3):
         publish(app, saga_id, again)
-    handle.wait(timeout=20)
+    handle.wait(timeout=60)
     for _ in range(3):
         publish(app, saga_id, again)
-    work.wait_until(lambda: work.ended[f"{saga_id}.90.b.undo"] == 6)
+    eventually(lambda: work.ended[f"{saga_id}.90.b.undo"] == 6)
     assert handle.status == "compensated"
     assert work.records(saga_id) == ["a", "b", "c", "b:undo", "a:undo"]
     keys = [call.context.idempotency_key for call in work.calls if call.context.saga_id == saga_id]
@@ -108,16 +109,16 @@ def test_s9_what_a_zombie_reports_is_an_event_and_no_result(work, saga_id, log):
 
     def hang(key):
         arrived.set()
-        assert goes_on.wait(20)
+        assert goes_on.wait(60)
         work.world.make(key)
 
     work.script(f"{saga_id}:a", hang)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    assert arrived.wait(10)
+    assert arrived.wait(60)
     work.let_time_run_out(log, saga_id)
-    result = handle.wait(timeout=20)
+    result = handle.wait(timeout=60)
     goes_on.set()
-    work.wait_until(lambda: "step.late" in [event.name for event in handle.history()])
+    eventually(lambda: "step.late" in [event.name for event in handle.history()])
     assert result.outcome == "completed"
     assert handle.snapshot().steps["a"].attempts == 2
     assert [event.name for event in handle.history() if event.record == "a"] == [
@@ -135,6 +136,6 @@ def test_s14_a_key_that_is_reused_with_another_input_is_refused(work, saga_id):
     with pytest.raises(SagaAlreadyStarted, match=f"saga '{saga_id}' was already started"):
         job_saga.start(Job(job_id=saga_id, amount=2), saga_id=saga_id)
     assert (
-        job_saga.start(Job(job_id=saga_id, amount=1), saga_id=saga_id).wait(5).outcome
+        job_saga.start(Job(job_id=saga_id, amount=1), saga_id=saga_id).wait(60).outcome
         == "completed"
     )

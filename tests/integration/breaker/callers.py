@@ -38,7 +38,7 @@ def in_processes(count: int, act: Callable[[int], Any]) -> list[Any]:
             each.start()
         told = dict(answers.get() for _ in children)
         for each in children:
-            each.join(30)
+            each.join(60)
             assert each.exitcode == 0, told
     finally:
         for each in children:

@@ -1,10 +1,10 @@
 """A Redis of a test's own, which may be killed, frozen and started again."""
 
 import subprocess
-import time
 
 from demo.ports import free_port
 from demo.servers import redis_answers, redis_command
+from tests.support.eventually import eventually
 
 
 class Server:
@@ -18,18 +18,11 @@ class Server:
     def start(self):
         command = redis_command(self._port, self._directory)
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_until(lambda: redis_answers(self.url))
+        eventually(lambda: redis_answers(self.url))
 
     def signal(self, number):
         self._process.send_signal(number)
 
     def kill(self):
         self._process.kill()
-        self._process.wait(10)
-
-
-def wait_until(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come"
-        time.sleep(0.01)
+        self._process.wait(60)

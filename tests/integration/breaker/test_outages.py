@@ -17,7 +17,7 @@ from amends.breaker.permit import Permit
 from amends.breaker.redis_access import Away, RedisAccess
 from amends.testing.clock import Clock
 from tests.integration.breaker.callers import ServerError
-from tests.integration.breaker.redis_server import wait_until
+from tests.support.eventually import eventually
 
 
 class Traffic:
@@ -38,7 +38,7 @@ class Traffic:
     def __exit__(self, *_):
         self._ends.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(60)
 
     def _go(self):
         while not self._ends.is_set():
@@ -51,7 +51,7 @@ class Traffic:
     def go_on(self, calls=40):
         """Wait for so many more calls."""
         wanted = self.calls + calls
-        wait_until(lambda: self.calls >= wanted or self.errors)
+        eventually(lambda: self.calls >= wanted or self.errors)
 
 
 def test_traffic_goes_on_while_redis_is_killed_frozen_and_back(server):
@@ -78,7 +78,7 @@ def test_traffic_goes_on_while_redis_is_killed_frozen_and_back(server):
 def wait_until_asked(client, traffic):
     """Wait until the breaker asks this Redis again."""
     client.config_resetstat()
-    wait_until(lambda: traffic.errors or "cmdstat_hmget" in client.info("commandstats"))
+    eventually(lambda: traffic.errors or "cmdstat_hmget" in client.info("commandstats"))
 
 
 class CountingAccess(RedisAccess):
@@ -209,7 +209,7 @@ def test_a_success_is_sent_and_not_waited_for(server, bench):
     permit.success()
     assert bench.access._errors == 0
     server.signal(signal.SIGCONT)
-    wait_until(lambda: not bench.client.exists(bench.key))
+    eventually(lambda: not bench.client.exists(bench.key))
 
 
 def test_an_answer_to_a_success_that_does_not_come_begins_a_rest(server, bench):
@@ -255,7 +255,7 @@ def test_a_success_that_redis_has_is_not_sent_again_where_the_connection_was_clo
     bench.acquire().failure(ServerError("down"))
     permit = bench.acquire()
     permit.success()
-    wait_until(lambda: not bench.client.exists(bench.key))
+    eventually(lambda: not bench.client.exists(bench.key))
     bench.client.client_kill_filter(_type="normal", skipme=True)
     bench.client.hset(bench.key, "f0", "1")  # another process's failure
     bench.acquire()

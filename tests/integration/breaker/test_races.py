@@ -151,9 +151,9 @@ def test_a_killed_probe_is_replaced_after_its_lease_and_by_one_caller(define, le
 
     child = FORK.Process(target=hold, daemon=True)
     child.start()
-    assert holds.wait(30)
+    assert holds.wait(60)
     os.kill(child.pid, signal.SIGKILL)
-    child.join(30)
+    child.join(60)
     with pytest.raises(CircuitOpenError) as refused:
         payments.acquire()
     assert refused.value.state == "half_open"

@@ -10,7 +10,7 @@ from redis.exceptions import TimeoutError as NoAnswer
 
 from amends.breaker.redis_access import Away
 from tests.integration.breaker.callers import ServerError, fail, in_processes
-from tests.integration.breaker.redis_server import wait_until
+from tests.support.eventually import eventually
 
 
 class SlowLine:
@@ -128,16 +128,16 @@ def test_a_failure_waits_for_whoever_reads_the_answer_of_a_success(payments, slo
 
     def wait():
         reads.set()
-        may_read.wait(30)
+        may_read.wait(60)
 
     slow.before_reading = wait
     reader = in_thread(payments.acquire)
-    assert reads.wait(30)
+    assert reads.wait(60)
     failing = in_thread(lambda: second.failure(ServerError("down")))
     failing.join(0.2)
     may_read.set()
-    reader.join(30)
-    failing.join(30)
+    reader.join(60)
+    failing.join(60)
     assert payments.snapshot().failures == 1
 
 
@@ -149,12 +149,12 @@ def test_who_waits_for_another_in_vain_does_not_wait_once_more(payments, slow):
 
     def wait():
         reads.set()
-        wait_until(waiting.is_alive)
+        eventually(waiting.is_alive)
         waiting.join(0.2)
         raise NoAnswer
 
     def ask():
-        assert reads.wait(30)
+        assert reads.wait(60)
         try:
             access.ask(asked.append)
         except Away as away:
@@ -163,7 +163,7 @@ def test_who_waits_for_another_in_vain_does_not_wait_once_more(payments, slow):
     slow.before_reading = wait
     waiting = in_thread(ask)
     payments.acquire().release()
-    waiting.join(30)
+    waiting.join(60)
     assert (len(told), asked) == (1, [])
     assert not line.report
 
@@ -214,7 +214,7 @@ def test_a_success_is_out_when_its_process_ends(payments):
             permit.success()
 
     in_processes(1, succeed_and_end)
-    wait_until(lambda: payments.snapshot().failures == 0)
+    eventually(lambda: payments.snapshot().failures == 0)
 
 
 def test_a_forked_child_leaves_the_answer_to_its_parent(payments):

@@ -6,6 +6,7 @@ from amends import NotDone, RetryPolicy, Saga, Step, activity
 from amends.definition.serialization import canonical_json
 from amends.worker.sweep import Sweep
 from tests.support.engine_saga import Job, JobResult, do_a, engine_saga, undo_a, without_effect
+from tests.support.eventually import eventually
 
 DAY = timedelta(days=1).total_seconds()
 
@@ -43,13 +44,13 @@ def test_a_step_that_is_put_off_for_days_for_weeks_waits_in_the_log_alone(
     work.script(f"{saga_id}:b", *[without_effect(NotDone("not yet", retry_after=DAY))] * days)
     handle = saga("patient", timeout=60 * DAY).start(Job(job_id=saga_id), saga_id=saga_id)
     for day in range(1, days + 1):
-        work.wait_until(lambda day=day: handle.snapshot().steps["b"].attempts == day)
-        work.wait_until(lambda: not broker.hlen("unacked") and not broker.llen("work"))
+        eventually(lambda day=day: handle.snapshot().steps["b"].attempts == day)
+        eventually(lambda: not broker.hlen("unacked") and not broker.llen("work"))
         due = log._store.client.zscore(log._store.keys_of(saga_id)[2], saga_id) / 1000
         assert due - log._store.client.time()[0] > DAY - 60
         skip_the_wait(log, saga_id, "2")
         Sweep(app, may_judge=lambda: False).run_once()
-    assert handle.wait(timeout=20).outcome == "completed"
+    assert handle.wait(timeout=60).outcome == "completed"
     assert handle.snapshot().steps["b"].attempts == days + 1
 
 
@@ -66,7 +67,7 @@ def test_a_saga_s_timeout_fires_although_no_message_moves(work, log, saga_id):
         saga_id, hurried.itinerary, canonical_json({"job_id": saga_id, "amount": 1})
     )
     handle = hurried.get(saga_id)  # in the log, and never published
-    result = handle.wait(timeout=20)
+    result = handle.wait(timeout=60)
     assert (handle.status, result.outcome) == ("compensated", "timed_out")
     assert result.error == "TimeoutError: the saga did not end in its time"
 
@@ -74,6 +75,6 @@ def test_a_saga_s_timeout_fires_although_no_message_moves(work, log, saga_id):
 def test_a_saga_s_timeout_undoes_what_was_done(work, saga_id):
     work.script(f"{saga_id}:b", *[without_effect(NotDone("away", retry_after=2.0))] * 5)
     handle = saga("hurried", timeout=3.0).start(Job(job_id=saga_id), saga_id=saga_id)
-    assert handle.wait(timeout=20).outcome in ("timed_out", "failed")
+    assert handle.wait(timeout=60).outcome in ("timed_out", "failed")
     assert f"{saga_id}:a" not in work.world.in_force
     assert work.records(saga_id)[-1] == "a:undo"

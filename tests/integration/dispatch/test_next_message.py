@@ -10,6 +10,7 @@ from kombu.exceptions import OperationalError
 from amends.activities import task
 from amends.dispatch import fast_path
 from tests.support.engine_saga import Job, job_saga
+from tests.support.eventually import eventually
 from tests.support.published_messages import plain
 
 pytestmark = pytest.mark.usefixtures("swept")
@@ -30,7 +31,7 @@ def messages_of(work):
     def run(saga_id):
         found.clear()
         handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-        assert handle.wait(timeout=20).outcome == "completed"
+        assert handle.wait(timeout=60).outcome == "completed"
         later = [each for each in found if each["headers"]["id"] != f"{saga_id}.1.a"]
         texts = [json.dumps(each, sort_keys=True).replace(saga_id, "SAGA") for each in later]
         return [re.sub(r'"reply_to": "[^"]+"|SAGA\.\d\.advance', "", text) for text in texts]
@@ -65,8 +66,8 @@ def test_a_step_is_done_although_its_next_message_cannot_be_published(
 
     signals.task_postrun.connect(note)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    work.wait_until(lambda: (f"{saga_id}.1.a", "SUCCESS") in states)
+    eventually(lambda: (f"{saga_id}.1.a", "SUCCESS") in states)
     signals.task_postrun.disconnect(note)
     work.let_wait(log, saga_id)
-    assert handle.wait(timeout=20).outcome == "completed"
+    assert handle.wait(timeout=60).outcome == "completed"
     assert work.records(saga_id) == ["a", "b", "c"]

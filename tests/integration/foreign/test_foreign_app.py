@@ -93,8 +93,8 @@ FILES = {
         from bookings.sagas import booking_saga
 
         own_task.delay("stays as it is")
-        good = booking_saga.start(Booking(seat=sys.argv[1]), saga_id="good-" + sys.argv[1]).wait(timeout=30)
-        bad = booking_saga.start(Booking(seat="13"), saga_id="bad-" + sys.argv[1]).wait(timeout=30)
+        good = booking_saga.start(Booking(seat=sys.argv[1]), saga_id="good-" + sys.argv[1]).wait(timeout=60)
+        bad = booking_saga.start(Booking(seat="13"), saga_id="bad-" + sys.argv[1]).wait(timeout=60)
         tasks = {name: app.tasks[name].acks_late for name in ("shopfront.own.own_task", "bookings.activities.book_seat")}
         print(json.dumps({"good": good.model_dump(), "bad": bad.model_dump(), "acks_late": tasks}))
     """,

@@ -8,6 +8,7 @@ from amends.log.claim import Run
 from amends.log.continuation import Advance, AtRest, GoOn, RetryAfter
 from amends.log.remaining import Publish, Running, Waiting
 from amends.log.starts import Started
+from tests.support.clock import Since, redis_now
 from tests.support.sagas.trip import trip_saga
 
 
@@ -102,40 +103,42 @@ def test_a_deferral_counts_a_try_and_no_attempt(journey):
 
 def test_a_dispatch_numbers_all_that_remains_and_tells_the_tries_of_each(journey):
     journey.claim("check_traveller")
+    since = Since(journey.client)
     journey.retry("check_traveller", wait=5.0)
     answer = journey.log.dispatch_saga(journey.id, longest_wait=300.0)
     assert isinstance(answer, Publish)
     assert answer.number == 5
     assert answer.records == [("check_traveller", 1), ("travel", 0), ("postcard", 0), ("hotel", 0)]
-    assert 4.0 < answer.wait <= 5.0
+    assert answer.wait in since.left(5)
 
 
 def test_a_wait_that_is_too_long_for_a_message_is_left_to_the_log(journey):
     journey.claim("check_traveller")
+    since = Since(journey.client)
     journey.retry("check_traveller", wait=500.0)
     assert journey.log.dispatch_saga(journey.id, longest_wait=300.0) is None
-    due = journey.client.zscore(journey.log._store.keys_of(journey.id)[2], journey.id) / 1000
-    assert 499 < due - journey.client.time()[0] <= 501
+    assert due_in(journey) in since.left(500)
 
 
 def test_a_dispatch_of_an_owned_saga_tells_who_has_it(journey):
+    since = Since(journey.client)
     journey.claim("check_traveller", "mine")
     answer = journey.log.dispatch_saga(journey.id, longest_wait=300.0)
     assert isinstance(answer, Running)
     assert (answer.path, answer.token, answer.attempts) == ("check_traveller", "mine", 0)
-    assert 74 < answer.time_left <= 75
+    assert answer.time_left in since.left(75)
 
 
 def look(journey, *, sent_ago=None):
     saga = journey.log._store.keys_of(journey.id)[0]
     if sent_ago is not None:
-        journey.client.hset(saga, "sent", int((journey.client.time()[0] - sent_ago) * 1000))
+        journey.client.hset(saga, "sent", int((redis_now(journey.client) - sent_ago) * 1000))
     return journey.log.dispatch_saga(journey.id, longest_wait=300.0, only_look=True)
 
 
 def due_in(journey):
     due = journey.client.zscore(journey.log._store.keys_of(journey.id)[2], journey.id) / 1000
-    return due - journey.client.time()[0]
+    return due - redis_now(journey.client)
 
 
 class About:
@@ -150,17 +153,19 @@ class About:
 
 
 def test_a_look_leaves_alone_what_was_just_published(journey):
-    assert look(journey) is None
-    assert 5 < due_in(journey) < 12
+    since = Since(journey.client)
+    assert look(journey, sent_ago=0) is None
+    assert due_in(journey) in since.left(10)
 
 
 def test_a_look_tells_of_a_message_that_should_have_arrived_and_publishes_nothing(journey):
+    since = Since(journey.client)
     waiting = look(journey, sent_ago=11)
     assert isinstance(waiting, Waiting)
     assert (waiting.path, waiting.is_overdue, waiting.times) == ("check_traveller", False, 1)
-    assert 11 <= waiting.age < 13
+    assert waiting.age in since.gone(11)
     assert journey.field("messages") == "4"
-    assert 10 < due_in(journey) < 20
+    assert due_in(journey) in since.left(15)
     assert look(journey, sent_ago=61).is_overdue
 
 
@@ -221,10 +226,10 @@ def test_the_more_sagas_wait_the_less_often_each_is_looked_at(journey):
 
 def test_a_look_at_a_retry_that_is_not_due_yet_lets_it_wait(journey):
     journey.claim("check_traveller")
+    since = Since(journey.client)
     journey.retry("check_traveller", wait=100.0)
     assert journey.log.dispatch_saga(journey.id, longest_wait=300.0, only_look=True) is None
-    due = journey.client.zscore(journey.log._store.keys_of(journey.id)[2], journey.id) / 1000
-    assert 105 < due - journey.client.time()[0] < 115
+    assert due_in(journey) in since.left(110)
 
 
 def test_o16_take_due_takes_each_saga_once(journey):

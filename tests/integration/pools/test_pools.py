@@ -54,7 +54,7 @@ def pool(request, shop, tmp_path_factory):
         yield request.param
         worker.terminate()
         try:
-            worker.wait(20)
+            worker.wait(60)
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()

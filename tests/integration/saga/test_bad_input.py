@@ -14,6 +14,7 @@ from amends.definition.itinerary import Itinerary
 from amends.definition.serialization import LARGEST
 from demo.ports import free_port
 from tests.support.engine_saga import Job, do_a, job_saga
+from tests.support.eventually import eventually
 
 
 class Letter(BaseModel):
@@ -46,7 +47,7 @@ letter_saga = Saga(
 
 def test_a_payload_of_a_megabyte_goes_through(work, saga_id):
     letter = Letter(text="x" * (LARGEST - 100))
-    result = letter_saga.start(letter, saga_id=saga_id).wait(timeout=20)
+    result = letter_saga.start(letter, saga_id=saga_id).wait(timeout=60)
     assert (result.outcome, len(result.copy_of)) == ("completed", LARGEST - 100)
 
 
@@ -72,7 +73,7 @@ def test_s16_a_larger_output_is_an_unknown_outcome_with_its_size(work, saga_id, 
     )
     monkeypatch.setattr(letter_saga, "itinerary", hurried)
     handle = letter_saga.start(Letter(text="twice" + "x" * 600_000), saga_id=saga_id)
-    assert f"the output of {copy.name} has 1,200,0" in handle.wait(timeout=20).error
+    assert f"the output of {copy.name} has 1,200,0" in handle.wait(timeout=60).error
     assert handle.snapshot().steps["copy"].state == "unknown"
 
 
@@ -186,7 +187,7 @@ def test_a_message_that_cannot_be_decoded_is_dropped_and_the_worker_goes_on(
             content_encoding="binary",
         )
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    assert handle.wait(timeout=30).outcome == "completed"
+    assert handle.wait(timeout=60).outcome == "completed"
 
 
 def test_a_message_for_a_step_that_the_saga_does_not_have_changes_nothing(work, app, log, saga_id):
@@ -194,7 +195,7 @@ def test_a_message_for_a_step_that_the_saga_does_not_have_changes_nothing(work, 
     before = log.read_saga(saga_id).fields
     message = app.signature(do_a.name, kwargs={"saga_id": saga_id, "step": "aa"}, immutable=True)
     message.apply_async(task_id=f"{saga_id}.1.aa")
-    work.wait_until(lambda: work.ended[f"{saga_id}.1.aa"] == 1)
+    eventually(lambda: work.ended[f"{saga_id}.1.aa"] == 1)
     assert log.read_saga(saga_id).fields == before
 
 
@@ -202,7 +203,7 @@ def test_what_a_step_left_in_the_log_that_no_longer_validates_is_not_done(work, 
     log.starts.start_saga(saga_id, job_saga.itinerary, '{"job_id":["no","string"]}')
     handle = job_saga.get(saga_id)
     work.let_wait(log, saga_id)
-    work.wait_until(lambda: handle.status == "compensated")
+    eventually(lambda: handle.status == "compensated")
     step = handle.snapshot().steps["a"]
     assert (step.state, step.attempts) == ("failed", 1)
     assert step.error.startswith("NotDone: the input of a does not validate")
@@ -228,5 +229,5 @@ def test_an_input_whose_validator_fails_in_its_own_way_is_not_done(work, saga_id
         "fragile", input=Letter, output=LetterResult, outputs={"copy_of": "input.text"}, steps=steps
     )
     handle = fragile.start(Letter(text="unknown"), saga_id=saga_id)
-    assert "does not validate: KeyError('unknown')" in handle.wait(timeout=20).error
+    assert "does not validate: KeyError('unknown')" in handle.wait(timeout=60).error
     assert handle.snapshot().steps["handle_fragile"].state == "failed"

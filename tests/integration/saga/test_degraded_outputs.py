@@ -23,7 +23,7 @@ degrading = Saga(
 
 
 def run(saga_id):
-    return degrading.start(Job(job_id=saga_id), saga_id=saga_id).wait(timeout=30)
+    return degrading.start(Job(job_id=saga_id), saga_id=saga_id).wait(timeout=60)
 
 
 def test_nothing_is_said_of_a_saga_that_went_as_it_should(work, saga_id):

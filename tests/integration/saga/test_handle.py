@@ -8,6 +8,7 @@ from celery import shared_task
 import amends
 from amends import NotDone, Refused, UnknownSaga
 from tests.support.engine_saga import Job, JobResult, job_saga, without_effect
+from tests.support.eventually import eventually
 
 seen = {}
 
@@ -15,7 +16,7 @@ seen = {}
 @shared_task(name="test_handle.wait_inside")
 def wait_inside(saga_id):
     try:
-        job_saga.get(saga_id).wait(timeout=5)
+        job_saga.get(saga_id).wait(timeout=60)
     except RuntimeError as error:
         seen[saga_id] = str(error)
 
@@ -27,11 +28,11 @@ def held(work, saga_id):
 
     def hold(key):
         arrived.set()
-        assert goes_on.wait(20)
+        assert goes_on.wait(60)
 
     work.script(f"{saga_id}:a", hold)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    assert arrived.wait(10)
+    assert arrived.wait(60)
     yield handle, goes_on
     goes_on.set()
 
@@ -42,7 +43,7 @@ def test_a_running_saga_shows_which_step_runs_and_has_no_outcome_yet(held):
     assert (snapshot.status, snapshot.outcome, handle.outcome) == ("running", None, None)
     assert [step.state for step in snapshot.steps.values()] == ["running", "pending", "pending"]
     goes_on.set()
-    assert handle.wait(timeout=20).outcome == "completed"
+    assert handle.wait(timeout=60).outcome == "completed"
 
 
 def test_wait_gives_up_after_its_timeout_and_the_saga_goes_on(held):
@@ -50,26 +51,26 @@ def test_wait_gives_up_after_its_timeout_and_the_saga_goes_on(held):
     with pytest.raises(TimeoutError, match=r"is running after 0\.1 s"):
         handle.wait(timeout=0.1)
     goes_on.set()
-    assert handle.wait(timeout=20).outcome == "completed"
+    assert handle.wait(timeout=60).outcome == "completed"
 
 
 def test_o23_wait_inside_a_task_is_refused_at_once(work, saga_id):
     job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     wait_inside.delay(saga_id)
-    work.wait_until(lambda: saga_id in seen)
+    eventually(lambda: saga_id in seen)
     assert "inside a Celery task" in seen[saga_id]
 
 
 def test_the_output_has_the_input_s_fields_the_steps_outputs_and_the_outcome(work, saga_id):
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     expected = JobResult(job_id=saga_id, outcome="completed", part="b", error=None)
-    assert handle.wait(timeout=20) == expected
-    assert handle.wait(timeout=20) == expected
+    assert handle.wait(timeout=60) == expected
+    assert handle.wait(timeout=60) == expected
 
 
 def test_a_handle_without_its_definition_gives_the_output_as_a_dict(work, saga_id):
     job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    assert amends.get(saga_id).wait(timeout=20) == {
+    assert amends.get(saga_id).wait(timeout=60) == {
         "job_id": saga_id,
         "outcome": "completed",
         "part": "b",
@@ -86,7 +87,7 @@ def test_the_history_has_every_event_in_order(work, saga_id):
     work.script(f"{saga_id}:b", without_effect(NotDone("away")))
     work.script(f"{saga_id}:c", without_effect(Refused("no")))
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    handle.wait(timeout=20)
+    handle.wait(timeout=60)
     assert [(event.name, event.record) for event in handle.history()] == [
         ("saga.started", None),
         ("step.started", "a"),

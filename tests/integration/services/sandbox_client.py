@@ -3,8 +3,6 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -137,13 +135,3 @@ class ServerProcess:
 
 def unique(prefix: str) -> str:
     return f"{prefix}-{uuid4().hex[:12]}"
-
-
-def eventually(holds: Callable[[], bool], within: float = TIMEOUT) -> bool:
-    """Poll until it holds or the time is up."""
-    deadline = time.monotonic() + within
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True

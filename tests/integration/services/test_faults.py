@@ -15,8 +15,8 @@ from tests.integration.services.sandbox_client import (
     UNDOABLE,
     Receiver,
     Sandbox,
-    eventually,
 )
+from tests.support.eventually import eventually
 
 NONE = {
     "down": False,

@@ -11,8 +11,8 @@ from redis import Redis
 from amends.telemetry.event_publisher import EventPublisher
 from amends.telemetry.flower_rows import RowEvent
 from demo.servers import own_redis
-from tests.support.engine_saga import engine_saga
 from tests.support.event_listener import hearing
+from tests.support.eventually import eventually
 
 
 @pytest.fixture
@@ -46,26 +46,26 @@ def test_events_arrive_in_the_order_in_which_they_were_taken(app, heard):
     publisher = EventPublisher(app)
     for n in range(50):
         publisher.take([event(n)], sender="orders@here")
-    engine_saga.wait_until(lambda: len(heard()) == 50)
+    eventually(lambda: len(heard()) == 50)
     assert heard() == list(range(50))
 
 
 def test_nobody_waits_for_a_broker_that_hangs_and_it_hears_all_when_it_goes_on(app, heard, server):
     publisher = EventPublisher(app)
     publisher.take([event(0)], sender="orders@here")
-    engine_saga.wait_until(lambda: heard() == [0])
+    eventually(lambda: heard() == [0])
     os.kill(server[1], signal.SIGSTOP)
     try:
         taking = threading.Thread(
             target=lambda: [publisher.take([event(n)], sender="orders@here") for n in range(1, 50)]
         )
         taking.start()
-        taking.join(20)
+        taking.join(60)
         assert not taking.is_alive()
         assert heard() == [0]
     finally:
         os.kill(server[1], signal.SIGCONT)
-    engine_saga.wait_until(lambda: len(heard()) == 50)
+    eventually(lambda: len(heard()) == 50)
     assert heard() == list(range(50))
 
 
@@ -75,5 +75,5 @@ def test_while_a_broker_is_away_no_more_than_the_last_events_are_kept(app, monke
     publisher = EventPublisher(app)
     for n in range(100):
         publisher.take([event(n)], sender="orders@here")
-    engine_saga.wait_until(lambda: len(publisher._waiting) == 10)
+    eventually(lambda: len(publisher._waiting) == 10)
     assert [each.fields["result"] for each in publisher._waiting] == list(range(90, 100))

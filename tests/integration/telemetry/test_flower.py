@@ -11,6 +11,7 @@ from amends.telemetry import event_publisher as courier
 from amends.telemetry.flower_rows import RUNNING
 from tests.support.engine_saga import Job, engine_saga, inline_saga, job_saga, without_effect
 from tests.support.event_listener import hearing
+from tests.support.eventually import eventually
 
 COMPLETED = [["task-sent"], ["task-received", "task-started"], ["task-succeeded"]]
 
@@ -37,25 +38,25 @@ def worker(app):
     options = {"loglevel": "CRITICAL", "perform_ping_check": False, "shutdown_timeout": 30}
     with start_worker(app, pool="threads", concurrency=4, **options) as worker:
         worker.consumer.event_dispatcher.groups = {"worker"}
-        engine_saga.wait_until(lambda: not this_worker().sends_events)
+        eventually(lambda: not this_worker().sends_events)
         yield worker
 
 
 @pytest.fixture
 def sends_events(app, worker):
     """Let the worker send the events of tasks, as Flower asks each that it finds."""
-    app.control.enable_events(reply=True, timeout=10, limit=1)
-    engine_saga.wait_until(lambda: this_worker().sends_events)
+    app.control.enable_events(reply=True, timeout=60, limit=1)
+    eventually(lambda: this_worker().sends_events)
     yield
-    app.control.disable_events(reply=True, timeout=10, limit=1)
-    engine_saga.wait_until(lambda: not this_worker().sends_events)
+    app.control.disable_events(reply=True, timeout=60, limit=1)
+    eventually(lambda: not this_worker().sends_events)
 
 
 @pytest.mark.usefixtures("sends_events")
 def test_a_saga_costs_a_message_where_its_row_changes_and_no_other(work, saga_id, heard, log):
     told = _note_what_is_told(log)
-    job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(20)
-    work.wait_until(lambda: heard()[-1:] == COMPLETED[-1:])
+    job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(60)
+    eventually(lambda: heard()[-1:] == COMPLETED[-1:])
     assert heard() == COMPLETED
     assert len(told) == 7  # transitions: the start, and two for each step
 
@@ -78,9 +79,9 @@ def test_no_transition_costs_more_than_a_message_where_several_things_happen_in_
     work.script(f"{saga_id}:b", without_effect(Refused("no")))
     work.script(f"{saga_id}:a:undo", *[without_effect(OSError("away"))] * 3)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    work.wait_until(lambda: ["task-failed"] in heard())
+    eventually(lambda: ["task-failed"] in heard())
     handle.skip("a", by="ada")
-    work.wait_until(lambda: ["task-retried", "task-compensated"] in heard())
+    eventually(lambda: ["task-retried", "task-compensated"] in heard())
     assert heard() == [
         *COMPLETED[:2],
         ["task-compensating"],
@@ -92,8 +93,8 @@ def test_no_transition_costs_more_than_a_message_where_several_things_happen_in_
 @pytest.mark.usefixtures("sends_events")
 def test_steps_that_run_inline_are_told_of_in_one_message_with_the_end(work, broker, saga_id):
     with hearing(broker, saga_id, f"{saga_id}.2.b", f"{saga_id}.3.c") as messages:
-        inline_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(timeout=20)
-        work.wait_until(lambda: messages and messages[-1][-1]["type"] == "task-succeeded")
+        inline_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(timeout=60)
+        eventually(lambda: messages and messages[-1][-1]["type"] == "task-succeeded")
     assert len(messages) <= 2  # the starter's takes along what the worker holds at that moment
     events = [event for each in _apart(messages) for event in each]
     assert [(event["uuid"].removeprefix(saga_id), event["type"]) for event in events] == [
@@ -109,22 +110,22 @@ def test_steps_that_run_inline_are_told_of_in_one_message_with_the_end(work, bro
 @pytest.mark.usefixtures("sends_events")
 def test_a_step_that_takes_long_is_told_of_while_it_runs(work, saga_id, heard):
     goes_on = threading.Event()
-    work.script(f"{saga_id}:b", lambda key: goes_on.wait(20) and engine_saga.world.make(key))
+    work.script(f"{saga_id}:b", lambda key: goes_on.wait(60) and engine_saga.world.make(key))
     inline_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    work.wait_until(lambda: heard()[1:] == [["task-received", "task-started"]])
+    eventually(lambda: heard()[1:] == [["task-received", "task-started"]])
     goes_on.set()
 
 
 def test_a_worker_that_sends_no_task_events_draws_no_rows(work, saga_id, heard):
     assert not this_worker().sends_events
-    job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(20)
+    job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(60)
     assert heard() == []
 
 
 @pytest.mark.usefixtures("sends_events")
 def test_the_rows_can_be_switched_off(app, work, saga_id, heard, monkeypatch):
     monkeypatch.setitem(app.conf, "amends_monitor_events", value=False)
-    job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(20)
+    job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(60)
     assert heard() == []
 
 
@@ -140,10 +141,10 @@ def test_a_broker_that_takes_no_events_holds_up_no_saga_and_hears_of_it_later(
         publish(*what)
 
     monkeypatch.setattr(courier, "_publish", refuse)
-    job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(20)
+    job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(60)
     assert heard() == []
     is_away = False
-    work.wait_until(lambda: heard() and heard()[-1][-1] == "task-succeeded")
+    eventually(lambda: heard() and heard()[-1][-1] == "task-succeeded")
     assert [type_ for types in heard() for type_ in types] == [
         type_ for types in COMPLETED for type_ in types
     ]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from amends import Refused, saga_compensated, saga_completed, saga_started, saga_stuck
 from amends.log.observers import subscribe, tell_observers
 from tests.support.engine_saga import Job, after_effect, job_saga, without_effect
+from tests.support.eventually import eventually
 
 SIGNALS = {
     "started": saga_started,
@@ -39,8 +40,8 @@ def hearing(saga_id, *, heard):
 def test_a_signal_says_that_a_saga_started_and_that_it_completed(work, saga_id):
     heard = []
     with hearing(saga_id, heard=heard):
-        job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(20)
-        work.wait_until(lambda: len(heard) == 2)
+        job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(60)
+        eventually(lambda: len(heard) == 2)
     assert heard == [
         ("started", "job", saga_id, None, None),
         ("completed", "job", saga_id, "completed", None),
@@ -51,8 +52,8 @@ def test_a_signal_says_that_a_saga_was_undone(work, saga_id):
     heard = []
     work.script(f"{saga_id}:b", without_effect(Refused("no")))
     with hearing(saga_id, heard=heard):
-        job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(20)
-        work.wait_until(lambda: len(heard) == 2)
+        job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(60)
+        eventually(lambda: len(heard) == 2)
     assert heard[-1][:3] == ("compensated", "job", saga_id)
     assert heard[-1][3] == job_saga.get(saga_id).outcome
 
@@ -63,7 +64,7 @@ def test_a_signal_says_that_a_person_is_needed_and_why(work, saga_id):
     work.script(f"{saga_id}:a:undo", *[without_effect(OSError("away"))] * 3)
     with hearing(saga_id, heard=heard):
         job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-        work.wait_until(lambda: len(heard) == 2)
+        eventually(lambda: len(heard) == 2)
     assert heard[-1][0] == "stuck"
     assert heard[-1][-1] == job_saga.get(saga_id).snapshot().reason
 
@@ -75,7 +76,7 @@ def test_a_hook_that_fails_does_not_fail_the_saga(work, saga_id):
     saga_started.connect(fail)
     saga_completed.connect(fail)
     try:
-        assert job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(20).outcome == "completed"
+        assert job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(60).outcome == "completed"
     finally:
         saga_started.disconnect(fail)
         saga_completed.disconnect(fail)
@@ -87,8 +88,8 @@ def test_each_event_is_a_line_with_the_saga_the_step_and_the_attempt_as_fields(
     work.script(f"{saga_id}:a", after_effect(OSError("no answer")))
     with caplog.at_level(logging.INFO, logger="amends.sagas"):
         handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-        handle.wait(20)
-        work.wait_until(lambda: "saga.finished" in caplog.text)
+        handle.wait(60)
+        eventually(lambda: "saga.finished" in caplog.text)
     lines = [each for each in caplog.records if getattr(each, "saga_id", None) == saga_id]
     # In any order: one process may write of a step's start before the other does of the end of the one before.
     assert Counter((each.event, each.step) for each in lines) == Counter(

@@ -6,12 +6,13 @@ from celery.contrib.testing.worker import start_worker
 from amends import Refused, SagaStuck, UnknownSaga
 from amends.worker import retention
 from benchmarks.growth.crowd import ENDED, grow
-from tests.support.engine_saga import Job, engine_saga, job_saga, without_effect
+from tests.support.engine_saga import Job, job_saga, without_effect
+from tests.support.eventually import eventually
 
 
 def finished(saga_id):
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    handle.wait(timeout=20)
+    handle.wait(timeout=60)
     return handle
 
 
@@ -19,7 +20,7 @@ def test_a_saga_that_ended_long_ago_is_removed_whole(work, app, log, saga_id, mo
     handle = finished(saga_id)
     assert retention.remove_ended(app) == 0
     monkeypatch.setitem(app.conf, "amends_retention", 0.001)
-    engine_saga.wait_until(lambda: retention.remove_ended(app) >= 1)
+    eventually(lambda: retention.remove_ended(app) >= 1)
     with pytest.raises(UnknownSaga):
         _ = handle.status
     assert not log._store.client.keys(f"*{saga_id}*")
@@ -32,7 +33,7 @@ def test_a_stuck_saga_is_kept(work, app, saga_id, monkeypatch):
     work.script(f"{saga_id}:a:undo", *[without_effect(ValueError("no"))] * 3)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     with pytest.raises(SagaStuck):
-        handle.wait(timeout=20)
+        handle.wait(timeout=60)
     monkeypatch.setitem(app.conf, "amends_retention", 0.001)
     retention.remove_ended(app)
     assert handle.status == "stuck"
@@ -50,7 +51,7 @@ def test_a_worker_looks_now_and_then_for_what_to_remove(app, saga_id, monkeypatc
 
     with start_worker(app, pool="threads", loglevel="CRITICAL", perform_ping_check=False):
         handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-        engine_saga.wait_until(is_gone)
+        eventually(is_gone)
 
 
 def test_a_worker_with_more_to_remove_than_one_look_takes_looks_at_each_sweep(
@@ -61,7 +62,5 @@ def test_a_worker_with_more_to_remove_than_one_look_takes_looks_at_each_sweep(
     monkeypatch.setitem(app.conf, "amends_retention", 0.001)
     grow(log, ENDED, range(500))
     with start_worker(app, pool="threads", loglevel="CRITICAL", perform_ping_check=False):
-        engine_saga.wait_until(
-            lambda: len(log.maintenance.read_ended(ago=0.0, limit=500)) < 500 - 2 * 64
-        )
+        eventually(lambda: len(log.maintenance.read_ended(ago=0.0, limit=500)) < 500 - 2 * 64)
     log.maintenance.remove_sagas(log.maintenance.read_ended(ago=0.0, limit=500), kept_for=0.0)

@@ -29,6 +29,7 @@ from amends.worker.sweep import Sweep
 from demo.ports import free_port
 from tests.support.claims import change_claim
 from tests.support.engine_saga import Job, engine_saga, job_saga
+from tests.support.eventually import eventually
 
 
 def always():
@@ -450,22 +451,22 @@ def test_a_worker_says_which_messages_are_in_its_hands(app, log, saga_id):
 
     def hold(key):
         arrived.set()
-        assert goes_on.wait(20)
+        assert goes_on.wait(60)
 
     engine_saga.script(f"{saga_id}:a", hold)
     with start_worker(app, pool="threads", loglevel="CRITICAL", perform_ping_check=False):
         handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-        assert arrived.wait(10)
+        assert arrived.wait(60)
         owner = log.read_saga(saga_id).fields["1.o"]
         assert owner.split(":")[2] == f"{saga_id}.1.a"
-        engine_saga.wait_until(
+        eventually(
             lambda: (
                 owner.split(":")[2]
                 in (log.workers.read_heartbeat(this_worker().name).messages or ())
             )
         )
         goes_on.set()
-        handle.wait(timeout=20)
+        handle.wait(timeout=60)
 
 
 def test_s11_a_step_whose_owners_die_of_it_is_poison_and_unknown(quiet_app, log, alone):
@@ -563,7 +564,7 @@ def test_a_worker_that_is_ended_leaves_neither_sweep_nor_heartbeat(quiet_app):
         shutdown_timeout=30,
     ):
         assert len(ours()) == before + 2
-    engine_saga.wait_until(lambda: len(ours()) == before)
+    eventually(lambda: len(ours()) == before)
 
 
 def test_workers_of_one_parent_process_have_names_of_their_own():

@@ -6,6 +6,7 @@ import pytest
 
 from amends import RetryPolicy, Saga, SagaStuck, Step, activity
 from tests.support.engine_saga import Job, do_a, do_c, engine_saga, job_saga, undo_a
+from tests.support.eventually import eventually
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def dropped(handle):
 
 def start(later_saga, saga_id):
     handle = later_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    engine_saga.wait_until(lambda: dropped(handle) == ["later"])
+    eventually(lambda: dropped(handle) == ["later"])
     return handle
 
 
@@ -54,13 +55,13 @@ def test_o24_the_saga_parks_after_several_and_the_others_go_on(
     monkeypatch.setitem(app.conf, "amends_poison_after", 3)
     handle = start(later_saga, saga_id)
     let_it_be_due(handle)
-    engine_saga.wait_until(lambda: len(dropped(handle)) == 2)
+    eventually(lambda: len(dropped(handle)) == 2)
     assert handle.status == "running"
     let_it_be_due(handle)
     with pytest.raises(SagaStuck, match=r"no worker knows the task deployed\.later_"):
-        handle.wait(timeout=20)
+        handle.wait(timeout=60)
     other = f"other-{saga_id}"
-    result = job_saga.start(Job(job_id=other), saga_id=other).wait(timeout=20)
+    result = job_saga.start(Job(job_id=other), saga_id=other).wait(timeout=60)
     assert result.outcome == "completed"
 
 
@@ -70,7 +71,7 @@ def test_o24b_a_worker_that_comes_to_know_it_meanwhile_does_it(
     handle = start(later_saga, saga_id)
     worker.consumer.update_strategies()
     let_it_be_due(handle)
-    handle.wait(timeout=20)
+    handle.wait(timeout=60)
     assert handle.outcome == "completed"
     assert engine_saga.records(saga_id) == ["a", "later", "c"]
 
@@ -81,10 +82,10 @@ def test_o21_a_parked_saga_that_is_retried_when_its_task_is_known_is_finished_as
     monkeypatch.setitem(app.conf, "amends_poison_after", 1)
     handle = later_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     with pytest.raises(SagaStuck):
-        handle.wait(timeout=20)
+        handle.wait(timeout=60)
     worker.consumer.update_strategies()
     handle.retry(by="ada", why="deployed")
-    handle.wait(timeout=20)
+    handle.wait(timeout=60)
     assert (handle.outcome, engine_saga.records(saga_id)) == ("completed", ["a", "later", "c"])
 
 
@@ -92,9 +93,9 @@ def test_o21_a_parked_saga_can_be_cancelled_and_is_undone(app, later_saga, saga_
     monkeypatch.setitem(app.conf, "amends_poison_after", 1)
     handle = later_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     with pytest.raises(SagaStuck):
-        handle.wait(timeout=20)
+        handle.wait(timeout=60)
     assert handle.cancel(by="ada")
-    handle.wait(timeout=20)
+    handle.wait(timeout=60)
     assert (handle.status, handle.outcome) == ("compensated", "cancelled")
     assert engine_saga.records(saga_id) == ["a", "a:undo"]
 
@@ -103,4 +104,4 @@ def test_a_message_of_anothers_task_is_none_of_ours(app, work):
     app.send_task("somebody.elses", args=[1], kwargs={"two": 2})
     app.send_task("somebody.elses", kwargs={"saga_id": "nobody", "step": "a"})
     name = uuid.uuid4().hex
-    assert job_saga.start(Job(job_id=name), saga_id=name).wait(timeout=20).outcome == "completed"
+    assert job_saga.start(Job(job_id=name), saga_id=name).wait(timeout=60).outcome == "completed"

@@ -53,6 +53,17 @@ def doctor(settings: dict[str, Any]) -> Iterator[Doctor]:
     doctor.leave()
 
 
+@pytest.fixture(scope="package")
+def impatient_doctor(settings: dict[str, Any]) -> Iterator[Doctor]:
+    """Give a doctor for what never answers."""
+    doctor = Doctor(settings, total=6.0, next_call=1.0)
+    yield doctor
+    doctor.leave()
+
+
+@pytest.hookimpl(
+    tryfirst=True
+)  # before xdist reads the marks, also where this folder is an argument of pytest
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep them in one worker of pytest, for they share a worker of Celery."""
     for item in items:

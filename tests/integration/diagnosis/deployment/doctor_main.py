@@ -4,18 +4,17 @@ import dataclasses
 import json
 import sys
 
-from amends.diagnosis.deployment import worker_inspection as workers
 from amends.diagnosis.deployment.examination import examine
+from amends.diagnosis.deployment.worker_inspection import Patience
 from tests.integration.diagnosis.deployment import examined_app
 
-# Workers that beat are waited for in any case.
-workers.FIRST_CALL = float(sys.argv[1])
+patience = Patience(**json.loads(sys.argv[1]))
 
 for line in sys.stdin:
     # An app of its own each time: one remembers queues, connections and annotated tasks.
     app = examined_app.Celery("examined", set_as_current=False)
     app.conf.update({**examined_app.app.conf.changes, **json.loads(line)})
-    findings = [dataclasses.asdict(finding) for finding in examine(app).findings]
+    findings = [dataclasses.asdict(finding) for finding in examine(app, patience=patience).findings]
     app.close()
     sys.stdout.write(json.dumps(findings) + "\n")
     sys.stdout.flush()

@@ -16,7 +16,8 @@ from redis.exceptions import RedisError
 from amends.worker import health_file as health
 from amends.worker import heartbeat
 from demo.programs import ROOT
-from tests.integration.diagnosis.deployment.doctor_process import Worker, eventually, server
+from tests.integration.diagnosis.deployment.doctor_process import Worker, hanging, server
+from tests.support.eventually import eventually
 
 
 def documented():
@@ -57,12 +58,10 @@ def test_a_worker_that_hangs_is_not_alive(path, sound_worker):
 
 
 def test_a_worker_whose_log_hangs_is_alive_and_not_ready(path, log_url):
-    with Redis.from_url(log_url) as client:
-        client.execute_command("CLIENT", "PAUSE", 8000)
+    with hanging(log_url):
         eventually(lambda: path.read_text() == health.AWAY)
         eventually(lambda: is_alive(path, seconds=3))
         assert path.read_text() == health.AWAY
-        client.execute_command("CLIENT", "UNPAUSE")
     eventually(lambda: path.read_text() == health.READY)
 
 

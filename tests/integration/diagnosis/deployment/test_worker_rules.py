@@ -8,7 +8,7 @@ from redis import Redis
 
 from amends.backend.client import client_of
 from amends.definition.itinerary import Itinerary
-from amends.diagnosis.deployment import worker_inspection as workers
+from amends.diagnosis.deployment.worker_inspection import Patience, ask_workers
 from amends.log.saga_log import SagaLog
 from tests.integration.diagnosis.deployment.doctor_process import ROOM, Doctor, Worker
 
@@ -85,7 +85,8 @@ def findings(faulty_workers, faulty_log, faulty_settings):
             **faulty_settings,
             "imports": [f"{ROOM}.newer_examined_app", f"{ROOM}.unregistered_tasks"],
         },
-        first_call=1.5,
+        first_call=3.0,
+        next_call=4.0,
     )
     yield doctor.examine()
     doctor.leave()
@@ -144,19 +145,19 @@ def test_a_system_without_workers_is_found(doctor, redis_url, log_url):
 
 
 def test_workers_that_beat_where_nobody_answers_are_not_called_missing(
-    doctor, redis_url, sound_worker
+    impatient_doctor, redis_url, sound_worker
 ):
-    assert doctor.finds(broker_url=f"{redis_url}/12").keys() == {"workers.silent"}
+    assert impatient_doctor.finds(broker_url=f"{redis_url}/12").keys() == {"workers.silent"}
 
 
 def test_a_late_answer_to_an_earlier_question_is_not_taken_for_that_to_this_one(
-    settings, sound_worker, monkeypatch
+    settings, sound_worker
 ):
-    monkeypatch.setattr(workers, "FIRST_CALL", 0.0001)
+    hasty_at_first = Patience(first_call=0.0001, next_call=30.0)
     app = Celery("examined", broker=settings["broker_url"], set_as_current=False)
-    (node,) = app.control.inspect(timeout=1.0).ping()
+    (node,) = app.control.inspect(timeout=30.0, limit=1).ping()
     for _ in range(12):  # about each second answer is late enough, and not too late
         with app.connection_for_write() as connection:
-            (found,) = workers.ask_workers(app, connection, [node])
+            (found,) = ask_workers(app, connection, [node], patience=hasty_at_first)
         assert found.queues == {"examined", "undo"}
         assert "examined.work" in found.tasks

@@ -31,6 +31,7 @@ from tests.support.engine_saga import (
     undo_b,
     without_effect,
 )
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.usefixtures("swept")
 
@@ -77,7 +78,7 @@ def held(work):
 
         def act(effect):
             arrived.set()
-            assert goes_on.wait(30)
+            assert goes_on.wait(60)
             engine_saga.world.undo(effect) if key.endswith(":undo") else engine_saga.world.make(
                 effect
             )
@@ -110,7 +111,7 @@ def test_of_a_saga_that_is_not_there_nothing_is_said(app, saga_id):
 def test_running_is_told_with_who_is_at_it_and_until_when(held, why, saga_id, worker):
     arrived = held(f"{saga_id}:b")
     handle = start(saga_id)
-    assert arrived.wait(10)
+    assert arrived.wait(60)
     found = why(handle)
     assert (found.situation, found.status, found.record.path) == ("running", "running", "b")
     claim = found.claim
@@ -129,7 +130,7 @@ def test_running_is_told_with_who_is_at_it_and_until_when(held, why, saga_id, wo
 def test_what_a_cancel_would_undo_is_told_in_order_and_what_is_certain_of_it(held, why, saga_id):
     arrived = held(f"{saga_id}:c")
     handle = start(saga_id)
-    assert arrived.wait(10)
+    assert arrived.wait(60)
     cancel = why(handle).cancel
     assert cancel.is_possible
     assert [(each.path, each.task, each.is_certain) for each in cancel.undoes] == [
@@ -142,7 +143,7 @@ def test_what_a_cancel_would_undo_is_told_in_order_and_what_is_certain_of_it(hel
 def test_of_what_runs_a_cancel_may_have_to_undo_it(held, why, saga_id):
     arrived = held(f"{saga_id}:b")
     handle = start(saga_id)
-    assert arrived.wait(10)
+    assert arrived.wait(60)
     undoes = why(handle).cancel.undoes
     assert [(each.path, each.is_certain) for each in undoes] == [
         ("b:undo", False),
@@ -153,7 +154,7 @@ def test_of_what_runs_a_cancel_may_have_to_undo_it(held, why, saga_id):
 def test_waiting_for_an_attempt_is_told_with_its_error_its_time_and_by_what(work, why, saga_id):
     work.script(f"{saga_id}:a", without_effect(LATER))
     handle = start(saga_id)
-    work.wait_until(lambda: handle.history()[-1].name == "step.retrying")
+    eventually(lambda: handle.history()[-1].name == "step.retrying")
     found = why(handle)
     assert found.situation == "retrying"
     assert found.record.error == "NotDone: the bank is closed"
@@ -169,7 +170,7 @@ def test_a_wait_that_is_too_long_for_a_message_is_the_logs(work, app, why, saga_
     monkeypatch.setitem(app.conf, "amends_max_countdown", 10.0)
     work.script(f"{saga_id}:a", without_effect(LATER))
     handle = start(saga_id)
-    work.wait_until(lambda: handle.history()[-1].name == "step.retrying")
+    eventually(lambda: handle.history()[-1].name == "step.retrying")
     found = why(handle)
     assert (found.wait.by, found.next_at) == ("log", found.looked_at)
     assert found.next_at == pytest.approx(found.wait.until, abs=0.1)
@@ -179,7 +180,7 @@ def test_a_wait_that_is_too_long_for_a_message_is_the_logs(work, app, why, saga_
 def test_deferred_is_told_with_the_circuit_that_is_open_and_who_opened_it(work, why, saga_id):
     closed.force_open(by="ada", why="the carrier asked us")
     handle = start(saga_id, shipping)
-    work.wait_until(lambda: handle.history()[-1].name == "step.retrying")
+    eventually(lambda: handle.history()[-1].name == "step.retrying")
     found = why(handle)
     assert found.situation == "deferred"
     assert (found.circuit.name, found.circuit.state) == ("explained", "forced_open")
@@ -189,13 +190,13 @@ def test_deferred_is_told_with_the_circuit_that_is_open_and_who_opened_it(work, 
     assert undone(found) == ["a:undo"]
     closed.reset()
     handle.retry()
-    assert handle.wait(timeout=20)
+    assert handle.wait(timeout=60)
 
 
 def test_a_circuit_that_this_process_does_not_have_is_named(work, why, saga_id, monkeypatch):
     closed.force_open()
     handle = start(saga_id, shipping)
-    work.wait_until(lambda: handle.history()[-1].name == "step.retrying")
+    eventually(lambda: handle.history()[-1].name == "step.retrying")
     monkeypatch.setattr("amends.diagnosis.saga.position.breakers", list)
     assert why(handle).circuit.name == "explained"
     assert why(handle).circuit.state is None
@@ -207,22 +208,22 @@ def test_the_way_to_the_fallback_is_told_as_a_void_and_then_the_fallback(held, w
     work.script(f"{saga_id}:b", *[after_effect(OSError("cut"))] * 3)
     voiding, replacing = held(f"{saga_id}:b:undo"), held(f"{saga_id}:b:fallback")
     handle = start(saga_id)
-    assert voiding.wait(10)
+    assert voiding.wait(60)
     found = why(handle)
     assert (found.record.path, found.record.role) == ("b:undo", "void")
     assert (found.record.task, found.record.undoes) == (undo_b.name, do_b.name)
     assert found.remaining == ("b:undo", "b:fallback", "c")
     assert undone(found) == ["b:undo", "a:undo"]
     held.let_go()
-    assert replacing.wait(10)
-    assert handle.wait(timeout=20).outcome == "completed"
+    assert replacing.wait(60)
+    assert handle.wait(timeout=60).outcome == "completed"
 
 
 def test_going_back_is_told_with_its_error_and_outcome(held, work, why, saga_id):
     work.script(f"{saga_id}:b", without_effect(Refused("no money")))
     arrived = held(f"{saga_id}:a:undo")
     handle = start(saga_id)
-    assert arrived.wait(10)
+    assert arrived.wait(60)
     found = why(handle)
     assert (found.status, found.situation) == ("compensating", "running")
     assert (found.record.role, found.remaining) == ("undo", ("a:undo",))
@@ -235,7 +236,7 @@ def test_going_back_is_told_with_its_error_and_outcome(held, work, why, saga_id)
 def test_a_cancelled_saga_says_who_did_it_and_waits_for_what_runs(held, why, saga_id):
     arrived = held(f"{saga_id}:b")
     handle = start(saga_id)
-    assert arrived.wait(10)
+    assert arrived.wait(60)
     handle.cancel(by="ada", why="the customer called")
     found = why(handle)
     assert (found.status, found.record.path, found.remaining) == ("compensating", "b", ("a:undo",))
@@ -248,19 +249,19 @@ def test_a_cancelled_saga_says_who_did_it_and_waits_for_what_runs(held, why, sag
 def test_paused_is_told_with_who_did_it_and_why(held, why, saga_id):
     arrived = held(f"{saga_id}:a")
     handle = start(saga_id)
-    assert arrived.wait(10)
+    assert arrived.wait(60)
     handle.pause(by="ada", why="a deploy")
     assert why(handle).situation == "running"
     assert acts(why(handle)) == [("resume", None), ("cancel", None)]
     held.let_go()
-    engine_saga.wait_until(lambda: handle.snapshot().steps["a"].state == "done")
+    eventually(lambda: handle.snapshot().steps["a"].state == "done")
     found = why(handle)
     assert found.situation == "paused"
     assert (found.pause.by, found.pause.why) == ("ada", "a deploy")
     assert (found.next_at, found.record.path) == (None, "b")
     assert acts(found) == [("resume", None), ("cancel", None)]
     handle.resume()
-    handle.wait(timeout=20)
+    handle.wait(timeout=60)
     assert why(handle).pause is None
 
 
@@ -271,7 +272,7 @@ def stuck(work, saga_id):
         work.script(f"{saga_id}:{undo}", *[without_effect(ValueError(f"{undo} broke"))] * 3)
     handle = start(saga_id)
     with pytest.raises(SagaStuck):
-        handle.wait(timeout=20)
+        handle.wait(timeout=60)
     return handle
 
 
@@ -298,14 +299,14 @@ def test_each_act_that_is_offered_for_a_stuck_saga_is_one_that_the_log_takes(stu
 def test_after_a_retry_attempts_count_anew_and_those_before_are_told(stuck, why, held):
     arrived = held(f"{stuck.id}:b:undo")
     stuck.retry(by="ada", why="the bank is back")
-    assert arrived.wait(10)
+    assert arrived.wait(60)
     record = why(stuck).record
     assert (record.path, record.attempts, record.spent) == ("b:undo", 0, 3)
 
 
 def test_of_an_ended_saga_nothing_more_is_to_come(work, why, saga_id):
     handle = start(saga_id)
-    handle.wait(timeout=20)
+    handle.wait(timeout=60)
     found = why(handle)
     assert (found.situation, found.outcome, found.next_at) == ("ended", "completed", None)
     assert (found.remedies, found.cancel.is_possible, found.remaining) == ((), False, ())

@@ -150,7 +150,7 @@ def test_with_the_broker_away_it_is_left_to_be_published(saga_id):
 def test_a_saga_ends_without_a_publication(work, saga_id, monkeypatch):
     def run(saga_id):
         handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-        assert handle.wait(timeout=20).outcome == "completed"
+        assert handle.wait(timeout=60).outcome == "completed"
 
     def refuse(*_):
         pytest.fail("it was published")
@@ -169,7 +169,7 @@ def test_a_message_that_cannot_be_made_spoils_no_finished_step(work, saga_id, mo
 
     monkeypatch.setattr("amends.activities.inline.deliveries", refuse)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    assert handle.wait(timeout=20).outcome == "completed"
+    assert handle.wait(timeout=60).outcome == "completed"
     assert work.records(saga_id) == ["a", "b", "c"]
 
 

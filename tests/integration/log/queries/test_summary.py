@@ -6,6 +6,7 @@ import redis
 from amends.definition.states import RecordState, SagaStatus
 from amends.log.queries.summary import SagaSummaries, SagaSummary
 from amends.log.store import Store
+from tests.support.clock import Since
 from tests.support.log_driver import ERROR, Journey
 
 
@@ -43,10 +44,11 @@ def test_a_saga_stands_at_what_runs(journey, place):
 
 def test_what_waits_tells_for_how_long_and_after_what(journey, place):
     journey.claim("check_traveller")
+    since = Since(journey.client)
     journey.retry("check_traveller", wait=30.0)
     found = place()
     assert (found.state, found.attempts) == (RecordState.PENDING, 1)
-    assert 25 < found.wait <= 30
+    assert found.wait in since.left(30)
     assert found.error == "Problem: it did not work"
 
 
