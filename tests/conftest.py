@@ -20,12 +20,15 @@ if switched_off.IS_OFF:
     switched_off.switch_off()
 
 
+# First: xdist reads the marks after it, also where a folder is an argument of pytest.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out the tests of the fast path where it is switched off."""
-    if switched_off.IS_OFF:
-        for item in items:
-            if item.get_closest_marker("fast_path"):
-                item.add_marker(pytest.mark.skip("the fast path is switched off"))
+    """Leave out the tests of the fast path where it is switched off, and let one process have a module's worker."""
+    for item in items:
+        if switched_off.IS_OFF and item.get_closest_marker("fast_path"):
+            item.add_marker(pytest.mark.skip("the fast path is switched off"))
+        if "worker" in item.fixturenames and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(autouse=True)

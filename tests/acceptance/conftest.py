@@ -24,9 +24,7 @@ PRODUCT = "book"
 FLOWER_API = {"FLOWER_UNAUTHENTICATED_API": "true"}
 
 
-@pytest.hookimpl(
-    tryfirst=True
-)  # before xdist reads the marks, also where this folder is an argument of pytest
+@pytest.hookimpl(tryfirst=True)  # as in the conftest.py of all tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep them in two workers of pytest: what shares a system, and what kills its own."""
     for item in items:

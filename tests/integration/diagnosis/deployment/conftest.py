@@ -61,9 +61,7 @@ def impatient_doctor(settings: dict[str, Any]) -> Iterator[Doctor]:
     doctor.leave()
 
 
-@pytest.hookimpl(
-    tryfirst=True
-)  # before xdist reads the marks, also where this folder is an argument of pytest
+@pytest.hookimpl(tryfirst=True)  # as in the conftest.py of all tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep them in one worker of pytest, for they share a worker of Celery."""
     for item in items:
