@@ -81,14 +81,16 @@ def new_connection(client: redis.Redis) -> Any:
     return pool.get_connection(*_NAME)
 
 
-def asker(client: redis.Redis, *, fast_path: bool = True) -> Callable[..., Any]:
+def asker(client: Any, *, fast_path: bool = True) -> Callable[..., Any]:
     """Return what sends a command to a client's Redis, perhaps twice, and returns the answer; it raises redis-py's errors.
 
     client: its kept connections are shared by all that ask by it, for its pool has no more than so many.
     fast_path: whether kept connections may be used.
     """
     if not fast_path:
-        return client.execute_command
+        return lambda *command: client.execute_command(
+            *command
+        )  # which a library that traces calls may wrap later
     kept, name = (
         vars(client),
         f"amends_kept_connections_{os.getpid()}",
@@ -96,6 +98,11 @@ def asker(client: redis.Redis, *, fast_path: bool = True) -> Callable[..., Any]:
     if name not in kept:
         kept[name] = KeptConnections(client)
     return kept[name].ask  # type: ignore[no-any-return]
+
+
+def _ask_client(client: Any, *command: Any) -> Any:
+    """Ask a client by its method as it is now: a library that traces calls may wrap it later."""
+    return client.execute_command(*command)
 
 
 def is_traced(client: redis.Redis) -> bool:

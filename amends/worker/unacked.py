@@ -53,7 +53,7 @@ class InMemoryQoS(redis.QoS):
     def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:  # noqa: FBT001, FBT002 - kombu's
         """Give a message back to its queue."""
         message = self._hint(tag)
-        if message is None:
+        if message is None or not hasattr(message, "_raw"):
             super().restore_by_tag(tag, client=client, leftmost=leftmost)
             return
         to = message.delivery_info["exchange"], message.delivery_info["routing_key"]

@@ -145,6 +145,7 @@ def test_a_connection_that_redis_closed_is_no_outage(server):
     assert access._errors == 0
 
 
+@pytest.mark.fast_path
 def test_an_answer_that_was_not_read_is_not_taken_for_another(server, monkeypatch):
     access = RedisAccess(impatient_client_of(server.url))
     access.send(("TIME",))
@@ -202,6 +203,7 @@ def bench(server):
     bench.client.close()
 
 
+@pytest.mark.fast_path
 def test_a_success_is_sent_and_not_waited_for(server, bench):
     bench.acquire().failure(ServerError("down"))
     permit = bench.acquire()
@@ -212,6 +214,7 @@ def test_a_success_is_sent_and_not_waited_for(server, bench):
     eventually(lambda: not bench.client.exists(bench.key))
 
 
+@pytest.mark.fast_path
 def test_an_answer_to_a_success_that_does_not_come_begins_a_rest(server, bench):
     permit = bench.acquire()
     server.signal(signal.SIGSTOP)
@@ -223,6 +226,7 @@ def test_an_answer_to_a_success_that_does_not_come_begins_a_rest(server, bench):
     assert bench.access._rests_until - bench.clock.now == 1
 
 
+@pytest.mark.fast_path
 def test_after_a_rest_a_success_is_waited_for_since_only_an_answer_tells_that_redis_is_back(
     server, bench
 ):
@@ -243,6 +247,7 @@ def test_after_a_rest_a_success_is_waited_for_since_only_an_answer_tells_that_re
     assert bench.access._errors == 0
 
 
+@pytest.mark.fast_path
 def test_an_error_that_answers_a_success_begins_a_rest_and_is_not_taken_for_another_answer(bench):
     bench.access.report("HDEL", "too few")
     with pytest.raises(Away, match="wrong number of arguments"):

@@ -12,6 +12,8 @@ from amends.breaker.redis_access import Away
 from tests.integration.breaker.callers import ServerError, fail, in_processes
 from tests.support.eventually import eventually
 
+pytestmark = pytest.mark.fast_path
+
 
 class SlowLine:
     """A connection on which everything takes its time: it arrives when an answer is waited for."""

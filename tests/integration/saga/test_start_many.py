@@ -178,6 +178,7 @@ def test_of_a_list_none_is_started_where_one_input_is_wrong(app, calls):
     assert not calls
 
 
+@pytest.mark.fast_path
 @pytest.mark.skipif(KOMBU < (5, 7), reason="kombu publishes one by one")
 def test_messages_go_to_redis_together(app, monkeypatch):
     alone = []

@@ -115,6 +115,7 @@ def test_the_number_that_may_be_fetched_counts_them(channel):
     assert channel.qos.can_consume()
 
 
+@pytest.mark.fast_path
 def test_a_worker_holds_them_so(worker):
     assert isinstance(worker.consumer.task_consumer.channel.qos, InMemoryQoS)
 

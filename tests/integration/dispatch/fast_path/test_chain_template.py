@@ -26,6 +26,8 @@ from tests.support.published_messages import (
     what_remains,
 )
 
+pytestmark = pytest.mark.fast_path
+
 
 def route(name, args, kwargs, options, task=None, **_):
     """Route by what is the saga's own, and by what the task is."""

@@ -5,6 +5,8 @@ from kombu import Connection
 
 from amends.dispatch.fast_path.channel_client import keep_client
 
+pytestmark = pytest.mark.fast_path
+
 
 @pytest.fixture
 def channel(app):

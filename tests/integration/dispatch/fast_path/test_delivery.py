@@ -19,6 +19,8 @@ from tests.integration.dispatch.fast_path.test_chain_template import CONFIGURATI
 from tests.support.engine_saga import Job, job_saga
 from tests.support.published_messages import app_with, taken, what_remains
 
+pytestmark = pytest.mark.fast_path
+
 PUBLISHED = {
     "with events of what is sent",
     "compressed",

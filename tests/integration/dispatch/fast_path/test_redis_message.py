@@ -24,6 +24,8 @@ from amends.dispatch.fast_path.chain_template import ChainTemplate
 from amends.dispatch.fast_path.redis_message import push
 from tests.support.published_messages import all_taken, app_with, pay, taken, what_remains
 
+pytestmark = pytest.mark.fast_path
+
 KEPT = {
     "as it comes": {},
     "routed by name": {"task_routes": {"*.pay": {"queue": "money", "priority": 4}}},
