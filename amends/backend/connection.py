@@ -88,9 +88,7 @@ def asker(client: Any, *, fast_path: bool = True) -> Callable[..., Any]:
     fast_path: whether kept connections may be used.
     """
     if not fast_path:
-        return lambda *command: client.execute_command(
-            *command
-        )  # which a library that traces calls may wrap later
+        return partial(_ask_client, client)
     kept, name = (
         vars(client),
         f"amends_kept_connections_{os.getpid()}",
