@@ -7,6 +7,7 @@ has had since 5.2 and does not document as a whole.
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import redis
