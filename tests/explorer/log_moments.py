@@ -9,6 +9,7 @@ from amends.log.record import open_fields
 from amends.log.saga_log import SagaLog
 from tests.explorer.explored_saga import SAGA_ID
 from tests.support.claims import age_claim
+from tests.support.log_view import view_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ class Diary:
 
     def __init__(self, client: Any, log: SagaLog) -> None:
         self._client = client
-        self._saga, self._history, self._due, _, *indexes, _ = log._store.keys_of(SAGA_ID)
+        self._saga, self._history, self._due, _, *indexes, _ = view_of(log).keys_of(SAGA_ID)
         self._indexes = dict(zip(SagaStatus, indexes, strict=True))
 
     def empty(self) -> None:

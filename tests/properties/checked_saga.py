@@ -17,6 +17,7 @@ from tests.properties.claim_table_model import MOST_UNREGISTERED, Model
 from tests.properties.log_view import View, check_moment, check_move, code_of, view
 from tests.properties.outside_world import Attempt, World
 from tests.properties.saga_shapes import SAGA_INPUT, SagaShape
+from tests.support.log_view import view_of
 
 _ERROR: Final = '{"message":"it did not work","type":"Problem"}'
 _KINDS: Final = {Publish: "publish", Running: "running", Waiting: "waiting", type(None): "nothing"}
@@ -201,13 +202,13 @@ class CheckedSaga:
 
     def let_the_message_be_late(self) -> None:
         """Let time pass until a sweep should look for the message."""
-        self.client.hset(self.log._store.keys_of(self.id)[0], "sent", 0)
+        self.client.hset(view_of(self.log).saga_key(self.id), "sent", 0)
         self.before.fields["sent"] = "0"
         self.model.message = "late" if self.model.message == "under way" else self.model.message
 
     def pass_the_deadline(self) -> None:
         """Let the saga's deadline be over; it does not ask whether the saga is."""
-        saga, _, due, *_ = self.log._store.keys_of(self.id)
+        saga, _, due, *_ = view_of(self.log).keys_of(self.id)
         self.client.hset(saga, "deadline", 1)
         if "paused" in self.before.fields and self.before.fields["direction"] == "forward":
             self.client.zadd(due, {self.id: 1}, xx=True)  # which is what it is due for

@@ -10,6 +10,7 @@ import redis
 from amends.definition.states import RECORD_MOVES, SAGA_MOVES, RecordState, SagaStatus
 from amends.log.record import open_fields
 from amends.log.saga_log import SagaLog
+from tests.support.log_view import view_of
 
 _SUFFIXES = {"": "", "fallback": "f", "undo": "u", "fallback:undo": "fu"}
 _ABSORBING = frozenset({"completed", "compensated", "stuck"})
@@ -61,7 +62,7 @@ class View:
 
 def view(client: redis.Redis, log: SagaLog, saga_id: str) -> View:
     """Read all of it in one transaction."""
-    saga, history, due, _, *indexes, _ = log._store.keys_of(saga_id)
+    saga, history, due, _, *indexes, _ = view_of(log).keys_of(saga_id)
     pipe: Any = client.pipeline(transaction=True)
     pipe.hgetall(saga).lrange(history, 0, -1).zscore(due, saga_id).time()
     pipe.pttl(saga).pttl(history).pttl(due)

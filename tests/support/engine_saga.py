@@ -17,6 +17,7 @@ import amends
 from amends import Context, Refused, RetryPolicy, Saga, Step, activity
 from amends.definition.itinerary import Dispatch
 from amends.log.saga_log import SagaLog
+from tests.support.log_view import view_of
 
 QUICK = RetryPolicy(max_attempts=3, initial_interval=0.01, max_interval=0.05, jitter=0.0)
 
@@ -103,18 +104,18 @@ class EngineSaga:
         self, log: SagaLog, saga_id: str, seconds: float = 12.0, *, times: int = 1
     ) -> None:
         """Let the saga's message have been under way for so long, the last of so many, and a sweep look at it."""
-        saga, _, due, *_ = log._store.keys_of(saga_id)
-        now = log._store.client.time()[0] * 1000
+        saga, _, due, *_ = view_of(log).keys_of(saga_id)
+        now = view_of(log).client.time()[0] * 1000
         changes = {"sent": int(now - seconds * 1000), "dispatches": times}
-        log._store.client.hset(saga, mapping=changes)
-        log._store.client.zadd(due, {saga_id: 0})
+        view_of(log).client.hset(saga, mapping=changes)
+        view_of(log).client.zadd(due, {saga_id: 0})
 
     def let_time_run_out(self, log: SagaLog, saga_id: str) -> None:
         """Move the running attempt past its time, and the saga to the next sweep."""
-        saga, _, due, *_ = log._store.keys_of(saga_id)
-        record, attempt, at, _, *who = log._store.client.hget(saga, "claim").split("|")
-        log._store.client.hset(saga, "claim", "|".join([record, attempt, at, "0", *who]))
-        log._store.client.zadd(due, {saga_id: 0})
+        saga, _, due, *_ = view_of(log).keys_of(saga_id)
+        record, attempt, at, _, *who = view_of(log).client.hget(saga, "claim").split("|")
+        view_of(log).client.hset(saga, "claim", "|".join([record, attempt, at, "0", *who]))
+        view_of(log).client.zadd(due, {saga_id: 0})
 
 
 engine_saga = EngineSaga()

@@ -11,6 +11,7 @@ from amends.log.claim import Claim, Done, Run, Stop
 from amends.log.continuation import Continuation
 from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
+from tests.support.log_view import view_of
 from tests.support.sagas.trip import Trip, trip_saga
 
 ERROR = json.dumps({"type": "Problem", "message": "it did not work"})
@@ -23,6 +24,8 @@ class Journey:
         self.log = log
         self.client = client
         self.id = uuid.uuid4().hex
+        keys = view_of(log)
+        self.saga_key, self.due_key = keys.saga_key(self.id), keys.due_key_of(self.id)
         self.started = log.starts.start_saga(self.id, trip_saga.itinerary, self.input())
 
     def input(self, **changes: Any) -> str:

@@ -7,6 +7,7 @@ from amends.log.saga_log import log_of
 from benchmarks.monitor import Monitor, of_sagas
 from tests.support.engine_saga import Job, job_saga, without_effect
 from tests.support.eventually import eventually
+from tests.support.log_view import view_of
 
 
 class LogMonitor(Monitor):
@@ -22,7 +23,7 @@ class LogMonitor(Monitor):
 def monitor(app):
     log = log_of(app)
     log._store.prepare()
-    return LogMonitor(log._store.client)
+    return LogMonitor(view_of(log).client)
 
 
 def wait_for_the_end(work, log, saga_id):

@@ -10,6 +10,7 @@ from amends.dispatch.coordinator import advance, publish
 from amends.log.remaining import Publish
 from tests.support.engine_saga import Job, job_saga, succeed, without_effect
 from tests.support.eventually import eventually
+from tests.support.log_view import view_of
 
 
 def start(saga_id):
@@ -77,7 +78,7 @@ def test_s6_the_undo_waits_for_the_attempt_that_runs_and_includes_it(
     if ends_by == "cancel":
         handle.cancel()
     else:
-        log._store.client.hset(log._store.keys_of(saga_id)[0], "deadline", 1)
+        view_of(log).client.hset(view_of(log).saga_key(saga_id), "deadline", 1)
         log.dispatch_saga(saga_id, longest_wait=300.0)
     assert handle.status == "compensating"
     assert work.records(saga_id) == ["a", "b"]
@@ -128,11 +129,11 @@ def test_o19_a_step_that_the_log_forgot_is_done_again_and_takes_effect_once(
     handle = start(saga_id)
     eventually(lambda: handle.snapshot().steps["b"].state == "done")
     assert held.arrived.wait(60)
-    saga = log._store.keys_of(saga_id)[0]
+    saga = view_of(log).saga_key(saga_id)
     # The log goes back to before the result of b was acknowledged, and c begun.
     back = {"states": "1=done,2=running", "claim": "2|1|1|1|t|gone:1"}
-    log._store.client.hset(saga, mapping=back)
-    log._store.client.hdel(saga, "2.x", "2.a", "2.t")
+    view_of(log).client.hset(saga, mapping=back)
+    view_of(log).client.hdel(saga, "2.x", "2.a", "2.t")
     work.let_time_run_out(log, saga_id)
     held.goes_on.set()
     assert handle.wait(timeout=60).outcome == "completed"

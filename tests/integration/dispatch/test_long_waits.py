@@ -7,6 +7,7 @@ from amends.definition.serialization import canonical_json
 from amends.worker.sweep import Sweep
 from tests.support.engine_saga import Job, JobResult, do_a, engine_saga, undo_a, without_effect
 from tests.support.eventually import eventually
+from tests.support.log_view import view_of
 
 DAY = timedelta(days=1).total_seconds()
 
@@ -32,9 +33,9 @@ def saga(name, timeout=None):
 
 def skip_the_wait(log, saga_id, record):
     """Move the saga's next attempt, and its place among the due, to now."""
-    keys = log._store.keys_of(saga_id)
-    log._store.client.hset(keys[0], mapping={f"{record}.w": 0, "sent": 0})
-    log._store.client.zadd(keys[2], {saga_id: 0})
+    keys = view_of(log).keys_of(saga_id)
+    view_of(log).client.hset(keys[0], mapping={f"{record}.w": 0, "sent": 0})
+    view_of(log).client.zadd(keys[2], {saga_id: 0})
 
 
 def test_a_step_that_is_put_off_for_days_for_weeks_waits_in_the_log_alone(
@@ -46,8 +47,8 @@ def test_a_step_that_is_put_off_for_days_for_weeks_waits_in_the_log_alone(
     for day in range(1, days + 1):
         eventually(lambda day=day: handle.snapshot().steps["b"].attempts == day)
         eventually(lambda: not broker.hlen("unacked") and not broker.llen("work"))
-        due = log._store.client.zscore(log._store.keys_of(saga_id)[2], saga_id) / 1000
-        assert due - log._store.client.time()[0] > DAY - 60
+        due = view_of(log).due_at(saga_id) / 1000
+        assert due - view_of(log).client.time()[0] > DAY - 60
         skip_the_wait(log, saga_id, "2")
         Sweep(app, may_judge=lambda: False).run_once()
     assert handle.wait(timeout=60).outcome == "completed"

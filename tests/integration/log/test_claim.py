@@ -59,7 +59,7 @@ class TestRunningUnderThisToken:
 
     def test_who_takes_its_place_has_all_of_the_attempts_time(self, journey):
         journey.claim("check_traveller", "unanswered")
-        saga = journey.log._store.keys_of(journey.id)[0]
+        saga = journey.saga_key
         change_claim(journey.client, saga, at=1, given_up_at=1)
         since = Since(journey.client)
         answer = journey.claim("check_traveller", "next", brought="unanswered")
@@ -180,14 +180,14 @@ class TestPending:
     def test_a_claim_is_due_in_ten_seconds(self, journey):
         before = int(journey.client.time()[0])
         journey.claim("check_traveller")
-        due = journey.client.zscore(journey.log._store.keys_of(journey.id)[2], journey.id)
+        due = journey.client.zscore(journey.due_key, journey.id)
         assert before + 10 <= due / 1000 <= int(journey.client.time()[0]) + 11
 
     def test_a_claim_whose_time_is_short_is_due_when_it_is_up(self, journey, monkeypatch):
         monkeypatch.setattr(journey.log, "_give_up_after", -58.0)
         before = int(journey.client.time()[0])
         journey.claim("check_traveller")
-        due = journey.client.zscore(journey.log._store.keys_of(journey.id)[2], journey.id)
+        due = journey.client.zscore(journey.due_key, journey.id)
         assert before + 2 <= due / 1000 <= int(journey.client.time()[0]) + 3
 
 

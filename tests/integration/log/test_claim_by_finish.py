@@ -55,7 +55,7 @@ def test_o24c_so_it_does_whatever_came_between(begun, act):
     elif act == "cancel":
         begun.log.control.cancel_saga(begun.id, actor={}, **CANCEL)
     else:
-        begun.client.hset(begun.log._store.keys_of(begun.id)[0], "deadline", 1)
+        begun.client.hset(begun.saga_key, "deadline", 1)
         begun.log.dispatch_saga(begun.id, longest_wait=300.0)
         assert begun.status == "compensating"
     assert isinstance(finish(begun), Claimed)

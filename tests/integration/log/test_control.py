@@ -10,6 +10,7 @@ from amends.log.claim import Done, Run, Stop
 from amends.log.remaining import Running
 from tests.support.clock import Since
 from tests.support.log_driver import Journey
+from tests.support.log_view import view_of
 
 BY = {"by": "ada", "why": "the bank was called"}
 
@@ -45,7 +46,7 @@ def publish(journey):
 
 
 def due(journey):
-    return journey.client.zscore(journey.log._store.keys_of(journey.id)[2], journey.id)
+    return journey.client.zscore(journey.due_key, journey.id)
 
 
 ACTS = {"retry": retry, "pause": pause, "resume": resume, "cancel": cancel}
@@ -179,7 +180,7 @@ def test_acts_on_an_unknown_saga_say_so_and_create_no_key(log, client):
             getattr(log.control, act)("nobody", actor={})
     with pytest.raises(UnknownSaga):
         log.control.skip_step("nobody", "a", output="", actor={})
-    assert not client.exists(log._store.keys_of("nobody")[0])
+    assert not client.exists(view_of(log).keys_of("nobody")[0])
 
 
 def test_o24c_a_repeated_act_gets_its_first_answer(stuck):
@@ -333,7 +334,7 @@ def test_a_cancel_of_a_paused_saga_is_recorded_and_its_undo_waits(journey):
 def test_the_deadline_of_a_paused_saga_is_recorded_and_its_undo_waits(journey):
     journey.do("check_traveller", "travel")
     pause(journey)
-    journey.client.hset(journey.log._store.keys_of(journey.id)[0], "deadline", 1)
+    journey.client.hset(journey.saga_key, "deadline", 1)
     assert journey.remaining() == []
     assert (journey.status, journey.field("outcome")) == ("compensating", "timed_out")
     resume(journey)
@@ -398,7 +399,7 @@ def test_o24_only_the_message_of_what_comes_next_parks_a_saga(journey):
     journey.claim("check_traveller")
     assert unregistered(journey, "check_traveller", most=1) == "stop"
     assert journey.log.note_unregistered("nobody", "a", task="t", most=1) == "stop"
-    assert not journey.client.exists(journey.log._store.keys_of("nobody")[0])
+    assert not journey.client.exists(view_of(journey.log).keys_of("nobody")[0])
 
 
 def test_a_parked_saga_that_is_retried_goes_on_with_a_new_budget(parked):
@@ -428,7 +429,7 @@ def ended(journey):
 
 
 def exists(journey):
-    return journey.client.exists(*journey.log._store.keys_of(journey.id)[:2])
+    return journey.client.exists(*view_of(journey.log).keys_of(journey.id)[:2])
 
 
 def test_what_ended_long_ago_is_removed_with_its_history_and_its_index_entry(journey):
@@ -451,6 +452,6 @@ def test_o17_what_has_not_ended_is_not_removed(stuck, log, client):
 
 def test_o18_what_is_left_of_a_saga_in_an_index_is_dropped_when_it_is_met(journey):
     ended(journey)
-    journey.client.delete(*journey.log._store.keys_of(journey.id)[:2])
+    journey.client.delete(*view_of(journey.log).keys_of(journey.id)[:2])
     assert journey.log.maintenance.remove_sagas([journey.id], kept_for=100.0) == 1
     assert journey.id not in journey.log.maintenance.read_ended(ago=0.0, limit=1000)

@@ -67,7 +67,7 @@ def test_a_saga_is_counted_where_it_is_now_and_nowhere_else(journey, counting):
     journey.complete("hotel:undo")
     assert now() == {("compensated",): 1}
     assert counting.matching("ended", "trip") == {("compensated", "lost"): 1}
-    journey.client.hset(journey.log._store.keys_of(journey.id)[0], "ended", 0)
+    journey.client.hset(journey.saga_key, "ended", 0)
     assert journey.log.maintenance.remove_sagas([journey.id, journey.id], kept_for=1.0) == 2
     assert now() == {}
     assert counting.matching("ended", "trip") == {("compensated", "lost"): 1}
@@ -82,7 +82,7 @@ def test_a_saga_that_cannot_be_cancelled_any_more_is_counted_once(journey, count
 
 
 def test_the_time_of_a_saga_and_of_its_attempts_is_counted_by_bounds(journey, counting):
-    saga = journey.log._store.keys_of(journey.id)[0]
+    saga = journey.saga_key
     journey.do("check_traveller", "travel", "postcard")
     assert journey.claim("hotel")
     journey.client.hincrby(saga, "created", -61_000)
@@ -98,7 +98,7 @@ def test_the_time_of_a_saga_and_of_its_attempts_is_counted_by_bounds(journey, co
 
 def test_a_time_over_the_last_bound_is_counted_too(journey, counting):
     journey.claim("check_traveller")
-    age_claim(journey.client, journey.log._store.keys_of(journey.id)[0], 3_600_000)
+    age_claim(journey.client, journey.saga_key, 3_600_000)
     journey.complete("check_traveller")
     assert counting["ran", "trip", "check_traveller", "inf"] == 1
 

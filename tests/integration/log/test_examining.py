@@ -5,6 +5,7 @@ import pytest
 from amends.errors import UnknownSaga
 from amends.log.history import Event
 from tests.support.log_driver import Journey
+from tests.support.log_view import view_of
 
 
 def examine(journey: Journey):
@@ -92,7 +93,7 @@ def test_what_a_cancel_would_leave_is_what_it_leaves(underway):
 
 def test_reading_changes_nothing(underway):
     def keys():
-        return [underway.client.dump(key) for key in underway.log._store.keys_of(underway.id)]
+        return [underway.client.dump(key) for key in view_of(underway.log).keys_of(underway.id)]
 
     before = keys()
     examine(underway)

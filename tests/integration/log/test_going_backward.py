@@ -118,7 +118,7 @@ def test_both_channels_are_undone_the_fallback_first(journey):
 def test_a_saga_past_its_deadline_turns_when_it_is_looked_at(journey):
     journey.do("check_traveller", "travel")
     journey.claim("postcard")
-    journey.client.hset(journey.log._store.keys_of(journey.id)[0], "deadline", 1)
+    journey.client.hset(journey.saga_key, "deadline", 1)
     running = journey.log.dispatch_saga(journey.id, longest_wait=300.0)
     assert running.path == "postcard"
     assert (journey.status, journey.field("outcome")) == ("compensating", "timed_out")
@@ -129,7 +129,7 @@ def test_a_saga_past_its_deadline_turns_when_it_is_looked_at(journey):
 def test_s6_an_attempt_that_fails_after_the_saga_has_turned_gets_no_other(journey):
     journey.do("check_traveller", "travel", "postcard")
     journey.claim("hotel")
-    journey.client.hset(journey.log._store.keys_of(journey.id)[0], "deadline", 1)
+    journey.client.hset(journey.saga_key, "deadline", 1)
     journey.log.dispatch_saga(journey.id, longest_wait=300.0)
     assert journey.retry("hotel", unknown=True).said == "advance"
     assert journey.retry("hotel", unknown=True).said == "advance"

@@ -9,6 +9,7 @@ from amends.log.continuation import Advance, AtRest, GoOn, RetryAfter
 from amends.log.remaining import Publish, Running, Waiting
 from amends.log.starts import Started
 from tests.support.clock import Since, redis_now
+from tests.support.log_view import view_of
 from tests.support.sagas.trip import trip_saga
 
 
@@ -18,7 +19,7 @@ def test_a_start_numbers_its_messages_from_one(journey):
 
 
 def test_a_new_saga_is_pending_indexed_and_due(journey):
-    keys = journey.log._store.keys_of(journey.id)
+    keys = view_of(journey.log).keys_of(journey.id)
     assert journey.status == "pending"
     assert journey.client.zscore(keys[4], journey.id) is not None
     assert journey.client.zscore(keys[2], journey.id) is not None
@@ -73,7 +74,7 @@ def test_the_last_step_ends_the_saga_in_the_same_script(journey):
     journey.claim("hotel")
     assert journey.complete("hotel") == AtRest()
     assert (journey.status, journey.field("outcome")) == ("completed", "completed")
-    keys = journey.log._store.keys_of(journey.id)
+    keys = view_of(journey.log).keys_of(journey.id)
     assert journey.client.zscore(keys[2], journey.id) is None
     indexed = [
         key.rpartition(":")[2] for key in keys[4:10] if journey.client.zscore(key, journey.id)
@@ -130,14 +131,14 @@ def test_a_dispatch_of_an_owned_saga_tells_who_has_it(journey):
 
 
 def look(journey, *, sent_ago=None):
-    saga = journey.log._store.keys_of(journey.id)[0]
+    saga = journey.saga_key
     if sent_ago is not None:
         journey.client.hset(saga, "sent", int((redis_now(journey.client) - sent_ago) * 1000))
     return journey.log.dispatch_saga(journey.id, longest_wait=300.0, only_look=True)
 
 
 def due_in(journey):
-    due = journey.client.zscore(journey.log._store.keys_of(journey.id)[2], journey.id) / 1000
+    due = journey.client.zscore(journey.due_key, journey.id) / 1000
     return due - redis_now(journey.client)
 
 
@@ -174,14 +175,14 @@ def test_a_look_tells_of_a_message_that_should_have_arrived_and_publishes_nothin
 )
 def test_the_longer_a_message_stands_the_later_it_is_looked_at_again(journey, sent_ago, again_in):
     # The more of a shard are due, the later too: those that other tests have left are not to count.
-    due, about = journey.log._store.keys_of(journey.id)[2], About(journey)
+    due, about = journey.due_key, About(journey)
     journey.client.zrem(due, "nobody", *(set(journey.client.zrange(due, 0, -1)) - {journey.id}))
     look(journey, sent_ago=sent_ago)
     assert due_in(journey) == about(again_in)
 
 
 def test_hastening_brings_forward_what_is_due_much_later_and_that_alone(journey):
-    due, about = journey.log._store.keys_of(journey.id)[2], About(journey)
+    due, about = journey.due_key, About(journey)
     for seconds, is_hastened in ((3600, True), (60, False)):
         journey.client.zadd(due, {journey.id: (journey.client.time()[0] + seconds) * 1000})
         journey.log.maintenance.hasten_sagas(100_000, beyond=120.0)
@@ -206,17 +207,17 @@ def test_a_dispatch_in_place_of_the_chains_next_link_is_the_first_message(journe
 
 
 def test_what_was_taken_and_put_back_is_due_at_once_if_it_is_alive(journey):
-    due = journey.log._store.keys_of(journey.id)[2]
+    due = journey.due_key
     journey.log.maintenance.put_back([journey.id, "nobody"])
     assert due_in(journey) <= 1
-    assert journey.client.zscore(journey.log._store.keys_of("nobody")[2], "nobody") is None
+    assert journey.client.zscore(view_of(journey.log).keys_of("nobody")[2], "nobody") is None
     journey.client.zadd(due, {journey.id: 1})
     journey.log.maintenance.put_back([journey.id])
     assert journey.client.zscore(due, journey.id) == 1
 
 
 def test_the_more_sagas_wait_the_less_often_each_is_looked_at(journey):
-    due, about = journey.log._store.keys_of(journey.id)[2], About(journey)
+    due, about = journey.due_key, About(journey)
     others = {f"other-{n}": 9e15 for n in range(80)}
     journey.client.zadd(due, others)
     look(journey, sent_ago=61)
@@ -233,7 +234,7 @@ def test_a_look_at_a_retry_that_is_not_due_yet_lets_it_wait(journey):
 
 
 def test_o16_take_due_takes_each_saga_once(journey):
-    due = journey.log._store.keys_of(journey.id)[2]
+    due = journey.due_key
     journey.client.zadd(due, {journey.id: 1})
     assert journey.id in journey.log.maintenance.take_due(lease=10.0, limit=50)
     assert journey.id not in journey.log.maintenance.take_due(lease=10.0, limit=50)
@@ -241,7 +242,7 @@ def test_o16_take_due_takes_each_saga_once(journey):
 
 
 def test_the_saga_s_deadline_is_due_before_anything_later(journey):
-    saga, _, due, *_ = journey.log._store.keys_of(journey.id)
+    saga, _, due, *_ = view_of(journey.log).keys_of(journey.id)
     soon = journey.client.time()[0] * 1000 + 3000
     journey.client.hset(saga, "deadline", soon)
     journey.claim("check_traveller")

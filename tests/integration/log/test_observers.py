@@ -63,8 +63,8 @@ def test_many_starts_are_told_each_with_its_id(log, client, told):
 def test_one_that_fails_among_many_does_not_hide_the_others(journey, told):
     other = Journey(journey.log, journey.client)
     for each in (journey, other):
-        each.client.hset(each.log._store.keys_of(each.id)[0], "deadline", 1)
-    journey.client.hset(journey.log._store.keys_of(journey.id)[0], "definition", "another")
+        each.client.hset(each.saga_key, "deadline", 1)
+    journey.client.hset(journey.saga_key, "definition", "another")
     del told[:]
     answers = journey.log.maintenance.look_at_sagas([journey.id, other.id], longest_wait=1.0)
     assert isinstance(answers[0], Exception)

@@ -11,6 +11,7 @@ from amends.log.claim import Run, Stop
 from amends.log.saga_log import SagaLog
 from amends.testing.clock import Clock, keep_time
 from tests.support.log_driver import Journey
+from tests.support.log_view import view_of
 
 CANCELLED = '{"type":"Cancelled","message":"someone cancelled the saga"}'
 
@@ -31,7 +32,7 @@ def cancel(journey, **actor):
 
 
 def let_the_deadline_pass(journey):
-    journey.client.hset(journey.log._store.keys_of(journey.id)[0], "deadline", 1)
+    journey.client.hset(journey.saga_key, "deadline", 1)
 
 
 @pytest.mark.parametrize("round_", range(10))
@@ -144,14 +145,14 @@ def test_c13_a_person_and_a_worker_take_an_undo_and_one_of_them_gets_it(log, cli
 def test_o16_two_sweeps_at_once_share_what_is_due(log, client):
     journeys = [Journey(log, client) for _ in range(40)]
     for journey in journeys:
-        client.zadd(log._store.keys_of(journey.id)[2], {journey.id: 1})
+        client.zadd(view_of(log).due_key_of(journey.id), {journey.id: 1})
     taken = together(*[lambda: log.maintenance.take_due(lease=10.0, limit=50)] * 4)
     ours = [each for ids in taken for each in ids if each in {j.id for j in journeys}]
     assert sorted(ours) == sorted(journey.id for journey in journeys)
 
 
 def test_o25_a_sweep_takes_a_batch_of_what_is_due_the_oldest_first(log, client):
-    due = log._store.due_key(7)
+    due = view_of(log).due_key(7)
     client.delete(due)
     client.zadd(due, {f"saga-{n:03}": n + 1 for n in range(120)})
     batches = [

@@ -19,7 +19,7 @@ def test_what_the_owner_says_then_is_too_late(held):
 
 
 def test_it_leaves_owner_and_time_as_they_were(held):
-    saga = held.log._store.keys_of(held.id)[0]
+    saga = held.saga_key
     change_claim(held.client, saga, at=1, given_up_at=2)
     held.take_over("check_traveller", "sweep", "dead")
     claim = held.log.read_saga(held.id).records["check_traveller"].claim

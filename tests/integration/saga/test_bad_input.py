@@ -15,6 +15,7 @@ from amends.definition.serialization import LARGEST
 from demo.ports import free_port
 from tests.support.engine_saga import Job, do_a, job_saga
 from tests.support.eventually import eventually
+from tests.support.log_view import view_of
 
 
 class Letter(BaseModel):
@@ -56,7 +57,7 @@ def test_a_larger_input_is_refused_with_its_size(app, log, saga_id):
         ValueError, match=r"the input of \w+ has 1,048,5\d\d bytes as JSON, .* 1,048,576"
     ):
         letter_saga.start(Letter(text="x" * (LARGEST - 8)), saga_id=saga_id)
-    assert not log._store.client.exists(log._store.keys_of(saga_id)[0])
+    assert not view_of(log).client.exists(view_of(log).saga_key(saga_id))
 
 
 def test_s16_a_larger_output_is_an_unknown_outcome_with_its_size(work, saga_id, monkeypatch):

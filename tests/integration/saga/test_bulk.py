@@ -15,6 +15,7 @@ from amends.saga.bulk import Operation, Result, Target, Verdict, perform
 from amends.worker.sweep import Sweep
 from demo.ports import free_port
 from tests.support.engine_saga import engine_saga, job_saga
+from tests.support.log_view import view_of
 
 pytestmark = pytest.mark.usefixtures("swept")
 
@@ -27,8 +28,8 @@ def quiet(app, broker, log):
     broker.delete("work", "undo")
     yield
     broker.delete("work", "undo")
-    for shard in range(log._store.shards):
-        log._store.client.delete(log._store.due_key(shard))
+    for shard in range(view_of(log).shards):
+        view_of(log).client.delete(view_of(log).due_key(shard))
 
 
 @pytest.fixture

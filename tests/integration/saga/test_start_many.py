@@ -17,6 +17,7 @@ from amends.log.saga_log import log_of
 from amends.saga import definition as saga
 from demo.ports import free_port
 from tests.support.engine_saga import Job
+from tests.support.log_view import view_of
 from tests.support.published_messages import (
     all_published,
     all_taken,
@@ -58,7 +59,7 @@ def new_ids(number):
 
 
 def ids_of_shard(app, shard, number):
-    shard_of = log_of(app)._store.shard_of
+    shard_of = view_of(log_of(app)).shard_of
     fresh = (uuid.uuid4().hex for _ in count())
     return list(islice((each for each in fresh if shard_of(each) == shard), number))
 
@@ -80,7 +81,7 @@ def test_the_log_is_asked_once_for_each_shard_in_one_round_trip(app, calls):
     handles = letter_saga.start_many(jobs(500), saga_ids=ids)
     assert [handle.id for handle in handles] == ids
     ((*together,),) = calls
-    shards = {log_of(app)._store.shard_of(each) for each in ids}
+    shards = {view_of(log_of(app)).shard_of(each) for each in ids}
     assert len(together) == len(shards)
     assert len(all_taken(app)) == 500
 
@@ -145,7 +146,7 @@ def test_observers_hear_of_each(app):
 
 def test_a_shard_that_lost_its_definitions_is_told_them_again(app):
     letter_saga.start_many(jobs(200))
-    client = log_of(app)._store.client
+    client = view_of(log_of(app)).client
     client.delete(*client.keys("amends:*:definitions"))
     letter_saga.start_many(jobs(200))
     assert len(all_taken(app)) == 400

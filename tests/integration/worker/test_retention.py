@@ -8,6 +8,7 @@ from amends.worker import retention
 from benchmarks.growth.crowd import ENDED, grow
 from tests.support.engine_saga import Job, job_saga, without_effect
 from tests.support.eventually import eventually
+from tests.support.log_view import view_of
 
 
 def finished(saga_id):
@@ -23,7 +24,7 @@ def test_a_saga_that_ended_long_ago_is_removed_whole(work, app, log, saga_id, mo
     eventually(lambda: retention.remove_ended(app) >= 1)
     with pytest.raises(UnknownSaga):
         _ = handle.status
-    assert not log._store.client.keys(f"*{saga_id}*")
+    assert not view_of(log).client.keys(f"*{saga_id}*")
     monkeypatch.undo()  # the worker removes what has ended, too
     assert finished(saga_id).status == "completed"  # its id may be used again
 

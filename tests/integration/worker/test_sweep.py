@@ -30,6 +30,7 @@ from demo.ports import free_port
 from tests.support.claims import change_claim
 from tests.support.engine_saga import Job, engine_saga, job_saga
 from tests.support.eventually import eventually
+from tests.support.log_view import view_of
 
 
 def always():
@@ -42,8 +43,8 @@ def never():
 
 def tick(log):
     """Wait until the log's clock has moved on by a millisecond or two."""
-    began = log._store.client.time()
-    while log._store.client.time() <= (began[0], began[1] + 2000):
+    began = view_of(log).client.time()
+    while view_of(log).client.time() <= (began[0], began[1] + 2000):
         pass
 
 
@@ -54,8 +55,8 @@ def alone(log, saga_id):
         saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1})
     )
     yield job_saga.get(saga_id)
-    log._store.client.zrem(
-        log._store.keys_of(saga_id)[2], saga_id
+    view_of(log).client.zrem(
+        view_of(log).due_key_of(saga_id), saga_id
     )  # no other test's sweep finds it
 
 
@@ -157,8 +158,8 @@ def test_a_long_queue_with_a_message_for_every_saga_is_hardly_made_longer(
 
 def let_pass(log, saga_id, seconds):
     """Let it be so many seconds later for a saga that waits."""
-    saga, _, due, *_ = log._store.keys_of(saga_id)
-    client, ms = log._store.client, int(seconds * 1000)
+    saga, _, due, *_ = view_of(log).keys_of(saga_id)
+    client, ms = view_of(log).client, int(seconds * 1000)
     for name in ("1.w", "sent"):
         if int(client.hget(saga, name)):
             client.hincrby(saga, name, -ms)
@@ -202,7 +203,7 @@ def calm(log, saga_id, monkeypatch):
         calm_id, job_saga.itinerary, canonical_json({"job_id": calm_id, "amount": 1})
     )
     engine_saga.let_wait(log, calm_id)
-    due, client = log._store.keys_of(calm_id)[2], log._store.client
+    due, client = view_of(log).due_key_of(calm_id), view_of(log).client
     client.zadd(due, {calm_id: (client.time()[0] + 3600) * 1000})
     yield calm_id
     client.zrem(due, calm_id)
@@ -239,8 +240,8 @@ def test_a_message_that_is_lost_from_a_queue_with_many_hastens_nothing(
 
 
 def due_soon(log, saga_id):
-    due = log._store.client.zscore(log._store.keys_of(saga_id)[2], saga_id)
-    return due < (log._store.client.time()[0] + 600) * 1000
+    due = view_of(log).due_at(saga_id)
+    return due < (view_of(log).client.time()[0] + 600) * 1000
 
 
 def published(broker, saga_id):
@@ -275,17 +276,17 @@ def test_o24_a_saga_whose_record_is_broken_does_not_keep_the_others_from_it(
     log.starts.start_saga(bad, job_saga.itinerary, '{"job_id":"x"}')
     for each in (bad, alone.id):
         engine_saga.let_wait(log, each)
-    log._store.client.hset(log._store.keys_of(bad)[0], "sent", "yesterday")
+    view_of(log).client.hset(view_of(log).saga_key(bad), "sent", "yesterday")
     Sweep(quiet_app, may_judge=never).run_once()
     assert published(broker, alone.id) == 1
-    log._store.client.delete(log._store.keys_of(bad)[0])
+    view_of(log).client.delete(view_of(log).saga_key(bad))
 
 
 def test_o18_an_entry_without_a_saga_is_dropped_when_it_is_met(quiet_app, log, saga_id):
-    due = log._store.keys_of(saga_id)[2]
-    log._store.client.zadd(due, {saga_id: 0})
+    due = view_of(log).due_key_of(saga_id)
+    view_of(log).client.zadd(due, {saga_id: 0})
     Sweep(quiet_app, may_judge=never).run_once()
-    assert log._store.client.zscore(due, saga_id) is None
+    assert view_of(log).client.zscore(due, saga_id) is None
 
 
 def test_one_sweep_asks_for_the_length_of_a_queue_once(quiet_app, monkeypatch):
@@ -309,8 +310,8 @@ def test_with_the_broker_away_a_sweep_ends_and_says_so(app, log, alone):
     engine_saga.let_wait(log, alone.id)
     with pytest.raises(OperationalError):
         Sweep(away, may_judge=never).run_once()
-    due = log._store.client.zscore(log._store.keys_of(alone.id)[2], alone.id)
-    assert due <= log._store.client.time()[0] * 1000 + 1000  # for the sweep that finds it back
+    due = view_of(log).due_at(alone.id)
+    assert due <= view_of(log).client.time()[0] * 1000 + 1000  # for the sweep that finds it back
 
 
 @pytest.mark.parametrize("transport", ["redis", "amqp"])
@@ -371,12 +372,12 @@ def test_what_one_worker_may_not_judge_stays_due_for_another(
     quiet_app, log, alone, may_judge, seconds
 ):
     claim(log, alone.id, owner=f"{this_worker().name}:{os.getpid()}")
-    due = log._store.keys_of(alone.id)[2]
-    log._store.client.zadd(due, {alone.id: 0})
+    due = view_of(log).due_key_of(alone.id)
+    view_of(log).client.zadd(due, {alone.id: 0})
     Heartbeat(log, lambda: [os.getpid()]).beat()
     Sweep(quiet_app, may_judge=may_judge).run_once()
-    now = log._store.client.time()[0]
-    assert log._store.client.zscore(due, alone.id) / 1000 - now == pytest.approx(seconds, abs=2)
+    now = view_of(log).client.time()[0]
+    assert view_of(log).client.zscore(due, alone.id) / 1000 - now == pytest.approx(seconds, abs=2)
 
 
 def test_what_runs_without_a_worker_has_no_owner_to_die(log, alone, monkeypatch):
@@ -412,7 +413,7 @@ def test_a_sweep_reads_a_worker_s_heartbeat_once_and_the_next_one_anew(
         claim(log, each, owner=owner)
     for looks in (1, 2):
         for each in (alone.id, calm):
-            log._store.client.zadd(log._store.keys_of(each)[2], {each: 0})
+            view_of(log).make_due(each)
         Sweep(quiet_app, may_judge=always).run_once()
         assert asked.count(alone.id) == looks
 
@@ -487,7 +488,7 @@ def test_s11_a_step_whose_owners_die_of_it_is_poison_and_unknown(quiet_app, log,
 
 def test_a_death_after_the_attempts_own_time_is_a_timeout(quiet_app, log, alone):
     claim(log, alone.id, owner=f"{this_worker().name}:{dead_process()}")
-    change_claim(log._store.client, log._store.keys_of(alone.id)[0], at=1)
+    change_claim(view_of(log).client, view_of(log).saga_key(alone.id), at=1)
     Heartbeat(log, lambda: [os.getpid()]).beat()
     Sweep(quiet_app, may_judge=always).heal(alone.id)
     assert error_of(alone) == "TimeoutError: no answer after 60 s"
@@ -523,7 +524,7 @@ def test_o24d_whether_it_may_judge_is_asked_at_each_judgement(quiet_app, log, al
 
 def test_an_attempt_past_its_time_is_given_up_whoever_lives(quiet_app, log, alone):
     claim(log, alone.id, owner=f"{this_worker().name}:{os.getpid()}")
-    change_claim(log._store.client, log._store.keys_of(alone.id)[0], given_up_at=1)
+    change_claim(view_of(log).client, view_of(log).saga_key(alone.id), given_up_at=1)
     Sweep(quiet_app, may_judge=never).heal(alone.id)
     assert error_of(alone) == "TimeoutError: no answer after 60 s"
 

@@ -7,6 +7,7 @@ import pytest
 from amends import RetryPolicy, Saga, SagaStuck, Step, activity
 from tests.support.engine_saga import Job, do_a, do_c, engine_saga, job_saga, undo_a
 from tests.support.eventually import eventually
+from tests.support.log_view import view_of
 
 
 @pytest.fixture
@@ -33,8 +34,8 @@ def later_saga(work):
 @pytest.fixture
 def let_it_be_due(log):
     def let(handle):
-        due = log._store.keys_of(handle.id)[2]
-        log._store.client.zadd(due, {handle.id: 0})
+        due = view_of(log).due_key_of(handle.id)
+        view_of(log).client.zadd(due, {handle.id: 0})
 
     return let
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.support.log_view import view_of
 from tests.unit.cli.errands import buy, give_back
 
 
@@ -130,8 +131,8 @@ def test_others_that_are_stuck_at_the_same_can_be_tried_again_all_at_once(run, s
 
 def test_what_nobody_takes_up_leads_to_the_doctor(run, waiting, log, called):
     waiting("e-1")
-    due = log._store.keys_of("e-1")[2]
-    log._store.client.zadd(due, {"e-1": (log._store.client.time()[0] - 120) * 1000})
+    due = view_of(log).keys_of("e-1")[2]
+    view_of(log).client.zadd(due, {"e-1": (view_of(log).client.time()[0] - 120) * 1000})
     shown = run("explain", "e-1").stdout
     assert "No worker has looked at it for 2m" in shown
     assert "celery -A shop saga doctor\n" in shown

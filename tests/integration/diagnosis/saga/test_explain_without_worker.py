@@ -15,6 +15,7 @@ from amends.worker.sweep import Sweep
 from demo.ports import free_port
 from tests.support.clock import Since, redis_now
 from tests.support.engine_saga import do_a, engine_saga, job_saga
+from tests.support.log_view import view_of
 
 pytestmark = pytest.mark.usefixtures("swept")
 
@@ -28,7 +29,7 @@ def alone(app, log, broker, saga_id):
     )
     yield job_saga.get(saga_id)
     broker.delete("work", "undo")
-    log._store.client.zrem(log._store.keys_of(saga_id)[2], saga_id)
+    view_of(log).client.zrem(view_of(log).due_key_of(saga_id), saga_id)
 
 
 @pytest.fixture
@@ -38,8 +39,8 @@ def why(app, alone):
 
 def tick(log):
     """Wait until the log's clock has moved on by a millisecond or two."""
-    began = log._store.client.time()
-    while log._store.client.time() <= (began[0], began[1] + 2000):
+    began = view_of(log).client.time()
+    while view_of(log).client.time() <= (began[0], began[1] + 2000):
         pass
 
 
@@ -129,7 +130,7 @@ def test_deaths_are_counted_towards_the_poison(why, log, alone):
 
 def test_a_message_whose_task_no_worker_knows_is_told_to_come_again(why, log, alone):
     log.dispatch_saga(alone.id, longest_wait=300.0)
-    since = Since(log._store.client)
+    since = Since(view_of(log).client)
     log.note_unregistered(alone.id, "a", task=do_a.name, most=5)
     found = why()
     assert (found.situation, found.record.unregistered) == ("unregistered", 1)
@@ -142,7 +143,7 @@ def test_a_wait_that_was_the_logs_is_told_until_a_sweep_has_published_it(why, lo
     how = {"error": ERROR, "wait": 400.0, "unknown": False, "cost": "attempt"}
     log.retry_step(alone.id, "a", token="t", **how)
     assert (why().situation, why().wait.by) == ("retrying", "log")
-    log._store.client.hincrby(log._store.keys_of(alone.id)[0], "1.w", -401_000)
+    view_of(log).client.hincrby(view_of(log).saga_key(alone.id), "1.w", -401_000)
     found = why()
     assert (found.situation, found.wait.by) == ("retrying", "log")
     assert found.wait.until < found.now
@@ -151,9 +152,9 @@ def test_a_wait_that_was_the_logs_is_told_until_a_sweep_has_published_it(why, lo
 
 
 def test_a_saga_that_no_sweep_looked_at_in_time_is_overdue(why, log, alone):
-    due = log._store.keys_of(alone.id)[2]
-    since = Since(log._store.client)
-    log._store.client.zadd(due, {alone.id: (redis_now(log._store.client) - 120) * 1000})
+    due = view_of(log).due_key_of(alone.id)
+    since = Since(view_of(log).client)
+    view_of(log).client.zadd(due, {alone.id: (redis_now(view_of(log).client) - 120) * 1000})
     assert why().overdue in since.gone(120)
 
 
@@ -169,7 +170,7 @@ def content(client, key):
 
 def test_explaining_writes_nothing_and_publishes_nothing(why, log, alone, broker):
     def keys():
-        return [content(log._store.client, key) for key in log._store.keys_of(alone.id)]
+        return [content(view_of(log).client, key) for key in view_of(log).keys_of(alone.id)]
 
     before = keys()
     why()
@@ -263,5 +264,5 @@ def test_each_act_that_is_offered_is_taken_and_each_that_matters_is_offered(app,
         assert result.verdict is Verdict.DONE, (remedy, result)
     situation = explain(app, enact(log, name).id).situation
     assert bool(remedies) is (situation != "ended")
-    for shard in range(log._store.shards):
-        log._store.client.delete(log._store.due_key(shard))
+    for shard in range(view_of(log).shards):
+        view_of(log).client.delete(view_of(log).due_key(shard))

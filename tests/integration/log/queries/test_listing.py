@@ -17,6 +17,7 @@ from amends.log.queries.summary import SagaSummaries
 from amends.log.saga_log import SagaLog, log_of
 from amends.testing.clock import Clock, keep_time
 from tests.support.log_driver import ERROR
+from tests.support.log_view import view_of
 from tests.support.sagas.trip import trip_saga
 
 PENDING = frozenset({SagaStatus.PENDING})
@@ -207,7 +208,7 @@ def test_sagas_are_found_by_their_ids_and_by_how_they_begin(app, log):
 def test_sagas_are_found_by_how_long_they_are_in_their_status(app, log, client):
     start(log, 3)
     for n in (0, 1):  # an hour passes for these
-        index = log._store.keys_of(f"s-{n}")[4]
+        index = view_of(log).keys_of(f"s-{n}")[4]
         client.zincrby(index, -3_600_000, f"s-{n}")
     assert sorted(ids_of(app, Query(older_than=600.0))) == ["s-0", "s-1"]
     assert ids_of(app, Query(older_than=600.0, id="s-0")) == ["s-0"]
@@ -245,7 +246,7 @@ def test_a_page_that_looked_at_the_last_saga_is_not_cut(app, log, monkeypatch):
 
 def test_a_member_of_an_index_without_a_saga_is_passed_over(app, log, client):
     start(log, 3)
-    client.delete(log._store.keys_of("s-1")[0])
+    client.delete(view_of(log).keys_of("s-1")[0])
     assert sorted(ids_of(app, Query())) == ["s-0", "s-2"]
 
 

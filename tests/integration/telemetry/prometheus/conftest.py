@@ -11,6 +11,7 @@ from redis import Redis
 from amends.log.saga_log import SagaLog, log_of
 from amends.telemetry.prometheus import exposition
 from tests.integration.telemetry.prometheus.errand_saga import run_every_kind
+from tests.support.log_view import view_of
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def log(app: Celery) -> SagaLog:
 
 @pytest.fixture(scope="module")
 def client(log: SagaLog) -> Redis:
-    return log._store.client
+    return view_of(log).client
 
 
 class Scrape:
@@ -76,7 +77,7 @@ def scraped(app: Celery) -> Callable[[], Scrape]:
 @pytest.fixture(scope="module")
 def every_kind(log: SagaLog, scraped: Callable[[], Scrape]) -> tuple[list[str], Scrape]:
     """Run a saga of every kind in an empty log, and scrape at once: other tests add to it."""
-    log._store.client.flushdb()
+    view_of(log).client.flushdb()
     log.workers.note_heartbeat("worker-1", [1])
     return run_every_kind(log), scraped()
 

@@ -10,6 +10,7 @@ from amends.log.history import Event
 from amends.telemetry.prometheus import SagaCollector, exposition
 from amends.telemetry.prometheus.catalogue import METRICS
 from tests.integration.telemetry.prometheus.errand_saga import run, start
+from tests.support.log_view import view_of
 
 
 def test_every_metric_has_a_sample(scrape):
@@ -82,9 +83,9 @@ def test_what_is_stuck_has_an_age_and_what_is_nowhere_has_none(scrape):
 def test_the_age_is_that_of_the_one_that_came_first(scraped, log, client):
     for saga_id, ago in {"older": 7200, "younger": 60}.items():
         run(saga_id, "deliver", "give_back")
-        shard = log._store.shard_of(saga_id)
+        shard = view_of(log).shard_of(saga_id)
         moved = client.time()[0] * 1000 - ago * 1000
-        client.zadd(log._store.index_key(shard, "stuck"), {saga_id: moved})
+        client.zadd(view_of(log).index_key(shard, "stuck"), {saga_id: moved})
     assert 7200 <= scraped().value("amends_sagas_oldest_seconds", status="stuck") < 7300
 
 
@@ -94,7 +95,7 @@ def test_a_saga_that_no_sweep_takes_is_due_and_the_lag_grows(scraped, log, clien
     assert before.value("amends_sagas_due") == 0
     assert before.value("amends_sweep_lag_seconds") == 0
     start(log, "forgotten")
-    due = log._store.due_key(log._store.shard_of("forgotten"))
+    due = view_of(log).due_key(view_of(log).shard_of("forgotten"))
     client.zadd(due, {"forgotten": client.time()[0] * 1000 - 90_000})
     after = scraped()
     assert after.value("amends_sagas_due") == 1
@@ -130,7 +131,7 @@ def test_every_queue_of_the_app_is_shown(scraped, app):
 def test_a_removed_saga_leaves_where_it_was_and_stays_counted(scraped, log, client):
     run("brief")
     before = scraped()
-    client.hset(log._store.keys_of("brief")[0], "ended", 0)
+    client.hset(view_of(log).keys_of("brief")[0], "ended", 0)
     assert log.maintenance.remove_sagas(["brief"], kept_for=1.0) == 1
     after = scraped()
     gone = {"saga": "errand", "status": "completed"}

@@ -1,0 +1,42 @@
+"""A saga log past its scripts: its Redis and its keys, for tests to look at and to change."""
+
+from typing import Any
+
+import redis
+
+from amends.log.keys import Keys
+from amends.log.saga_log import SagaLog
+
+
+class LogView(Keys):
+    """The keys of a log, and the client that reads and writes them."""
+
+    def __init__(self, client: redis.Redis, *, shards: int = 64) -> None:
+        super().__init__(shards)
+        self.client: Any = client  # redis-py leaves open whether replies are str
+
+    def saga_key(self, saga_id: str) -> str:
+        """Return the key of a saga's hash."""
+        return self.keys_of(saga_id)[0]
+
+    def history_key(self, saga_id: str) -> str:
+        """Return the key of a saga's history, a list."""
+        return self.keys_of(saga_id)[1]
+
+    def due_key_of(self, saga_id: str) -> str:
+        """Return the key of the due sagas of a saga's shard, a sorted set by time in milliseconds."""
+        return self.due_key(self.shard_of(saga_id))
+
+    def due_at(self, saga_id: str) -> float | None:
+        """Return when a saga is due, in milliseconds; None if it is not."""
+        at: float | None = self.client.zscore(self.due_key_of(saga_id), saga_id)
+        return at
+
+    def make_due(self, saga_id: str, at: float = 0.0) -> None:
+        """Let a saga be due at a time in milliseconds: by default long ago."""
+        self.client.zadd(self.due_key_of(saga_id), {saga_id: at})
+
+
+def view_of(log: SagaLog) -> LogView:
+    """Return the view of a log: the one place where tests know what a `SagaLog` keeps for itself."""
+    return LogView(log._store.client, shards=log._store.shards)
