@@ -1,19 +1,16 @@
-"""A saga log past its scripts: its Redis and its keys, for tests to look at and to change."""
-
-from typing import Any
+"""A saga log from below: its Redis, its keys and its scripts, for tests to look at and to change."""
 
 import redis
 
-from amends.log.keys import Keys
 from amends.log.saga_log import SagaLog
+from amends.log.store import Store
 
 
-class LogView(Keys):
-    """The keys of a log, and the client that reads and writes them."""
+class LogView(Store):
+    """The keys of a log, the client that reads and writes them, and scripts by name."""
 
     def __init__(self, client: redis.Redis, *, shards: int = 64) -> None:
-        super().__init__(shards)
-        self.client: Any = client  # redis-py leaves open whether replies are str
+        super().__init__(client, shards=shards)
 
     def saga_key(self, saga_id: str) -> str:
         """Return the key of a saga's hash."""
