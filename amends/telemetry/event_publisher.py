@@ -27,12 +27,12 @@ _logger = logging.getLogger(__name__)
 
 
 class EventPublisher:
-    """Publishes events in their order from a thread of its own; while the broker is away it keeps the last ones."""
+    """Publishes events in their order from a thread of its own; while the broker is away it keeps the last `keeps`."""
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, *, keeps: int = _KEPT) -> None:
         self._app = app
         self._changed = threading.Condition()
-        self._waiting: deque[RowEvent] = deque(maxlen=_KEPT)
+        self._waiting: deque[RowEvent] = deque(maxlen=keeps)
         self._sender = ""
         self._given = self._taken = 0
         self._is_late = self._is_asked = False
@@ -83,7 +83,7 @@ class EventPublisher:
         with self._changed:
             if not self._is_late:
                 _logger.warning("monitors hear of sagas later: the broker is away: %s", error)
-            self._waiting = deque([*events, *self._waiting], maxlen=_KEPT)
+            self._waiting = deque([*events, *self._waiting], maxlen=self._waiting.maxlen)
             self._is_late = True
             self._changed.notify_all()
 

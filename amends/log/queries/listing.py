@@ -84,14 +84,21 @@ class Page:
     summaries: Sequence[SagaSummary]
     after: str | None  #: Cursor of the next page, None at the end.
     looked_at: int  #: Sagas read for this page.
-    is_cut: bool  #: Whether it ended early, at `MOST_LOOKED_AT`.
+    is_cut: bool  #: Whether it ended early, having looked at the most sagas that it may.
 
 
-def find_sagas(app: Celery, query: Query, *, limit: int = 50, after: str | None = None) -> Page:
+def find_sagas(
+    app: Celery,
+    query: Query,
+    *,
+    limit: int = 50,
+    after: str | None = None,
+    most_looked_at: int = MOST_LOOKED_AT,
+) -> Page:
     """Find sagas, `limit` at most, from where the page before says.
 
     No saga is listed twice over pages; one that moves after the first page was read is left out of those that
-    follow. Raises `ValueError` where `after` is of no such listing, and `LogUnavailable`.
+    follow. A page ends early after `most_looked_at` sagas. Raises `ValueError` where `after` is of no such listing, and `LogUnavailable`.
     """
     store = store_of(app)
     if query.id is not None and not query.id.endswith("*"):
@@ -105,9 +112,9 @@ def find_sagas(app: Celery, query: Query, *, limit: int = 50, after: str | None 
         cursor = cursor.at(indexed)
         if summary is not None:
             found.append(summary)
-        if len(found) == limit or looked_at == MOST_LOOKED_AT:
+        if len(found) == limit or looked_at == most_looked_at:
             break
-    stopped = len(found) == limit or looked_at == MOST_LOOKED_AT
+    stopped = len(found) == limit or looked_at == most_looked_at
     goes_on = stopped and _has_more(store, query, cursor)
     return Page(
         summaries=found,

@@ -69,10 +69,9 @@ def test_nobody_waits_for_a_broker_that_hangs_and_it_hears_all_when_it_goes_on(a
     assert heard() == list(range(50))
 
 
-def test_while_a_broker_is_away_no_more_than_the_last_events_are_kept(app, monkeypatch):
-    monkeypatch.setattr("amends.telemetry.event_publisher._KEPT", 10)
+def test_while_a_broker_is_away_no_more_than_the_last_events_are_kept(app):
     app.conf.broker_url = "redis://127.0.0.1:1"
-    publisher = EventPublisher(app)
+    publisher = EventPublisher(app, keeps=10)
     for n in range(100):
         publisher.take([event(n)], sender="orders@here")
     eventually(lambda: len(publisher._waiting) == 10)

@@ -11,7 +11,6 @@ from amends.backend.client import client_of
 from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
 from amends.log.queries import index_walk as indexes
-from amends.log.queries import listing
 from amends.log.queries.listing import Query, find_sagas, summary_of
 from amends.log.queries.summary import SagaSummaries
 from amends.log.saga_log import SagaLog, log_of
@@ -67,10 +66,10 @@ def ids_of(app: Celery, query: Query, **how) -> list[str]:
     return [place.id for place in find_sagas(app, query, **how).summaries]
 
 
-def pages(app: Celery, query: Query, limit: int) -> Iterator[list[str]]:
+def pages(app: Celery, query: Query, limit: int, **how: int) -> Iterator[list[str]]:
     after = None
     while True:
-        page = find_sagas(app, query, limit=limit, after=after)
+        page = find_sagas(app, query, limit=limit, after=after, **how)
         yield [place.id for place in page.summaries]
         after = page.after
         if after is None:
@@ -215,14 +214,13 @@ def test_sagas_are_found_by_how_long_they_are_in_their_status(app, log, client):
     assert ids_of(app, Query(older_than=600.0, id="s-2")) == []
 
 
-def test_a_page_looks_at_so_many_and_says_where_it_stopped(app, log, monkeypatch):
-    monkeypatch.setattr(listing, "MOST_LOOKED_AT", 10)
+def test_a_page_looks_at_so_many_and_says_where_it_stopped(app, log):
     start(log, 25)
     cancel(log, "s-24")
     query = Query(outcome="cancelled")
-    first = find_sagas(app, query)
+    first = find_sagas(app, query, most_looked_at=10)
     assert (list(first.summaries), first.looked_at, first.is_cut) == ([], 10, True)
-    assert [each for page in pages(app, query, 5) for each in page] == ["s-24"]
+    assert [each for page in pages(app, query, 5, most_looked_at=10) for each in page] == ["s-24"]
 
 
 def test_a_saga_that_moves_while_the_page_is_read_is_left_out(app, log, monkeypatch):
@@ -237,10 +235,9 @@ def test_a_saga_that_moves_while_the_page_is_read_is_left_out(app, log, monkeypa
     assert sorted(ids_of(app, Query())) == ["s-0", "s-2"]
 
 
-def test_a_page_that_looked_at_the_last_saga_is_not_cut(app, log, monkeypatch):
-    monkeypatch.setattr(listing, "MOST_LOOKED_AT", 10)
+def test_a_page_that_looked_at_the_last_saga_is_not_cut(app, log):
     start(log, 10)
-    page = find_sagas(app, Query(outcome="nowhere"))
+    page = find_sagas(app, Query(outcome="nowhere"), most_looked_at=10)
     assert (page.after, page.is_cut) == (None, False)
 
 
