@@ -12,7 +12,7 @@ from amends.cli.json_documents import summary_json
 from amends.cli.output import Output
 from amends.cli.table import Cell, Column
 from amends.definition.states import SagaStatus
-from amends.log.queries.listing import MOST_LOOKED_AT, Page, Query, find_sagas
+from amends.log.queries.listing import Page, Query, find_sagas
 from amends.log.queries.summary import SagaSummary
 
 _WHERE: Final = options(
@@ -126,7 +126,7 @@ def _why(summary: SagaSummary) -> str | None:
 
 def _print_rest(output: Output, page: Page) -> None:
     if page.is_cut:
-        output.line(f"Looked at {MOST_LOOKED_AT:,} sagas, and stopped.", fg="yellow")
+        output.line(f"Looked at {page.looked_at:,} sagas, and stopped.", fg="yellow")
     if page.after:
         output.line(f"Go on with --after {page.after}", dim=True)
 

@@ -1,8 +1,9 @@
 """``saga list`` and ``saga stuck``."""
 
 import json
+from functools import partial
 
-from amends.log.queries import listing
+from amends.log.queries.listing import find_sagas
 from tests.unit.cli.visit import ERROR
 
 FIELDS = [
@@ -124,10 +125,11 @@ def test_json_has_stable_fields(run, moves):
 
 
 def test_a_page_that_ended_early_says_so(run, moves, monkeypatch):
-    monkeypatch.setattr(listing, "MOST_LOOKED_AT", 2)
+    early = partial(find_sagas, most_looked_at=2)
+    monkeypatch.setattr("amends.cli.lists.find_sagas", early)
     moves.start("v-1", "v-2", "v-3")
     shown = run("list", "--outcome", "nowhere")
-    assert "No saga fits.\nLooked at " in shown.output
+    assert "No saga fits.\nLooked at 2 sagas, and stopped.\n" in shown.output
     assert "Go on with --after " in shown.output
 
 
