@@ -87,6 +87,12 @@ def hasty(redis_url, tmp_path, monkeypatch):
     return app, tmp_path / "worker"
 
 
+def ping(app):
+    """Ping by a connection of its own: in a process that another test forks, kombu would wait on a pooled one."""
+    with app.connection_for_write() as connection:
+        return app.control.ping(timeout=0.5, connection=connection)
+
+
 @pytest.mark.parametrize(("pool", "counts"), [("threads", True), ("solo", False)])
 def test_a_main_loop_that_stands_counts_but_where_tasks_run_in_it(hasty, pool, counts):
     (app, path), hung = hasty, threading.Event()
@@ -103,8 +109,9 @@ def test_a_main_loop_that_stands_counts_but_where_tasks_run_in_it(hasty, pool, c
 
     with start_worker(app, pool=pool, loglevel="CRITICAL", perform_ping_check=False):
         eventually(lambda: path.exists() and path.read_text() == health.READY)
-        eventually(lambda: app.control.ping(timeout=0.5))
-        app.control.broadcast("hang")
+        eventually(lambda: ping(app))
+        with app.connection_for_write() as connection:
+            app.control.broadcast("hang", connection=connection)
         assert hung.wait(60)
         if counts:
             old = path.stat().st_mtime
@@ -119,7 +126,7 @@ def test_a_worker_whose_broker_is_away_lives(hasty, tmp_path):
         worker = start_worker(app, pool="threads", loglevel="CRITICAL", perform_ping_check=False)
         with worker:
             eventually(path.exists)
-            eventually(lambda: app.control.ping(timeout=0.5))
+            eventually(lambda: ping(app))
             with Redis.from_url(url) as client, suppress(RedisError):
                 client.shutdown(nosave=True)
             gone = time.time()
