@@ -1,12 +1,11 @@
 """The pydantic models that an activity's function takes and returns, as its annotations say."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel
 
-from amends.definition.serialization import validated
 from amends.errors import DefinitionError
 
 
@@ -15,7 +14,7 @@ def models_of(
 ) -> tuple[list[type[BaseModel]], type[BaseModel] | None]:
     """Return the models that a function takes, and the one that it returns, if any. Raises `DefinitionError`.
 
-    The second that a compensation takes is a union, with None.
+    The second that a compensation takes may be None too.
     """
     wanted = (
         "an activity is a function of one pydantic model that returns one or None,"
@@ -37,21 +36,12 @@ def models_of(
         raise DefinitionError(f"{name}: {names[0]} is {first!r}, no pydantic model; {wanted}")
     if output is not type(None) and not _is_model(output):
         raise DefinitionError(f"{name} returns {output!r}, no pydantic model; {wanted}")
-    undone = [hints[each] for each in names[1:]]
-    if undone:
-        _check_compensation(name, names[1], undone[0], output)
+    undone = [_undone_model(name, each, hints[each], output) for each in names[1:]]
     return [first, *undone], None if output is type(None) else output
 
 
-def compensated_output(parameters: Sequence[Any], value: Any) -> Any:
-    """Build the second argument of a compensation that takes these: the output that it undoes, or None."""
-    if value is None:
-        return None
-    members = get_args(parameters[1]) or (parameters[1],)
-    return validated(next(each for each in members if each is not type(None)), value)
-
-
-def _check_compensation(name: str, parameter: str, undone: Any, output: Any) -> None:
+def _undone_model(name: str, parameter: str, undone: Any, output: Any) -> Any:
+    """Return the model of the output that a compensation undoes, or None's type. Raises `DefinitionError`."""
     members = get_args(undone) or (undone,)
     models = [each for each in members if each is not type(None)]
     if len(members) - len(models) != 1 or len(models) > 1 or not all(map(_is_model, models)):
@@ -61,6 +51,7 @@ def _check_compensation(name: str, parameter: str, undone: Any, output: Any) -> 
         )
     if output is not type(None):
         raise DefinitionError(f"{name} returns {output!r}; a compensation returns None")
+    return models[0] if models else type(None)
 
 
 def _is_model(annotation: object) -> bool:

@@ -11,12 +11,10 @@ from celery.exceptions import SoftTimeLimitExceeded
 from celery.utils.log import get_task_logger
 from pydantic import BaseModel
 
-from amends.activities.annotations import compensated_output
 from amends.activities.context import Context, Undoes, entered
-from amends.activities.guard import Guard, wait_for_circuit
-from amends.activities.log_retry import retry_until_written
-from amends.activities.outcome import as_timeout, is_unknown, wait_after
-from amends.activities.soft_limit import soft_limit
+from amends.activities.guard import Caller, Guard, wait_for_circuit
+from amends.activities.log_retry import INTERRUPTIONS, retry_until_written
+from amends.activities.soft_limit import soft_limit, timed_out
 from amends.breaker.permit import Permit
 from amends.definition.itinerary import RecordPlan, fill
 from amends.definition.retry_policy import RetryPolicy
@@ -67,6 +65,11 @@ class Ended:
     fails: bool = False
 
 
+def is_unknown(error: BaseException) -> bool:
+    """Tell whether nobody knows if an attempt that ended so took effect."""
+    return not isinstance(error, Refused | NotDone)
+
+
 class Attempt:
     """One attempt, under its claim. `link` is the path of the chain's next link, or ''."""
 
@@ -79,8 +82,8 @@ class Attempt:
         saga_id: str,
         path: str,
         token: str,
+        caller: Caller,
         link: str = "",
-        permit_token: str | None = None,
         call: Call = call_directly,
     ) -> None:
         self._activity = activity
@@ -90,7 +93,7 @@ class Attempt:
         self._path = path
         self._token = token
         self._link = link
-        self._permit_token = permit_token or token
+        self._caller = caller
         self._call = call
         self._record: RecordPlan = claim.itinerary.records[path]
         self._number = claim.attempts + 1
@@ -134,7 +137,7 @@ class Attempt:
         guard = self._activity.guard
         if guard is None:
             return None
-        return guard.acquire(self._permit_token, longest=self._claim.time_left)
+        return guard.acquire(self._caller, longest=self._claim.time_left)
 
     def _try(self, arguments: list[Any]) -> tuple[str, Exception | None]:
         """Call the function. Returns its output as JSON, or its error."""
@@ -146,17 +149,20 @@ class Attempt:
             with entered(self._context()), limited:
                 result = self._call(self._path, activity.function, arguments)
                 return output_text(activity.output, result, activity=activity.name), None
+        except SoftTimeLimitExceeded:
+            return "", timed_out(self._limit)
         except Exception as error:  # noqa: BLE001 - whatever it raises has an outcome
-            return "", as_timeout(error, self._limit)
+            return "", error
 
     def _arguments(self) -> list[Any]:
         inputs = fill(self._record.inputs, self._claim.sources)
         request = validated(self._activity.parameters[0], inputs)
         if not self._record.compensates:
             return [request]
+        output = self._claim.compensated_output
         return [
             request,
-            compensated_output(self._activity.parameters, self._claim.compensated_output),
+            None if output is None else validated(self._activity.parameters[1], output),
         ]
 
     def _context(self) -> Context:
@@ -181,10 +187,11 @@ class Attempt:
         return self._fail(error, cost="nothing")
 
     def _retry_or_fail(self, error: Exception) -> Ended:
+        if isinstance(error, Refused):
+            return self._fail(error)
         policy = self._policy()
-        wait = wait_after(policy, error, self._spent)
-        is_final = isinstance(error, Refused) or not policy.allows(error, self._spent)
-        if is_final or not self._is_in_time(wait):
+        wait = policy.wait_after(error, self._spent)
+        if not policy.allows(error, self._spent) or not self._is_in_time(wait):
             return self._fail(error)
         return self._retry(error, wait=wait)
 
@@ -229,7 +236,10 @@ class Attempt:
 
     def _land(self, write: Callable[[], Continuation]) -> Continuation:
         """Retry the write until the log has it, at most until the claim is given up."""
-        follows = retry_until_written(write, until=self._until)
+        try:
+            follows = write()
+        except INTERRUPTIONS as error:
+            follows = retry_until_written(write, error, until=self._until)
         _logger.info(
             "saga %s: %s, attempt %d: %s",
             self._saga_id,

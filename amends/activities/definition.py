@@ -4,18 +4,16 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Protocol, TypeVar, get_args, overload
+from typing import Any, Generic, Protocol, TypeVar, overload
 
-from celery import shared_task
 from celery.canvas import Signature
 from celery.result import AsyncResult
 from pydantic import BaseModel
 
 from amends.activities.annotations import models_of
 from amends.activities.guard import Guard, OnCircuitOpen, guard_of
-from amends.activities.task import ActivityTask
+from amends.activities.task import register
 from amends.activities.task_options import check_options
-from amends.backend.settings import Settings
 from amends.breaker.definition import CircuitBreaker
 from amends.definition.itinerary import ActivityPlan
 from amends.definition.retry_policy import RetryPolicy
@@ -52,7 +50,7 @@ class _Callable:
         self.parameters, self.output = models_of(function, self.name)
         self.__doc__ = function.__doc__
         check_options(self.name, options, start_to_close_timeout)
-        self.task: ActivityTask = _register(self, options)
+        self.task = register(self, options)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -109,11 +107,7 @@ class Compensation(_Callable, Generic[Input_contra, Output_contra]):
 
     def takes(self, output: type[BaseModel]) -> bool:
         """Tell whether its second parameter takes this output."""
-        annotation = self.parameters[1]
-        return any(
-            isinstance(each, type) and issubclass(output, each)
-            for each in (*get_args(annotation), annotation)
-        )
+        return issubclass(output, self.parameters[1])
 
     def __call__(self, request: Input_contra, output: Output_contra | None) -> None:
         """Call the function, here and now."""
@@ -196,24 +190,6 @@ def activity(
         )
 
     return decorate if function is None else decorate(function)
-
-
-def _register(owner: _Callable, options: Mapping[str, Any]) -> Any:
-    def run(task: ActivityTask, *args: Any, **kwargs: Any) -> Any:
-        return task.perform(args, kwargs)
-
-    run.__name__, run.__module__ = owner.function.__name__, owner.function.__module__
-    run.__doc__ = owner.function.__doc__
-    register: Any = shared_task  # celery-types knows no limit in fractions of a second
-    return register(
-        name=owner.name,
-        bind=True,
-        base=ActivityTask,
-        activity=owner,
-        soft_time_limit=owner.start_to_close_timeout,
-        time_limit=owner.start_to_close_timeout + Settings.hard_limit_after,
-        **options,
-    )(run)
 
 
 def _plain(argument: BaseModel | Mapping[str, Any] | None) -> Any:

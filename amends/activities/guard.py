@@ -11,6 +11,9 @@ from amends.errors import CircuitOpenError, DefinitionError
 
 OnCircuitOpen = Literal["defer", "fallback", "fail"]
 
+Caller = tuple[str, int]
+"""Names a call: the id of its message, and Celery's retries of it."""
+
 _LEASE_MARGIN: Final = 5.0
 _FIRST_JITTER: Final = 1.0
 _LONGEST_JITTER: Final = 60.0
@@ -23,9 +26,9 @@ class Guard:
     breaker: CircuitBreaker
     on_open: OnCircuitOpen
 
-    def acquire(self, token: str, *, longest: float) -> Permit:
+    def acquire(self, caller: Caller, *, longest: float) -> Permit:
         """Ask for a call that takes `longest` seconds at most. Raises `CircuitOpenError`."""
-        return self.breaker.acquire(token=token, lease=longest + _LEASE_MARGIN)
+        return self.breaker.acquire(token=permit_token(*caller), lease=longest + _LEASE_MARGIN)
 
 
 def permit_token(task_id: str, retries: int) -> str:

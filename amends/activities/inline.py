@@ -12,7 +12,7 @@ from celery import Task
 from celery.utils.log import get_task_logger
 
 from amends.activities.attempt import Attempt, Definition, Ended
-from amends.activities.guard import permit_token
+from amends.activities.guard import Caller
 from amends.definition.itinerary import Itinerary
 from amends.dispatch.fast_path import deliveries
 from amends.dispatch.routing import queue_of
@@ -69,13 +69,14 @@ class Steps:
         self._next_token = ""
         self.link: Link | None = None
 
-    def carry_out(self, run: Run, path: str, *, token: str, permit_token: str) -> Ended:
+    def carry_out(self, run: Run, path: str, *, token: str) -> Ended:
         """Carry out the message's own step, and what follows; answers how the last one ended.
 
         Raises `LogUnavailable` if that is in vain.
         """
         self._itinerary = run.itinerary
-        ended = self._attempt(self._task.activity, run, path, token, permit_token)
+        caller = self._request.id or token, self._request.retries or 0
+        ended = self._attempt(self._task.activity, run, path, token, caller)
         while isinstance(ended.follows, Claimed):
             ended = self._go_on(ended.follows.run)
         return ended
@@ -101,13 +102,13 @@ class Steps:
         call = run.itinerary.records[link.path].call
         activity = self._task.app.tasks[call.task].activity
         row = StepRow(self._task.app, link.task_id, call.task, link.message["kwargs"])
-        permit = permit_token(link.task_id, link.retries)
-        ended = self._attempt(activity, run, link.path, self._next_token, permit)
+        caller = link.task_id, link.retries
+        ended = self._attempt(activity, run, link.path, self._next_token, caller)
         row.end(ended.error, retried=isinstance(ended.follows, RetryAfter), fails=ended.fails)
         return ended
 
     def _attempt(
-        self, activity: Definition, run: Run, path: str, token: str, permit_token: str
+        self, activity: Definition, run: Run, path: str, token: str, caller: Caller
     ) -> Ended:
         self._next = link = next_link(self._request.chain)
         attempt = Attempt(
@@ -118,7 +119,7 @@ class Steps:
             path=path,
             token=token,
             link=link.path if link else "",
-            permit_token=permit_token,
+            caller=caller,
         )
         output = attempt.carry_out()
         if isinstance(output, Ended):

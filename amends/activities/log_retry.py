@@ -12,24 +12,29 @@ from amends.errors import LogUnavailable
 
 T = TypeVar("T")
 
+INTERRUPTIONS: Final = (LogUnavailable, SoftTimeLimitExceeded)
+"""Errors of a call of the log that is to be repeated. The limit is the function's, and came too late to stop it."""
+
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
 
 
-def retry_until_written(call: Callable[[], T], *, until: float) -> T:
+def retry_until_written(call: Callable[[], T], error: Exception, *, until: float) -> T:
     """Repeat a call of the log until it lands; a script repeated under one token answers the same.
 
-    `until` is a time as of ``time.monotonic()``; after it `LogUnavailable` is raised.
+    call: what was interrupted.
+    error: the one of `INTERRUPTIONS` that it raised.
+    until: a time as of ``time.monotonic()``; after it `LogUnavailable` is raised.
     """
     pause = _FIRST_PAUSE
     while True:
+        if isinstance(error, LogUnavailable):
+            if time.monotonic() + pause > until:
+                raise error
+            with suppress(SoftTimeLimitExceeded):
+                time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            pause = min(pause * 2, _LONGEST_PAUSE)
         try:
             return call()
-        except SoftTimeLimitExceeded:
-            continue  # it is the function's limit, and came too late to stop it
-        except LogUnavailable:
-            if time.monotonic() + pause > until:
-                raise
-        with suppress(SoftTimeLimitExceeded):
-            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
-        pause = min(pause * 2, _LONGEST_PAUSE)
+        except INTERRUPTIONS as again:
+            error = again

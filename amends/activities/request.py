@@ -8,8 +8,9 @@ from billiard.einfo import ExceptionWithTraceback  # type: ignore[attr-defined] 
 from billiard.exceptions import Terminated, WorkerLostError
 from celery.worker.request import Request
 
-from amends.activities.guard import Guard, permit_token
+from amends.activities.guard import permit_token
 from amends.backend.settings import settings_of
+from amends.breaker.definition import CircuitBreaker
 
 # What Celery raises in place of a process that is gone, but for its hard time limit (celery/worker/request.py).
 _GONE: Final = (WorkerLostError, Terminated, SystemExit, KeyboardInterrupt)
@@ -20,12 +21,16 @@ CANCELLED: "Final[WeakSet[ActivityRequest]]" = WeakSet()
 
 
 class ActivityRequest(Request):
-    """Speaks for a process that was killed: it cannot report itself."""
+    """The message of an activity, with or without a breaker."""
 
     def cancel(self, *arguments: Any, **options: Any) -> None:
         """Tell the process to end. Until it did it has the message, which Celery forgets at once."""
         CANCELLED.add(self)
         super().cancel(*arguments, **options)
+
+
+class GuardedRequest(ActivityRequest):
+    """The message of an activity with a breaker: speaks to it for a process that was killed, which cannot itself."""
 
     def on_failure(
         self,
@@ -34,11 +39,11 @@ class ActivityRequest(Request):
         return_ok: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
         """Give the place of a probe back where its process is gone: that says nothing about the service."""
-        error, guard = exc_info.exception, self._guard
+        error = exc_info.exception
         if isinstance(error, ExceptionWithTraceback):
             error = error.exc
-        if guard and isinstance(error, _GONE):
-            guard.breaker.release_killed(self._permit_token)
+        if isinstance(error, _GONE):
+            self._breaker.release_killed(self._permit_token)
         super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 - Celery's
@@ -47,19 +52,18 @@ class ActivityRequest(Request):
         Where the message ran several steps, nobody knows whose call it was, and no breaker is told.
         """
         super().on_timeout(soft, timeout)
-        guard = self._guard
-        if soft or guard is None or timeout > self._longest:
+        if soft or timeout > self._longest:
             return
         began: float | None = self.time_start
         ran_for = timeout if began is None else time.time() - began
         why = f"killed after {timeout:g} s"
-        guard.breaker.report_killed(self._permit_token, ran_for=ran_for, why=why)
+        self._breaker.report_killed(self._permit_token, ran_for=ran_for, why=why)
 
     @property
-    def _guard(self) -> Guard | None:
+    def _breaker(self) -> CircuitBreaker:
         task: Any = self.task
-        guard: Guard | None = task.activity.guard
-        return guard
+        breaker: CircuitBreaker = task.activity.guard.breaker
+        return breaker
 
     @property
     def _longest(self) -> float:

@@ -27,6 +27,11 @@ def soft_limit(seconds: float) -> Iterator[None]:
         _clear(alarm)
 
 
+def timed_out(seconds: float) -> TimeoutError:
+    """Return the error that stands for a soft limit: it is the same in every kind of pool."""
+    return TimeoutError(f"no answer after {seconds:g} s")
+
+
 def _is_in_pool() -> bool:
     """Tell whether this is where the pool's processes run tasks, with its handler of the signal."""
     return (

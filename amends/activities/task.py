@@ -5,28 +5,22 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 import random
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from celery import Task
+from celery import Task, shared_task
 from celery.exceptions import Reject, Retry
 from celery.result import AsyncResult
 from celery.utils.log import get_task_logger
 from kombu.exceptions import OperationalError
 
-from amends.activities.annotations import compensated_output
 from amends.activities.attempt import Attempt, Call, Definition, Ended, call_directly
-from amends.activities.context import Context, entered
-from amends.activities.guard import permit_token, wait_for_circuit
 from amends.activities.inline import Link, Steps
-from amends.activities.log_retry import retry_until_written
-from amends.activities.outcome import as_timeout, wait_after
-from amends.backend.settings import settings_of
-from amends.definition.serialization import output_json, validated
+from amends.activities.log_retry import INTERRUPTIONS, retry_until_written
+from amends.activities.standalone import StandaloneCall
+from amends.backend.settings import Settings, settings_of
 from amends.dispatch import fast_path
 from amends.dispatch.messages import (
-    DEFERRALS_HEADER,
     TOKEN_HEADER,
     is_in_saga,
     publishing,
@@ -34,7 +28,7 @@ from amends.dispatch.messages import (
     stop_chain,
 )
 from amends.dispatch.publisher import publish_chains
-from amends.errors import CircuitOpenError, LogUnavailable, Refused
+from amends.errors import LogUnavailable
 from amends.log.claim import Done, Run, Stop
 from amends.log.continuation import Advance, GoOn, RetryAfter
 from amends.log.owner import Owner
@@ -86,7 +80,7 @@ class ActivityTask(CeleryTask):
     def perform(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do what a message asks for."""
         if not is_in_saga(args, kwargs):
-            return self._perform_alone(args)
+            return StandaloneCall(self).perform(args)
         with in_one_message(self.app):
             self._perform_in_saga(kwargs["saga_id"], kwargs["step"])
         return None
@@ -96,7 +90,7 @@ class ActivityTask(CeleryTask):
         claim = self._claim(log, saga_id, path, token)
         if isinstance(claim, Run):
             steps = Steps(self, log, saga_id)
-            ended = steps.carry_out(claim, path, token=token, permit_token=self._permit_token)
+            ended = steps.carry_out(claim, path, token=token)
             self._follow(ended, steps)
         elif isinstance(claim, Stop):
             _logger.info("saga %s: %s stops here: %s", saga_id, path, claim.reason)
@@ -110,7 +104,14 @@ class ActivityTask(CeleryTask):
         claim = log.claim_step(saga_id, path, token=token, owner="", retries=retries)
         if isinstance(claim, Run):
             attempt = Attempt(
-                self.activity, log, claim, saga_id=saga_id, path=path, token=token, call=call
+                self.activity,
+                log,
+                claim,
+                saga_id=saga_id,
+                path=path,
+                token=token,
+                caller=(token, retries),
+                call=call,
             )
             output = attempt.carry_out()
             if isinstance(output, str):
@@ -130,8 +131,12 @@ class ActivityTask(CeleryTask):
             )
 
         while True:
+            until = time.monotonic() + CLAIM_PATIENCE
             try:
-                return retry_until_written(claim, until=time.monotonic() + CLAIM_PATIENCE)
+                try:
+                    return claim()
+                except INTERRUPTIONS as error:
+                    return retry_until_written(claim, error, until=until)
             except LogUnavailable as error:
                 self._put_off(token, error)
 
@@ -215,67 +220,29 @@ class ActivityTask(CeleryTask):
             _logger.warning("%s is tried again when it is due: %s", link.task_id, error)
         stop_chain(self)
 
-    def _perform_alone(self, args: tuple[Any, ...]) -> Any:
-        activity = self.activity
-        attempt = (self.request.retries or 0) + 1
-        current = Context(
-            saga_id=None,
-            step=None,
-            attempt=attempt,
-            deadline=time.time() + activity.start_to_close_timeout,
-            idempotency_key=self.request.id or secrets.token_hex(8),
-        )
-        if len(args) != len(activity.parameters):
-            raise TypeError(
-                f"{activity.name} takes {len(activity.parameters)} positional, each a model as JSON, and got {len(args)}"
-            )
-        arguments: list[Any] = [validated(activity.parameters[0], args[0])]
-        arguments += [compensated_output(activity.parameters, value) for value in args[1:]]
-        try:
-            with self._permitted_alone(), entered(current):
-                return output_json(activity.output, activity.function(*arguments))
-        except (CircuitOpenError, Retry):
-            raise
-        except Exception as error:
-            if isinstance(error, Refused) or not activity.retry.allows(error, attempt):
-                raise
-            wait = wait_after(activity.retry, error, attempt)
-            raise self.retry(exc=error, countdown=wait) from error
 
-    @contextmanager
-    def _permitted_alone(self) -> Iterator[None]:
-        """Go through the activity's breaker; what is deferred is published again."""
-        guard = self.activity.guard
-        if guard is None:
-            yield
-            return
-        try:
-            # Until its hard limit: a call that still runs must not lose its slot to another probe.
-            longest = self.time_limit or self.activity.start_to_close_timeout
-            permit = guard.acquire(self._permit_token, longest=longest)
-        except CircuitOpenError as error:
-            if guard.on_open == "defer":
-                self._defer(error)
-            raise
-        try:
-            yield
-        except Exception as error:
-            permit.record(as_timeout(error, self.activity.start_to_close_timeout))
-            raise
-        permit.success()
+def register(activity: Definition, options: Mapping[str, Any]) -> ActivityTask:
+    """Register an activity's task with every app.
 
-    def _defer(self, error: CircuitOpenError) -> None:
-        """Publish the message again for when the circuit may let it through; it spends no attempt.
+    options: Celery's, as the activity was given them.
+    """
 
-        A wait that is too long for a message is taken in parts: the next part is a deferral like any other.
-        """
-        deferrals = int((self.request.headers or {}).get(DEFERRALS_HEADER, 0))
-        headers = {**(self.request.headers or {}), DEFERRALS_HEADER: deferrals + 1}
-        wait = min(wait_for_circuit(error, deferrals), settings_of(self.app).max_countdown)
-        message = self.signature_from_request(self.request, countdown=wait, headers=headers)
-        message.apply_async()
-        raise Retry(f"circuit {error.name} is open", exc=error, sig=message)
+    def run(task: ActivityTask, *args: Any, **kwargs: Any) -> Any:
+        return task.perform(args, kwargs)
 
-    @property
-    def _permit_token(self) -> str:
-        return permit_token(self.request.id or secrets.token_hex(8), self.request.retries or 0)
+    function = activity.function
+    run.__name__, run.__module__ = function.__name__, function.__module__
+    run.__doc__ = function.__doc__
+    if activity.guard:
+        options = {"Request": "amends.activities.request:GuardedRequest", **options}
+    shared: Any = shared_task  # celery-types knows no limit in fractions of a second
+    task: ActivityTask = shared(
+        name=activity.name,
+        bind=True,
+        base=ActivityTask,
+        activity=activity,
+        soft_time_limit=activity.start_to_close_timeout,
+        time_limit=activity.start_to_close_timeout + Settings.hard_limit_after,
+        **options,
+    )(run)
+    return task

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from amends.errors import DefinitionError
+from amends.errors import DefinitionError, NotDone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +68,11 @@ class RetryPolicy:
         return (
             interval * random_between(1 - self.jitter, 1 + self.jitter) if self.jitter else interval
         )
+
+    def wait_after(self, error: Exception, attempt: int) -> float:
+        """Seconds to wait after attempt number `attempt` ended with this error: longer if the error asks for it."""
+        wait = self.wait(attempt)
+        return max(wait, error.retry_after) if isinstance(error, NotDone) else wait
 
 
 def _is_error(value: object) -> bool:

@@ -101,7 +101,7 @@ def test_a_soft_limit_that_comes_after_the_function_loses_no_result(monkeypatch,
             raise SoftTimeLimitExceeded
 
     monkeypatch.setattr(landing.time, "sleep", sleep)
-    assert retry_until_written(call, until=time.monotonic() + 5) == "landed"
+    assert retry_until_written(call, AWAY, until=time.monotonic() + 5) == "landed"
 
 
 def test_wait_outlives_an_outage_that_ends_in_time(work, saga_id, monkeypatch):

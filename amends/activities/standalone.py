@@ -1,0 +1,111 @@
+"""Calls of an activity without a saga: the message brings the input, and Celery's retries are the only record."""
+
+from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from celery.exceptions import Retry, SoftTimeLimitExceeded
+
+from amends.activities.attempt import Definition
+from amends.activities.context import Context, entered
+from amends.activities.guard import wait_for_circuit
+from amends.activities.soft_limit import timed_out
+from amends.backend.settings import settings_of
+from amends.definition.serialization import output_json, validated
+from amends.dispatch.messages import DEFERRALS_HEADER
+from amends.errors import CircuitOpenError, Refused
+
+
+class StandaloneCall:
+    """One call, for the message that an activity's task has at hand."""
+
+    def __init__(self, task: Any) -> None:
+        self._task = task  # an `ActivityTask`
+        self._activity: Definition = task.activity
+        self._request: Any = task.request
+        self._id: str = self._request.id or secrets.token_hex(8)
+        self._retries: int = self._request.retries or 0
+
+    def perform(self, args: tuple[Any, ...]) -> Any:
+        """Call the function with these arguments, as JSON data, and return its output as JSON data.
+
+        Raises what the function does, and Celery's ``Retry`` when the call is published again.
+        """
+        activity, attempt = self._activity, self._retries + 1
+        arguments = self._arguments(args)
+        try:
+            with self._permitted(), entered(self._context(attempt)):
+                return output_json(activity.output, activity.function(*arguments))
+        except (CircuitOpenError, Retry):
+            raise
+        except Exception as error:
+            if isinstance(error, Refused) or not activity.retry.allows(error, attempt):
+                raise
+            wait = activity.retry.wait_after(error, attempt)
+            raise self._task.retry(exc=error, countdown=wait) from error
+
+    def _context(self, attempt: int) -> Context:
+        return Context(
+            saga_id=None,
+            step=None,
+            attempt=attempt,
+            deadline=time.time() + self._activity.start_to_close_timeout,
+            idempotency_key=self._id,
+        )
+
+    def _arguments(self, args: tuple[Any, ...]) -> list[Any]:
+        """Build the models. A compensation's second one is None where it undoes an effect without an output."""
+        name, (model, *rest) = self._activity.name, self._activity.parameters
+        if len(args) != len(rest) + 1:
+            raise TypeError(
+                f"{name} takes {len(rest) + 1} positional, each a model as JSON, and got {len(args)}"
+            )
+        outputs = zip(rest, args[1:], strict=True)
+        return [
+            validated(model, args[0]),
+            *(None if value is None else validated(each, value) for each, value in outputs),
+        ]
+
+    @contextmanager
+    def _permitted(self) -> Iterator[None]:
+        """Go through the activity's breaker; what is deferred is published again."""
+        guard, limit = self._activity.guard, self._activity.start_to_close_timeout
+        if guard is None:
+            yield
+            return
+        try:
+            # Until its hard limit: a call that still runs must not lose its slot to another probe.
+            permit = guard.acquire(
+                (self._id, self._retries), longest=self._task.time_limit or limit
+            )
+        except CircuitOpenError as error:
+            if guard.on_open == "defer":
+                self._defer(error)
+            raise
+        try:
+            yield
+        except SoftTimeLimitExceeded:
+            permit.record(timed_out(limit))
+            raise
+        except Exception as error:
+            permit.record(error)
+            raise
+        permit.success()
+
+    def _defer(self, error: CircuitOpenError) -> None:
+        """Publish the message again for when the circuit may let it through; it spends no attempt.
+
+        A wait that is too long for a message is taken in parts: the next part is a deferral like any other.
+        """
+        given = self._request.headers or {}
+        deferrals = int(given.get(DEFERRALS_HEADER, 0))
+        headers = {**given, DEFERRALS_HEADER: deferrals + 1}
+        longest = settings_of(self._task.app).max_countdown
+        wait = min(wait_for_circuit(error, deferrals), longest)
+        message = self._task.signature_from_request(self._request, countdown=wait, headers=headers)
+        message.apply_async()
+        raise Retry(f"circuit {error.name} is open", exc=error, sig=message)
