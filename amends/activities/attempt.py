@@ -20,8 +20,7 @@ from amends.definition.itinerary import RecordPlan, fill
 from amends.definition.retry_policy import RetryPolicy
 from amends.definition.serialization import error_json, output_text, validated
 from amends.errors import CircuitOpenError, NotDone, Refused
-from amends.log.claim import Claim, Cost, Run
-from amends.log.continuation import Continuation, Late
+from amends.log.answers import Claim, Continuation, Cost, Late, Run
 from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
 

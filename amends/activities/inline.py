@@ -16,11 +16,9 @@ from amends.activities.guard import Caller
 from amends.definition.itinerary import Itinerary
 from amends.dispatch.fast_path import deliveries
 from amends.dispatch.routing import queue_of
-from amends.log.claim import Claim, Run
-from amends.log.continuation import Claimed, RetryAfter
+from amends.log.answers import Claim, Claimed, Publish, RetryAfter, Run
 from amends.log.delivery import Delivery
 from amends.log.owner import Owner, this_worker
-from amends.log.remaining import Publish
 from amends.log.saga_log import SagaLog
 from amends.telemetry.flower_steps import StepRow
 

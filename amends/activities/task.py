@@ -29,8 +29,7 @@ from amends.dispatch.messages import (
 )
 from amends.dispatch.publisher import publish_chains
 from amends.errors import LogUnavailable
-from amends.log.claim import Done, Run, Stop
-from amends.log.continuation import Advance, GoOn, RetryAfter
+from amends.log.answers import Advance, Done, GoOn, RetryAfter, Run, Stop
 from amends.log.owner import Owner
 from amends.log.saga_log import SagaLog, log_of
 from amends.telemetry.flower import in_one_message

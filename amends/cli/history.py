@@ -15,8 +15,8 @@ from amends.cli.step_tree import payload_lines, saga_lines
 from amends.cli.table import Cell, Column
 from amends.definition.serialization import canonical_json, error_text
 from amends.definition.states import ENDED, SagaStatus
-from amends.log.answers import Standing
 from amends.log.history import Event
+from amends.log.saga_state import Standing
 
 _LOOK_EVERY: Final = 0.5  # seconds
 

@@ -7,9 +7,9 @@ from pydantic_core import from_json
 from amends.cli.formatting import moment
 from amends.cli.records import Record, at_hand, record_of, records_of
 from amends.definition.itinerary import StepPlan
-from amends.log.answers import Standing
 from amends.log.history import Event
 from amends.log.queries.summary import SagaSummary
+from amends.log.saga_state import Standing
 from amends.saga.snapshot import snapshot_of
 
 

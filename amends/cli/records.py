@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from amends.definition.states import ENDED, RecordState, SagaStatus
-from amends.log.answers import Standing
+from amends.log.saga_state import Standing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from amends.cli.records import Record, at_hand, record_of, records_of
 from amends.cli.table import Cell, Column, table_lines
 from amends.definition.itinerary import StepPlan
 from amends.definition.states import ENDED, RecordState
-from amends.log.answers import Standing
+from amends.log.saga_state import Standing
 
 
 def saga_lines(standing: Standing, *, width: int | None) -> Iterator[str]:

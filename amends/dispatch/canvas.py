@@ -12,7 +12,7 @@ from amends.backend.settings import settings_of
 from amends.definition.itinerary import Itinerary, RecordPlan
 from amends.dispatch.messages import advance_message, task_id
 from amends.dispatch.routing import own_queue
-from amends.log.remaining import Publish
+from amends.log.answers import Publish
 
 
 def publish_canvas(app: Celery, saga_id: str, what: Publish) -> None:

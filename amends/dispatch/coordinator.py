@@ -12,7 +12,7 @@ from amends.backend.settings import celery_setting, settings_of
 from amends.dispatch.messages import ADVANCE
 from amends.dispatch.publisher import publish_chains
 from amends.errors import LogUnavailable
-from amends.log.remaining import Publish
+from amends.log.answers import Publish
 from amends.log.saga_log import log_of
 
 _ANY: Final = 10.0**9  # seconds: no wait is too long where nothing is published

@@ -7,7 +7,7 @@ from celery import Celery
 from amends.dispatch import fast_path
 from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.messages import publishing
-from amends.log.remaining import Publish
+from amends.log.answers import Publish
 
 
 def publish_chains(app: Celery, saga_ids: Sequence[str], what: Publish) -> None:

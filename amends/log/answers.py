@@ -1,124 +1,250 @@
-"""Sagas as reads of the log return them."""
+"""Answers of the log to the process that carries a saga on: to a claim, to the end of an attempt, to a dispatch.
+
+Times are seconds.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic_core import from_json
 
-from amends.definition.itinerary import Itinerary
-from amends.definition.serialization import error_text
-from amends.definition.states import SagaStatus
-from amends.log.history import Event
-from amends.log.record import Record, open_fields
+from amends.definition.itinerary import Itineraries, Itinerary, Sources
+from amends.log.owner import Owner
+
+LOOK_AGAIN: Final = 10
+"""Seconds between two looks at a running record."""
+
+Cost = Literal["attempt", "death", "nothing"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A saga as it stands in the log; times are seconds since 1970 by the log's clock.
+class Claim:
+    """A claim of a record."""
 
-    `fields` are those of its hash, as `open_fields` returns them.
-    """
+    token: str  #: Names this claim; a repeated call with the same token is the same claim.
+    owner: str  #: As `Owner.format` writes it.
+    retries: int  #: Celery's retries of the message.
 
-    id: str
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A claim's answer: this token holds the record now."""
+
     itinerary: Itinerary
-    fields: Mapping[str, str] = field(repr=False)
-
-    @property
-    def status(self) -> SagaStatus:
-        """Where the saga is."""
-        return SagaStatus(self.fields["status"])
-
-    @property
-    def is_forward(self) -> bool:
-        """Whether it goes forward; False once it compensates."""
-        return self.fields["direction"] == "forward"
-
-    @property
-    def paused_at(self) -> float | None:
-        """When it was paused, None unless it is."""
-        return self._time("paused")
-
-    @property
-    def created_at(self) -> float:
-        """When it was started."""
-        return int(self.fields["created"]) / 1000
-
-    @property
-    def ended_at(self) -> float | None:
-        """When it ended."""
-        return self._time("ended")
-
-    @property
-    def deadline_at(self) -> float | None:
-        """When it turns back unless it has ended; None without a timeout."""
-        return self._time("deadline")
-
-    @property
-    def sent_at(self) -> float | None:
-        """When the message of what comes next was to arrive, None unless one is under way."""
-        return self._time("sent")
-
-    @property
-    def dispatches(self) -> int:
-        """How many messages were sent for what comes next."""
-        return int(self.fields["dispatches"])
-
-    @property
-    def outcome(self) -> str | None:
-        """What came of it, as its definition names it; None until it is decided."""
-        return self.fields.get("outcome")
-
-    @property
-    def reason(self) -> str | None:
-        """Why it is stuck, None unless it is."""
-        return self.fields.get("reason")
-
-    @property
-    def error(self) -> str | None:
-        """Type and message of the error that turned it back."""
-        return error_text(self.fields.get("error"))
-
-    @property
-    def input(self) -> Any:
-        """Its input, JSON data."""
-        return from_json(self.fields["input"])
-
-    @cached_property
-    def records(self) -> Mapping[str, Record]:
-        """Its records by path, in the order of its itinerary."""
-        code_of = self.itinerary.code_of
-        return {path: Record.read(self.fields, code_of(path)) for path in self.itinerary.records}
-
-    def _time(self, name: str) -> float | None:
-        ms = self.fields.get(name)
-        return None if ms is None else int(ms) / 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """A saga at one moment, with its history; times are seconds since 1970 by the log's clock."""
-
-    entry: Entry
-    now: float
-    looked_at: float | None  #: When a sweep looks at it, None if none does.
-    remaining: Sequence[str]  #: Paths of the records that remain, in order.
-    owed: Sequence[
-        str
-    ]  #: Compensations that a cancel would start, if the running record takes effect.
-    history: Sequence[Event]
+    attempts: int  #: Attempts made before.
+    spent: int  #: Attempts made since an operator last renewed the budget.
+    tries: int  #: Claims that ended unfinished.
+    time_left: float  #: Until the log gives the attempt up.
+    saga_time_left: float | None  #: Until the saga's deadline, None without one.
+    sources: Sources
+    compensated_output: Any  #: Output of the record that this one compensates, None if unknown.
 
     @classmethod
-    def read(cls, saga_id: str, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
         """Read what the script answered after the itinerary."""
-        now, due, remaining, owed, pairs, events = answer
-        fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
+        attempts, spent, tries, given_up_in, left, output, *pairs = answer
+        codes, values = pairs[::2], pairs[1::2]
         return cls(
-            entry=Entry(id=saga_id, itinerary=itinerary, fields=open_fields(fields)),
-            now=int(now) / 1000,
-            looked_at=float(due) / 1000 if due else None,
-            remaining=remaining.split(",") if remaining else (),
-            owed=owed.split(",") if owed else (),
-            history=[Event.from_json(text) for text in events],
+            itinerary=itinerary,
+            attempts=int(attempts),
+            spent=int(spent),
+            tries=int(tries),
+            time_left=int(given_up_in) / 1000,
+            saga_time_left=None if left == "" else int(left) / 1000,
+            sources={
+                itinerary.source_name(code): from_json(value)
+                for code, value in zip(codes, values, strict=True)
+            },
+            compensated_output=from_json(output) if output else None,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A claim's answer: this record is finished, and the chain goes on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """A claim's answer: the message is superseded, and its chain ends."""
+
+    reason: str
+
+
+# What follows a transition. `said` is the word by which a script answers it.
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """The chain's next link may run."""
+
+    said: ClassVar[str] = "go"
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The next message is in its queue already: the script delivered it."""
+
+    said: ClassVar[str] = "delivered"
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """The chain's next link may run, and is claimed for the same task."""
+
+    run: Run
+    said: ClassVar[str] = "run"
+
+
+@dataclass(frozen=True)
+class Advance:
+    """Something else remains than the chain's next link: `number` is for the message that publishes it."""
+
+    number: int
+    said: ClassVar[str] = "advance"
+
+
+@dataclass(frozen=True)
+class RetryAfter:
+    """The record waits for its next attempt, after so many `tries`."""
+
+    tries: int
+    said: ClassVar[str] = "retry"
+
+
+@dataclass(frozen=True)
+class AtRest:
+    """The saga has ended, is stuck or paused: nothing follows."""
+
+    said: ClassVar[str] = "end"
+
+
+@dataclass(frozen=True)
+class Late:
+    """It came too late, and nothing was recorded: the claim was lost, or a saga to cancel has turned already."""
+
+    said: ClassVar[str] = "late"
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """The record at `path` cannot be skipped without an output."""
+
+    path: str
+    said: ClassVar[str] = "lacking"
+
+
+Continuation = GoOn | Delivered | Claimed | Advance | RetryAfter | AtRest | Late | Lacking
+
+_PLAIN: Final[Mapping[str, Continuation]] = {
+    each.said: each for each in (GoOn(), Delivered(), AtRest(), Late())
+}
+
+
+def read_continuation(answer: Sequence[Any]) -> Continuation:
+    """Read what a script answered, but for a claim."""
+    match answer:
+        case [Advance.said, number]:
+            return Advance(int(number))
+        case [RetryAfter.said, tries]:
+            return RetryAfter(int(tries))
+        case [Lacking.said, path]:
+            return Lacking(path)
+    return _PLAIN[answer[0]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publish:
+    """A dispatch's answer: publish these records."""
+
+    itinerary: Itinerary
+    number: int  #: Of the first message.
+    wait: float  #: Until the first record may run.
+    records: Sequence[tuple[str, int]]  #: Path and tries of each, in order.
+
+    @classmethod
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        number, wait, *pairs = answer
+        return cls(
+            itinerary=itinerary,
+            number=int(number),
+            wait=int(wait) / 1000,
+            records=[
+                (path, int(tries)) for path, tries in zip(pairs[::2], pairs[1::2], strict=True)
+            ],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A dispatch's answer: a record is claimed."""
+
+    itinerary: Itinerary
+    path: str
+    token: str
+    owner: Owner | None  #: None for what runs without a worker.
+    attempts: int  #: Since an operator last renewed the record's budget.
+    deaths: int  #: Of owners, since then.
+    claimed_at: float  #: Since 1970 by the log's clock.
+    age: float  #: Since the claim.
+    limit_left: float  #: Until its start-to-close timeout.
+    time_left: float  #: Until the log gives the attempt up.
+
+    @classmethod
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        path, token, owner, *numbers = answer
+        attempts, deaths, claimed_at, age, limit_left, time_left = map(int, numbers)
+        return cls(
+            itinerary=itinerary,
+            path=path,
+            token=token,
+            owner=Owner.parse(owner),
+            attempts=attempts,
+            deaths=deaths,
+            claimed_at=claimed_at / 1000,
+            age=age / 1000,
+            limit_left=limit_left / 1000,
+            time_left=time_left / 1000,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A dispatch's answer to a look: a record is not claimed, though its message should have arrived."""
+
+    itinerary: Itinerary
+    path: str
+    is_overdue: bool  #: If so, the message is lost unless its queue is long; if not, only if its queue is empty.
+    age: float  #: Since it should have arrived.
+    times: int  #: Messages of this record so far.
+
+    @classmethod
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        path, overdue, age, times = answer
+        return cls(
+            itinerary=itinerary,
+            path=path,
+            is_overdue=bool(overdue),
+            age=int(age) / 1000,
+            times=int(times),
+        )
+
+
+Dispatched = Publish | Running | Waiting | None
+_KINDS: Final[Mapping[str, type[Publish | Running | Waiting]]] = {
+    "publish": Publish,
+    "running": Running,
+    "waiting": Waiting,
+}
+
+
+def read_dispatched(definitions: Itineraries, answer: Sequence[Any]) -> Dispatched:
+    """Read what ``lua/dispatch_saga.lua`` answered."""
+    if answer[0] == "nothing":
+        return None
+    kind, digest, text, *rest = answer
+    return _KINDS[kind].read(definitions.read(digest, text), rest)

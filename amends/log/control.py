@@ -7,7 +7,7 @@ from typing import Any
 from amends.definition.serialization import canonical_json
 from amends.definition.states import SagaStatus
 from amends.errors import ActRefused, UnknownSaga
-from amends.log.continuation import Continuation, read_continuation
+from amends.log.answers import Continuation, read_continuation
 from amends.log.store import Store
 
 Actor = Mapping[str, str]

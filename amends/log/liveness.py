@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from amends.backend.script_constants import LOST_AFTER, LOST_AFTER_AT_MOST, SOONER
+from amends.log.answers import Running
 from amends.log.heartbeats import Heartbeat
 from amends.log.owner import Owner
-from amends.log.remaining import Running
 
 DEAD_AFTER: Final = 10.0
 """Seconds without a heartbeat after which a worker is dead."""

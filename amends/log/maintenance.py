@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from amends.definition.itinerary import Itineraries
 from amends.definition.states import ENDED
-from amends.log.remaining import LOOK_AGAIN, Dispatched, read_dispatched
+from amends.log.answers import LOOK_AGAIN, Dispatched, read_dispatched
 from amends.log.store import Store
 
 

@@ -3,10 +3,10 @@
 from amends.definition.itinerary import Itineraries
 from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
-from amends.log.answers import Entry, Standing
 from amends.log.history import Event
 from amends.log.queries.gauges import Readings
 from amends.log.record import open_fields
+from amends.log.saga_state import Entry, Standing
 from amends.log.store import Store
 
 

@@ -12,15 +12,25 @@ from amends.backend.client import client_of
 from amends.backend.settings import Settings, settings_of
 from amends.definition.itinerary import Itineraries
 from amends.definition.serialization import canonical_json
-from amends.log.claim import Claim, Cost, Done, Run, Stop
-from amends.log.continuation import Claimed, Continuation, read_continuation
+from amends.log.answers import (
+    LOOK_AGAIN,
+    Claim,
+    Claimed,
+    Continuation,
+    Cost,
+    Dispatched,
+    Done,
+    Run,
+    Stop,
+    read_continuation,
+    read_dispatched,
+)
 from amends.log.control import SagaControl
 from amends.log.delivery import NOWHERE, Delivery
 from amends.log.heartbeats import Workers
 from amends.log.maintenance import Maintenance
 from amends.log.observers import tell_observers
 from amends.log.reads import Reads
-from amends.log.remaining import LOOK_AGAIN, Dispatched, read_dispatched
 from amends.log.starts import Starts
 from amends.log.store import Store, Tell
 

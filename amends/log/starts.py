@@ -7,7 +7,7 @@ from typing import Any
 from amends.definition.itinerary import Itineraries, Itinerary
 from amends.definition.states import SagaStatus
 from amends.errors import SagaAlreadyStarted
-from amends.log.continuation import Delivered
+from amends.log.answers import Delivered
 from amends.log.delivery import NOWHERE, Delivery, Destination
 from amends.log.store import Store
 

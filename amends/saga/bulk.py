@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from amends.dispatch.broker import connected
 from amends.dispatch.messages import advance_message, publishing
 from amends.errors import ActRefused, LogUnavailable, UnknownSaga
-from amends.log.continuation import Advance, Continuation
+from amends.log.answers import Advance, Continuation
 from amends.log.control import Seen
 from amends.saga.handle import Handle
 

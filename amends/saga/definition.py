@@ -18,7 +18,7 @@ from amends.definition.states import SagaStatus
 from amends.dispatch.coordinator import advance, publish_many
 from amends.dispatch.fast_path import deliveries
 from amends.errors import SagaAlreadyStarted
-from amends.log.remaining import Publish
+from amends.log.answers import Publish
 from amends.log.saga_log import log_of
 from amends.log.starts import AlreadyThere, Conflict, Start, Started
 from amends.saga.handle import Handle

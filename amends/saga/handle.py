@@ -12,7 +12,7 @@ from amends.definition.serialization import canonical_json, output_text
 from amends.definition.states import ENDED, SagaStatus
 from amends.dispatch.messages import send_advance
 from amends.errors import ActRefused, LogUnavailable, SagaStuck
-from amends.log.continuation import Advance, Continuation, Lacking, Late
+from amends.log.answers import Advance, Continuation, Lacking, Late
 from amends.log.control import Seen
 from amends.log.history import Event
 from amends.log.saga_log import SagaLog, log_of

@@ -8,8 +8,8 @@ from pydantic_core import from_json
 
 from amends.definition.itinerary import FALLBACK, UNDO, StepPlan, fill
 from amends.definition.states import RecordState, SagaStatus, StepState, step_state
-from amends.log.answers import Entry
 from amends.log.record import Record
+from amends.log.saga_state import Entry
 
 _PRIMARY: Final = "primary"
 _FALLBACK: Final = "fallback"

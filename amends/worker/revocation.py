@@ -8,7 +8,7 @@ from celery.worker import state
 from amends.definition.serialization import canonical_json
 from amends.dispatch.messages import send_advance
 from amends.errors import UnknownSaga
-from amends.log.continuation import Advance
+from amends.log.answers import Advance
 from amends.log.saga_log import log_of
 
 _ACTOR: Final = {"by": "revoke", "why": "its id was revoked"}

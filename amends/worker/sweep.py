@@ -16,14 +16,13 @@ from amends.dispatch.broker import queue_length
 from amends.dispatch.coordinator import advance
 from amends.dispatch.routing import queue_of
 from amends.errors import LogUnavailable
-from amends.log.claim import Cost
+from amends.log.answers import LOOK_AGAIN, Cost, Dispatched, Running, Waiting
 from amends.log.liveness import (
     LONG_QUEUE,
     is_long,
     long_patience,
     lost_owner,
 )
-from amends.log.remaining import LOOK_AGAIN, Dispatched, Running, Waiting
 from amends.log.saga_log import SagaLog, log_of
 
 _TAKEN_FOR: Final = 10.0

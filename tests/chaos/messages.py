@@ -6,9 +6,9 @@ from celery import current_app
 
 from amends.definition.states import ENDED
 from amends.dispatch.messages import task_id
-from amends.log.answers import Entry
 from amends.log.record import HeldClaim
 from amends.log.saga_log import log_of
+from amends.log.saga_state import Entry
 
 
 def ids_under_way(saga_id: str) -> list[str]:

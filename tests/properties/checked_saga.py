@@ -8,9 +8,7 @@ import redis
 
 from amends.definition.states import SagaStatus
 from amends.errors import ActRefused
-from amends.log.claim import Claim, Run
-from amends.log.continuation import Advance, Claimed, RetryAfter
-from amends.log.remaining import Publish, Running, Waiting
+from amends.log.answers import Advance, Claim, Claimed, Publish, RetryAfter, Run, Running, Waiting
 from amends.log.saga_log import SagaLog
 from amends.log.starts import AlreadyThere
 from tests.properties.claim_table_model import MOST_UNREGISTERED, Model

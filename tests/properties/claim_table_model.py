@@ -6,7 +6,7 @@ It was written from the design and not from the Lua, so that where they differ o
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from amends.log.claim import Claim
+from amends.log.answers import Claim
 from tests.properties.saga_shapes import SagaShape, StepShape
 
 FINISHED = frozenset({"done", "failed", "unknown", "stuck", "skipped"})

@@ -4,8 +4,7 @@ import json
 from itertools import count
 from typing import Any, Final
 
-from amends.log.claim import Claim, Done, Run
-from amends.log.remaining import Publish, Running
+from amends.log.answers import Claim, Done, Publish, Run, Running
 from tests.properties.checked_saga import CheckedSaga, Report
 from tests.properties.outside_world import Attempt, Message
 

@@ -7,8 +7,7 @@ from typing import Any
 import redis
 
 from amends.definition.serialization import canonical_json
-from amends.log.claim import Claim, Done, Run, Stop
-from amends.log.continuation import Continuation
+from amends.log.answers import Claim, Continuation, Done, Run, Stop
 from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
 from tests.support.log_view import view_of

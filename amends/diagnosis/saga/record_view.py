@@ -8,7 +8,7 @@ from amends.backend.settings import settings_of
 from amends.definition.itinerary import FALLBACK, RecordPlan
 from amends.definition.states import RecordState
 from amends.diagnosis.saga.explanation import Record, Role
-from amends.log.answers import Standing
+from amends.log.saga_state import Standing
 
 
 class View:

@@ -26,8 +26,8 @@ from amends.dispatch.fast_path.chain_template import (
     needs,
 )
 from amends.dispatch.messages import advance_message, is_lost_connection
+from amends.log.answers import Publish
 from amends.log.delivery import Delivery
-from amends.log.remaining import Publish
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ import amends
 from amends import SagaAlreadyStarted, UnknownSaga
 from amends.definition.serialization import canonical_json
 from amends.dispatch.coordinator import advance
-from amends.log.claim import Run
+from amends.log.answers import Run
 from amends.worker.sweep import Sweep
 from demo.ports import free_port
 from tests.support.engine_saga import Job, do_a, engine_saga, job_saga

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from amends.log.claim import Done, Run, Stop
+from amends.log.answers import Done, Run, Stop
 from tests.support.claims import change_claim
 from tests.support.clock import Since
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from amends.log.claim import Claim, Run, Stop
-from amends.log.continuation import Claimed, GoOn, Late
+from amends.log.answers import Claim, Claimed, GoOn, Late, Run, Stop
 
 MINE = Claim(token="mine", owner="boot:7:message", retries=0)
 CANCEL = {"error": '{"type":"Cancelled"}'}

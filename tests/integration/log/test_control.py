@@ -6,8 +6,7 @@ import pytest
 
 from amends.definition.states import SagaStatus
 from amends.errors import ActRefused, UnknownSaga
-from amends.log.claim import Done, Run, Stop
-from amends.log.remaining import Running
+from amends.log.answers import Done, Run, Running, Stop
 from tests.support.clock import Since
 from tests.support.log_driver import Journey
 from tests.support.log_view import view_of

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from amends.definition.states import SagaStatus
-from amends.log.continuation import Delivered
+from amends.log.answers import Delivered
 from amends.log.delivery import Delivery
 from amends.log.starts import AlreadyThere, Conflict, Started
 from tests.support.sagas.trip import trip_saga

@@ -1,6 +1,6 @@
 """A saga in the log on its way backward, and between two channels."""
 
-from amends.log.continuation import AtRest, GoOn
+from amends.log.answers import AtRest, GoOn
 
 
 def test_a_final_failure_turns_the_saga_in_the_same_script(journey):

@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from amends.log.claim import Run
-from amends.log.continuation import Advance, AtRest, GoOn, RetryAfter
-from amends.log.remaining import Publish, Running, Waiting
+from amends.log.answers import Advance, AtRest, GoOn, Publish, RetryAfter, Run, Running, Waiting
 from amends.log.starts import Started
 from tests.support.clock import Since, redis_now
 from tests.support.log_view import view_of

@@ -7,7 +7,7 @@ import fakeredis
 import pytest
 
 from amends.errors import ActRefused
-from amends.log.claim import Run, Stop
+from amends.log.answers import Run, Stop
 from amends.log.saga_log import SagaLog
 from amends.testing.clock import Clock, keep_time
 from tests.support.log_driver import Journey

@@ -17,9 +17,9 @@ from amends.backend.settings import settings_of
 from amends.definition.serialization import canonical_json
 from amends.dispatch.coordinator import advance
 from amends.log import liveness
+from amends.log.answers import Waiting
 from amends.log.liveness import lost_owner
 from amends.log.owner import this_worker
-from amends.log.remaining import Waiting
 from amends.worker import bootstep as bootsteps
 from amends.worker import heartbeat
 from amends.worker import sweep as recovery

@@ -1,0 +1,124 @@
+"""Sagas as reads of the log return them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+from pydantic_core import from_json
+
+from amends.definition.itinerary import Itinerary
+from amends.definition.serialization import error_text
+from amends.definition.states import SagaStatus
+from amends.log.history import Event
+from amends.log.record import Record, open_fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A saga as it stands in the log; times are seconds since 1970 by the log's clock.
+
+    `fields` are those of its hash, as `open_fields` returns them.
+    """
+
+    id: str
+    itinerary: Itinerary
+    fields: Mapping[str, str] = field(repr=False)
+
+    @property
+    def status(self) -> SagaStatus:
+        """Where the saga is."""
+        return SagaStatus(self.fields["status"])
+
+    @property
+    def is_forward(self) -> bool:
+        """Whether it goes forward; False once it compensates."""
+        return self.fields["direction"] == "forward"
+
+    @property
+    def paused_at(self) -> float | None:
+        """When it was paused, None unless it is."""
+        return self._time("paused")
+
+    @property
+    def created_at(self) -> float:
+        """When it was started."""
+        return int(self.fields["created"]) / 1000
+
+    @property
+    def ended_at(self) -> float | None:
+        """When it ended."""
+        return self._time("ended")
+
+    @property
+    def deadline_at(self) -> float | None:
+        """When it turns back unless it has ended; None without a timeout."""
+        return self._time("deadline")
+
+    @property
+    def sent_at(self) -> float | None:
+        """When the message of what comes next was to arrive, None unless one is under way."""
+        return self._time("sent")
+
+    @property
+    def dispatches(self) -> int:
+        """How many messages were sent for what comes next."""
+        return int(self.fields["dispatches"])
+
+    @property
+    def outcome(self) -> str | None:
+        """What came of it, as its definition names it; None until it is decided."""
+        return self.fields.get("outcome")
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is stuck, None unless it is."""
+        return self.fields.get("reason")
+
+    @property
+    def error(self) -> str | None:
+        """Type and message of the error that turned it back."""
+        return error_text(self.fields.get("error"))
+
+    @property
+    def input(self) -> Any:
+        """Its input, JSON data."""
+        return from_json(self.fields["input"])
+
+    @cached_property
+    def records(self) -> Mapping[str, Record]:
+        """Its records by path, in the order of its itinerary."""
+        code_of = self.itinerary.code_of
+        return {path: Record.read(self.fields, code_of(path)) for path in self.itinerary.records}
+
+    def _time(self, name: str) -> float | None:
+        ms = self.fields.get(name)
+        return None if ms is None else int(ms) / 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A saga at one moment, with its history; times are seconds since 1970 by the log's clock."""
+
+    entry: Entry
+    now: float
+    looked_at: float | None  #: When a sweep looks at it, None if none does.
+    remaining: Sequence[str]  #: Paths of the records that remain, in order.
+    owed: Sequence[
+        str
+    ]  #: Compensations that a cancel would start, if the running record takes effect.
+    history: Sequence[Event]
+
+    @classmethod
+    def read(cls, saga_id: str, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        now, due, remaining, owed, pairs, events = answer
+        fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
+        return cls(
+            entry=Entry(id=saga_id, itinerary=itinerary, fields=open_fields(fields)),
+            now=int(now) / 1000,
+            looked_at=float(due) / 1000 if due else None,
+            remaining=remaining.split(",") if remaining else (),
+            owed=owed.split(",") if owed else (),
+            history=[Event.from_json(text) for text in events],
+        )
