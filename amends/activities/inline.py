@@ -18,7 +18,7 @@ from amends.dispatch.fast_path import deliveries
 from amends.dispatch.routing import queue_of
 from amends.log.answers import Claim, Claimed, Publish, RetryAfter, Run
 from amends.log.delivery import Delivery
-from amends.log.owner import Owner, this_worker
+from amends.log.owner import WorkerProcess
 from amends.log.saga_log import SagaLog
 from amends.telemetry.flower_steps import StepRow
 
@@ -57,11 +57,12 @@ class Steps:
     `link` is the one that ran last, None for the message's own.
     """
 
-    def __init__(self, task: Task[Any, Any], log: SagaLog, saga_id: str) -> None:
+    def __init__(self, task: Task[Any, Any], log: SagaLog, saga_id: str, owner: str) -> None:
         self._task: Any = task
         self._request: Any = task.request  # which Celery looks up each time
         self._log = log
         self.saga_id = saga_id
+        self._owner = owner
         self._until = time.monotonic() + INLINE_FOR
         self._next: Link | None = None
         self._next_token = ""
@@ -140,8 +141,7 @@ class Steps:
 
     def _claim(self, link: Link) -> Claim:
         self._next_token = secrets.token_hex(8)
-        owner = Owner.here(self._request.id or "").format()
-        return Claim(token=self._next_token, owner=owner, retries=link.retries)
+        return Claim(token=self._next_token, owner=self._owner, retries=link.retries)
 
     def _may_go_on(self, itinerary: Itinerary, link: Link) -> bool:
         """Tell whether this worker would run that link too, and has the time for it now.
@@ -150,7 +150,7 @@ class Steps:
         """
         if (
             itinerary.dispatch == "chain"
-            or this_worker().is_ending
+            or WorkerProcess.current.is_ending.value
             or time.monotonic() >= self._until
         ):
             return False

@@ -2,10 +2,13 @@
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
+import os
 import random
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from celery import Task, shared_task
@@ -30,7 +33,7 @@ from amends.dispatch.messages import (
 from amends.dispatch.publisher import publish_chains
 from amends.errors import LogUnavailable
 from amends.log.answers import Advance, Done, GoOn, RetryAfter, Run, Stop
-from amends.log.owner import Owner
+from amends.log.owner import WorkerProcess, owner_prefix
 from amends.log.saga_log import SagaLog, log_of
 from amends.telemetry.flower import in_one_message
 
@@ -80,15 +83,17 @@ class ActivityTask(CeleryTask):
         """Do what a message asks for."""
         if not is_in_saga(args, kwargs):
             return StandaloneCall(self).perform(args)
-        with in_one_message(self.app):
+        sends_events = WorkerProcess.current.sends_events.value
+        with in_one_message(self.app) if sends_events else nullcontext():
             self._perform_in_saga(kwargs["saga_id"], kwargs["step"])
         return None
 
     def _perform_in_saga(self, saga_id: str, path: str) -> None:
         log, token = log_of(self.app), secrets.token_hex(8)
-        claim = self._claim(log, saga_id, path, token)
+        owner = owner_prefix(WorkerProcess.current.name, os.getpid()) + (self.request.id or "")
+        claim = self._claim(log, saga_id, path, token, owner)
         if isinstance(claim, Run):
-            steps = Steps(self, log, saga_id)
+            steps = Steps(self, log, saga_id, owner)
             ended = steps.carry_out(claim, path, token=token)
             self._follow(ended, steps)
         elif isinstance(claim, Stop):
@@ -116,19 +121,12 @@ class ActivityTask(CeleryTask):
             if isinstance(output, str):
                 attempt.complete(output)
 
-    def _claim(self, log: SagaLog, saga_id: str, path: str, token: str) -> Run | Done | Stop:
+    def _claim(
+        self, log: SagaLog, saga_id: str, path: str, token: str, owner: str
+    ) -> Run | Done | Stop:
         """Claim a record; with the log away the message is put off, or kept where the broker is away too."""
-
-        def claim() -> Run | Done | Stop:
-            return log.claim_step(
-                saga_id,
-                path,
-                token=token,
-                owner=Owner.here(self.request.id or "").format(),
-                retries=self.request.retries or 0,
-                brought=self._brought(),
-            )
-
+        ask = partial(log.claim_step, saga_id, path, token=token, owner=owner)
+        claim = partial(ask, retries=self.request.retries or 0, brought=self._brought())
         while True:
             until = time.monotonic() + CLAIM_PATIENCE
             try:

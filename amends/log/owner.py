@@ -3,65 +3,54 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import mmap
-import os
 import secrets
+from ctypes import c_bool
 from dataclasses import dataclass
-from typing import Final, Self
-
-_SENDS_EVENTS: Final = 0
-_IS_ENDING: Final = 1
+from functools import cache
+from typing import ClassVar, Self
 
 
 class WorkerProcess:
     """One worker, from its start to its end; or a process that is none, as one that starts sagas.
 
     node: what Celery calls it, '' for a process that is no worker.
+    sends_events: whether it sends the events of tasks, which Flower switches on and off.
+    is_ending: whether it is about to end: a message ends with the step at hand.
+    current: the worker that this process belongs to.
 
-    Made before the pool forks: its children inherit the name that claims and heartbeats bear, and share two bytes,
-    which say what becomes of it while they run.
+    Made before the pool forks: its children inherit the name that claims and heartbeats bear, and share the memory of
+    the two flags, which say what becomes of it while they run.
     """
 
-    def __init__(self, node: str = "") -> None:
+    current: ClassVar[WorkerProcess]
+
+    def __init__(self, node: str) -> None:
         self.name = secrets.token_hex(6)
         self.node = node
-        self._shared = mmap.mmap(-1, 2)
+        shared = mmap.mmap(-1, 2)
+        self.sends_events = c_bool.from_buffer(shared, 0)
+        self.is_ending = c_bool.from_buffer(shared, 1)
 
-    @property
-    def sends_events(self) -> bool:
-        """Whether it sends the events of tasks, which Flower switches on and off."""
-        return bool(self._shared[_SENDS_EVENTS])
-
-    def switch_events(self, *, on: bool) -> None:
-        """Note whether it sends the events of tasks, for all its processes."""
-        self._shared[_SENDS_EVENTS] = on
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether it is about to end: a message ends with the step at hand."""
-        return bool(self._shared[_IS_ENDING])
-
-    def note_ending(self, *, ends: bool = True) -> None:
-        """Note whether it is about to end, for all its processes."""
-        self._shared[_IS_ENDING] = ends
+    @classmethod
+    def enter(cls, node: str) -> Self:
+        """Make this process a worker's, anew where a parent process made several; returns it."""
+        cls.current = worker = cls(node)
+        return worker
 
     def leave(self) -> None:
         """Note that this process is no worker any more."""
         self.node = ""
 
+    def switch_events(self, *, on: bool) -> None:
+        """Note whether it sends the events of tasks, for all its processes."""
+        self.sends_events.value = on
 
-_current = WorkerProcess()
-
-
-def enter_worker(node: str) -> WorkerProcess:
-    """Make this process a worker's, anew where a parent process made several; returns it."""
-    global _current  # noqa: PLW0603 - there is one for a process
-    _current = WorkerProcess(node)
-    return _current
+    def note_ending(self, *, ends: bool = True) -> None:
+        """Note whether it is about to end, for all its processes."""
+        self.is_ending.value = ends
 
 
-def this_worker() -> WorkerProcess:
-    """Return the worker that this process belongs to."""
-    return _current
+WorkerProcess.enter("")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +67,6 @@ class Owner:
     message: str
 
     @classmethod
-    def here(cls, message: str) -> Self:
-        """Return this process as the owner of a claim for that message."""
-        return cls(worker=this_worker().name, pid=str(os.getpid()), message=message)
-
-    @classmethod
     def parse(cls, text: str) -> Self | None:
         """Read what `format` wrote; None for '', the owner of what runs without a worker."""
         worker, _, rest = text.partition(":")
@@ -92,3 +76,9 @@ class Owner:
     def format(self) -> str:
         """Write it as the log keeps it."""
         return f"{self.worker}:{self.pid}:{self.message}"
+
+
+@cache
+def owner_prefix(worker: str, pid: int) -> str:
+    """Return what every `Owner` of a process begins with in the log; the id of its message comes after it."""
+    return Owner(worker=worker, pid=str(pid), message="").format()

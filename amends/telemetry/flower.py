@@ -9,7 +9,7 @@ from celery import Celery
 
 from amends.backend.settings import celery_setting, settings_of
 from amends.log.observers import Transition
-from amends.log.owner import this_worker
+from amends.log.owner import WorkerProcess
 from amends.telemetry.event_publisher import event_publisher_of
 from amends.telemetry.flower_rows import RowEvent, row_events
 
@@ -36,8 +36,8 @@ def draw(app: Celery, events: Sequence[RowEvent]) -> None:
 
 def sends_events() -> bool:
     """Tell whether this is a worker that sends the events of tasks."""
-    worker = this_worker()
-    return bool(worker.node) and worker.sends_events
+    worker = WorkerProcess.current
+    return bool(worker.node) and worker.sends_events.value
 
 
 def draw_row(app: Celery, transition: Transition) -> None:
@@ -47,9 +47,6 @@ def draw_row(app: Celery, transition: Transition) -> None:
     ``task-sent`` events (``task_send_sent_event``), and of what a person does there in any case: a row
     that failed stays so unless a monitor hears that it is tried again.
     """
-    worker = this_worker()
-    if worker.node and not worker.sends_events:
-        return
     if _is_wanted(app, transition) and (events := row_events(transition)):
         draw(app, events)
 
@@ -57,12 +54,12 @@ def draw_row(app: Celery, transition: Transition) -> None:
 def _is_wanted(app: Celery, transition: Transition) -> bool:
     if celery_setting(app, "task_always_eager") or not settings_of(app).monitor_events:
         return False
-    if not this_worker().node:
+    if not WorkerProcess.current.node:
         return transition.was is not None or bool(celery_setting(app, "task_send_sent_event"))
     return True
 
 
 def _sender() -> str:
-    if not this_worker().node:
+    if not WorkerProcess.current.node:
         return f"amends@{socket.gethostname()}"
-    return this_worker().node
+    return WorkerProcess.current.node

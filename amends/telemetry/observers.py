@@ -3,6 +3,7 @@
 from logging import INFO
 
 from amends.log.observers import Transition, subscribe
+from amends.log.owner import WorkerProcess
 from amends.telemetry.flower import draw_row
 from amends.telemetry.flower_rows import PAUSES
 from amends.telemetry.log_lines import LEVELS, logger, write_lines
@@ -19,6 +20,9 @@ def _sends_signals(transition: Transition) -> bool:
 
 
 def _changes_row(transition: Transition) -> bool:
+    worker = WorkerProcess.current
+    if worker.node and not worker.sends_events.value:
+        return False
     return transition.was != transition.status or not PAUSES.isdisjoint(transition.names)
 
 

@@ -19,7 +19,7 @@ from amends.backend.fast_path import shortcuts_off
 from amends.backend.settings import Settings, is_configured, settings_of
 from amends.diagnosis.deployment.log_rules import weaknesses_of
 from amends.errors import LogUnavailable
-from amends.log.owner import enter_worker
+from amends.log.owner import WorkerProcess
 from amends.log.saga_log import log_of
 from amends.worker import retention
 from amends.worker.health_file import Health, Pulse, health_of
@@ -44,7 +44,7 @@ class Recovery(bootsteps.StartStopStep):
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
         # Before the pool forks, and anew where a parent process made several workers.
-        self._process = enter_worker(worker.hostname)
+        self._process = WorkerProcess.enter(worker.hostname)
         self._process.switch_events(on=bool(worker.task_events))
         self._ends = threading.Event()
         self._heartbeat: Heartbeat | None = None

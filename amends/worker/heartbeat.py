@@ -10,7 +10,7 @@ from typing import Final
 from amends.errors import LogUnavailable
 from amends.log.heartbeats import VERSION
 from amends.log.liveness import DEAD_AFTER
-from amends.log.owner import this_worker
+from amends.log.owner import WorkerProcess
 from amends.log.saga_log import SagaLog
 
 INTERVAL: Final = 2.0
@@ -59,7 +59,7 @@ class Heartbeat:
         """Heartbeat once. Raises `LogUnavailable`."""
         pids = {os.getpid(), *self._pids()}
         self._log.workers.note_heartbeat(
-            this_worker().name, pids, self._messages(), node=self._node, version=VERSION
+            WorkerProcess.current.name, pids, self._messages(), node=self._node, version=VERSION
         )
         now = time.monotonic()
         if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:

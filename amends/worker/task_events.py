@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from celery import bootsteps
 
-from amends.log.owner import this_worker
+from amends.log.owner import WorkerProcess
 
 _INTERVAL: Final = 1.0
 
@@ -34,4 +34,4 @@ def _follow(consumer: Any) -> None:
     dispatcher = consumer.event_dispatcher
     if dispatcher is not None:  # None while there is no connection
         sends_tasks = not dispatcher.groups or "task" in dispatcher.groups
-        this_worker().switch_events(on=dispatcher.enabled and sends_tasks)
+        WorkerProcess.current.switch_events(on=dispatcher.enabled and sends_tasks)

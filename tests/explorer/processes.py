@@ -17,10 +17,9 @@ from typing import Any, Final
 
 import pytest
 
-import amends.log.owner
 import amends.log.saga_log
 from amends.activities import attempt, log_retry, task
-from amends.log.owner import this_worker
+from amends.log.owner import WorkerProcess
 from amends.log.store import Store
 
 PATIENCE: Final = 60.0
@@ -150,13 +149,13 @@ def worlds_of_their_own() -> Iterator[None]:
         return process.pid if process else os.getpid()
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (amends.log.saga_log, amends.log.owner):
+        for module in (amends.log.saga_log, task):
             patch.setattr(module, "os", SimpleNamespace(getpid=getpid))
         flying = _Time()
         for module in (attempt, log_retry, task):
             patch.setattr(module, "time", flying)
         patch.setattr(Store, "prepare", lambda _: None)  # Redis has the scripts since the first one
         # A worker that ended in this process before is none of these.
-        this_worker().note_ending(ends=False)
+        WorkerProcess.current.note_ending(ends=False)
         yield
     amends.log.saga_log._log.cache_clear()

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from itertools import count
-from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +9,7 @@ from amends.activities import inline
 from amends.activities.attempt import Attempt
 from amends.activities.task import ActivityTask
 from amends.backend.scripts import DIGESTS, SCRIPTS
+from amends.log.answers import Claim
 from amends.log.owner import Owner
 from amends.log.saga_log import SagaLog
 from tests.explorer.crash_points import KINDS
@@ -216,16 +216,20 @@ def test_without_one_token_for_all_tries_to_finish_the_next_step_has_no_owner(
 
 
 @pytest.mark.parametrize(
-    ("owner", "kind"),
+    ("changed", "kind"),
     [
         (lambda _: Owner(worker="", pid="", message=""), "killed"),
-        (lambda _: Owner.here(""), "cut off"),
+        (lambda owner: replace(owner, message=""), "cut off"),
     ],
     ids=["process", "message"],
 )
 def test_without_the_owner_of_a_claim_by_a_finish_only_its_time_ends_it(
-    explorer, told, monkeypatch, owner, kind
+    explorer, told, monkeypatch, changed, kind
 ):
     story = told("forward, inline", kind)
-    monkeypatch.setattr(inline, "Owner", SimpleNamespace(here=owner))
+
+    def claim_for(*, owner, **others):
+        return Claim(owner=changed(Owner.parse(owner)).format(), **others)
+
+    monkeypatch.setattr(inline, "Claim", claim_for)
     assert_found(explorer, story, "had lost its owner until its time was over")

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 import amends
 from amends.backend.settings import settings_of
-from amends.log.owner import this_worker
+from amends.log.owner import WorkerProcess
 from amends.log.saga_log import log_of
 from amends.worker.retention import remove_ended
 from amends.worker.sweep import Sweep
@@ -117,7 +117,7 @@ class World:
         """Let a worker sweep whose own heartbeat is fine."""
         with outside():
             log_of(self._app).workers.note_heartbeat(
-                this_worker().name,
+                WorkerProcess.current.name,
                 self._pool.pids - self.striker.silent,
                 self._broker.ids_in_hand(),
             )

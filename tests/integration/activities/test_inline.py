@@ -8,7 +8,7 @@ from celery import signals
 
 from amends import LogUnavailable, NotDone, Refused, RetryPolicy, Step, activity
 from amends.activities import inline
-from amends.log.owner import this_worker
+from amends.log.owner import WorkerProcess
 from amends.log.saga_log import SagaLog
 from tests.integration.activities.test_round_trips import monitor, wait_for_the_end  # noqa: F401 - a fixture
 from tests.support.engine_saga import (
@@ -173,13 +173,13 @@ def test_after_its_time_a_message_ends_with_the_step_at_hand(work, saga_id, publ
 def test_a_worker_that_is_about_to_end_leaves_the_next_step_to_others(work, saga_id, published):
     def end(key):
         engine_saga.world.make(key)
-        this_worker().note_ending()
+        WorkerProcess.current.note_ending()
 
     work.script(f"{saga_id}:a", end)
     try:
         assert start(saga_id).wait(timeout=60).outcome == "completed"
     finally:
-        this_worker().note_ending(ends=False)
+        WorkerProcess.current.note_ending(ends=False)
     assert published(saga_id) == [".1.a", ".2.b", ".3.c"]
 
 

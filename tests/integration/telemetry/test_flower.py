@@ -6,7 +6,7 @@ import pytest
 from celery.contrib.testing.worker import start_worker
 
 from amends import Refused
-from amends.log.owner import this_worker
+from amends.log.owner import WorkerProcess
 from amends.telemetry import event_publisher as courier
 from amends.telemetry.flower_rows import RUNNING
 from tests.support.engine_saga import Job, engine_saga, inline_saga, job_saga, without_effect
@@ -38,7 +38,7 @@ def worker(app):
     options = {"loglevel": "CRITICAL", "perform_ping_check": False, "shutdown_timeout": 30}
     with start_worker(app, pool="threads", concurrency=4, **options) as worker:
         worker.consumer.event_dispatcher.groups = {"worker"}
-        eventually(lambda: not this_worker().sends_events)
+        eventually(lambda: not WorkerProcess.current.sends_events.value)
         yield worker
 
 
@@ -46,10 +46,10 @@ def worker(app):
 def sends_events(app, worker):
     """Let the worker send the events of tasks, as Flower asks each that it finds."""
     app.control.enable_events(reply=True, timeout=60, limit=1)
-    eventually(lambda: this_worker().sends_events)
+    eventually(lambda: WorkerProcess.current.sends_events.value)
     yield
     app.control.disable_events(reply=True, timeout=60, limit=1)
-    eventually(lambda: not this_worker().sends_events)
+    eventually(lambda: not WorkerProcess.current.sends_events.value)
 
 
 @pytest.mark.usefixtures("sends_events")
@@ -117,7 +117,7 @@ def test_a_step_that_takes_long_is_told_of_while_it_runs(work, saga_id, heard):
 
 
 def test_a_worker_that_sends_no_task_events_draws_no_rows(work, saga_id, heard):
-    assert not this_worker().sends_events
+    assert not WorkerProcess.current.sends_events.value
     job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(60)
     assert heard() == []
 

@@ -19,7 +19,7 @@ from amends.dispatch.coordinator import advance
 from amends.log import liveness
 from amends.log.answers import Waiting
 from amends.log.liveness import lost_owner
-from amends.log.owner import this_worker
+from amends.log.owner import WorkerProcess
 from amends.worker import bootstep as bootsteps
 from amends.worker import heartbeat
 from amends.worker import sweep as recovery
@@ -333,7 +333,7 @@ def test_with_a_broker_that_never_answers_a_sweep_ends_and_says_so(app, log, alo
 def test_a_process_that_its_worker_no_longer_names_is_dead_and_its_step_tried_again(
     quiet_app, broker, log, alone
 ):
-    claim(log, alone.id, owner=f"{this_worker().name}:{dead_process()}")
+    claim(log, alone.id, owner=f"{WorkerProcess.current.name}:{dead_process()}")
     tick(log)
     Heartbeat(log, lambda: [os.getpid()]).beat()
     Sweep(quiet_app, may_judge=always).heal(alone.id)
@@ -345,7 +345,7 @@ def test_a_process_that_its_worker_no_longer_names_is_dead_and_its_step_tried_ag
 
 
 def test_a_process_that_its_worker_names_is_left_alone(quiet_app, log, alone):
-    claim(log, alone.id, owner=f"{this_worker().name}:{os.getpid()}")
+    claim(log, alone.id, owner=f"{WorkerProcess.current.name}:{os.getpid()}")
     tick(log)
     Heartbeat(log, lambda: [os.getpid()]).beat()
     Sweep(quiet_app, may_judge=always).heal(alone.id)
@@ -355,13 +355,13 @@ def test_a_process_that_its_worker_names_is_left_alone(quiet_app, log, alone):
 def test_a_heartbeat_from_before_the_claim_says_nothing_of_its_owner(quiet_app, log, alone):
     Heartbeat(log, lambda: [os.getpid()]).beat()
     tick(log)
-    claim(log, alone.id, owner=f"{this_worker().name}:{dead_process()}")
+    claim(log, alone.id, owner=f"{WorkerProcess.current.name}:{dead_process()}")
     Sweep(quiet_app, may_judge=always).heal(alone.id)
     assert events(alone)[-1] == "step.started"
 
 
 def test_nobody_is_judged_by_a_worker_that_may_not(quiet_app, log, alone):
-    claim(log, alone.id, owner=f"{this_worker().name}:{dead_process()}")
+    claim(log, alone.id, owner=f"{WorkerProcess.current.name}:{dead_process()}")
     tick(log)
     Heartbeat(log, lambda: [os.getpid()]).beat()
     Sweep(quiet_app, may_judge=never).heal(alone.id)
@@ -372,7 +372,7 @@ def test_nobody_is_judged_by_a_worker_that_may_not(quiet_app, log, alone):
 def test_what_one_worker_may_not_judge_stays_due_for_another(
     quiet_app, log, alone, may_judge, seconds
 ):
-    claim(log, alone.id, owner=f"{this_worker().name}:{os.getpid()}")
+    claim(log, alone.id, owner=f"{WorkerProcess.current.name}:{os.getpid()}")
     due = view_of(log).due_key_of(alone.id)
     view_of(log).client.zadd(due, {alone.id: 0})
     Heartbeat(log, lambda: [os.getpid()]).beat()
@@ -425,7 +425,7 @@ def test_a_claim_whose_worker_lives_and_no_longer_has_its_message_is_abandoned(
     quiet_app, broker, log, alone, at_it, abandoned
 ):
     message = f"{alone.id}.1.a"
-    claim(log, alone.id, owner=f"{this_worker().name}:{os.getpid()}:{message}")
+    claim(log, alone.id, owner=f"{WorkerProcess.current.name}:{os.getpid()}:{message}")
     tick(log)
     Heartbeat(log, lambda: [os.getpid()], lambda: [message] if at_it else []).beat()
     Sweep(quiet_app, may_judge=always).heal(alone.id)
@@ -446,7 +446,9 @@ def test_a_worker_with_too_many_messages_to_tell_says_nothing_of_them(log, monke
     assert {"0", "1", "2"} <= bootsteps._messages_in_hand()
     for messages in (["0"], None):
         Heartbeat(log, list, lambda told=messages: told).beat()
-        assert log.workers.read_heartbeat(this_worker().name).messages == (messages and {"0"})
+        assert log.workers.read_heartbeat(WorkerProcess.current.name).messages == (
+            messages and {"0"}
+        )
 
 
 def test_a_worker_says_which_messages_are_in_its_hands(app, log, saga_id):
@@ -465,7 +467,7 @@ def test_a_worker_says_which_messages_are_in_its_hands(app, log, saga_id):
         eventually(
             lambda: (
                 owner.split(":")[2]
-                in (log.workers.read_heartbeat(this_worker().name).messages or ())
+                in (log.workers.read_heartbeat(WorkerProcess.current.name).messages or ())
             )
         )
         goes_on.set()
@@ -478,7 +480,7 @@ def test_s11_a_step_whose_owners_die_of_it_is_poison_and_unknown(quiet_app, log,
             alone.id,
             "a",
             token=f"t{life}",
-            owner=f"{this_worker().name}:{dead_process()}",
+            owner=f"{WorkerProcess.current.name}:{dead_process()}",
             retries=life,
         )
         tick(log)
@@ -489,7 +491,7 @@ def test_s11_a_step_whose_owners_die_of_it_is_poison_and_unknown(quiet_app, log,
 
 
 def test_a_death_after_the_attempts_own_time_is_a_timeout(quiet_app, log, alone):
-    claim(log, alone.id, owner=f"{this_worker().name}:{dead_process()}")
+    claim(log, alone.id, owner=f"{WorkerProcess.current.name}:{dead_process()}")
     change_claim(view_of(log).client, view_of(log).saga_key(alone.id), at=1)
     Heartbeat(log, lambda: [os.getpid()]).beat()
     Sweep(quiet_app, may_judge=always).heal(alone.id)
@@ -500,7 +502,7 @@ def test_a_death_after_the_attempts_own_time_is_a_timeout(quiet_app, log, alone)
 def test_a_takeover_that_is_cut_short_leaves_the_owner_as_dead_as_it_was(
     quiet_app, log, alone, monkeypatch
 ):
-    claim(log, alone.id, owner=f"{this_worker().name}:{dead_process()}")
+    claim(log, alone.id, owner=f"{WorkerProcess.current.name}:{dead_process()}")
     tick(log)
     Heartbeat(log, lambda: [os.getpid()]).beat()
     with monkeypatch.context() as cut:
@@ -512,7 +514,7 @@ def test_a_takeover_that_is_cut_short_leaves_the_owner_as_dead_as_it_was(
 
 
 def test_o24d_whether_it_may_judge_is_asked_at_each_judgement(quiet_app, log, alone):
-    claim(log, alone.id, owner=f"{this_worker().name}:{dead_process()}")
+    claim(log, alone.id, owner=f"{WorkerProcess.current.name}:{dead_process()}")
     tick(log)
     Heartbeat(log, lambda: [os.getpid()]).beat()
     allowed = []
@@ -525,7 +527,7 @@ def test_o24d_whether_it_may_judge_is_asked_at_each_judgement(quiet_app, log, al
 
 
 def test_an_attempt_past_its_time_is_given_up_whoever_lives(quiet_app, log, alone):
-    claim(log, alone.id, owner=f"{this_worker().name}:{os.getpid()}")
+    claim(log, alone.id, owner=f"{WorkerProcess.current.name}:{os.getpid()}")
     change_claim(view_of(log).client, view_of(log).saga_key(alone.id), given_up_at=1)
     Sweep(quiet_app, may_judge=never).heal(alone.id)
     assert error_of(alone) == "TimeoutError: no answer after 60 s"
@@ -574,8 +576,8 @@ def test_workers_of_one_parent_process_have_names_of_their_own():
     names = []
     for node in ("a@here", "b@here"):
         Recovery(SimpleNamespace(hostname=node, task_events=False))
-        names.append(this_worker().name)
-    this_worker().leave()
+        names.append(WorkerProcess.current.name)
+    WorkerProcess.current.leave()
     assert len(set(names)) == 2
 
 

@@ -8,7 +8,7 @@ from celery import Celery
 
 from amends.definition.serialization import canonical_json
 from amends.diagnosis.saga.explain import explain
-from amends.log.owner import this_worker
+from amends.log.owner import WorkerProcess
 from amends.saga.bulk import Operation, Target, Verdict, perform
 from amends.worker.heartbeat import Heartbeat
 from amends.worker.sweep import Sweep
@@ -82,7 +82,7 @@ def test_with_the_broker_away_the_rest_is_told(app, alone):
 
 def test_an_owner_that_its_worker_no_longer_names_is_lost(why, log, alone):
     log.claim_step(
-        alone.id, "a", token="t", owner=f"{this_worker().name}:1:{alone.id}.1.a", retries=0
+        alone.id, "a", token="t", owner=f"{WorkerProcess.current.name}:1:{alone.id}.1.a", retries=0
     )
     tick(log)
     Heartbeat(log, lambda: [os.getpid()], node="orders@here").beat()
@@ -93,7 +93,7 @@ def test_an_owner_that_its_worker_no_longer_names_is_lost(why, log, alone):
 
 
 def test_an_owner_that_let_the_message_go_has_lost_it(why, log, alone):
-    owner = f"{this_worker().name}:{os.getpid()}:{alone.id}.1.a"
+    owner = f"{WorkerProcess.current.name}:{os.getpid()}:{alone.id}.1.a"
     log.claim_step(alone.id, "a", token="t", owner=owner, retries=0)
     tick(log)
     Heartbeat(log, lambda: [os.getpid()], lambda: ["another"]).beat()
