@@ -106,8 +106,12 @@ def _ask_client(client: Any, *command: Any) -> Any:
 
 def is_traced(client: redis.Redis) -> bool:
     """Tell whether a client is not redis-py's own: a library that traces calls wraps it, and would miss the call."""
-    execute: Any = client.execute_command
-    return execute.__module__ != "redis.client" or hasattr(execute, "__wrapped__")
+    return not is_original(client.execute_command, "redis.client")
+
+
+def is_original(function: Any, module: str) -> bool:
+    """Tell whether a function is the one of this module: a library that traces calls wraps it."""
+    return function.__module__ == module and not hasattr(function, "__wrapped__")
 
 
 def _try_again(_: Exception) -> None:

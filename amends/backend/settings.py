@@ -77,6 +77,11 @@ def celery_setting(app: Celery, name: str) -> Any:
     return kept[name]
 
 
+def compensation_queue(app: Celery) -> str:
+    """Name the queue that compensations and `amends.advance` go to."""
+    return settings_of(app).compensation_queue or celery_setting(app, "task_default_queue")
+
+
 def _reading_of(app: Celery) -> _Reading:
     conf: Any = app.conf
     reading = _readings.get(app)

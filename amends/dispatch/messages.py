@@ -11,7 +11,7 @@ from celery import Celery, Task
 from celery.canvas import Signature
 from kombu.exceptions import OperationalError
 
-from amends.dispatch.routing import compensation_queue
+from amends.backend.settings import compensation_queue
 
 ADVANCE: Final = "amends.advance"
 """The Celery task that publishes what remains of a saga. Its code is the coordinator's."""

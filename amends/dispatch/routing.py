@@ -6,13 +6,8 @@ from typing import Any
 
 from celery import Celery
 
-from amends.backend.settings import celery_setting, settings_of
+from amends.backend.settings import celery_setting, compensation_queue
 from amends.definition.itinerary import RecordPlan
-
-
-def compensation_queue(app: Celery) -> str:
-    """Name the queue that undos and `advance` go to."""
-    return settings_of(app).compensation_queue or celery_setting(app, "task_default_queue")
 
 
 def own_queue(app: Celery, queue: str | None, *, undoes: bool) -> str | None:

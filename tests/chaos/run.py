@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 
 import tasks
-from amends.dispatch.routing import compensation_queue, queue_of
+from amends.backend.settings import compensation_queue
+from amends.dispatch.routing import queue_of
 from demo.orders import PlannedOrder, plan_orders, stock_for
 from demo.run import use
 from demo.sandbox import faults_switched_on, read_ledger, set_stock

@@ -145,7 +145,8 @@ def trace(url: str) -> dict[str, list[str]]:
 
     found = {}
     with traced_worker(app, tracer) as worker:
-        run("first")  # fills the caches
+        run("first")  # fills the caches, as the next one does
+        run("first-back", full=True)
         found["two steps"] = tracer.files(worker, lambda: run("two-steps"))
         start = Trip(trip_id="start")
         found["start"] = tracer.files(caller, lambda: trip_saga.start(start, saga_id="start"))

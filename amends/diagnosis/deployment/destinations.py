@@ -10,9 +10,10 @@ from celery import Celery
 
 from amends.activities.definition import Compensation
 from amends.activities.task import ActivityTask
+from amends.backend.settings import compensation_queue
 from amends.definition.itinerary import Itinerary
 from amends.dispatch.messages import ADVANCE
-from amends.dispatch.routing import compensation_queue, own_queue
+from amends.dispatch.routing import own_queue
 
 
 @dataclass(frozen=True, kw_only=True)

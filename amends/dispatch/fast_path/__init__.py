@@ -7,24 +7,24 @@ takes Celery's own way. Once anything in here has raised, this process does so f
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from celery import Celery
+from celery import Celery, Task
+from celery import canvas as celery_canvas
+from celery.app import amqp, base
+from celery.app import task as celery_task
+from celery.utils import nodenames
 
 from amends.backend.client import client_of
+from amends.backend.connection import is_original
 from amends.backend.fast_path import PASSED_ON, Shortcut
 from amends.backend.settings import Settings, celery_setting, settings_of
 from amends.dispatch.canvas import canvas
-from amends.dispatch.fast_path.chain_template import (
-    NUMBER,
-    SAGA,
-    ChainTemplate,
-    may_prepare,
-    needs,
-)
+from amends.dispatch.fast_path.chain_template import ChainTemplate
+from amends.dispatch.fast_path.redis_message import NUMBER, SAGA
 from amends.dispatch.messages import advance_message, is_lost_connection
 from amends.log.answers import Publish
 from amends.log.delivery import Delivery
@@ -45,7 +45,22 @@ class _Chain:
     what: Publish = field(compare=False)
 
 
-_shortcut = Shortcut("messages", instead="Celery's canvas", needs=needs)
+def _needs() -> Iterator[tuple[object, str]]:
+    """Name what a template needs of Celery."""
+    for module, name in (
+        (celery_task, "extract_exec_options"),
+        (amqp, "task_message"),
+        (nodenames, "anon_nodename"),
+    ):
+        yield module, name
+    yield celery_canvas.chain, "prepare_steps"
+    for name in ("send_task_message", "create_task_message", "as_task_v2", "router"):
+        yield amqp.AMQP, name
+    for name in ("thread_oid", "producer_pool"):
+        yield base.Celery, name
+
+
+_shortcut = Shortcut("messages", instead="Celery's canvas", needs=_needs)
 
 
 def takes(app: Celery, what: Publish) -> bool:
@@ -56,7 +71,21 @@ def takes(app: Celery, what: Publish) -> bool:
     if what.wait or not settings_of(app).fast_path or not _shortcut.is_on:
         return False
     first = what.itinerary.records[what.records[0][0]]
-    return bool(_tried(lambda: may_prepare(app, app.tasks.get(first.call.task))))
+    return bool(_tried(lambda: _may_prepare(app, app.tasks.get(first.call.task))))
+
+
+def _may_prepare(app: Celery, task: Any) -> bool:
+    """Tell whether a prepared message of this task is the very one that Celery would publish.
+
+    A library that traces calls wraps what is passed by here, and would miss the message.
+    """
+    return (
+        is_original(app.send_task, "celery.app.base")
+        and is_original(Task.apply_async, "celery.app.task")
+        and hasattr(type(task), "own_options")  # else nobody knows here how it is published
+        and task.expires is None  # it is a time from now
+        and app.amqp.create_task_message == app.amqp.as_task_v2  # the protocol with headers
+    )
 
 
 def publish(app: Celery, saga_ids: Sequence[str], what: Publish) -> bool:

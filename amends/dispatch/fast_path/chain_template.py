@@ -7,41 +7,36 @@ records, with stand-ins for what differs from saga to saga, and kept as text.
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import json
-import re
-from collections.abc import Callable, Iterator, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
-from celery import Celery, Task, canvas
-from celery.app import amqp, base
+from celery import Celery, signals
+from celery.app import amqp
 from celery.app import task as celery_task
 from celery.utils import nodenames
-from kombu import exceptions
+from kombu import Producer, exceptions
 from kombu.exceptions import OperationalError
+from kombu.utils.uuid import uuid
 
+from amends.backend.connection import asker, is_original
 from amends.dispatch.fast_path.channel_client import keep_client
 from amends.dispatch.fast_path.redis_message import (
-    BODY,
-    TAG,
+    NUMBER,
+    ORIGIN,
+    SAGA,
     RedisMessage,
+    formatted,
     goes_by_name,
-    is_original,
-    is_unheard,
-    push,
     redis_message_of,
 )
 
 T = TypeVar("T")
 
-SAGA: Final = "amends0stands0for0a0saga"
-"""Stands for the saga's id, which like this needs no escape in JSON nor in a ``repr``."""
-NUMBER: Final = 10**15
-"""Stands for the number of the first message; those after it count on."""
-
-_NUMBERS: Final = re.compile(r"\b1000000000(\d{6})\b")
-_ORIGIN: Final = "amends0stands0for0a0process"
-_NAMES: Final = {SAGA: "saga", _ORIGIN: "origin", BODY: "body", TAG: "tag"}
+_AT_ONCE: Final = 100
+"""Messages that one command brings: Redis is busy with them for less than a millisecond."""
 _NAMED: Final = (  # by ``Celery.send_task``; what is left is for the router and the producer
     "task_id",
     "root_id",
@@ -53,35 +48,6 @@ _NAMED: Final = (  # by ``Celery.send_task``; what is left is for the router and
     "reply_to",
     "link_error",
 )
-
-
-def needs() -> Iterator[tuple[object, str]]:
-    """Name what a template needs of Celery."""
-    for module, name in (
-        (celery_task, "extract_exec_options"),
-        (amqp, "task_message"),
-        (nodenames, "anon_nodename"),
-    ):
-        yield module, name
-    yield canvas.chain, "prepare_steps"
-    for name in ("send_task_message", "create_task_message", "as_task_v2", "router"):
-        yield amqp.AMQP, name
-    for name in ("thread_oid", "producer_pool"):
-        yield base.Celery, name
-
-
-def may_prepare(app: Celery, task: Any) -> bool:
-    """Tell whether a prepared message of this task is the very one that Celery would publish.
-
-    A library that traces calls wraps what is passed by here, and would miss the message.
-    """
-    return (
-        is_original(app.send_task, "celery.app.base")
-        and is_original(Task.apply_async, "celery.app.task")
-        and hasattr(type(task), "own_options")  # else nobody knows here how it is published
-        and task.expires is None  # it is a time from now
-        and app.amqp.create_task_message == app.amqp.as_task_v2  # the protocol with headers
-    )
 
 
 class ChainTemplate:
@@ -101,13 +67,13 @@ class ChainTemplate:
             kwargs=first.kwargs,
             errbacks=named.pop("link_error"),
             chain=rest,
-            origin=_ORIGIN,
+            origin=ORIGIN,
             ignore_result=task.ignore_result,
             create_sent_event=app.conf.task_send_sent_event,
             **named,
         )
         self._count = len(rest) + 1
-        self._message = _formatted(app, json.dumps(message))
+        self._message = formatted(app, json.dumps(message))
         self._is_kept = not app.conf.task_send_sent_event
         self._redis_messages: WeakKeyDictionary[Any, tuple[Any, RedisMessage | None]] = (
             WeakKeyDictionary()
@@ -125,7 +91,7 @@ class ChainTemplate:
         Answers what that does; None where there is more to it than texts, and where the broker is away.
         It takes a connection alone, as kombu's producers take longer to be had than the text to be written.
         """
-        if not self._is_kept or not is_unheard(self._app):
+        if not self._is_kept or not _is_unheard(self._app):
             return None
         try:
             connection = self._app.producer_pool.connections.acquire()
@@ -136,7 +102,7 @@ class ChainTemplate:
             message = channel and self._redis_message(channel)
             if message is None:
                 return None
-            texts = [message.filled(each) for each in self._fillings(saga_ids, number)]
+            texts = [_filled(message, each) for each in self._fillings(saga_ids, number)]
             return use(channel, message.key, texts)
         except (
             *connection.recoverable_connection_errors,
@@ -173,13 +139,10 @@ class ChainTemplate:
             return None
 
         def publish(producer: Any) -> None:
-            (own,) = self._fillings([SAGA], NUMBER, origin=_ORIGIN)
+            (own,) = self._fillings([SAGA], NUMBER, origin=ORIGIN)
             self._send_one(own, producer, retry=False)
 
-        message = redis_message_of(channel, publish)
-        return message and RedisMessage(
-            message.key, _formatted(self._app, message.message), _formatted(self._app, message.body)
-        )
+        return redis_message_of(self._app, channel, publish)
 
     def _send(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
         """Publish it by Celery and kombu; in one round trip where the broker takes it.
@@ -238,9 +201,29 @@ def _bound(queue: Any, channel: Any) -> Any:
     return queue.bind(channel)
 
 
-def _formatted(app: Any, text: str) -> str:
-    """Make a text one for ``%``, with names for what stands for something."""
-    text = text.replace("%", "%%")
-    for stand_in, name in (*_NAMES.items(), (app.thread_oid, "reply_to")):
-        text = text.replace(stand_in, f"%({name})s")
-    return _NUMBERS.sub(lambda found: f"%(n{int(found[1])})d", text)
+def _is_unheard(app: Any) -> bool:
+    """Tell whether nobody hears of a publication, nor has a hand in it."""
+    return (
+        not signals.before_task_publish.receivers
+        and not signals.after_task_publish.receivers
+        and not signals.task_sent.receivers
+        and is_original(app.amqp.send_task_message, "celery.app.amqp")
+        and app.producer_pool.Producer is Producer
+        and is_original(Producer.publish, "kombu.messaging")
+        and is_original(Producer._publish, "kombu.messaging")  # noqa: SLF001
+    )
+
+
+def _filled(message: RedisMessage, own: dict[str, Any]) -> str:
+    """Fill in what is a message's own."""
+    body = b64encode((message.body % own).encode()).decode()
+    return message.message % {**own, "body": body, "tag": uuid()}
+
+
+def push(channel: Any, key: str, texts: Sequence[str]) -> bool:
+    """Push these messages, in order; answers True."""
+    with channel.conn_or_acquire() as client:
+        ask = asker(client)
+        for begin in range(0, len(texts), _AT_ONCE):
+            ask("LPUSH", key, *texts[begin : begin + _AT_ONCE])
+    return True

@@ -1,17 +1,20 @@
 """Channels of kombu's Redis transport: those that keep their client, and that say when their connection is gone."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator
+from functools import lru_cache
+from typing import Any, Final
 
 from kombu.transport import redis
 from redis.exceptions import ConnectionError as RedisAway
 
 from amends.backend.fast_path import Shortcut
 
+_POOLS: Final = 2
+"""A channel's: of connections that block, and of those that a worker's event loop reads from."""
+
 
 def _needs() -> Iterator[tuple[object, str]]:
-    for name in ("conn_or_acquire", "pool"):
+    for name in ("conn_or_acquire", "pool", "_get_client"):
         yield redis.Channel, name
 
 
@@ -19,30 +22,18 @@ _shortcut = Shortcut("clients of kombu's channels", instead="a new one each time
 
 
 def keep_client(channel: Any) -> None:
-    """Let a channel keep the client that it has made, as long as its connections are the same.
+    """Let a channel keep the clients that it makes, one for each of its pools of connections.
 
-    A client is nothing but its pool of connections and a table of some 170 names, which redis-py fills for each
-    one anew. A message costs three: one to publish, one to take it, one to acknowledge it (``conn_or_acquire`` in
-    kombu/transport/redis.py). A channel of another transport stays as it is.
+    A client is nothing but its pool and a table of some 170 names, which redis-py fills for each one anew. A message
+    costs three: one to publish, one to take it, one to acknowledge it (``_create_client`` in kombu/transport/redis.py).
+    A channel of another transport stays as it is, and so does one whose clients cannot be told apart.
     """
-    if not isinstance(channel, redis.Channel) or "conn_or_acquire" in vars(channel):
+    if not isinstance(channel, redis.Channel) or not _shortcut.is_on:
         return
-    if not _shortcut.is_on:
+    provider = channel.pool.connection_kwargs.get("credential_provider")
+    if hasattr(channel.Client, "cache_info") or not isinstance(provider, Hashable):
         return
-    acquire: Callable[..., Any] = channel.conn_or_acquire
-    kept: Any = None
-
-    @contextmanager
-    def conn_or_acquire(client: Any = None) -> Iterator[Any]:
-        nonlocal kept
-        if client is None and kept is not None and kept.connection_pool is channel.pool:
-            client = kept
-        with acquire(client) as given:
-            if client is None:
-                kept = given
-            yield given
-
-    channel.conn_or_acquire = conn_or_acquire  # type: ignore[method-assign]
+    channel.Client = lru_cache(maxsize=_POOLS)(channel.Client)  # type: ignore[assignment]
 
 
 def say_when_gone(channel: Any) -> None:

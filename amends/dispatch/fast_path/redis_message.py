@@ -7,23 +7,27 @@ So they do it once for each channel, with a message of stand-ins and a recorder 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import json
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Sequence
+import re
+from base64 import b64decode
+from collections.abc import Callable
 from contextlib import nullcontext
 from copy import copy
 from typing import Any, Final, NamedTuple
 
-from celery import signals
 from celery.app.routes import MapRoute, Router
 from kombu import Producer
-from kombu.utils.uuid import uuid
 
-from amends.backend.connection import asker
+from amends.backend.connection import is_original
 
-BODY: Final = "amends0stands0for0a0body"
-TAG: Final = "amends0stands0for0a0tag"
-_AT_ONCE: Final = 100
-"""Messages that one command brings: Redis is busy with them for less than a millisecond."""
+SAGA: Final = "amends0stands0for0a0saga"
+"""Stands for the saga's id, which like this needs no escape in JSON nor in a ``repr``."""
+NUMBER: Final = 10**15
+"""Stands for the number of the first message; those after it count on."""
+ORIGIN: Final = "amends0stands0for0a0process"
+_BODY: Final = "amends0stands0for0a0body"
+_TAG: Final = "amends0stands0for0a0tag"
+_NAMES: Final = {SAGA: "saga", ORIGIN: "origin", _BODY: "body", _TAG: "tag"}
+_NUMBERS: Final = re.compile(r"\b1000000000(\d{6})\b")
 
 
 class RedisMessage(NamedTuple):
@@ -33,37 +37,13 @@ class RedisMessage(NamedTuple):
     message: str
     body: str
 
-    def filled(self, own: dict[str, Any]) -> str:
-        """Fill in what is a message's own."""
-        body = b64encode((self.body % own).encode()).decode()
-        return self.message % {**own, "body": body, "tag": uuid()}
 
-
-def push(channel: Any, key: str, texts: Sequence[str]) -> bool:
-    """Push these messages, in order; answers True."""
-    with channel.conn_or_acquire() as client:
-        ask = asker(client)
-        for begin in range(0, len(texts), _AT_ONCE):
-            ask("LPUSH", key, *texts[begin : begin + _AT_ONCE])
-    return True
-
-
-def is_original(function: Any, module: str) -> bool:
-    """Tell whether a function is the one of this module: a library that traces calls wraps it."""
-    return function.__module__ == module and not hasattr(function, "__wrapped__")
-
-
-def is_unheard(app: Any) -> bool:
-    """Tell whether nobody hears of a publication, nor has a hand in it."""
-    return (
-        not signals.before_task_publish.receivers
-        and not signals.after_task_publish.receivers
-        and not signals.task_sent.receivers
-        and is_original(app.amqp.send_task_message, "celery.app.amqp")
-        and app.producer_pool.Producer is Producer
-        and is_original(Producer.publish, "kombu.messaging")
-        and is_original(Producer._publish, "kombu.messaging")  # noqa: SLF001
-    )
+def formatted(app: Any, text: str) -> str:
+    """Make a text one for ``%``, with names for what stands for something."""
+    text = text.replace("%", "%%")
+    for stand_in, name in (*_NAMES.items(), (app.thread_oid, "reply_to")):
+        text = text.replace(stand_in, f"%({name})s")
+    return _NUMBERS.sub(lambda found: f"%(n{int(found[1])})d", text)
 
 
 def goes_by_name(app: Any) -> bool:
@@ -75,11 +55,10 @@ def goes_by_name(app: Any) -> bool:
     )
 
 
-def redis_message_of(channel: Any, publish: Callable[[Producer], None]) -> RedisMessage | None:
-    """Return what `publish` comes to on a channel, which it declares its queue on; None where it is not one text.
-
-    Of what is in the message's texts only the body and the tag are replaced by their stand-ins.
-    """
+def redis_message_of(
+    app: Any, channel: Any, publish: Callable[[Producer], None]
+) -> RedisMessage | None:
+    """Return what `publish` comes to on a channel, which it declares its queue on; None where it is not one text."""
     if not _is_written_by_kombu(channel):
         return None
     recorder: Any = _RecordingChannel(channel)
@@ -96,7 +75,7 @@ def redis_message_of(channel: Any, publish: Callable[[Producer], None]) -> Redis
     writer.conn_or_acquire = lambda: nullcontext(client)
     writer.basic_publish(message, **where)
     ((key, text),) = client.written
-    return _read(key, text)
+    return _read(app, key, text)
 
 
 def _is_written_by_kombu(channel: Any) -> bool:
@@ -108,15 +87,15 @@ def _is_written_by_kombu(channel: Any) -> bool:
     )
 
 
-def _read(key: str, text: str) -> RedisMessage | None:
+def _read(app: Any, key: str, text: str) -> RedisMessage | None:
     message = json.loads(text)
     body, properties = message["body"], message["properties"]
     if properties["body_encoding"] != "base64" or message["content-encoding"] != "utf-8":
         return None
     if "compression" in message["headers"]:
         return None
-    text = text.replace(body, BODY).replace(properties["delivery_tag"], TAG)
-    return RedisMessage(key, text, b64decode(body).decode())
+    text = text.replace(body, _BODY).replace(properties["delivery_tag"], _TAG)
+    return RedisMessage(key, formatted(app, text), formatted(app, b64decode(body).decode()))
 
 
 class _RecordingChannel:

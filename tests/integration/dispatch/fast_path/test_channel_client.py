@@ -1,7 +1,10 @@
 """Channels that keep their client, on a real Redis."""
 
+from dataclasses import dataclass
+
 import pytest
 from kombu import Connection
+from redis.credentials import CredentialProvider
 
 from amends.dispatch.fast_path.channel_client import keep_client
 
@@ -39,6 +42,22 @@ def test_new_connections_come_with_a_client_of_theirs(channel):
     assert after is not before
     assert after.connection_pool is channel.pool
     after.ping()
+
+
+@dataclass
+class Credentials(CredentialProvider):
+    """A provider without a hash, of a server that asks for none."""
+
+    def get_credentials(self):
+        return ()
+
+
+def test_a_credential_provider_without_a_hash_is_left_to_kombu(app):
+    with Connection(app.conf.broker_url, credential_provider=Credentials()) as connection:
+        channel = connection.default_channel
+        keep_client(channel)
+        one, another = clients_of(channel)
+    assert one is not another
 
 
 def test_a_channel_of_another_transport_stays_as_it_is():

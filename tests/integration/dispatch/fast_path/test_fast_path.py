@@ -79,7 +79,7 @@ def test_a_module_that_is_elsewhere_is_missing():
 @pytest.mark.parametrize(
     ("place", "name", "shortcut"),
     [
-        (fast_path, "may_prepare", "messages"),
+        (fast_path, "_may_prepare", "messages"),
         (ChainTemplate, "__init__", "messages"),
         (ChainTemplate, "written", "messages"),
         (KeptConnections, "_ask", "requests to the saga log"),

@@ -20,8 +20,7 @@ from amends.backend.connection import KeptConnections
 from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.coordinator import publish, publish_many
 from amends.dispatch.fast_path import chain_template as preparation
-from amends.dispatch.fast_path.chain_template import ChainTemplate
-from amends.dispatch.fast_path.redis_message import push
+from amends.dispatch.fast_path.chain_template import ChainTemplate, push
 from tests.support.published_messages import all_taken, app_with, pay, taken, what_remains
 
 pytestmark = pytest.mark.fast_path
