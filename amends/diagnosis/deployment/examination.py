@@ -29,6 +29,7 @@ from amends.diagnosis.deployment.findings import (
     Severity,
     error,
 )
+from amends.diagnosis.deployment.log_state import LogState, is_in_process, read_log
 from amends.diagnosis.deployment.redis_server import RedisServer
 from amends.diagnosis.deployment.worker_inspection import Patience, Worker, ask_workers
 from amends.dispatch.broker import connected
@@ -101,7 +102,7 @@ def _examine_surroundings(app: Celery, settings: Settings, patience: Patience) -
     look_at_log = _Look(lambda: _look_at_log(settings), patience.total)
     look_at_broker = _Look(lambda: _look_at_broker(app, look_at_log, patience), patience.total)
     log, (server, answered) = look_at_log.result, look_at_broker.result or (None, None)
-    if not saga_log.is_in_process(settings):
+    if not is_in_process(settings):
         yield from saga_log.away.apply(look_at_log.error)
     if log:
         yield from _apply(saga_log.RULES, log)
@@ -124,12 +125,12 @@ def _examine_surroundings(app: Celery, settings: Settings, patience: Patience) -
             yield from _apply(crew.RULES, found)
 
 
-def _look_at_log(settings: Settings) -> saga_log.LogState | None:
-    return None if saga_log.is_in_process(settings) else saga_log.read_log(settings)
+def _look_at_log(settings: Settings) -> LogState | None:
+    return None if is_in_process(settings) else read_log(settings)
 
 
 def _look_at_broker(
-    app: Celery, log: _Look[saga_log.LogState | None], patience: Patience
+    app: Celery, log: _Look[LogState | None], patience: Patience
 ) -> tuple[RedisServer | None, list[Worker]]:
     # Kombu ends a connection to Redis when its last BRPOP has ended, by default of 1 s.
     options = {"polling_interval": 0.1}

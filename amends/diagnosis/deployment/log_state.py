@@ -1,0 +1,94 @@
+"""The saga log of an installation as it is found, for the rules to judge."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kombu.utils.url import maybe_sanitize_url
+
+from amends.backend.client import impatient_client_of
+from amends.backend.settings import Settings
+from amends.definition.itinerary import Itinerary
+from amends.definition.states import LIVE
+from amends.diagnosis.deployment.redis_server import RedisServer, read_server
+from amends.log.heartbeats import Heartbeat
+from amends.log.saga_log import SagaLog
+from amends.log.store import Store
+
+_PATIENCE: Final = 1.0
+"""Seconds that one answer of a Redis is waited for."""
+_LOOKED_AT: Final = 20  # live sagas of each shard and status
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogState:
+    """The saga log as it was found.
+
+    `shards` is how many it has, None before its first use; `heartbeats` is None where they cannot be read. `in_use` has
+    the definitions of live sagas, each with the ids of some that it belongs to; where there are many sagas, of the oldest.
+    """
+
+    settings: Settings
+    server: RedisServer
+    shards: int | None
+    heartbeats: Sequence[Heartbeat] | None
+    in_use: Sequence[tuple[Itinerary, Sequence[str]]]
+
+
+def is_in_process(settings: Settings) -> bool:
+    """Tell whether the log is none but for tests."""
+    return settings.backend.startswith("memory://")
+
+
+def address_of(settings: Settings) -> str:
+    """Name the log without its password."""
+    return str(maybe_sanitize_url(settings.backend))
+
+
+def is_cluster(server: RedisServer) -> bool:
+    """Tell whether a Redis is a part of a cluster."""
+    return bool(server.info.get("cluster_enabled"))
+
+
+def read_log(settings: Settings) -> LogState:
+    """Look at the saga log, and change nothing. Raises `LogUnavailable`, and redis-py's errors."""
+    client = impatient_client_of(settings.backend, patience=_PATIENCE)
+    server = read_server(client, address_of(settings))
+    if is_cluster(server):  # which would answer for a part of the log alone
+        return LogState(settings=settings, server=server, shards=None, heartbeats=None, in_use=())
+    store = Store(client, shards=settings.shards)
+    stored: str | None = store.read(lambda client: client.get("amends:shards"))
+    return LogState(
+        settings=settings,
+        server=server,
+        shards=int(stored) if stored else None,
+        heartbeats=SagaLog(client, shards=settings.shards).workers.read_heartbeats(),
+        in_use=_read_in_use(store),
+    )
+
+
+def _read_in_use(store: Store) -> list[tuple[Itinerary, list[str]]]:
+    ids = store.read_index(LIVE, ago=0.0, limit=_LOOKED_AT)
+    digests = _read_fields(store, [(store.keys_of(each)[0], "definition") for each in ids])
+    users: dict[str, list[str]] = {}
+    for saga_id, digest in zip(ids, digests, strict=True):
+        if digest:  # it may have been removed since
+            users.setdefault(digest, []).append(saga_id)
+    keys = [(store.keys_of(found[0])[3], digest) for digest, found in users.items()]
+    texts = _read_fields(store, keys)
+    return [
+        (Itinerary.from_json(text), found)
+        for text, found in zip(texts, users.values(), strict=True)
+        if text
+    ]
+
+
+def _read_fields(store: Store, fields: Sequence[tuple[str, str]]) -> list[str | None]:
+    def command(client: Any) -> Any:
+        pipeline = client.pipeline(transaction=False)
+        for key, field in fields:
+            pipeline.hget(key, field)
+        return pipeline.execute()
+
+    answers: list[str | None] = store.read(command) if fields else []
+    return answers
