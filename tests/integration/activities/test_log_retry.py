@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import task_failure
 from kombu.exceptions import OperationalError
 
 from amends import LogUnavailable
@@ -15,6 +16,7 @@ from amends.log.saga_log import SagaLog
 from tests.support.engine_saga import Job, engine_saga, job_saga
 
 AWAY = LogUnavailable("away")
+ERRORS = {"away": AWAY, "limit": SoftTimeLimitExceeded()}
 
 
 @pytest.fixture
@@ -33,8 +35,8 @@ def lose_answers(monkeypatch):
 
         def call(self, called_for, *arguments, **options):
             way = next(ways, "well") if called_for == saga_id else "well"
-            if way == "away":
-                raise AWAY
+            if way in ERRORS:
+                raise ERRORS[way]
             answer = method(self, called_for, *arguments, **options)
             if way == "landed":
                 raise AWAY
@@ -58,6 +60,22 @@ def test_a_claim_without_an_answer_is_put_off_and_takes_its_own_place(
     assert handle.snapshot().steps["a"].attempts == 1
 
 
+def test_a_limit_that_strikes_in_a_claim_fails_no_task(work, saga_id, lose_answers):
+    failed = []
+
+    def note(task_id, **_):
+        failed.append(task_id)
+
+    lose_answers("claim_step", "limit", saga_id=saga_id)
+    task_failure.connect(note)
+    try:
+        handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+        assert handle.wait(timeout=60).outcome == "completed"
+    finally:
+        task_failure.disconnect(note)
+    assert failed == []
+
+
 def test_a_claim_is_kept_where_the_broker_is_away_too(
     work, saga_id, impatient, lose_answers, monkeypatch
 ):
@@ -76,8 +94,9 @@ def test_a_claim_is_kept_where_the_broker_is_away_too(
     assert work.records(saga_id) == ["a", "b", "c"]
 
 
-def test_a_result_is_kept_until_the_log_has_it(work, saga_id, lose_answers):
-    lose_answers("complete_step", "away", "landed", "away", saga_id=saga_id)
+@pytest.mark.parametrize("ways", [["away", "landed", "away"], ["limit"], ["limit", "away"]])
+def test_a_result_is_kept_until_the_log_has_it(work, saga_id, lose_answers, ways):
+    lose_answers("complete_step", *ways, saga_id=saga_id)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     assert handle.wait(timeout=60).outcome == "completed"
     assert work.records(saga_id) == ["a", "b", "c"]
