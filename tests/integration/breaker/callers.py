@@ -1,8 +1,11 @@
 """Callers of a service that is down, in this process and in forked ones."""
 
 import multiprocessing
+import os
+import pickle
+import signal
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -22,25 +25,39 @@ def fail(breaker: CircuitBreaker, times: int = 1) -> None:
 
 
 def in_processes(count: int, act: Callable[[int], Any]) -> list[Any]:
-    """Run `act` in so many forked children, and return what it answers in each."""
-    answers = FORK.SimpleQueue()
+    """Run `act` in so many forked children, and return what it answers in each.
 
-    def child(number: int) -> None:
-        try:
-            answers.put((number, act(number)))
-        except BaseException as error:
-            answers.put((number, error))
-            raise
-
-    children = [FORK.Process(target=child, args=(number,), daemon=True) for number in range(count)]
+    By the system's own fork: after multiprocessing's, kombu closes the connections to brokers that its parent has, and
+    waits for what they wait for.
+    """
+    children = [_forked(act, number) for number in range(count)]
     try:
-        for each in children:
-            each.start()
-        told = dict(answers.get() for _ in children)
-        for each in children:
-            each.join(60)
-            assert each.exitcode == 0, told
+        told = [pickle.loads(answers.read()) for _, answers in children]  # noqa: S301 - ours
+    except BaseException:
+        for pid, _ in children:
+            os.kill(pid, signal.SIGKILL)
+        raise
     finally:
-        for each in children:
-            each.kill()
-    return [told[number] for number in range(count)]
+        ended = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid, _ in children]
+        for _, answers in children:
+            answers.close()
+    assert ended == [0] * count, told
+    return told
+
+
+def _forked(act: Callable[[int], Any], number: int) -> tuple[int, BinaryIO]:
+    """Fork a child; answers its pid, and what its answer comes by."""
+    ours, its = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(its)
+        return pid, os.fdopen(ours, "rb")
+    status = 1
+    try:
+        answer, status = act(number), 0
+    except BaseException as error:  # noqa: BLE001 - the parent tells of it
+        answer = error
+    finally:
+        with os.fdopen(its, "wb") as answers:
+            pickle.dump(answer, answers)
+        os._exit(status)
