@@ -115,4 +115,6 @@ def _read_start(answer: Sequence[Any]) -> Start:
             return AlreadyThere(SagaStatus(status))
         case ["conflict", saga]:
             return Conflict(saga)
-    return Delivered()
+        case [Delivered.said]:
+            return Delivered()
+    raise ValueError(f"start_saga answered {answer}")

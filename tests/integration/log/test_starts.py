@@ -63,6 +63,13 @@ def test_a_shard_that_lost_its_definitions_asks_for_them(log, client):
     assert answer.itinerary == trip_saga.itinerary
 
 
+def test_a_start_that_the_log_does_not_confirm_is_an_error(log, monkeypatch):
+    # As where the definition that it just sent is lost again.
+    monkeypatch.setattr(log._store, "call_for_one", lambda *_: ["define"])
+    with pytest.raises(ValueError, match="define"):
+        log.starts.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}")
+
+
 def test_scripts_that_redis_forgot_are_loaded_again(log, client):
     log.starts.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}")
     client.script_flush()
