@@ -90,10 +90,8 @@ def asker(client: Any, *, fast_path: bool = True) -> Callable[..., Any]:
     """
     if not fast_path:
         return partial(_ask_client, client)
-    kept, name = (
-        vars(client),
-        f"amends_kept_connections_{os.getpid()}",
-    )  # a forked child gets its own
+    kept = vars(client)
+    name = f"amends_kept_connections_{os.getpid()}"  # a forked child gets its own
     if name not in kept:
         kept[name] = KeptConnections(client)
     return kept[name].ask  # type: ignore[no-any-return]

@@ -104,9 +104,8 @@ class Standing:
     now: float
     looked_at: float | None  #: When a sweep looks at it, None if none does.
     remaining: Sequence[str]  #: Paths of the records that remain, in order.
-    owed: Sequence[
-        str
-    ]  #: Compensations that a cancel would start, if the running record takes effect.
+    #: Compensations that a cancel would start, if the running record takes effect.
+    owed: Sequence[str]
     history: Sequence[Event]
 
     @classmethod

@@ -62,9 +62,8 @@ class Result:
     id: str
     verdict: Verdict
     reason: str | None = None  #: Why it was not done.
-    is_published: bool = (
-        True  #: False if the broker did not take the saga's next message: a sweep publishes it.
-    )
+    #: False if the broker did not take the saga's next message: a sweep publishes it.
+    is_published: bool = True
 
 
 def perform(operation: Operation, targets: Sequence[Target]) -> Iterator[Result]:

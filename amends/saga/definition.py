@@ -22,7 +22,7 @@ from amends.log.answers import Publish
 from amends.log.saga_log import log_of
 from amends.log.starts import AlreadyThere, Conflict, Start, Started
 from amends.saga.handle import Handle
-from amends.saga.itinerary_builder import _itinerary
+from amends.saga.itinerary_builder import build_itinerary
 from amends.saga.step import AnyStep
 
 Input = TypeVar("Input", bound=BaseModel)
@@ -31,9 +31,11 @@ Output = TypeVar("Output", bound=BaseModel)
 
 _SAGA_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
-_MOST: Final = 1_000  # sagas, and
+_MOST: Final = 1_000
+"""Sagas that are started in one round trip."""
 
-_LARGEST: Final = 4_000_000  # characters of their inputs, that are started at once
+_LARGEST: Final = 4_000_000
+"""Characters of their inputs."""
 
 _logger = logging.getLogger(__name__)
 
@@ -70,7 +72,7 @@ class Saga(Generic[Input, Output]):
         self.name = name
         self.input = input
         self.output = output
-        self.itinerary = _itinerary(
+        self.itinerary = build_itinerary(
             name, input, output, steps, timeout=timeout, outputs=outputs or {}, dispatch=dispatch
         )
         records = [(step.name, 0) for step in self.itinerary.steps]

@@ -19,7 +19,7 @@ class _SagaSource(BaseModel):
     degraded: list[str]
 
 
-def _itinerary(
+def build_itinerary(
     name: str,
     saga_input: type[BaseModel],
     output: type[BaseModel],
@@ -29,6 +29,7 @@ def _itinerary(
     outputs: Mapping[str, str],
     dispatch: Dispatch,
 ) -> Itinerary:
+    """Build the itinerary that a saga's definition comes to. Raises `DefinitionError`."""
     where = f"saga {name!r}"
     if not NAME.fullmatch(name):
         raise DefinitionError(f"{where}: a name is letters, digits and _")

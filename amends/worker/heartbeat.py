@@ -52,11 +52,11 @@ class Heartbeat:
         threading.Thread(target=self._loop, name="amends-heartbeat", daemon=True).start()
 
     def stop(self) -> None:
-        """Heartbeat no more."""
+        """Stop the heartbeat."""
         self._ends.set()
 
     def beat(self) -> None:
-        """Heartbeat once. Raises `LogUnavailable`."""
+        """Write one heartbeat. Raises `LogUnavailable`."""
         pids = {os.getpid(), *self._pids()}
         self._log.workers.note_heartbeat(
             WorkerProcess.current.name, pids, self._messages(), node=self._node, version=VERSION

@@ -18,8 +18,8 @@ def remove_ended(app: Celery) -> int:
 
     Raises `LogUnavailable`.
     """
-    upkeep, kept_for = log_of(app).maintenance, settings_of(app).retention
-    return upkeep.remove_sagas(upkeep.read_ended(ago=kept_for, limit=BATCH), kept_for=kept_for)
+    log, kept_for = log_of(app).maintenance, settings_of(app).retention
+    return log.remove_sagas(log.read_ended(ago=kept_for, limit=BATCH), kept_for=kept_for)
 
 
 def rest_after(app: Celery, removed: int) -> float:

@@ -1,4 +1,4 @@
--- One saga as the scripts read it, and what remains of it. The loader puts it before each script that
+-- One saga as the scripts read it. The loader puts it before each script that
 -- includes it.
 --
 -- KEYS[1] hash  the saga                  KEYS[2] list  its history, JSON events in order

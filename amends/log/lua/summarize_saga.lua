@@ -1,4 +1,4 @@
--- Place a saga for people: where it is, and the record that it stands at.
+-- Summarize a saga for people: its status, and the record that it stands at.
 --
 --! include open_saga
 --! include paths

@@ -19,9 +19,8 @@ class Census:
     """Counts of sagas."""
 
     counts: Mapping[tuple[str, SagaStatus], int]  #: All sagas by definition and status.
-    standing: Mapping[
-        tuple[SagaStatus, str, str], int
-    ]  #: Live ones by status, definition and present record.
+    #: Live ones by status, definition and present record.
+    standing: Mapping[tuple[SagaStatus, str, str], int]
     most: int  #: Sagas of a status that `standing` counts: those longest in it.
     is_cut: bool  #: Whether `standing` lacks some for that.
     readings: Readings

@@ -24,9 +24,8 @@ class Readings:
 
     due: int  #: Sagas due for a sweep.
     sweep_lag: float  #: Since the first of them is due, 0 if none is.
-    oldest: Mapping[
-        SagaStatus, float
-    ]  #: Age in each live status of the saga longest in it, 0 if none is.
+    #: Age in each live status of the saga longest in it, 0 if none is.
+    oldest: Mapping[SagaStatus, float]
     memory: Memory | None  #: None if Redis does not tell.
 
     @classmethod

@@ -174,9 +174,8 @@ def _look(
     size = limit
     while batch := walk.take(min(size, _LARGEST_BATCH)):
         wanted = [each.id for each in batch if query.fits_id(each.id)]
-        if (
-            query.asks_for_headers
-        ):  # most do not fit, and a header costs the log a tenth of a summary
+        if query.asks_for_headers:
+            # Most do not fit, and a header costs the log a tenth of a summary.
             headers = zip(wanted, summaries.read_headers(wanted), strict=True)
             wanted = [
                 saga_id for saga_id, header in headers if header and query.fits_header(header)

@@ -30,9 +30,8 @@ class SagaSummary:
     outcome: str | None
     reason: str | None
     error: str | None  #: Last error of the present record, else the one that turned the saga back.
-    record: (
-        str | None
-    )  #: Path of the present record: running, else stuck, else next. None if the saga has ended.
+    #: Path of the present record: running, else stuck, else next. None if the saga has ended.
+    record: str | None
     state: RecordState | None  #: Of that record.
     attempts: int  #: Of that record.
     wait: float | None  #: Seconds until that record may run again, None if it does not wait.

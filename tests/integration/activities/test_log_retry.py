@@ -9,8 +9,7 @@ from celery.signals import task_failure
 from kombu.exceptions import OperationalError
 
 from amends import LogUnavailable
-from amends.activities import log_retry as landing
-from amends.activities import task
+from amends.activities import log_retry, task
 from amends.activities.log_retry import retry_until_written
 from amends.log.saga_log import SagaLog
 from tests.support.engine_saga import Job, engine_saga, job_saga
@@ -119,7 +118,7 @@ def test_a_soft_limit_that_comes_after_the_function_loses_no_result(monkeypatch,
         if where == "sleep" and next(naps) == 0:
             raise SoftTimeLimitExceeded
 
-    monkeypatch.setattr(landing.time, "sleep", sleep)
+    monkeypatch.setattr(log_retry.time, "sleep", sleep)
     assert retry_until_written(call, AWAY, until=time.monotonic() + 5) == "landed"
 
 
