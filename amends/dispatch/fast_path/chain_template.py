@@ -222,8 +222,9 @@ def _filled(message: RedisMessage, own: dict[str, Any]) -> str:
 
 def push(channel: Any, key: str, texts: Sequence[str]) -> bool:
     """Push these messages, in order; answers True."""
-    with channel.conn_or_acquire() as client:
-        ask = asker(client)
+    with channel.conn_or_acquire() as client, channel.conn_or_acquire() as another:
+        # What is taken for good of a client that the channel does not keep would be lost with it.
+        ask = asker(client, fast_path=client is another)
         for begin in range(0, len(texts), _AT_ONCE):
             ask("LPUSH", key, *texts[begin : begin + _AT_ONCE])
     return True

@@ -6,6 +6,7 @@ import pytest
 from kombu import Connection
 from redis.credentials import CredentialProvider
 
+from amends.dispatch.fast_path.chain_template import push
 from amends.dispatch.fast_path.channel_client import keep_client
 
 pytestmark = pytest.mark.fast_path
@@ -58,6 +59,15 @@ def test_a_credential_provider_without_a_hash_is_left_to_kombu(app):
         keep_client(channel)
         one, another = clients_of(channel)
     assert one is not another
+
+
+def test_what_is_pushed_by_a_channel_that_keeps_none_takes_no_connection_for_good(app, broker):
+    with app.connection_for_write() as connection:
+        channel = connection.default_channel
+        for _ in range(channel.max_connections + 1):
+            push(channel, "pushed", ["text"])
+    assert broker.llen("pushed") == channel.max_connections + 1
+    broker.delete("pushed")
 
 
 def test_a_channel_of_another_transport_stays_as_it_is():
