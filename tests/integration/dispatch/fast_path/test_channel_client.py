@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
+from kombu import VERSION as KOMBU
 from kombu import Connection
 from redis.credentials import CredentialProvider
 
@@ -53,6 +54,7 @@ class Credentials(CredentialProvider):
         return ()
 
 
+@pytest.mark.skipif(KOMBU < (5, 6), reason="it takes no credential provider")
 def test_a_credential_provider_without_a_hash_is_left_to_kombu(app):
     with Connection(app.conf.broker_url, credential_provider=Credentials()) as connection:
         channel = connection.default_channel
