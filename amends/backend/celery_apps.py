@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from celery import Celery, _state, current_app
+from celery import Celery, _state
+from celery.app import app_or_default
 from celery.signals import celeryd_init
 
 _celery: Final[Any] = _state  # celery-types leaves out what is wanted of it here
@@ -49,4 +50,4 @@ def current(app: Celery) -> Iterator[None]:
 def _current() -> Any:
     """Return this thread's current app or None; ``celery.current_app`` would make one up."""
     of_thread = getattr(_celery, "_tls", None)
-    return current_app if of_thread is None else of_thread.current_app
+    return app_or_default() if of_thread is None else of_thread.current_app
