@@ -93,7 +93,7 @@ def asker(client: Any, *, fast_path: bool = True) -> Callable[..., Any]:
     kept = vars(client)
     name = f"amends_kept_connections_{os.getpid()}"  # a forked child gets its own
     if name not in kept:
-        kept[name] = KeptConnections(client)
+        kept.setdefault(name, KeptConnections(client))  # another thread may be here
     return kept[name].ask  # type: ignore[no-any-return]
 
 

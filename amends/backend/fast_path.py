@@ -6,17 +6,26 @@ anything in it raises, this process goes by the library's own calls from then on
 """
 
 import logging
+import sys
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, Final
 
 from amqp.exceptions import AMQPError
 from celery.exceptions import SoftTimeLimitExceeded
-from kombu.exceptions import KombuError
+from kombu.exceptions import LimitExceeded, OperationalError
 from redis.exceptions import RedisError
 
-PASSED_ON: Final = (RedisError, KombuError, AMQPError, OSError, SoftTimeLimitExceeded)
+PASSED_ON: Final = (
+    *(RedisError, OperationalError, LimitExceeded, AMQPError, OSError),
+    SoftTimeLimitExceeded,
+)
 """Errors that say nothing about a shortcut: a server's, a connection's, and a time limit that strikes in it."""
+
+_LIBRARIES: Final = sys.stdlib_module_names.union(
+    ("celery", "kombu", "amqp", "vine", "redis", "hiredis")
+)
+"""Whose errors a shortcut may raise. Any other one strikes in it: a signal handler's, a greenlet's timeout."""
 
 _logger = logging.getLogger(__name__)
 
@@ -51,7 +60,12 @@ class Shortcut:
         return not self.why_off
 
     def give_up(self, error: Exception) -> None:
-        """Take it no more: `error` was raised in it."""
+        """Take it no more: `error` was raised in it.
+
+        Raises an error that no library has: it says nothing about a shortcut, and is whoever's who raised it.
+        """
+        if type(error).__module__.partition(".")[0] not in _LIBRARIES:
+            raise error
         self._switch_off(f"it raised {type(error).__name__}: {error}")
 
     def look_anew(self) -> None:

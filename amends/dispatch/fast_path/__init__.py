@@ -157,9 +157,10 @@ def _template(of: _Chain) -> ChainTemplate:
 
 def _databases(app: Celery, channel: Any) -> tuple[int, int] | None:
     """Return the database of the broker and that of the log; None where they are not in the same Redis."""
-    if channel.global_keyprefix:
-        return None
     broker = channel.pool.connection_kwargs
+    is_named = broker.get("host") or broker.get("path")  # a Sentinel names it with each connection
+    if channel.global_keyprefix or not is_named:
+        return None
     log = _options(settings_of(app).backend)
     same = ("host", "port", "path", "username")
     if any(broker.get(name) != log.get(name) for name in same):

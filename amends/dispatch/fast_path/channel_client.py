@@ -7,7 +7,8 @@ from typing import Any, Final
 from kombu.transport import redis
 from redis.exceptions import ConnectionError as RedisAway
 
-from amends.backend.fast_path import Shortcut
+from amends.backend.fast_path import PASSED_ON, Shortcut
+from amends.dispatch.messages import is_lost_connection
 
 _POOLS: Final = 2
 """A channel's: of connections that block, and of those that a worker's event loop reads from."""
@@ -30,6 +31,17 @@ def keep_client(channel: Any) -> None:
     """
     if not isinstance(channel, redis.Channel) or not _shortcut.is_on:
         return
+    try:
+        _keep_client(channel)
+    except PASSED_ON:
+        raise
+    except Exception as error:
+        if is_lost_connection(error):
+            raise
+        _shortcut.give_up(error)
+
+
+def _keep_client(channel: redis.Channel) -> None:
     provider = channel.pool.connection_kwargs.get("credential_provider")
     if hasattr(channel.Client, "cache_info") or not isinstance(provider, Hashable):
         return

@@ -164,7 +164,8 @@ def store_of(app: Celery) -> Store:
 
 @cache
 def _store(settings: Settings, pid: int) -> Store:  # noqa: ARG001 - a forked child gets its own
-    return Store(client_of(settings.backend), shards=settings.shards)
+    client = client_of(settings.backend)
+    return Store(client, shards=settings.shards, fast_path=settings.fast_path)
 
 
 def _look(
