@@ -8,7 +8,12 @@ amends_backend = os.environ.get("AMENDS_BACKEND", "redis://127.0.0.1:6379/1")
 amends_compensation_queue = os.environ.get("AMENDS_COMPENSATION_QUEUE", "compensations")
 
 # Whether the engine may go past the public calls of Celery, kombu and redis-py, for speed.
-amends_fast_path = os.environ.get("AMENDS_FAST_PATH", "on") != "off"
+amends_fast_path = os.environ.get("AMENDS_FAST_PATH", "on").lower() not in {
+    "off",
+    "false",
+    "0",
+    "no",
+}
 
 # A file that each worker touches while it lives; %n is the worker's own name. None is written without it.
 amends_health_file = os.environ.get("AMENDS_HEALTH_FILE")

@@ -13,7 +13,7 @@ from typing import Any, Final
 import redis
 from redis.retry import Retry
 
-from amends.backend.fast_path import PASSED_ON, Shortcut
+from amends.backend.fast_path import Shortcut
 
 _NAME: Final = (
     () if redis.VERSION >= (5, 3) else ("EVALSHA",)
@@ -55,8 +55,6 @@ class KeptConnections:
             return self._client.execute_command(*command)
         try:
             return self._ask(command)
-        except PASSED_ON:
-            raise
         except Exception as error:  # noqa: BLE001 - whatever a redis-py that is not known raises
             _shortcut.give_up(error)
             return self._client.execute_command(*command)

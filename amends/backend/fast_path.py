@@ -16,18 +16,30 @@ from celery.exceptions import SoftTimeLimitExceeded
 from kombu.exceptions import LimitExceeded, OperationalError
 from redis.exceptions import RedisError
 
-PASSED_ON: Final = (
+_PASSED_ON: Final = (
     *(RedisError, OperationalError, LimitExceeded, AMQPError, OSError),
     SoftTimeLimitExceeded,
 )
-"""Errors that say nothing about a shortcut: a server's, a connection's, and a time limit that strikes in it."""
-
 _LIBRARIES: Final = sys.stdlib_module_names.union(
     ("celery", "kombu", "amqp", "vine", "redis", "hiredis")
 )
 """Whose errors a shortcut may raise. Any other one strikes in it: a signal handler's, a greenlet's timeout."""
 
 _logger = logging.getLogger(__name__)
+
+
+def is_lost_connection(error: Exception) -> bool:
+    """Tell whether kombu, or its transport, asked for something of a connection that it has let go of.
+
+    It tries again on a channel that it has closed (``Producer._publish`` in kombu/messaging.py), and asks None.
+    """
+    if not isinstance(error, AttributeError) or error.obj is not None:
+        return False
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
+    return module.partition(".")[0] in ("kombu", "amqp")
 
 
 class Shortcut:
@@ -62,9 +74,11 @@ class Shortcut:
     def give_up(self, error: Exception) -> None:
         """Take it no more: `error` was raised in it.
 
-        Raises an error that no library has: it says nothing about a shortcut, and is whoever's who raised it.
+        Raises an error that says nothing about a shortcut: a server's, a connection's, a time limit that struck in
+        it, and one of a class that no library has, which is whoever's who raised it.
         """
-        if type(error).__module__.partition(".")[0] not in _LIBRARIES:
+        is_foreign = type(error).__module__.partition(".")[0] not in _LIBRARIES
+        if is_foreign or isinstance(error, _PASSED_ON) or is_lost_connection(error):
             raise error
         self._switch_off(f"it raised {type(error).__name__}: {error}")
 

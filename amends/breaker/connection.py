@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import RedisError
 
 from amends.backend.connection import connection_needs, new_connection
-from amends.backend.fast_path import PASSED_ON, Shortcut
+from amends.backend.fast_path import Shortcut
 
 T = TypeVar("T")
 Commands = tuple[tuple[str, ...], ...]
@@ -106,8 +106,6 @@ class ReportingConnections:
             return None
         try:
             return way(*arguments)
-        except PASSED_ON:
-            raise
         except Exception as error:  # noqa: BLE001 - whatever a redis-py that is not known raises
             _shortcut.give_up(error)
             return None

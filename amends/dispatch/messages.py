@@ -11,6 +11,7 @@ from celery import Celery, Task
 from celery.canvas import Signature
 from kombu.exceptions import OperationalError
 
+from amends.backend.fast_path import is_lost_connection
 from amends.backend.settings import compensation_queue
 
 ADVANCE: Final = "amends.advance"
@@ -54,20 +55,6 @@ def publishing() -> Iterator[None]:
         if not is_lost_connection(error):
             raise
         raise OperationalError(f"the connection to the broker was lost: {error}") from error
-
-
-def is_lost_connection(error: Exception) -> bool:
-    """Tell whether kombu, or its transport, asked for something of a connection that it has let go of.
-
-    It tries again on a channel that it has closed (``Producer._publish`` in kombu/messaging.py), and asks None.
-    """
-    if not isinstance(error, AttributeError) or error.obj is not None:
-        return False
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    module = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
-    return module.partition(".")[0] in ("kombu", "amqp")
 
 
 def send_advance(app: Celery, saga_id: str, number: int) -> None:

@@ -54,6 +54,7 @@ class Recovery(bootsteps.StartStopStep):
         """Begin to beat and to sweep, where the app has a saga log."""
         if not is_configured(worker.app):
             _logger.warning("no sagas run here: amends_backend is not set")
+            prepare_connections(worker.consumer, fast_path=False)
             return
         settings = settings_of(worker.app)
         log = log_of(worker.app)

@@ -11,6 +11,8 @@ def prepare_connections(consumer: Any, *, fast_path: bool) -> None:
 
     consumer: Celery's, whose ``connection_for_read`` makes one at the start and after each that is lost.
     fast_path: whether the channel may keep its client, and messages in memory.
+
+    Not after ``connect``, which lets the event loop look into what the channel holds.
     """
     connect = consumer.connection_for_read
 

@@ -53,12 +53,15 @@ class InMemoryQoS(redis.QoS):
     def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:  # noqa: FBT001, FBT002 - kombu's
         """Give a message back to its queue."""
         message = self._hint(tag)
-        if message is None or not hasattr(message, "_raw"):
+        if message is None:
             super().restore_by_tag(tag, client=client, leftmost=leftmost)
             return
         to = message.delivery_info["exchange"], message.delivery_info["routing_key"]
         with self.channel.conn_or_acquire(client) as giver:
-            self.channel._do_restore_message(message._raw, *to, giver, leftmost)  # noqa: SLF001
+            try:
+                self.channel._do_restore_message(message._raw, *to, giver, leftmost)  # noqa: SLF001
+            except Exception as error:  # noqa: BLE001 - what a kombu that is not known raises
+                _shortcut.give_up(error)  # and a sweep publishes another
 
     def _hint(self, tag: str) -> Any:
         """Return the message of a saga that has this tag, None for another one."""

@@ -17,15 +17,16 @@ from celery import canvas as celery_canvas
 from celery.app import amqp, base
 from celery.app import task as celery_task
 from celery.utils import nodenames
+from kombu.exceptions import OperationalError
 
 from amends.backend.client import client_of
 from amends.backend.connection import is_original
-from amends.backend.fast_path import PASSED_ON, Shortcut
+from amends.backend.fast_path import Shortcut
 from amends.backend.settings import Settings, celery_setting, settings_of
 from amends.dispatch.canvas import canvas
 from amends.dispatch.fast_path.chain_template import ChainTemplate
 from amends.dispatch.fast_path.redis_message import NUMBER, SAGA
-from amends.dispatch.messages import advance_message, is_lost_connection
+from amends.dispatch.messages import advance_message
 from amends.log.answers import Publish
 from amends.log.delivery import Delivery
 
@@ -111,18 +112,17 @@ def deliveries(app: Celery, saga_ids: Sequence[str], what: Publish) -> list[Deli
         databases = _databases(app, channel)
         return databases and [Delivery(text=text, destination=(key, *databases)) for text in texts]
 
-    return _tried(lambda: _template_of(app, what).written(saga_ids, what.number, prepare))
+    try:
+        return _tried(lambda: _template_of(app, what).written(saga_ids, what.number, prepare))
+    except (AttributeError, OperationalError):  # the broker is away: who publishes says so
+        return None
 
 
 def _tried(way: Callable[[], T]) -> T | None:
     """Go a way; None where it turns out to be none, which ends the fast path for messages."""
     try:
         return way()
-    except PASSED_ON:
-        raise
-    except Exception as error:
-        if is_lost_connection(error):
-            raise
+    except Exception as error:  # noqa: BLE001 - what libraries that are not known raise
         _shortcut.give_up(error)
         return None
 

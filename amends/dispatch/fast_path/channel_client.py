@@ -7,8 +7,7 @@ from typing import Any, Final
 from kombu.transport import redis
 from redis.exceptions import ConnectionError as RedisAway
 
-from amends.backend.fast_path import PASSED_ON, Shortcut
-from amends.dispatch.messages import is_lost_connection
+from amends.backend.fast_path import Shortcut
 
 _POOLS: Final = 2
 """A channel's: of connections that block, and of those that a worker's event loop reads from."""
@@ -33,11 +32,7 @@ def keep_client(channel: Any) -> None:
         return
     try:
         _keep_client(channel)
-    except PASSED_ON:
-        raise
-    except Exception as error:
-        if is_lost_connection(error):
-            raise
+    except Exception as error:  # noqa: BLE001 - what libraries that are not known raise
         _shortcut.give_up(error)
 
 
