@@ -1,4 +1,4 @@
-"""The settings, read from Celery's own configuration, and the client that they lead to."""
+"""The settings, read from Celery's own configuration."""
 
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -12,33 +12,32 @@ _PREFIX = "amends_"
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What ``amends_*`` in Celery's configuration says.
+    """Settings ``amends_*`` of Celery's configuration. Times are seconds."""
 
-    `backend` is the Redis URL of the saga log. `compensation_queue` is where undos and `advance`
-    are queued; None is the app's default queue. `max_countdown` is the longest wait, in seconds,
-    that is left to a message; a longer one is an entry of the log alone. `shards` is how many parts
-    the log has, fixed at its first use. `sweep_interval` is the seconds between two sweeps of a
-    worker. An attempt's soft time limit is its start-to-close timeout; `hard_limit_after` is how many
-    seconds later it is killed where the pool can, `give_up_after` how many seconds later the log gives
-    it up in any pool, which must be longer. A step that was claimed `poison_after` times by processes
-    that died of it is not tried again; a saga whose messages met so often a worker that does not know their task is stuck.
-    An ended saga is removed after `retention` seconds. With `monitor_events` each saga has a row of
-    its own in Flower and its like, where workers send the events of tasks. `health_file` is
-    touched by each worker while it lives. Without `fast_path` the engine goes by the public calls of its
-    libraries alone (see `amends.backend.fast_path`).
-    """
-
+    #: URL of the saga log's Redis. It has no default.
     backend: str
+    #: Queue of compensations and of `advance`. None: the app's default queue.
     compensation_queue: str | None = None
+    #: Longest wait that is left to a message. A longer one is an entry of the log alone.
     max_countdown: float = 300.0
+    #: Parts of the log, fixed at its first use.
     shards: int = 64
+    #: Time between two sweeps of a worker.
     sweep_interval: float = 5.0
+    #: Time from an attempt's soft limit, its start-to-close timeout, until it is killed where the pool can.
     hard_limit_after: float = 10.0
+    #: Time from the same limit until the log gives the attempt up in any pool. Longer than `hard_limit_after`.
     give_up_after: float = 15.0
+    #: Claims lost to dead workers before a step is treated as poison, and messages that met a worker without their
+    #: task before a saga is stuck.
     poison_after: int = 5
+    #: Time that an ended saga is kept.
     retention: float = 7 * 86400.0
+    #: Whether a saga has a row of its own in Flower and its like, where workers send the events of tasks.
     monitor_events: bool = True
+    #: File that a worker touches while it lives. None: no file.
     health_file: str | None = None
+    #: Whether the engine may go past the public calls of its libraries (`amends.backend.fast_path`).
     fast_path: bool = True
 
 

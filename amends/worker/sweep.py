@@ -127,7 +127,7 @@ class Sweep:
             return self._end_overdue(saga_id, running)
         if lost is None:
             return False
-        owner = running.owner.format() if running.owner else ""
+        owner = running.owner and running.owner.format()
         is_poison = False
         if lost == "nothing":
             error: Exception = LogUnavailable(f"{owner} went on without the saga log's answer")
