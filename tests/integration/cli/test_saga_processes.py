@@ -135,6 +135,15 @@ def test_a_log_that_is_away_is_a_line_on_stderr(environment):
     assert away.stderr.count("\n") == 1
 
 
+@pytest.fixture
+def interruptible():
+    """Let children hear an interrupt, also where this process ignores it, as in a shell's background."""
+    was = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, was)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_saga_is_followed_until_an_interrupt_which_leaves_no_traceback(environment):
     with subprocess.Popen(
         command("show", "order-2", "--follow"),
