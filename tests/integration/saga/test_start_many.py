@@ -32,6 +32,8 @@ START = [("pay", 0), ("tell", 0), ("file", 0), ("check", 0)]
 
 @pytest.fixture
 def app(redis_url):
+    with redis.Redis.from_url(f"{redis_url}/4") as broker:  # others may have left messages there
+        broker.flushdb()
     return app_with(f"{redis_url}/4", amends_backend=f"{redis_url}/6")
 
 
