@@ -15,6 +15,7 @@ from amends.log.queries.listing import Query, find_sagas, summary_of
 from amends.log.queries.summary import SagaSummaries
 from amends.log.saga_log import SagaLog, log_of
 from amends.testing.clock import Clock, keep_time
+from tests.support.eventually import eventually
 from tests.support.log_driver import ERROR
 from tests.support.log_view import view_of
 from tests.support.sagas.trip import trip_saga
@@ -53,6 +54,11 @@ def start(log: SagaLog, count: int, *, prefix: str = "s") -> list[str]:
     return ids
 
 
+def milliseconds(client: redis.Redis) -> int:
+    seconds, micros = client.time()
+    return seconds * 1000 + micros // 1000
+
+
 def cancel(log: SagaLog, *ids: str) -> None:
     for each in ids:
         log.control.cancel_saga(each, error=ERROR, actor={})
@@ -82,8 +88,10 @@ def test_an_empty_log_has_no_sagas(app):
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
-def test_sagas_come_in_the_order_in_which_they_came_to_their_status(app, log, newest_first):
+def test_sagas_come_in_the_order_in_which_they_came_to_their_status(app, log, client, newest_first):
     start(log, 40)
+    began = milliseconds(client)
+    eventually(lambda: milliseconds(client) > began)  # those of one are in the order of their ids
     cancel(log, "s-3", "s-30")
     places = find_sagas(app, Query(newest_first=newest_first)).summaries
     keys = [(place.since, place.id.encode()) for place in places]
