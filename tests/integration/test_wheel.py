@@ -19,6 +19,7 @@ from celery import Celery
 from packaging.requirements import Requirement
 
 from demo.programs import ROOT, Program, running
+from tests.support.app import ping
 
 pytestmark = pytest.mark.xdist_group("wheel")  # one wheel and one environment for all
 
@@ -177,7 +178,7 @@ class InstalledWorker(Program):
 
     def answers(self) -> bool:
         with Celery("observer", broker=self.broker, set_as_current=False) as observer:
-            return bool(observer.control.ping(timeout=0.5))
+            return bool(ping(observer))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A Celery app that is current in this thread for a while, and no longer."""
+"""A Celery app that is current in this thread for a while, and what is asked of an app's workers."""
 
 import secrets
 from collections.abc import Iterator
@@ -18,3 +18,13 @@ def in_process_app(name: str) -> Iterator[Celery]:
         yield app
     finally:
         _state._set_current_app(before)
+
+
+def ping(app: Celery) -> list[dict[str, dict[str, str]]]:
+    """Ask an app's workers whether they live, by a connection that is closed afterwards.
+
+    A pooled one goes on to wait for answers (``BRPOP``). A process that is forked then closes it, reads the answer
+    to do so, and who next resets the pools of the process that was forked waits for that answer for ever.
+    """
+    with app.connection_for_write() as connection:
+        return app.control.ping(timeout=0.5, connection=connection)

@@ -169,6 +169,7 @@ def make_app(url: str) -> Celery:
         with Redis.from_url(each) as client:
             client.flushdb()
     app = Celery("trip", broker=broker)
+    app.conf.broker_pool_limit = 1  # with a second producer, its first message is prepared anew
     app.conf.amends_backend = log
     app.set_default()
     app.finalize()

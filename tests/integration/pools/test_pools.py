@@ -144,7 +144,8 @@ def test_a_call_whose_process_is_killed_at_its_hard_limit_is_a_failure_of_its_br
 @pytest.mark.parametrize("pool", ["prefork"], indirect=True)
 def test_a_call_that_was_over_is_not_blamed_for_a_later_step_of_its_message(shop, pool):
     def processes():
-        (stats,) = shop.app.control.inspect(timeout=5).stats().values()
+        with shop.app.connection_for_write() as connection:  # see `ping` in tests/support
+            (stats,) = shop.app.control.inspect(timeout=5, connection=connection).stats().values()
         return set(stats["pool"]["processes"])
 
     run(shop, "quick")  # by now the worker has started

@@ -17,6 +17,7 @@ from amends.worker import health_file as health
 from amends.worker import heartbeat
 from demo.programs import ROOT
 from tests.integration.diagnosis.deployment.doctor_process import Worker, hanging, server
+from tests.support.app import ping
 from tests.support.eventually import eventually
 
 
@@ -85,12 +86,6 @@ def hasty(redis_url, tmp_path, monkeypatch):
     app = Celery("hasty", broker=f"{redis_url}/11", set_as_current=False)
     app.conf.update(amends_backend=f"{redis_url}/10", amends_health_file=str(tmp_path / "worker"))
     return app, tmp_path / "worker"
-
-
-def ping(app):
-    """Ping by a connection of its own: in a process that another test forks, kombu would wait on a pooled one."""
-    with app.connection_for_write() as connection:
-        return app.control.ping(timeout=0.5, connection=connection)
 
 
 @pytest.mark.parametrize(("pool", "counts"), [("threads", True), ("solo", False)])

@@ -155,7 +155,8 @@ def test_a_late_answer_to_an_earlier_question_is_not_taken_for_that_to_this_one(
 ):
     hasty_at_first = Patience(first_call=0.0001, next_call=30.0)
     app = Celery("examined", broker=settings["broker_url"], set_as_current=False)
-    (node,) = app.control.inspect(timeout=30.0, limit=1).ping()
+    with app.connection_for_write() as connection:
+        (node,) = app.control.inspect(timeout=30.0, limit=1, connection=connection).ping()
     for _ in range(12):  # about each second answer is late enough, and not too late
         with app.connection_for_write() as connection:
             (found,) = ask_workers(app, connection, [node], patience=hasty_at_first)
