@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
@@ -22,6 +23,7 @@ SERVICES_URL: Final = os.environ.get("SERVICES_URL", "http://127.0.0.1:8080")
 logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each call is too many
 
 _LONGEST: Final = 10.0
+_LONGEST_REST: Final = 3600.0
 _MARGIN: Final = 1.0
 _MOST_REDIRECTS: Final = 5
 
@@ -147,7 +149,16 @@ def _body(response: httpx.Response) -> dict[str, Any]:
 
 
 def _seconds(text: str) -> float:
-    return float(text) if text.isdecimal() else 0.0
+    """Read a Retry-After header: seconds, or the date of an HTTP message. Nonsense is 0, and an hour is the longest."""
+    try:
+        asked = (
+            float(text)
+            if text.isdecimal()
+            else parsedate_to_datetime(text).timestamp() - time.time()
+        )
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(max(asked, 0.0), _LONGEST_REST)
 
 
 @lru_cache

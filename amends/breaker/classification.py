@@ -1,13 +1,12 @@
 """Classify the error of a call: failure, success or neutral."""
 
-from math import isfinite
-
 from celery.exceptions import Ignore, Reject, Retry
 from celery.utils.serialization import UnpickleableExceptionWrapper
 
 from amends.breaker.options import Options
 from amends.breaker.results import Failure
 from amends.breaker.states import Outcome
+from amends.definition.retry_policy import retry_after_of
 from amends.errors import CircuitOpenError
 
 _LONGEST_WHY = 200
@@ -49,9 +48,6 @@ def failure_of(error: BaseException | None) -> Failure:
     if cause is None:
         return Failure(why="")
     why = f"{type(cause).__name__}: {cause}"[:_LONGEST_WHY]
-    asked = getattr(cause, "retry_after", None)
-    is_given = isinstance(asked, int | float) and isfinite(asked) and asked > 0
     return Failure(
-        why=why.encode(errors="replace").decode(),
-        retry_after=float(asked) if is_given and asked is not None else None,
+        why=why.encode(errors="replace").decode(), retry_after=retry_after_of(cause) or None
     )

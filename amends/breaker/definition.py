@@ -47,7 +47,7 @@ class CircuitBreaker(Control):
     failure_window: longest time, in seconds, that those failures may take; None is no limit.
     reset_timeout: seconds that the circuit is open, unless the error has a ``retry_after`` above 0.
     reset_timeout_multiplier: factor on `reset_timeout` for each further opening in a row.
-    max_reset_timeout: upper bound of that time, in seconds.
+    max_reset_timeout: upper bound of that time and of a ``retry_after``, in seconds.
     reset_jitter: share by which that time may be longer, at random.
     half_open_max_calls: probes at a time in the half-open circuit.
     success_threshold: successful probes that close it; one failure opens it again.

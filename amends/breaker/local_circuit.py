@@ -112,6 +112,7 @@ class LocalCircuit:
 
     def _open_for(self, asked: float | None) -> float:
         options = self._options
+        asked = options.granted(asked)
         if asked is not None:
             return asked * MICROSECONDS * options.jitter()
         longest = options.max_reset_timeout * MICROSECONDS

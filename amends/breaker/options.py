@@ -82,6 +82,10 @@ class Options:
                 return Outcome.SUCCESS
         return Outcome.NEUTRAL
 
+    def granted(self, asked: float | None) -> float | None:
+        """Return how long a service that asked for so many seconds is left alone; None if it did not ask."""
+        return None if asked is None else min(asked, self.max_reset_timeout)
+
     def jitter(self) -> float:
         """Draw the factor that a wait is made longer by; never shorter, which a service may have asked for."""
         return 1 + self.reset_jitter * random.random()  # noqa: S311 - jitter

@@ -73,7 +73,7 @@ class RedisCircuit:
         where it began, `began_ago` seconds back, in the epoch that still is.
         """
         options = self._options
-        window, asked = options.failure_window, failure.retry_after
+        window, asked = options.failure_window, options.granted(failure.retry_after)
         answer = self._access.call(
             "record_failure",
             self.keys,

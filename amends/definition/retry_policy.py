@@ -3,8 +3,13 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
+from typing import Final
 
 from amends.errors import DefinitionError, NotDone
+
+LONGEST_RETRY_AFTER: Final = 86400.0
+"""Longest wait, in seconds, that an error's ``retry_after`` is granted if `RetryPolicy.max_interval` is shorter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +18,7 @@ class RetryPolicy:
 
     max_attempts: attempts, not retries; None is no limit but the saga's timeout.
     initial_interval: seconds before the second attempt.
-    max_interval: longest wait in seconds.
+    max_interval: longest wait in seconds. The ``retry_after`` of a `NotDone` may be longer, up to a day.
     backoff_coefficient: the wait before attempt n + 1 is ``initial_interval * backoff_coefficient ** (n - 1)``.
     jitter: share by which a wait moves at random; 0 keeps it exact.
     non_retryable: error classes that end the attempts. They say nothing about the effect.
@@ -70,9 +75,25 @@ class RetryPolicy:
         )
 
     def wait_after(self, error: Exception, attempt: int) -> float:
-        """Seconds to wait after attempt number `attempt` ended with this error: longer if the error asks for it."""
+        """Seconds to wait after attempt number `attempt` ended with this error: longer if the error asks for it.
+
+        The error may pass on what a service sent, so it is granted a day at most, or `max_interval` if that is longer.
+        """
         wait = self.wait(attempt)
-        return max(wait, error.retry_after) if isinstance(error, NotDone) else wait
+        if not isinstance(error, NotDone):
+            return wait
+        return max(wait, min(retry_after_of(error), max(self.max_interval, LONGEST_RETRY_AFTER)))
+
+
+def retry_after_of(error: BaseException) -> float:
+    """Return the seconds that an error asks to be left alone, 0 if it does not say, or says no finite number above 0."""
+    asked = getattr(error, "retry_after", None)
+    if not isinstance(asked, int | float):
+        return 0.0
+    try:
+        return float(asked) if isfinite(asked) and asked > 0 else 0.0
+    except OverflowError:  # an int that no float can hold
+        return 0.0
 
 
 def _is_error(value: object) -> bool:

@@ -131,11 +131,19 @@ def test_an_answer_without_a_body_is_an_empty_object(service):
     assert post() == {}
 
 
-def test_a_service_that_says_when_to_come_back_is_heeded(service):
-    service(503, b"", **{"Retry-After": 7})
+@pytest.mark.parametrize(
+    ("said", "wait"),
+    [
+        ("7", 7.0),
+        *((each, 3600.0) for each in ("1795882568", "9" * 400, "Fri, 31 Dec 2999 23:59:59 GMT")),
+        *((each, 0.0) for each in ("-7", "nan", "soon", "Wed, 21 Oct 2015 07:28:00 GMT")),
+    ],
+)
+def test_a_service_that_says_when_to_come_back_is_heeded_for_an_hour_at_most(service, said, wait):
+    service(503, b"", **{"Retry-After": said})
     with pytest.raises(NotDone) as caught:
         post()
-    assert caught.value.retry_after == 7.0
+    assert caught.value.retry_after == wait
 
 
 def test_a_cut_connection_leaves_the_outcome_unknown(service):

@@ -106,7 +106,7 @@ def test_a_retry_that_is_its_own_cause_says_nothing():
     [
         (5, 5.0),
         (0.5, 0.5),
-        *((each, None) for each in (0, -1, float("inf"), float("nan"), "5", None)),
+        *((each, None) for each in (0, -1, float("inf"), float("nan"), 10**400, "5", None)),
     ],
 )
 def test_a_retry_after_counts_where_it_is_a_number_above_0(asked, wait):

@@ -51,6 +51,12 @@ def test_a_service_that_says_when_is_asked_then(define, fail):
     assert payments.retry_after == 7.5
 
 
+def test_a_service_that_asks_for_years_is_left_alone_for_the_longest_time(define, fail):
+    payments = define(max_reset_timeout=90.0)
+    fail(payments, 3, retry_after=1795882568)
+    assert payments.retry_after == 90.0
+
+
 def test_every_wait_is_longer_by_the_jitter(define, fail, monkeypatch):
     monkeypatch.setattr(random, "random", lambda: 0.5)
     payments, bank = (define(failure_threshold=1, reset_jitter=0.2) for _ in range(2))

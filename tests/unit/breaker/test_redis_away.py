@@ -186,7 +186,7 @@ def test_without_redis_a_process_has_a_breaker_of_its_own():
     bench.acquire()
 
 
-@pytest.mark.parametrize(("asked", "wait"), [(None, 66.0), (20.0, 22.0)])
+@pytest.mark.parametrize(("asked", "wait"), [(None, 66.0), (20.0, 22.0), (1e300, 660.0)])
 def test_a_breaker_of_ones_own_waits_longer_by_the_jitter_too(monkeypatch, asked, wait):
     monkeypatch.setattr(random, "random", lambda: 0.5)
     bench = Bench(failure_threshold=1, reset_jitter=0.2)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amends import DefinitionError, Refused, RetryPolicy
+from amends import DefinitionError, NotDone, Refused, RetryPolicy
 
 
 class Declined(Exception):  # noqa: N818 - named as users name them
@@ -100,3 +100,24 @@ def test_a_value_that_makes_no_sense_is_refused_by_field_and_value(field, value,
     with pytest.raises(DefinitionError) as caught:
         RetryPolicy(**{field: value})
     assert str(caught.value) == f"RetryPolicy: {field} is {value!r}, not {wanted}"
+
+
+@pytest.mark.parametrize(
+    ("asked", "longest", "wait"),
+    [
+        (0, 60.0, 1.0),
+        (300.0, 60.0, 300.0),
+        (1795882568, 60.0, 86400.0),
+        (1e300, 200_000.0, 200_000.0),
+    ],
+)
+def test_an_error_that_asks_for_longer_is_granted_a_day_or_the_longest_wait(asked, longest, wait):
+    policy = RetryPolicy(jitter=0.0, max_interval=longest)
+    assert policy.wait_after(NotDone("busy", retry_after=asked), 1) == wait
+
+
+@pytest.mark.parametrize("asked", [float("nan"), float("inf"), -1.0, 10**400, "120", None])
+def test_an_error_that_asks_for_nonsense_asks_for_nothing(asked):
+    error = NotDone("busy")
+    error.retry_after = asked
+    assert RetryPolicy(jitter=0.0).wait_after(error, 1) == 1.0
