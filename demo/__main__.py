@@ -28,11 +28,14 @@ ERROR = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def up(directory: Path) -> int:
-    """Run the whole system until Ctrl-C, and print what it logs."""
+    """Run the whole system until Ctrl-C, and print what it logs from when it is up."""
     port = choose_port("FLOWER_PORT", default=5555, environment=os.environ, say=OUT.print)
+    _say_start(directory)
     with running_system(
         directory, broker=_broker(), services_port=_services_port(), flower_port=port
     ) as system:
+        for program in system.programs:
+            program.new_lines()  # of the start: they would drive the addresses off the screen
         OUT.print(_summary(system, directory), markup=False)
         try:
             while True:
@@ -82,10 +85,14 @@ def main() -> int:
 
 
 def _run(directory: Path, run: Callable[[System], bool]) -> int:
-    OUT.print(f"starting Redis, the services and the workers (logs in {directory})", markup=False)
+    _say_start(directory)
     with running_system(directory, broker=_broker(), services_port=_services_port()) as system:
         use(system.urls)
         return 0 if run(system) else 1
+
+
+def _say_start(directory: Path) -> None:
+    OUT.print(f"starting Redis, the services and the workers (logs in {directory})", markup=False)
 
 
 def _services_port() -> int:

@@ -18,7 +18,7 @@ from rich.table import Table
 from amends.breaker.snapshot import CircuitEvent
 from amends.log.history import Event
 from demo.orders import PlannedOrder, plan_orders, stock_for
-from demo.run import await_rest, print_report
+from demo.run import await_rest, is_rejected, print_report
 from demo.sandbox import count_charges, read_ledger, set_faults, set_stock
 from demo.system import System
 from sagas.order import order_saga
@@ -73,7 +73,7 @@ def run_outage(system: System, console: Console) -> bool:
     moves = [event for event in primary.history() if event.at >= began]
     console.print(timeline(seconds, history, moves))
     for move in moves:
-        console.print(f"{move.at - began:5.1f} s  {move.name}  {move.why}", soft_wrap=True)
+        console.print(f"{move.at - began:5.1f} s  {move.name}  {move.why}")
     elapsed = time.time() - began
     is_consistent = print_report(orders, handles, ledger, elapsed=elapsed, console=console)
     if not has_opened_and_closed([move.name for move in moves]):
@@ -125,7 +125,7 @@ def timeline(
         paid = Counter(event.record for event in events if event.name == "step.completed")
         counts = (
             second.charges["payments.primary"],
-            sum(map(_is_rejected, events)),
+            sum(map(is_rejected, events)),
             second.charges["payments.fallback"],
             paid["process_payment"],
             paid["process_payment:fallback"],
@@ -147,8 +147,3 @@ def circuit_in(second: Second, moves: Sequence[str]) -> str:
     """Return the circuit's moves in a second, in their order, or else its state."""
     names = [MOVES.get(move, move.removeprefix("breaker.")) for move in moves]
     return ", ".join(names) or second.circuit
-
-
-def _is_rejected(event: Event) -> bool:
-    error = event.details.get("error") or {}
-    return event.name == "step.failed" and error.get("type") == "CircuitOpenError"

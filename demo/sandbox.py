@@ -8,12 +8,13 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 
 Faults = Mapping[str, Mapping[str, float]]
-# Proportionate: three attempts at the primary channel fail for about one order in six, which then pays through the
-# fallback; nothing else is bad enough to change an outcome.
+# Nothing of it is bad enough to change an outcome. The primary payment fails too seldom to open its circuit, which
+# takes three failures in a row: an outage does that.
 FAULTS: Faults = {
-    "inventory": {"latency": 0.02, "lost_reply_rate": 0.05},
-    "payments.primary": {"error_rate": 0.3, "lost_reply_rate": 0.35, "lost_undo_reply_rate": 0.1},
-    "shipping": {"latency": 0.05},
+    "inventory": {"latency": 0.02, "error_rate": 0.1, "lost_reply_rate": 0.1},
+    "payments.primary": {"lost_reply_rate": 0.04, "lost_undo_reply_rate": 0.2},
+    "payments.fallback": {"error_rate": 0.1, "lost_reply_rate": 0.1},
+    "shipping": {"latency": 0.05, "lost_reply_rate": 0.1, "lost_undo_reply_rate": 0.1},
     "notifications": {"error_rate": 0.3},
 }
 

@@ -90,7 +90,7 @@ def print_wrong(records: Sequence[OrderRecord], console: Console) -> bool:
     wrong = [(record, complaints) for record in records if (complaints := record.complaints)]
     for record, complaints in wrong:
         text = f"{record.planned.id} ({record.ended_as}): {'; '.join(complaints)}"
-        console.print(text, soft_wrap=True)
+        console.print(text)
     if wrong:
         console.print(f"NOT CONSISTENT: {len(wrong)} of {len(records)} orders", style="bold red")
     return bool(wrong)

@@ -1,11 +1,16 @@
 """Orders: their shape, and the rules of business that each must keep."""
 
+import re
 from decimal import Decimal
+from typing import Final
 
 from pydantic import BaseModel
 
 from amends import Refused, activity
+from tasks.money import in_cents
 from tasks.pace import STEP
+
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
 class Item(BaseModel):
@@ -49,5 +54,13 @@ def validate_order(order: Order) -> None:
     total = sum((item.price * item.quantity for item in order.items), Decimal(0))
     if total != order.total_amount:
         raise InvalidOrder(f"the items add up to {total}, the order says {order.total_amount}")
+    try:
+        in_cents(order.total_amount)
+    except ValueError as error:
+        raise InvalidOrder(f"the total: {error}") from None
+    if not _CURRENCY.fullmatch(order.currency):
+        raise InvalidOrder(f"the currency is {order.currency!r}, not one like 'EUR'")
+    if not order.user_id.strip():
+        raise InvalidOrder("an order needs a user")
     if not order.shipping_address.strip():
         raise InvalidOrder("an order needs a shipping address")

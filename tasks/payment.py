@@ -1,12 +1,12 @@
 """The payment service: charge an order through one of two channels, or refund it."""
 
-from decimal import Decimal
 from typing import Final, Literal
 
 from pydantic import BaseModel
 
 from amends import CircuitBreaker, Refused, RetryPolicy, activity, context
 from tasks import gateway
+from tasks.money import Amount
 from tasks.pace import COMPENSATION, STEP, paced, paced_wait
 
 Channel = Literal["primary", "fallback"]
@@ -17,7 +17,7 @@ class Charge(BaseModel):
 
     order_id: str
     user_id: str
-    amount: Decimal
+    amount: Amount
     currency: str
 
 

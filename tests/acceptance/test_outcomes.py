@@ -10,6 +10,7 @@ from tasks.external import ExternalCall
 from tasks.orders import OrderItem
 from tasks.payment import Charge
 
+PIN = OrderItem(product_id="never stocked", quantity=1, price=Decimal("0.995"))
 DEAR = [OrderItem(product_id="never stocked", quantity=2, price=Decimal("3.50"))]
 
 
@@ -21,6 +22,13 @@ def test_an_order_completes_with_a_transaction_and_a_shipment(system):
     system.assert_in_force(handle.id)
     assert system.ledger(handle.id)["notifications"] == 1
     assert {step.state for step in handle.snapshot().steps.values()} == {"done"}
+
+
+@pytest.mark.parametrize("amount", ["7.000", "7", "7E+0"])
+def test_the_same_number_is_the_same_amount(system, amount):
+    _, result = system.run(total_amount=Decimal(amount))
+    assert result.outcome == "completed"
+    system.assert_in_force(result.order_id)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +45,13 @@ def test_an_order_completes_with_a_transaction_and_a_shipment(system):
             "validation_failed",
             "InvalidOrder: an order needs a shipping address",
         ),
+        (
+            {"items": [PIN], "total_amount": PIN.price},
+            "validation_failed",
+            "InvalidOrder: the total: 0.995 is no amount above 0 in whole cents",
+        ),
+        ({"currency": "eur"}, "validation_failed", "InvalidOrder: the currency is 'eur'"),
+        ({"user_id": ""}, "validation_failed", "InvalidOrder: an order needs a user"),
         ({"items": DEAR}, "out_of_stock", "InsufficientStock"),
         ({"user_id": "poor-joe"}, "payment_failed", "InsufficientFunds"),
         ({"user_id": "expired-ann"}, "payment_failed", "InvalidPaymentMethod"),
