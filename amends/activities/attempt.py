@@ -19,6 +19,7 @@ from amends.breaker.permit import Permit
 from amends.definition.itinerary import RecordPlan, fill
 from amends.definition.retry_policy import RetryPolicy
 from amends.definition.serialization import error_json, output_text, validated
+from amends.definition.validation_errors import invalid_input, without_values
 from amends.errors import CircuitOpenError, NotDone, Refused
 from amends.log.answers import Claim, Continuation, Cost, Late, Run
 from amends.log.delivery import Delivery
@@ -109,7 +110,7 @@ class Attempt:
         try:
             arguments = self._arguments()
         except Exception as error:  # noqa: BLE001 - a validator may raise anything
-            return self._fail(NotDone(f"the input of {self._path} does not validate: {error!r}"))
+            return self._fail(NotDone(invalid_input(self._path, error)))
         try:
             permit = self._permit()
         except CircuitOpenError as error:
@@ -151,7 +152,7 @@ class Attempt:
         except SoftTimeLimitExceeded:
             return "", timed_out(self._limit)
         except Exception as error:  # noqa: BLE001 - whatever it raises has an outcome
-            return "", error
+            return "", without_values(error)
 
     def _arguments(self) -> list[Any]:
         inputs = fill(self._record.inputs, self._claim.sources)

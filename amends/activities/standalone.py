@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from celery.exceptions import Retry, SoftTimeLimitExceeded
+from pydantic import ValidationError
 
 from amends.activities.attempt import Definition
 from amends.activities.context import Context, entered
@@ -16,6 +17,7 @@ from amends.activities.guard import wait_for_circuit
 from amends.activities.soft_limit import timed_out
 from amends.backend.settings import settings_of
 from amends.definition.serialization import output_json, validated
+from amends.definition.validation_errors import without_values
 from amends.dispatch.messages import DEFERRALS_HEADER
 from amends.errors import CircuitOpenError, Refused
 
@@ -36,17 +38,25 @@ class StandaloneCall:
         Raises what the function does, and Celery's ``Retry`` when the call is published again.
         """
         activity, attempt = self._activity, self._retries + 1
-        arguments = self._arguments(args)
+        output, error = self._try(self._arguments(args), attempt)
+        # Outside of the handler: Python would note there what the error is without.
+        if error is None:
+            return output
+        if isinstance(error, Refused) or not activity.retry.allows(error, attempt):
+            raise error
+        wait = activity.retry.wait_after(error, attempt)
+        raise self._task.retry(exc=error, countdown=wait) from error
+
+    def _try(self, arguments: list[Any], attempt: int) -> tuple[Any, Exception | None]:
+        """Call the function. Returns its output as JSON data, or its error without values that do not validate."""
+        activity = self._activity
         try:
             with self._permitted(), entered(self._context(attempt)):
-                return output_json(activity.output, activity.function(*arguments))
+                return output_json(activity.output, activity.function(*arguments)), None
         except (CircuitOpenError, Retry):
             raise
-        except Exception as error:
-            if isinstance(error, Refused) or not activity.retry.allows(error, attempt):
-                raise
-            wait = activity.retry.wait_after(error, attempt)
-            raise self._task.retry(exc=error, countdown=wait) from error
+        except Exception as error:  # noqa: BLE001 - whatever it raises has an outcome
+            return None, without_values(error)
 
     def _context(self, attempt: int) -> Context:
         return Context(
@@ -65,10 +75,14 @@ class StandaloneCall:
                 f"{name} takes {len(rest) + 1} positional, each a model as JSON, and got {len(args)}"
             )
         outputs = zip(rest, args[1:], strict=True)
-        return [
-            validated(model, args[0]),
-            *(None if value is None else validated(each, value) for each, value in outputs),
-        ]
+        try:
+            return [
+                validated(model, args[0]),
+                *(None if value is None else validated(each, value) for each, value in outputs),
+            ]
+        except ValidationError as error:
+            invalid = without_values(error)
+        raise invalid
 
     @contextmanager
     def _permitted(self) -> Iterator[None]:

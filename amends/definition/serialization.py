@@ -2,9 +2,10 @@
 
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
+from amends.definition.validation_errors import validation_text
 from amends.errors import CircuitOpenError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -75,7 +76,8 @@ def held_to_size(text: str, what: str) -> str:
 
 def error_json(error: BaseException) -> str:
     """Write an error for the log: its type, its message, and the ``circuit`` that let no call through."""
-    message = str(error)[:2000].encode(errors="replace").decode()  # half a surrogate is no JSON
+    text = validation_text(error) if isinstance(error, ValidationError) else str(error)
+    message = text[:2000].encode(errors="replace").decode()  # half a surrogate is no JSON
     members = {"type": type(error).__name__, "message": message}
     if isinstance(error, CircuitOpenError):
         members["circuit"] = error.name
