@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, Literal, Self
 from pydantic_core import from_json
 
 from amends.definition.itinerary import Itineraries, Itinerary, Sources
-from amends.log.owner import Owner
+from amends.log.in_flight import Running, Waiting
 
 LOOK_AGAIN: Final = 10
 """Seconds between two looks at a running record."""
@@ -174,63 +174,6 @@ class Publish:
             records=[
                 (path, int(tries)) for path, tries in zip(pairs[::2], pairs[1::2], strict=True)
             ],
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Running:
-    """A dispatch's answer: a record is claimed."""
-
-    itinerary: Itinerary
-    path: str
-    token: str
-    owner: Owner | None  #: None for what runs without a worker.
-    attempts: int  #: Since an operator last renewed the record's budget.
-    deaths: int  #: Of owners, since then.
-    claimed_at: float  #: Since 1970 by the log's clock.
-    age: float  #: Since the claim.
-    limit_left: float  #: Until its start-to-close timeout.
-    time_left: float  #: Until the log gives the attempt up.
-
-    @classmethod
-    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
-        """Read what the script answered after the itinerary."""
-        path, token, owner, *numbers = answer
-        attempts, deaths, claimed_at, age, limit_left, time_left = map(int, numbers)
-        return cls(
-            itinerary=itinerary,
-            path=path,
-            token=token,
-            owner=Owner.parse(owner),
-            attempts=attempts,
-            deaths=deaths,
-            claimed_at=claimed_at / 1000,
-            age=age / 1000,
-            limit_left=limit_left / 1000,
-            time_left=time_left / 1000,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Waiting:
-    """A dispatch's answer to a look: a record is not claimed, though its message should have arrived."""
-
-    itinerary: Itinerary
-    path: str
-    is_overdue: bool  #: If so, the message is lost unless its queue is long; if not, only if its queue is empty.
-    age: float  #: Since it should have arrived.
-    times: int  #: Messages of this record so far.
-
-    @classmethod
-    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
-        """Read what the script answered after the itinerary."""
-        path, overdue, age, times = answer
-        return cls(
-            itinerary=itinerary,
-            path=path,
-            is_overdue=bool(overdue),
-            age=int(age) / 1000,
-            times=int(times),
         )
 
 

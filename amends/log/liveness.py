@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from amends.backend.script_constants import LOST_AFTER, LOST_AFTER_AT_MOST, SOONER
-from amends.log.answers import Running
 from amends.log.heartbeats import Heartbeat
+from amends.log.in_flight import Running
 from amends.log.owner import Owner
 
 DEAD_AFTER: Final = 10.0

@@ -16,7 +16,8 @@ from amends.dispatch.broker import queue_length
 from amends.dispatch.coordinator import advance
 from amends.dispatch.routing import queue_of
 from amends.errors import LogUnavailable
-from amends.log.answers import LOOK_AGAIN, Cost, Dispatched, Running, Waiting
+from amends.log.answers import LOOK_AGAIN, Cost, Dispatched
+from amends.log.in_flight import Running, Waiting
 from amends.log.liveness import (
     LONG_QUEUE,
     is_long,

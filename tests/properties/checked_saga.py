@@ -8,7 +8,8 @@ import redis
 
 from amends.definition.states import SagaStatus
 from amends.errors import ActRefused
-from amends.log.answers import Advance, Claim, Claimed, Publish, RetryAfter, Run, Running, Waiting
+from amends.log.answers import Advance, Claim, Claimed, Publish, RetryAfter, Run
+from amends.log.in_flight import Running, Waiting
 from amends.log.saga_log import SagaLog
 from amends.log.starts import AlreadyThere
 from tests.properties.claim_table_model import MOST_UNREGISTERED, Model

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from amends.definition.states import SagaStatus
-from amends.log.answers import Running
+from amends.log.in_flight import Running
 from amends.log.saga_log import SagaLog
 from tests.properties.checked_saga import CheckedSaga, Report
 from tests.properties.outside_world import Message

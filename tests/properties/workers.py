@@ -4,7 +4,8 @@ import json
 from itertools import count
 from typing import Any, Final
 
-from amends.log.answers import Claim, Done, Publish, Run, Running
+from amends.log.answers import Claim, Done, Publish, Run
+from amends.log.in_flight import Running
 from tests.properties.checked_saga import CheckedSaga, Report
 from tests.properties.outside_world import Attempt, Message
 

@@ -6,7 +6,8 @@ import pytest
 
 from amends.definition.states import SagaStatus
 from amends.errors import ActRefused, UnknownSaga
-from amends.log.answers import Done, Run, Running, Stop
+from amends.log.answers import Done, Run, Stop
+from amends.log.in_flight import Running
 from tests.support.clock import Since
 from tests.support.log_driver import Journey
 from tests.support.log_view import view_of

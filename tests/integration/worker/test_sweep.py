@@ -17,7 +17,7 @@ from amends.backend.settings import settings_of
 from amends.definition.serialization import canonical_json
 from amends.dispatch.coordinator import advance
 from amends.log import liveness
-from amends.log.answers import Waiting
+from amends.log.in_flight import Waiting
 from amends.log.liveness import lost_owner
 from amends.log.owner import WorkerProcess
 from amends.worker import bootstep as bootsteps
