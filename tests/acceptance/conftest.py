@@ -21,7 +21,8 @@ from tasks.orders import Order, OrderItem
 from tests.support.servers import skip_without, whole_system
 
 PRODUCT = "book"
-FLOWER_API = {"FLOWER_UNAUTHENTICATED_API": "true"}
+FLOWER_LOGIN = ("ada", "lovelace")  # its buttons and its API are refused without one
+FLOWER = {"FLOWER_BASIC_AUTH": ":".join(FLOWER_LOGIN)}
 
 
 @pytest.hookimpl(tryfirst=True)  # as in the conftest.py of all tests
@@ -40,6 +41,9 @@ class OrderSystem:
         self.urls = urls
         self.services = httpx.Client(base_url=urls["SERVICES_URL"], timeout=30.0)
         self.set_stock(PRODUCT, 1_000_000)
+        self.flower = httpx.Client(
+            base_url=urls.get("FLOWER_URL", ""), auth=FLOWER_LOGIN, timeout=30.0
+        )
 
     def set_stock(self, product: str, quantity: int) -> None:
         self.services.put(
@@ -155,9 +159,7 @@ def dispatch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture(scope="session")
 def redis_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrderSystem]:
     """Run the system as it is delivered, with Flower."""
-    with whole_system(
-        tmp_path_factory.mktemp("stack"), flower=True, environment=FLOWER_API
-    ) as urls:
+    with whole_system(tmp_path_factory.mktemp("stack"), flower=True, environment=FLOWER) as urls:
         yield OrderSystem(urls)
 
 
@@ -166,7 +168,7 @@ def rabbitmq_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrderS
     """Run another system, whose broker is a RabbitMQ."""
     skip_without(find_rabbitmq)
     with whole_system(
-        tmp_path_factory.mktemp("rabbitmq"), flower=True, broker="rabbitmq", environment=FLOWER_API
+        tmp_path_factory.mktemp("rabbitmq"), flower=True, broker="rabbitmq", environment=FLOWER
     ) as urls:
         yield OrderSystem(urls)
 

@@ -4,7 +4,6 @@ import json
 import re
 import time
 
-import httpx
 import pytest
 
 either_way = pytest.mark.parametrize("dispatch", ["chain", "inline"], indirect=True)
@@ -17,7 +16,7 @@ def shown(system):
     def ask(saga_id: str, count: int) -> dict[str, dict]:
         until = time.monotonic() + 30
         while True:
-            page = httpx.get(f"{system.urls['FLOWER_URL']}/api/tasks", params={"limit": 500}).json()
+            page = system.flower.get("/api/tasks", params={"limit": 500}).json()
             found = {id_: task for id_, task in page.items() if id_.startswith(f"{saga_id}.")}
             ended = [task for task in found.values() if task["state"] in ("SUCCESS", "FAILURE")]
             if len(ended) >= count:
@@ -74,7 +73,7 @@ def row_of(system):
     def ask(saga_id: str, state: str) -> dict:
         until = time.monotonic() + 30
         while True:
-            answer = httpx.get(f"{system.urls['FLOWER_URL']}/api/task/info/{saga_id}")
+            answer = system.flower.get(f"/api/task/info/{saga_id}")
             if answer.status_code == 200 and answer.json()["state"] == state:
                 return answer.json()
             assert time.monotonic() < until, answer.text
@@ -112,7 +111,7 @@ def test_what_is_counted_of_sagas_is_right_in_flowers_metrics(system, row_of):
 def _counts(system):
     """Read how many events of each type Flower had of orders, whoever sent them."""
     counts: dict[str, float] = {}
-    metrics = httpx.get(f"{system.urls['FLOWER_URL']}/metrics").text
+    metrics = system.flower.get("/metrics").text
     pattern = r'flower_events_total{task="saga.order",type="([^"]+)",worker="[^"]+"} (.+)'
     for kind, count in re.findall(pattern, metrics):
         counts[kind] = counts.get(kind, 0) + float(count)

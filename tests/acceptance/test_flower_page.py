@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Error, expect, sync_playwright
 
+from tests.acceptance.conftest import FLOWER_LOGIN
 from tests.support.eventually import eventually
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -36,10 +37,14 @@ def browser():
 
 @pytest.fixture
 def page(browser, system):
+    user, password = FLOWER_LOGIN
     page = browser.new_page(
-        base_url=system.urls["FLOWER_URL"], viewport={"width": 1400, "height": 900}
+        base_url=system.urls["FLOWER_URL"],
+        viewport={"width": 1400, "height": 900},
+        http_credentials={"username": user, "password": password},
     )
     page.set_default_timeout(PATIENCE)
+    page.goto("/")  # where a browser asks for the login, and sends it to every path below from then on
     yield page
     page.close()
 

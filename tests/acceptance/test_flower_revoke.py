@@ -1,6 +1,5 @@
 """Flower's Revoke and Terminate on a step, whatever it is at, lead to a consistent end."""
 
-import httpx
 import pytest
 
 from tests.support.eventually import eventually
@@ -10,8 +9,7 @@ pytestmark = pytest.mark.parametrize("system", ["redis"], indirect=True)
 
 @pytest.fixture
 def flower(system):
-    with httpx.Client(base_url=system.urls["FLOWER_URL"], timeout=30) as client:
-        yield client
+    return system.flower
 
 
 def revoke(flower, task_id, **how):

@@ -56,7 +56,7 @@ class Containers:
             "PYTHONPATH": "",
             "HOSTNAME": socket.gethostname(),  # which Docker sets
             "FLOWER_ADDRESS": LOOPBACK,
-            **{name: self.here(value) for name, value in of_service.items()},
+            **{name: self.here(value) for name, value in of_service.items() if value is not None},
         }
         pairs = (f"{name}={value}" for name, value in variables.items())
         words = map(self.here, command or SERVICES[service]["command"])
