@@ -44,7 +44,9 @@ def page(browser, system):
         http_credentials={"username": user, "password": password},
     )
     page.set_default_timeout(PATIENCE)
-    page.goto("/")  # where a browser asks for the login, and sends it to every path below from then on
+    page.goto(
+        "/"
+    )  # where a browser asks for the login, and sends it to every path below from then on
     yield page
     page.close()
 
