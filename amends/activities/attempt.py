@@ -18,8 +18,13 @@ from amends.activities.soft_limit import soft_limit, timed_out
 from amends.breaker.permit import Permit
 from amends.definition.itinerary import RecordPlan, fill
 from amends.definition.retry_policy import RetryPolicy
-from amends.definition.serialization import error_json, output_text, validated
-from amends.definition.validation_errors import invalid_input, without_values
+from amends.definition.serialization import (
+    error_json,
+    invalid_input,
+    output_text,
+    validated,
+    without_values,
+)
 from amends.errors import CircuitOpenError, NotDone, Refused
 from amends.log.answers import Claim, Continuation, Cost, Late, Run
 from amends.log.delivery import Delivery
@@ -55,8 +60,7 @@ def call_directly(_path: str, function: Callable[..., Any], arguments: list[Any]
 class Ended:
     """How an attempt ended: what follows by the log, its error, and the wait for the next one.
 
-    `fails` tells that a step failed for good, which is Celery's to know; an undo's failure is not,
-    for the undos after it go on.
+    `fails` tells that a step failed for good, and its task too. A compensation's goes on to those after it.
     """
 
     follows: Continuation
@@ -241,10 +245,6 @@ class Attempt:
         except INTERRUPTIONS as error:
             follows = retry_until_written(write, error, until=self._until)
         _logger.info(
-            "saga %s: %s, attempt %d: %s",
-            self._saga_id,
-            self._path,
-            self._number,
-            follows.said,
+            "saga %s: %s, attempt %d: %s", self._saga_id, self._path, self._number, follows.said
         )
         return follows

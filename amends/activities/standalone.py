@@ -16,8 +16,7 @@ from amends.activities.context import Context, entered
 from amends.activities.guard import wait_for_circuit
 from amends.activities.soft_limit import timed_out
 from amends.backend.settings import settings_of
-from amends.definition.serialization import output_json, validated
-from amends.definition.validation_errors import without_values
+from amends.definition.serialization import output_json, validated, without_values
 from amends.dispatch.messages import DEFERRALS_HEADER
 from amends.errors import CircuitOpenError, Refused
 

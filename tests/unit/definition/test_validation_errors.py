@@ -8,8 +8,12 @@ import pytest
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from amends.definition.serialization import error_json
-from amends.definition.validation_errors import invalid_input, validation_text, without_values
+from amends.definition.serialization import (
+    error_json,
+    invalid_input,
+    validation_text,
+    without_values,
+)
 
 
 def refuse(text):
