@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker up chaos chaos-breaker test acceptance test-versions long explore bench bench-growth bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker up chaos chaos-breaker neighbourhood test acceptance test-versions long explore bench bench-growth bench-breaker lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ chaos: install ## Kill at random for MINUTES (2) under ORDERS (200), and check: 
 
 chaos-breaker: install ## The same, with the primary payment down again and again: what gets through its circuit?
 	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.05} $(BIN)/python -m tests.chaos --outages
+
+neighbourhood: install ## Two apps on one log through standstills: SAGAS (1000) a queue, POOL, STOPPED, FULL, FROZEN (seconds)
+	@$(BIN)/python -m tests.neighbourhood
 
 test: install ## Run all tests but the long proofs and those on the whole system
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m 'not long' --ignore tests/acceptance tests
