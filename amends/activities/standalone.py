@@ -4,7 +4,7 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,13 +31,13 @@ class StandaloneCall:
         self._id: str = self._request.id or secrets.token_hex(8)
         self._retries: int = self._request.retries or 0
 
-    def perform(self, args: tuple[Any, ...]) -> Any:
+    def perform(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call the function with these arguments, as JSON data, and return its output as JSON data.
 
         Raises what the function does, and Celery's ``Retry`` when the call is published again.
         """
         activity, attempt = self._activity, self._retries + 1
-        output, error = self._try(self._arguments(args), attempt)
+        output, error = self._try(self._arguments(args, kwargs), attempt)
         # Outside of the handler: Python would note there what the error is without.
         if error is None:
             return output
@@ -66,12 +66,13 @@ class StandaloneCall:
             idempotency_key=self._id,
         )
 
-    def _arguments(self, args: tuple[Any, ...]) -> list[Any]:
+    def _arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
         """Build the models. A compensation's second one is None where it undoes an effect without an output."""
         name, (model, *rest) = self._activity.name, self._activity.parameters
-        if len(args) != len(rest) + 1:
+        if kwargs or len(args) != len(rest) + 1:
+            named = f", and {len(kwargs)} by name" if kwargs else ""
             raise TypeError(
-                f"{name} takes {len(rest) + 1} positional, each a model as JSON, and got {len(args)}"
+                f"{name} takes {len(rest) + 1} positional, each a model as JSON, and got {len(args)}{named}"
             )
         outputs = zip(rest, args[1:], strict=True)
         try:

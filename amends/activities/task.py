@@ -3,7 +3,6 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import os
-import random
 import secrets
 import time
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from celery import Task, shared_task
-from celery.exceptions import Reject, Retry
+from celery.exceptions import Reject
 from celery.result import AsyncResult
 from celery.utils.log import get_task_logger
 from kombu.exceptions import OperationalError
@@ -20,8 +19,11 @@ from kombu.exceptions import OperationalError
 from amends.activities.attempt import Attempt, Call, Definition, Ended, call_directly
 from amends.activities.inline import Link, Steps
 from amends.activities.log_retry import INTERRUPTIONS, retry_until_written
+from amends.activities.misdirected import give_back
+from amends.activities.postponement import put_off
 from amends.activities.standalone import StandaloneCall
 from amends.backend.settings import Settings, settings_of
+from amends.definition.itinerary import is_path, is_saga_id
 from amends.dispatch import fast_path
 from amends.dispatch.messages import (
     TOKEN_HEADER,
@@ -39,9 +41,6 @@ from amends.telemetry.flower import in_one_message
 
 CLAIM_PATIENCE: Final = 5.0
 """Seconds that a claim keeps its pool slot while the log is away."""
-
-PUT_OFF: Final = (5.0, 15.0)
-"""Seconds, at least and at most, that its message is put off then."""
 
 _logger = get_task_logger(__name__)
 
@@ -82,17 +81,25 @@ class ActivityTask(CeleryTask):
     def perform(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do what a message asks for."""
         if not is_in_saga(args, kwargs):
-            return StandaloneCall(self).perform(args)
+            return StandaloneCall(self).perform(args, kwargs)
+        saga_id, path = kwargs["saga_id"], kwargs["step"]
+        if not is_saga_id(saga_id) or not is_path(path):
+            _logger.error("a message is dropped, it names no record of a saga: %.200r", kwargs)
+            stop_chain(self)
+            return None
         sends_events = WorkerProcess.current.sends_events.value
         with in_one_message(self.app) if sends_events else nullcontext():
-            self._perform_in_saga(kwargs["saga_id"], kwargs["step"])
+            self._perform_in_saga(saga_id, path)
         return None
 
     def _perform_in_saga(self, saga_id: str, path: str) -> None:
         log, token = log_of(self.app), secrets.token_hex(8)
         owner = owner_prefix(WorkerProcess.current.name, os.getpid()) + (self.request.id or "")
         claim = self._claim(log, saga_id, path, token, owner)
-        if isinstance(claim, Run):
+        if isinstance(claim, Run) and self._is_misdirected(claim, path):
+            give_back(self, log, saga_id, path, token=token)
+            stop_chain(self)
+        elif isinstance(claim, Run):
             steps = Steps(self, log, saga_id, owner)
             ended = steps.carry_out(claim, path, token=token)
             self._follow(ended, steps)
@@ -125,8 +132,11 @@ class ActivityTask(CeleryTask):
         self, log: SagaLog, saga_id: str, path: str, token: str, owner: str
     ) -> Run | Done | Stop:
         """Claim a record; with the log away the message is put off, or kept where the broker is away too."""
+        # The tokens of this message's earlier claims whose answers never came; it may be anybody's.
+        brought = (self.request.headers or {}).get(TOKEN_HEADER, "")
+        retries = self.request.retries if isinstance(self.request.retries, int) else 0
         ask = partial(log.claim_step, saga_id, path, token=token, owner=owner)
-        claim = partial(ask, retries=self.request.retries or 0, brought=self._brought())
+        claim = partial(ask, retries=retries, brought=brought)
         while True:
             until = time.monotonic() + CLAIM_PATIENCE
             try:
@@ -135,32 +145,15 @@ class ActivityTask(CeleryTask):
                 except INTERRUPTIONS as error:
                     return retry_until_written(claim, error, until=until)
             except LogUnavailable as error:
-                self._put_off(token, error)
+                put_off(self, [brought, token], error)
 
-    def _brought(self) -> str:
-        """Return the tokens of earlier claims of this message whose answers never came."""
-        tokens: str = (self.request.headers or {}).get(TOKEN_HEADER, "")
-        return tokens
+    def _is_misdirected(self, claim: Run, path: str) -> bool:
+        """Return whether the message is for another activity's task than its record.
 
-    def _put_off(self, token: str, error: LogUnavailable) -> None:
-        """Publish the message again, some seconds on: the same id and retries, and this claim's token.
-
-        The claim may have landed although its answer did not come; the token lets the next one take
-        its place. (`Task.retry` would count it, and ``Reject(requeue=True)`` would spin.) Returns only
-        where the broker is away too.
+        By the name in the message: an app may lead an old name of a task to the new one.
         """
-        countdown = random.uniform(*PUT_OFF)  # noqa: S311 - jitter
-        tokens = ",".join(each for each in (self._brought(), token) if each)
-        headers = {**(self.request.headers or {}), TOKEN_HEADER: tokens}
-        message = self.signature_from_request(self.request, countdown=countdown, headers=headers)
-        try:
-            with publishing():
-                message.apply_async()
-        except OperationalError as away:
-            _logger.warning("%s is kept: %s, and %s", self.request.id, error, away)
-            return
-        _logger.warning("%s waits %.0f s: %s", self.request.id, countdown, error)
-        raise Retry("the saga log is away", exc=error, sig=message)
+        asked = getattr(self.request, "task", None) or self.name
+        return bool(asked != claim.itinerary.records[path].call.task)
 
     def _follow(self, ended: Ended, steps: Steps) -> None:
         """Do what the log says follows. A step that failed for good fails as a task too.

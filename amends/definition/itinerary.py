@@ -5,9 +5,10 @@ A record is named by its path: ``<step>``, ``<step>:fallback``, ``<step>:undo`` 
 """
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeGuard
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,6 +17,19 @@ from amends.definition.serialization import canonical_json
 
 FALLBACK: Final = ":fallback"
 UNDO: Final = ":undo"
+
+_SAGA_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_PATH: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(:fallback)?(:undo)?")
+
+
+def is_saga_id(value: object) -> TypeGuard[str]:
+    """Return whether a value may be a saga's id."""
+    return isinstance(value, str) and _SAGA_ID.fullmatch(value) is not None
+
+
+def is_path(value: object) -> TypeGuard[str]:
+    """Return whether a value may be a record's path."""
+    return isinstance(value, str) and _PATH.fullmatch(value) is not None
 
 
 Sources = Mapping[str, Mapping[str, Any] | None]

@@ -1,7 +1,6 @@
 """The definition of a saga: steps in order, their compensations, and the outcomes of failures."""
 
 import logging
-import re
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
@@ -12,7 +11,7 @@ from celery.app import app_or_default
 from kombu.exceptions import OperationalError
 from pydantic import BaseModel
 
-from amends.definition.itinerary import Dispatch
+from amends.definition.itinerary import Dispatch, is_saga_id
 from amends.definition.serialization import canonical_json, dumped, held_to_size, validated
 from amends.definition.states import SagaStatus
 from amends.dispatch.coordinator import advance, publish_many
@@ -28,8 +27,6 @@ from amends.saga.step import AnyStep
 Input = TypeVar("Input", bound=BaseModel)
 
 Output = TypeVar("Output", bound=BaseModel)
-
-_SAGA_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 _MOST: Final = 1_000
 """Sagas that are started in one round trip."""
@@ -196,7 +193,7 @@ def _chunks(starts: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]
 
 
 def _check(saga_id: str) -> None:
-    if not _SAGA_ID.fullmatch(saga_id):
+    if not is_saga_id(saga_id):
         raise ValueError(
             f"saga_id {saga_id!r} is not 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit"
         )

@@ -6,6 +6,7 @@ from typing import Any
 from celery.signals import task_unknown
 
 from amends.backend.settings import is_configured, settings_of
+from amends.definition.itinerary import is_path, is_saga_id
 from amends.errors import LogUnavailable
 from amends.log.saga_log import log_of
 
@@ -21,6 +22,8 @@ def _note(sender: Any, message: Any, name: str, **_: Any) -> None:
     app = sender.app
     arguments = _arguments(message)
     if not is_configured(app) or arguments.keys() != {"saga_id", "step"}:
+        return
+    if not is_saga_id(arguments["saga_id"]) or not is_path(arguments["step"]):
         return
     saga_id, path = arguments["saga_id"], arguments["step"]
     try:

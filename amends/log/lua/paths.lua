@@ -3,6 +3,7 @@
 --! include saga
 -- The record that a message's path names: <step>, <step>:fallback, <step>:undo, <step>:fallback:undo.
 local function record_of(path)
+  if path:find('[^%w_:]') then return nil end -- more than a path: the plan has lines of them
   local _, last = plan:find('\n' .. path .. '|', 1, true)
   return last and plan:match('^%w+', last + 1)
 end

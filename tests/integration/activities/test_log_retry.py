@@ -9,7 +9,7 @@ from celery.signals import task_failure
 from kombu.exceptions import OperationalError
 
 from amends import LogUnavailable
-from amends.activities import log_retry, task
+from amends.activities import log_retry, postponement, task
 from amends.activities.log_retry import retry_until_written
 from amends.log.saga_log import SagaLog
 from tests.support.engine_saga import Job, engine_saga, job_saga
@@ -22,7 +22,7 @@ ERRORS = {"away": AWAY, "limit": SoftTimeLimitExceeded()}
 def impatient(monkeypatch):
     """Let a claim be put off at once, and for a moment only."""
     monkeypatch.setattr(task, "CLAIM_PATIENCE", 0.0)
-    monkeypatch.setattr(task, "PUT_OFF", (0.01, 0.02))
+    monkeypatch.setattr(postponement, "PUT_OFF", (0.01, 0.02))
 
 
 @pytest.fixture
@@ -57,6 +57,8 @@ def test_a_claim_without_an_answer_is_put_off_and_takes_its_own_place(
     assert handle.wait(timeout=60).outcome == "completed"
     assert work.records(saga_id) == ["a", "b", "c"]
     assert handle.snapshot().steps["a"].attempts == 1
+    # And not because a sweep found a claim whose answer never came.
+    assert "step.retrying" not in [event.name for event in handle.history()]
 
 
 def test_a_limit_that_strikes_in_a_claim_fails_no_task(work, saga_id, lose_answers):

@@ -1,0 +1,30 @@
+"""A message that claimed a record of another activity: a broker takes messages from whoever can reach it."""
+
+from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
+
+from typing import Any
+
+from celery.utils.log import get_task_logger
+from kombu.exceptions import OperationalError
+
+from amends.definition.serialization import error_json
+from amends.dispatch.coordinator import advance
+from amends.errors import NotDone
+from amends.log.saga_log import SagaLog
+
+_logger = get_task_logger(__name__)
+
+
+def give_back(task: Any, log: SagaLog, saga_id: str, path: str, *, token: str) -> None:
+    """End its claim, which spends no attempt, and publish the record's own one.
+
+    Raises `LogUnavailable`.
+    """
+    error = NotDone(f"its message came to the task {task.name}, which is another activity's")
+    _logger.error("saga %s: %s is not run: %s", saga_id, path, error)
+    how: dict[str, Any] = {"wait": 0.0, "unknown": False, "cost": "nothing"}
+    log.retry_step(saga_id, path, token=token, error=error_json(error), **how)
+    try:
+        advance(task.app, saga_id)
+    except OperationalError as away:
+        _logger.warning("saga %s goes on when it is due: the broker is away: %s", saga_id, away)
