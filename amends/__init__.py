@@ -20,6 +20,7 @@ from amends.errors import (
     SagaError,
     SagaStuck,
     UnknownSaga,
+    UnreadableData,
 )
 from amends.log.history import Event
 from amends.saga.definition import Saga
@@ -55,6 +56,7 @@ __all__ = [
     "StepState",
     "Undoes",
     "UnknownSaga",
+    "UnreadableData",
     "activity",
     "context",
     "get",

@@ -7,6 +7,7 @@ SagaError
 ├── UnknownSaga          no saga has this id
 ├── SagaStuck            an operator is needed
 ├── ActRefused           the saga is not where the act expects it
+├── UnreadableData       what the log stores, the code of this process cannot read
 ├── LogUnavailable       the saga log could not be reached
 ├── CircuitOpenError     the circuit breaker let no call through
 ├── Refused              the service said no: nothing was done, and asking again is useless
@@ -92,6 +93,10 @@ class ActRefused(SagaError):  # noqa: N818 - the name says what happened
 
     def __str__(self) -> str:
         return f"cannot {self.act} saga {self.saga_id!r}: {self.reason}"
+
+
+class UnreadableData(SagaError):  # noqa: N818 - the name says what happened
+    """The code of this process cannot read what the log stores: older or newer code wrote it. Nothing was called."""
 
 
 class LogUnavailable(SagaError):  # noqa: N818 - the name says what happened

@@ -11,21 +11,16 @@ from celery.exceptions import SoftTimeLimitExceeded
 from celery.utils.log import get_task_logger
 from pydantic import BaseModel
 
+from amends.activities.arguments import arguments_of, wait_for_code
 from amends.activities.context import Context, Undoes, entered
 from amends.activities.guard import Caller, Guard, wait_for_circuit
 from amends.activities.log_retry import INTERRUPTIONS, retry_until_written
 from amends.activities.soft_limit import soft_limit, timed_out
 from amends.breaker.permit import Permit
-from amends.definition.itinerary import RecordPlan, fill
+from amends.definition.itinerary import RecordPlan
 from amends.definition.retry_policy import RetryPolicy
-from amends.definition.serialization import (
-    error_json,
-    invalid_input,
-    output_text,
-    validated,
-    without_values,
-)
-from amends.errors import CircuitOpenError, NotDone, Refused
+from amends.definition.serialization import error_json, output_text, without_values
+from amends.errors import CircuitOpenError, NotDone, Refused, UnreadableData
 from amends.log.answers import Claim, Continuation, Cost, Late, Run
 from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
@@ -112,9 +107,11 @@ class Attempt:
         Raises `LogUnavailable` if that cannot be recorded.
         """
         try:
-            arguments = self._arguments()
-        except Exception as error:  # noqa: BLE001 - a validator may raise anything
-            return self._fail(NotDone(invalid_input(self._path, error)))
+            arguments = arguments_of(
+                self._activity, self._record, self._claim.sources, self._claim.compensated_output
+            )
+        except UnreadableData as error:
+            return self._put_off(error)
         try:
             permit = self._permit()
         except CircuitOpenError as error:
@@ -158,17 +155,6 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 - whatever it raises has an outcome
             return "", without_values(error)
 
-    def _arguments(self) -> list[Any]:
-        inputs = fill(self._record.inputs, self._claim.sources)
-        request = validated(self._activity.parameters[0], inputs)
-        if not self._record.compensates:
-            return [request]
-        output = self._claim.compensated_output
-        return [
-            request,
-            None if output is None else validated(self._activity.parameters[1], output),
-        ]
-
     def _context(self) -> Context:
         record, left = self._record, self._claim.saga_time_left
         key = f"{self._saga_id}:{record.compensated_path}"
@@ -182,6 +168,10 @@ class Attempt:
             if record.compensates
             else None,
         )
+
+    def _put_off(self, error: UnreadableData) -> Ended:
+        """Leave the record to a worker of other code; after several the saga is parked. No call was made."""
+        return self._retry(error, wait=wait_for_code(self._claim.tries), cost="unreadable")
 
     def _meet_open_circuit(self, error: CircuitOpenError) -> Ended:
         """Defer or fail, as the activity says for an open circuit. No call was made: no attempt is spent."""

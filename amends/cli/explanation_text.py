@@ -72,6 +72,8 @@ def prospects(of: Explanation) -> Iterator[str]:
         yield f"No worker has looked at it for {duration(of.overdue)}, though it is due: is any worker running?"
     if of.situation is Situation.STUCK:
         yield "Waiting for an operator."
+        if of.looked_at:
+            yield f"It goes on by itself if a worker that looks at it can run it; the next look is {_when(of, of.looked_at)}."
     elif of.situation is Situation.ENDED:
         yield "Nothing more."
     elif of.pause and of.situation is not Situation.RUNNING:
@@ -107,7 +109,7 @@ def remedy_sentence(of: Explanation, remedy: Remedy) -> str:
         return f"Once you have {done} {remedy.step} by hand, let the saga pass over it:"
     if remedy.act == "retry":
         is_parked = of.situation is Situation.STUCK and not of.failures
-        when = "Once a worker knows the task" if is_parked else "After fixing the cause"
+        when = "Once a worker can run it" if is_parked else "After fixing the cause"
         is_waiting = of.situation is not Situation.STUCK
         return "Try now:" if is_waiting else f"{when}, retry with a fresh attempt budget:"
     return {
@@ -125,7 +127,7 @@ def _why_stuck(of: Explanation) -> Iterator[str]:
         yield f"It takes back what was done under the idempotency key {key}."
     if of.record:
         dropped = of.record.unregistered
-        yield f"{_name(of.record)} cannot begin: {of.reason}; {dropped} messages were dropped."
+        yield f"{_name(of.record)} cannot begin: {_flat(of.reason)}. It met {dropped} such workers."
 
 
 def _why_at(of: Explanation, record: Record) -> Iterator[str]:

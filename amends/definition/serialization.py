@@ -146,10 +146,9 @@ def without_values(error: Error) -> Error:
     return told
 
 
-def invalid_input(path: str, error: Exception) -> str:
-    """Tell why the input of a record does not validate; of what else a validator may raise, the type."""
-    why = validation_text(error) if isinstance(error, ValidationError) else type(error).__name__
-    return f"the input of {path} does not validate: {why}"
+def why_invalid(error: Exception) -> str:
+    """Tell why stored data does not validate; of what else a validator may raise, the type."""
+    return validation_text(error) if isinstance(error, ValidationError) else type(error).__name__
 
 
 def validation_text(error: ValidationError) -> str:

@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Final, Literal, Self
 from pydantic_core import from_json
 
 from amends.definition.itinerary import Itineraries, Itinerary, Sources
-from amends.log.in_flight import Running, Waiting
+from amends.log.in_flight import Parked, Running, Waiting
 
 LOOK_AGAIN: Final = 10
 """Seconds between two looks at a running record."""
 
-Cost = Literal["attempt", "death", "nothing"]
+Cost = Literal["attempt", "death", "nothing", "unreadable"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,11 +177,12 @@ class Publish:
         )
 
 
-Dispatched = Publish | Running | Waiting | None
-_KINDS: Final[Mapping[str, type[Publish | Running | Waiting]]] = {
+Dispatched = Publish | Running | Waiting | Parked | None
+_KINDS: Final[Mapping[str, type[Publish | Running | Waiting | Parked]]] = {
     "publish": Publish,
     "running": Running,
     "waiting": Waiting,
+    "parked": Parked,
 }
 
 

@@ -14,6 +14,7 @@ NAMES: Final = (
     "saga.resumed",
     "saga.compensating",
     "saga.stuck",
+    "saga.unparked",
     "saga.finished",
     "step.started",
     "step.completed",

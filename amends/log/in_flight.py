@@ -63,3 +63,16 @@ class Waiting:
             age=int(age) / 1000,
             times=int(times),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parked:
+    """A dispatch's answer to a look: the saga is stuck until a worker can run this record."""
+
+    itinerary: Itinerary
+    path: str
+
+    @classmethod
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        return cls(itinerary=itinerary, path=answer[0])

@@ -7,6 +7,7 @@ from typing import Any
 
 import redis
 from celery import Celery
+from pydantic_core import from_json
 
 from amends.backend.client import client_of
 from amends.backend.settings import Settings, settings_of
@@ -45,6 +46,7 @@ class SagaLog(Reads):
         shards: int = 64,
         give_up_after: float = 15.0,
         max_countdown: float = 300.0,
+        parks_after: int = 5,
         tell: Tell | None = None,
         fast_path: bool = True,
     ) -> None:
@@ -56,6 +58,7 @@ class SagaLog(Reads):
         self.workers = Workers(self._store)
         self._give_up_after = give_up_after
         self._max_countdown = max_countdown
+        self._parks_after = parks_after
 
     # A task's two round trips
 
@@ -121,10 +124,14 @@ class SagaLog(Reads):
         error: JSON, see `error_json`.
         wait: seconds until the next attempt.
         unknown: whether the attempt may have taken effect.
-        cost: what the claim cost: an attempt, its owner's death, or nothing.
+        cost: what the claim cost: an attempt, its owner's death, or nothing; "unreadable" if its worker cannot read the
+            input: that parks the saga after several, or at once without a worker, for then no other has other code.
         """
         longest = round(self._max_countdown * 1000)
         arguments = [path, token, error, round(wait * 1000), int(unknown), cost, longest]
+        if cost == "unreadable":
+            reason = from_json(error)["message"]
+            arguments += [self._parks_after, reason, canonical_json(reason)[1:-1]]
         return read_continuation(self._store.call("retry_step", saga_id, *arguments))
 
     def fail_step(
@@ -189,6 +196,10 @@ class SagaLog(Reads):
         answer: str = self._store.call("note_unregistered", saga_id, *arguments)[0]
         return answer
 
+    def unpark_saga(self, saga_id: str) -> Continuation:
+        """Let a parked saga go on. Returns `Late` if it is not parked."""
+        return read_continuation(self._store.call("unpark_saga", saga_id))
+
     # Claims
 
     def _claim(self, claim: Claim) -> list[Any]:
@@ -216,6 +227,7 @@ def _log(app: Celery, settings: Settings, pid: int) -> SagaLog:  # noqa: ARG001 
         shards=settings.shards,
         give_up_after=settings.give_up_after,
         max_countdown=settings.max_countdown,
+        parks_after=settings.poison_after,
         tell=partial(tell_observers, app),
         fast_path=settings.fast_path,
     )

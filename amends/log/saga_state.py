@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic_core import from_json
 
-from amends.definition.itinerary import Itinerary
+from amends.definition.itinerary import FALLBACK, Itinerary, Sources
 from amends.definition.serialization import error_text
 from amends.definition.states import SagaStatus
 from amends.log.history import Event
@@ -84,6 +84,20 @@ class Entry:
     def input(self) -> Any:
         """Its input, JSON data."""
         return from_json(self.fields["input"])
+
+    @property
+    def sources(self) -> Sources:
+        """Its input, and by its name each step's output, None without one: JSON data."""
+        found: dict[str, Any] = {"input": from_json(self.fields["input"])}
+        for step in self.itinerary.steps:
+            fallback = self.output_of(step.name + FALLBACK) if step.fallback else None
+            found[step.name] = self.output_of(step.name) if fallback is None else fallback
+        return found
+
+    def output_of(self, path: str) -> Any:
+        """Return the output of a record, JSON data; None without one."""
+        text = self.records[path].output
+        return from_json(text) if text else None
 
     @cached_property
     def records(self) -> Mapping[str, Record]:

@@ -8,10 +8,10 @@ from typing import Any, Final, Generic, TypeVar
 
 from celery import current_app
 
-from amends.definition.serialization import canonical_json, output_text
+from amends.definition.serialization import canonical_json, output_text, why_invalid
 from amends.definition.states import ENDED, SagaStatus
 from amends.dispatch.messages import send_advance
-from amends.errors import ActRefused, LogUnavailable, SagaStuck
+from amends.errors import ActRefused, LogUnavailable, SagaStuck, UnreadableData
 from amends.log.answers import Advance, Continuation, Lacking, Late
 from amends.log.control import Seen
 from amends.log.history import Event
@@ -156,7 +156,8 @@ class Handle(Generic[Result]):
         timeout: longest wait in seconds; None is no limit.
 
         Raises `TimeoutError` after that time, `SagaStuck` if the saga waits for an operator, `LogUnavailable` if the log
-        is away then (without a timeout, at once), and `RuntimeError` inside a task, whose pool slot the saga may need.
+        is away then (without a timeout, at once), `UnreadableData` if the output's model cannot read what older
+        code stored, and `RuntimeError` inside a task, whose pool slot the saga may need.
         """
         if current_app.current_worker_task is not None:
             raise RuntimeError(
@@ -186,7 +187,16 @@ class Handle(Generic[Result]):
             time.sleep(_LONGEST_PAUSE)
 
     def _result(self) -> Result:
-        return self._output(output_of(self._log.read_saga(self.id)))
+        entry = self._log.read_saga(self.id)
+        fields = output_of(entry)
+        try:
+            return self._output(fields)
+        except Exception as error:
+            raise UnreadableData(
+                f"saga {self.id!r} ended as {entry.outcome}, and this code cannot read its output: {why_invalid(error)};"
+                " let the output's model take what older code stored, or wait with amends.get(saga_id), which returns"
+                " a plain dict"
+            ) from error
 
 
 def _actor(by: str | None, why: str | None) -> dict[str, str]:

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic_core import from_json
-
 from amends.definition.itinerary import FALLBACK, UNDO, StepPlan, fill
 from amends.definition.states import RecordState, SagaStatus, StepState, step_state
 from amends.log.record import Record
@@ -72,19 +70,13 @@ def snapshot_of(entry: Entry) -> Snapshot:
 
 def output_of(entry: Entry) -> dict[str, Any]:
     """Fill the fields of a saga's output: from its input, the outputs of its steps, and its outcome."""
-    sources: dict[str, Any] = {
-        "input": entry.input,
-        "saga": {
-            "saga_id": entry.id,
-            "outcome": entry.outcome,
-            "error": entry.error,
-            "degraded": list(_degradation(entry)),
-        },
+    own = {
+        "saga_id": entry.id,
+        "outcome": entry.outcome,
+        "error": entry.error,
+        "degraded": list(_degradation(entry)),
     }
-    for step in entry.itinerary.steps:
-        texts = [record.output for record in _records(entry, step).values()]
-        sources[step.name] = next((from_json(each) for each in reversed(texts) if each), None)
-    return fill(entry.itinerary.output, sources)
+    return fill(entry.itinerary.output, {**entry.sources, "saga": own})
 
 
 def _degradation(entry: Entry) -> Iterator[str]:

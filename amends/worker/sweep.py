@@ -17,7 +17,7 @@ from amends.dispatch.coordinator import advance
 from amends.dispatch.routing import queue_of
 from amends.errors import LogUnavailable
 from amends.log.answers import LOOK_AGAIN, Cost, Dispatched
-from amends.log.in_flight import Running, Waiting
+from amends.log.in_flight import Parked, Running, Waiting
 from amends.log.liveness import (
     LONG_QUEUE,
     is_long,
@@ -25,6 +25,7 @@ from amends.log.liveness import (
     lost_owner,
 )
 from amends.log.saga_log import SagaLog, log_of
+from amends.worker.parked import unpark
 
 _TAKEN_FOR: Final = 10.0
 
@@ -92,6 +93,9 @@ class Sweep:
         """Recover a saga by what a look found. Returns whether others may have lost their messages too."""
         if isinstance(found, Exception):
             raise found
+        if isinstance(found, Parked):
+            unpark(self._app, saga_id, found)
+            return False
         waiting = found if isinstance(found, Waiting) and self._is_lost(found) else None
         if waiting or (isinstance(found, Running) and self._end_attempt(saga_id, found)):
             advance(self._app, saga_id)

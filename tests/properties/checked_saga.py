@@ -9,7 +9,7 @@ import redis
 from amends.definition.states import SagaStatus
 from amends.errors import ActRefused
 from amends.log.answers import Advance, Claim, Claimed, Publish, RetryAfter, Run
-from amends.log.in_flight import Running, Waiting
+from amends.log.in_flight import Parked, Running, Waiting
 from amends.log.saga_log import SagaLog
 from amends.log.starts import AlreadyThere
 from tests.properties.claim_table_model import MOST_UNREGISTERED, Model
@@ -19,7 +19,13 @@ from tests.properties.saga_shapes import SAGA_INPUT, SagaShape
 from tests.support.log_view import view_of
 
 _ERROR: Final = '{"message":"it did not work","type":"Problem"}'
-_KINDS: Final = {Publish: "publish", Running: "running", Waiting: "waiting", type(None): "nothing"}
+_KINDS: Final = {
+    Publish: "publish",
+    Running: "running",
+    Waiting: "waiting",
+    Parked: "parked",
+    type(None): "nothing",
+}
 
 Report = tuple[str, dict[str, Any]]
 """How a claim ends: complete, retry or fail, and what the script is given."""
@@ -162,7 +168,7 @@ class CheckedSaga:
         elif isinstance(found, Running):
             assert (found.path, found.token) == what
             assert (found.attempts, found.deaths) == self.model.records[found.path].used[:2]
-        elif isinstance(found, Waiting):
+        elif isinstance(found, Waiting | Parked):
             assert found.path == what
         return found
 
@@ -198,6 +204,11 @@ class CheckedSaga:
         expected = self.model.note_unregistered(path)
         answer = self.log.note_unregistered(self.id, path, task="t", most=MOST_UNREGISTERED)
         assert answer == expected
+
+    def unpark(self) -> None:
+        """Let a worker find that it can run the next record of a parked saga."""
+        expected = self.model.unpark()
+        assert self.log.unpark_saga(self.id).said == expected
 
     def let_the_message_be_late(self) -> None:
         """Let time pass until a sweep should look for the message."""

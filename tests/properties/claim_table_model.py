@@ -64,6 +64,7 @@ class Model:
     backward: bool = False
     deadline_passed: bool = False
     paused: bool = False
+    parked: bool = False  # and stuck
     message: str = "under way"  # or late, or none
     outcome: str | None = None
     records: dict[str, Record] = field(default_factory=dict)
@@ -305,15 +306,27 @@ class Model:
         record = self.records[path]
         record.unregistered += 1
         if record.used[2] >= MOST_UNREGISTERED:
-            self.status = "stuck"
+            self.status, self.parked = "stuck", True
             return "parked"
         self.message = "none"
         return "again"
+
+    def unpark(self) -> str:
+        if self.status != "stuck" or not self.parked or self.paused:
+            return "late"
+        record = self.records[self.remaining()[0]]
+        record.renewed_at = (*record.renewed_at[:2], record.unregistered)
+        record.wait = 0.0
+        self._set_going()
+        self.message = "under way"
+        return self._what_follows("")
 
     def dispatch(self, *, longest_wait: float, only_look: bool) -> tuple[str, object]:
         if not self.over and not self.backward and self.deadline_passed:
             self._turn("timed_out")
             self._settle()
+        if self.status == "stuck" and self.parked and only_look and not self.paused:
+            return ("parked", self.remaining()[0])
         if self.over or self.paused:
             return ("nothing", None)
         if self.running:
@@ -331,12 +344,13 @@ class Model:
 
     def _turn(self, outcome: str) -> None:
         self.backward, self.status, self.outcome = True, "compensating", outcome
+        self.parked = False
         for path, record in self.records.items():
             if record.state == "pending" and record.claimed and not path.endswith(":undo"):
                 record.end_without_effect()  # it waited for a retry, and gets none
 
     def _set_going(self) -> None:
-        self.status = "compensating" if self.backward else "running"
+        self.status, self.parked = "compensating" if self.backward else "running", False
 
     def _settle(self) -> None:
         if self.running or self.remaining():

@@ -232,6 +232,10 @@ class SagaMachine(RuleBasedStateMachine):
         self.saga.note_unregistered(first[0] if first and next_ else record)
 
     @happens()
+    def meet_a_worker_that_can_run_what_was_parked(self) -> None:
+        self.saga.unpark()
+
+    @happens()
     def let_the_message_be_late(self) -> None:
         self.saga.let_the_message_be_late()
 

@@ -19,6 +19,7 @@ ERRORS = [
     errors.UnknownSaga("order-1"),
     errors.SagaStuck("order-1", "b:undo failed for good"),
     errors.ActRefused("order-1", "skip", "b is running"),
+    errors.UnreadableData("ship cannot read the stored input"),
     errors.LogUnavailable("connection refused"),
     errors.CircuitOpenError("payments", "half-open", 1.25),
     errors.Refused("no money"),

@@ -29,6 +29,7 @@ NAMES = [
     "StepState",
     "Undoes",
     "UnknownSaga",
+    "UnreadableData",
     "activity",
     "context",
     "get",

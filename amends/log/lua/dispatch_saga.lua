@@ -12,6 +12,7 @@
 --          renewed them, when it was claimed, ms since then, ms until its limit, ms until it is given up}
 --       | {"waiting", digest, itinerary or '', path, 1 where its message is lost unless its queue is long,
 --          ms since it was to arrive, how many there were}
+--       | {"parked", digest, itinerary or '', path of what comes next}
 --       | {"nothing", why}
 local known, longest, only_look, again = ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5])
 
@@ -48,6 +49,11 @@ end
 if not is_over() and saga.direction == 'forward' and saga.deadline and saga.deadline <= NOW then
   turn_back('timed_out', '{"type":"TimeoutError","message":"the saga did not end in its time"}')
   settle()
+end
+if saga.parked and only_look and not saga.paused then
+  local looks = add('parked', 1)
+  set_due(NOW + math.min(LOST_AFTER * 2 ^ math.min(looks, 10), LOST_AFTER_AT_MOST))
+  return {'parked', saga.definition, itinerary_for(known), path_of(remaining(1)[1])}
 end
 if is_over() then
   set_due(NOW)

@@ -3,5 +3,6 @@
 --! include change
 local function move_to(status)
   if saga.status == 'stuck' then unset('reason') end
+  if saga.parked and status ~= 'stuck' then unset('parked') end
   saga.status = status
 end

@@ -4,7 +4,7 @@
 --! include budget
 --! include paths
 --! include remaining
---! include stand_stuck
+--! include park
 --! include next_message
 -- ARGV[2] record's path   ARGV[3] Celery task   ARGV[4] how many are too many
 -- Answers {"parked"} | {"again", ms until the next message} | {"stop", reason}
@@ -18,7 +18,7 @@ if get('dispatches') == '0' then return {'stop', 'the next message is not out ye
 add(code .. '.k', 1)
 local _, _, unregistered = used(code)
 if unregistered >= most then
-  stand_stuck('no worker knows the task ' .. task)
+  park('no worker knows the task ' .. task)
   return {'parked'}
 end
 local wait = LEASE * 2 ^ (unregistered - 1)

@@ -20,6 +20,7 @@ local function open_saga()
   read({'status', 'direction', 'deadline', 'definition', 'paused', 'name', 'created', 'states', 'claim'})
   was = saga.status
   if not was then return false end
+  if was == 'stuck' then read({'parked'}) end
   saga.deadline, saga.paused = tonumber(saga.deadline) or false, saga.paused ~= '' and saga.paused
   plan = redis.call('HGET', DEFINITIONS, saga.definition .. ':records')
   for code in plan:match('^[^\n]*'):gmatch('%w+') do codes[#codes + 1] = code end

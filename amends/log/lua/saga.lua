@@ -9,7 +9,7 @@
 -- ARGV[1] the saga's id
 --
 -- A saga's fields: name definition input status direction outcome error reason created ended (when)
--- deadline, or '' paused (when), or '' act (the token of a person's last one) messages (how many were numbered)
+-- parked (how often a sweep looked since; only while it is) deadline, or '' paused (when), or '' act (the token of a person's last one) messages (how many were numbered)
 -- dispatches (of the same message) sent (when it was to arrive)
 --   states   of its records, as 1=done,2=running; one that is not in there was never touched, and is pending
 --            pending running done failed unknown skipped stuck
@@ -21,7 +21,7 @@
 --   r.a attempts  spent                 r.r tries    claims that ended unfinished
 --   r.u           1 once an attempt ended of which nobody knows the effect
 --   r.p deaths    claims whose owner died before the attempt's time was up
---   r.k unregistered messages that met a worker which does not know the task
+--   r.k unregistered messages that met a worker which does not know the task, or cannot read the input
 --   r.b budget    attempts,deaths,unregistered when a person last renewed it: what counts is what came since
 --   r.w           when it may run again, while it waits for that
 --   r.x output    JSON                  r.e error    JSON          r.n outcome if the switch fails

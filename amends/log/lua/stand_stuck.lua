@@ -1,9 +1,10 @@
 -- How a saga comes to wait for an operator.
 --
 --! include move
-local function stand_stuck(reason)
+-- `quoted` is the reason inside of JSON, where that differs.
+local function stand_stuck(reason, quoted)
   move_to('stuck')
   set('reason', reason)
   set_due(NOW)
-  add_event('saga.stuck', nil, '"reason":"' .. reason .. '"')
+  add_event('saga.stuck', nil, '"reason":"' .. (quoted or reason) .. '"')
 end

@@ -64,10 +64,10 @@ local function save_status()
   count('sagas|' .. saga.name .. '|' .. saga.status)
 end
 
--- A sweep passes by what is over, and by what is paused, but for its deadline.
+-- A sweep passes by what is over, unless it is parked, and by what is paused, but for its deadline.
 local function save_due()
-  local limit = saga.direction == 'forward' and saga.deadline
-  if is_over() or saga.paused and not limit then
+  local limit = not is_over() and saga.direction == 'forward' and saga.deadline
+  if is_over() and not saga.parked or saga.paused and not limit then
     redis.call('ZREM', DUE, ID)
   else
     redis.call('ZADD', DUE, ('%d'):format(limit and (saga.paused or limit < due) and limit or due), ID)

@@ -10,7 +10,18 @@ import redis
 from celery import Celery, signals
 from pydantic import BaseModel, field_validator
 
-from amends import ConfigurationError, LogUnavailable, RetryPolicy, Saga, Step, activity
+import amends
+from amends import (
+    ConfigurationError,
+    LogUnavailable,
+    Refused,
+    RetryPolicy,
+    Saga,
+    SagaStuck,
+    Step,
+    UnreadableData,
+    activity,
+)
 from amends.backend.client import client_of
 from amends.definition.itinerary import Itinerary
 from amends.definition.serialization import LARGEST
@@ -212,14 +223,76 @@ def test_a_message_for_a_step_that_the_saga_does_not_have_changes_nothing(work, 
     assert log.read_saga(saga_id).fields == before
 
 
-def test_what_a_step_left_in_the_log_that_no_longer_validates_is_not_done(work, log, saga_id):
+@pytest.fixture
+def unreadable(work, app, log, saga_id, monkeypatch):
+    """Give a saga whose stored input no worker can read, parked by the first one."""
+    monkeypatch.setitem(app.conf, "amends_poison_after", 1)
     log.starts.start_saga(saga_id, job_saga.itinerary, '{"job_id":["no","string"]}')
-    handle = job_saga.get(saga_id)
     work.let_wait(log, saga_id)
-    eventually(lambda: handle.status == "compensated")
-    step = handle.snapshot().steps["a"]
-    assert (step.state, step.attempts) == ("failed", 1)
-    assert step.error.startswith("NotDone: the input of a does not validate")
+    handle = job_saga.get(saga_id)
+    eventually(lambda: handle.status == "stuck")
+    return handle
+
+
+def test_o21b_an_input_that_the_code_of_today_cannot_read_parks_the_saga_before_any_call(
+    work, unreadable
+):
+    snapshot = unreadable.snapshot()
+    step = snapshot.steps["a"]
+    assert (step.state, step.attempts, snapshot.outcome) == ("pending", 0, None)
+    assert work.records(unreadable.id) == []
+    assert snapshot.reason == (
+        "a cannot read the stored input as Job: job_id: Input should be a valid string [string_type];"
+        " let the code read it (a new field needs a default), or deploy the code that wrote it"
+    )
+
+
+def test_o21b_a_parked_saga_goes_on_by_itself_once_the_deploy_is_mended(work, log, unreadable):
+    let_be_looked_at(log, unreadable)
+    assert unreadable.status == "stuck"
+    view = view_of(log)
+    view.client.hset(view.saga_key(unreadable.id), "input", '{"job_id":"x","amount":1}')
+    view.make_due(unreadable.id)
+    eventually(lambda: unreadable.status == "completed")
+    events = [each.name for each in unreadable.history()]
+    assert events.count("saga.unparked") == 1
+
+
+def let_be_looked_at(log, handle):
+    """Let a sweep look at a saga."""
+    view_of(log).make_due(handle.id)
+    eventually(lambda: view_of(log).due_at(handle.id) > 0)
+
+
+def test_a_stored_output_that_its_undo_cannot_read_parks_the_saga(
+    work, app, log, saga_id, monkeypatch
+):
+    monkeypatch.setitem(app.conf, "amends_poison_after", 1)
+    view = view_of(log)
+
+    def forget_and_refuse(_):
+        view.client.hset(view.saga_key(saga_id), "1.x", '{"piece":"a"}')
+        raise Refused("no")
+
+    work.script(f"{saga_id}:c", forget_and_refuse)
+    handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    with pytest.raises(
+        SagaStuck, match="a:undo cannot read the stored output of a as Part: part: Field required"
+    ):
+        handle.wait(timeout=60)
+    view.client.hset(view.saga_key(saga_id), "1.x", '{"part":"a"}')
+    handle.retry()
+    handle.wait(timeout=60)
+    assert (handle.status, work.world.in_force & {f"{saga_id}:a"}) == ("compensated", set())
+
+
+def test_an_output_that_wait_cannot_read_is_said_with_the_way_to_read_it(work, log, saga_id):
+    handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    handle.wait(timeout=60)
+    view_of(log).client.hset(view_of(log).saga_key(saga_id), "input", "{}")
+    with pytest.raises(UnreadableData, match="cannot read its output: job_id: Field required"):
+        handle.wait(timeout=60)
+    assert amends.get(saga_id).wait(timeout=60)["outcome"] == "completed"
 
 
 class Fragile(BaseModel):
@@ -236,14 +309,17 @@ def handle_fragile(fragile: Fragile) -> None:
     """Do nothing."""
 
 
-def test_an_input_whose_validator_fails_in_its_own_way_is_not_done(work, saga_id):
+def test_an_input_whose_validator_fails_in_its_own_way_parks_the_saga_too(
+    work, app, saga_id, monkeypatch
+):
+    monkeypatch.setitem(app.conf, "amends_poison_after", 1)
     steps = [Step(handle_fragile, compensation=None, outcome="lost")]
     fragile = Saga(
         "fragile", input=Letter, output=LetterResult, outputs={"copy_of": "input.text"}, steps=steps
     )
     handle = fragile.start(Letter(text="unknown"), saga_id=saga_id)
-    assert handle.wait(timeout=60).error.endswith("does not validate: KeyError")
-    assert handle.snapshot().steps["handle_fragile"].state == "failed"
+    with pytest.raises(SagaStuck, match="cannot read the stored input as Fragile: KeyError"):
+        handle.wait(timeout=60)
 
 
 class Patient(BaseModel):

@@ -148,6 +148,7 @@ UNUSED = {
     "resume_saga": {"note_unsent", "path_of"},
     "retry_saga": {"note_unsent"},
     "retry_step": {"turn_back"},
+    "unpark_saga": {"note_unsent", "set_state", "used"},
     "summarize_saga": {"is_over", "record_of", "get"},
     "take_over": {"get", "path_of", "add_event", "set_due"},
     "release_probe": {"add_event", "move_to"},

@@ -93,7 +93,7 @@ def test_a_parked_saga_says_which_task_is_missing(run, waiting, log):
     shown = run("explain", "e-1")
     assert shown.exit_code == 1
     assert f"no worker knows the task {buy.name}" in shown.stdout
-    assert "Once a worker knows the task, retry" in shown.stdout
+    assert "Once a worker can run it, retry" in shown.stdout
     assert """skip e-1 buy --output '{"receipt": ...}' --seen 2""" in shown.stdout
 
 
