@@ -5,13 +5,12 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.utils.log import get_task_logger
 from pydantic import BaseModel
 
-from amends.activities.arguments import arguments_of, wait_for_code
 from amends.activities.context import Context, Undoes, entered
 from amends.activities.guard import Caller, Guard, wait_for_circuit
 from amends.activities.log_retry import INTERRUPTIONS, retry_until_written
@@ -24,6 +23,9 @@ from amends.errors import CircuitOpenError, NotDone, Refused, UnreadableData
 from amends.log.answers import Claim, Continuation, Cost, Late, Run
 from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
+
+_OTHER_CODE: Final = RetryPolicy(initial_interval=10.0, max_interval=80.0)
+"""The waits for a worker whose code can read what this one cannot."""
 
 _logger = get_task_logger(__name__)
 
@@ -107,8 +109,8 @@ class Attempt:
         Raises `LogUnavailable` if that cannot be recorded.
         """
         try:
-            arguments = arguments_of(
-                self._activity, self._record, self._claim.sources, self._claim.compensated_output
+            arguments = self._record.arguments(
+                self._activity.parameters, self._claim.sources, self._claim.compensated_output
             )
         except UnreadableData as error:
             return self._put_off(error)
@@ -171,7 +173,7 @@ class Attempt:
 
     def _put_off(self, error: UnreadableData) -> Ended:
         """Leave the record to a worker of other code; after several the saga is parked. No call was made."""
-        return self._retry(error, wait=wait_for_code(self._claim.tries), cost="unreadable")
+        return self._retry(error, wait=_OTHER_CODE.wait(self._claim.tries + 1), cost="unreadable")
 
     def _meet_open_circuit(self, error: CircuitOpenError) -> Ended:
         """Defer or fail, as the activity says for an open circuit. No call was made: no attempt is spent."""

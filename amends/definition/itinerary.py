@@ -6,14 +6,16 @@ A record is named by its path: ``<step>``, ``<step>:fallback``, ``<step>:undo`` 
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Final, Literal, Self, TypeGuard
 
 from pydantic import BaseModel, ConfigDict
 
 from amends.definition.retry_policy import RetryPolicy
-from amends.definition.serialization import canonical_json
+from amends.definition.serialization import canonical_json, validated, why_invalid
+from amends.errors import UnreadableData
 
 FALLBACK: Final = ":fallback"
 UNDO: Final = ":undo"
@@ -114,6 +116,36 @@ class RecordPlan(_Plan):
     def inputs(self) -> Mapping[str, str]:
         """Where the input comes from; an undo gets the input of what it undoes."""
         return (self.compensates or self.call).inputs
+
+    def arguments(
+        self, models: Sequence[type[BaseModel]], sources: Sources, compensated_output: Any
+    ) -> list[Any]:
+        """Build its function's arguments from stored data.
+
+        models: of the function's parameters.
+        sources: what its input is filled from.
+        compensated_output: output of the record that this one compensates, JSON data; None if unknown.
+
+        Raises `UnreadableData` if the code of this process cannot read the data.
+        """
+        with self._reading("input", models[0]):
+            arguments: list[Any] = [validated(models[0], fill(self.inputs, sources))]
+        if self.compensates and compensated_output is None:
+            arguments.append(None)
+        elif self.compensates:
+            with self._reading(f"output of {self.compensated_path}", models[1]):
+                arguments.append(validated(models[1], compensated_output))
+        return arguments
+
+    @contextmanager
+    def _reading(self, what: str, model: type[BaseModel]) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - a validator may raise anything
+            raise UnreadableData(
+                f"{self.path} cannot read the stored {what} as {model.__name__}: {why_invalid(error)};"
+                " let the code read it (a new field needs a default), or deploy the code that wrote it"
+            ) from None  # the validator's error quotes the data
 
 
 Dispatch = Literal["chain", "inline"]

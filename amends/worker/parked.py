@@ -4,7 +4,6 @@ import logging
 
 from celery import Celery
 
-from amends.activities.arguments import arguments_of
 from amends.dispatch.coordinator import advance
 from amends.errors import UnreadableData
 from amends.log.answers import Advance
@@ -31,7 +30,9 @@ def _can_run(app: Celery, log: SagaLog, saga_id: str, parked: Parked) -> bool:
         return False
     entry = log.read_saga(saga_id)
     try:
-        arguments_of(activity, record, entry.sources, entry.output_of(record.compensated_path))
+        record.arguments(
+            activity.parameters, entry.sources, entry.output_of(record.compensated_path)
+        )
     except UnreadableData:
         return False
     return True
