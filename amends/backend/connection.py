@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 import redis
+from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from amends.backend.fast_path import Shortcut
@@ -73,6 +74,16 @@ class KeptConnections:
         except IndexError:
             return new_connection(self._client)
 
+    def disconnect(self) -> None:
+        """Close what no thread uses; each is connected anew when it is asked."""
+        for connection in self._idle.copy():
+            try:
+                self._idle.remove(connection)
+            except ValueError:  # a thread has taken it
+                continue
+            connection.disconnect()
+            self._idle.append(connection)
+
 
 def new_connection(client: redis.Redis) -> Any:
     """Take a connection of a client's pool for good. Raises redis-py's errors."""
@@ -89,10 +100,23 @@ def asker(client: Any, *, fast_path: bool = True) -> Callable[..., Any]:
     if not fast_path:
         return partial(_ask_client, client)
     kept = vars(client)
-    name = f"amends_kept_connections_{os.getpid()}"  # a forked child gets its own
-    if name not in kept:
-        kept.setdefault(name, KeptConnections(client))  # another thread may be here
-    return kept[name].ask  # type: ignore[no-any-return]
+    if _kept_as() not in kept:
+        kept.setdefault(_kept_as(), KeptConnections(client))  # another thread may be here
+    return kept[_kept_as()].ask  # type: ignore[no-any-return]
+
+
+def connect_anew(client: Any) -> None:
+    """Close a client's connections that no thread uses, kept ones too.
+
+    A primary that was demoted keeps its connections, and the address may lead to another one meanwhile.
+    """
+    client.connection_pool.disconnect(inuse_connections=False)
+    if kept := vars(client).get(_kept_as()):
+        kept.disconnect()
+
+
+def _kept_as() -> str:
+    return f"amends_kept_connections_{os.getpid()}"  # a forked child gets its own
 
 
 def _ask_client(client: Any, *command: Any) -> Any:
@@ -115,12 +139,11 @@ def _try_again(_: Exception) -> None:
 
 
 def _once(connection: Any, packed: Any) -> Any:
-    is_done = False
     try:
         connection.send_packed_command(packed)
-        answer = connection.read_response()
-        is_done = True
-    finally:
-        if not is_done:  # what is still to be read must not be taken for another answer
-            connection.disconnect()
-    return answer
+        return connection.read_response()
+    except ResponseError:  # an answer, read whole
+        raise
+    except BaseException:  # what is still to be read must not be taken for another answer
+        connection.disconnect()
+        raise

@@ -10,7 +10,7 @@ import redis
 from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import RedisError
 
-from amends.backend.connection import connection_needs, new_connection
+from amends.backend.connection import connect_anew, connection_needs, new_connection
 from amends.backend.fast_path import Shortcut
 
 T = TypeVar("T")
@@ -34,6 +34,9 @@ class Connections(Protocol):
 
     def settle(self) -> None:
         """Wait until Redis has taken all that was reported."""
+
+    def connect_anew(self) -> None:
+        """Close what no thread uses: Redis was demoted."""
 
 
 def connections_of(client: redis.Redis, *, fast_path: bool = True) -> Connections:
@@ -61,6 +64,10 @@ class ClientConnections:
 
     def settle(self) -> None:
         """Nothing is under way."""
+
+    def connect_anew(self) -> None:
+        """Close what no thread uses: Redis was demoted."""
+        connect_anew(self._client)
 
 
 class ReportingConnections:
@@ -92,6 +99,17 @@ class ReportingConnections:
     def settle(self) -> None:
         """Wait until Redis has taken all that was reported. Raises redis-py's errors."""
         self._try(self._settle)
+
+    def connect_anew(self) -> None:
+        """Close what no thread uses: Redis was demoted. A report without an answer is sent again."""
+        self._plainly.connect_anew()
+        for connection in self._idle.copy():
+            try:
+                self._idle.remove(connection)
+            except ValueError:  # a thread has taken it
+                continue
+            connection.close()
+            self._idle.append(connection)
 
     def forget(self) -> None:
         """Leave them to the process that this one was forked from."""
@@ -167,6 +185,12 @@ class _Connection:
                 self._try_twice([], 0, None)
             elif report and report.error:  # who held the lock has waited for it in vain
                 raise report.error
+
+    def close(self) -> None:
+        """Close it; it is connected anew when it is used."""
+        with self._lock:
+            self._is_open = False
+            self.connection.disconnect()
 
     def _try_twice(self, packed: list[bytes], awaited: int, new: _Report | None) -> list[Any]:
         try:

@@ -4,17 +4,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from amends.backend.redis_errors import explained
 from amends.breaker.gate import Gate
 from amends.breaker.options import Options
 from amends.breaker.redis_access import Away
 from amends.breaker.results import Admitted, Failure
 from amends.breaker.snapshot import CircuitEvent, CircuitSnapshot, circuit_snapshot
 from amends.breaker.states import CircuitState
-from amends.errors import LogUnavailable
 
 
 class Control(ABC):
-    """The part of `CircuitBreaker` that makes no call. All but what speaks for the killed raise `LogUnavailable`."""
+    """The part of `CircuitBreaker` that makes no call.
+
+    All but what speaks for the killed raise `LogUnavailable`, and `ConfigurationError`.
+    """
 
     name: str
     options: Options
@@ -97,6 +100,4 @@ def _reaching(name: str) -> Iterator[None]:
     try:
         yield
     except Away as away:
-        raise LogUnavailable(
-            f"circuit breaker {name!r} at amends_backend cannot be reached: {away.reason}"
-        ) from away
+        raise explained(away.error, f"circuit breaker {name!r}") from away

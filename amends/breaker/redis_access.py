@@ -12,6 +12,7 @@ import redis
 from redis.exceptions import NoScriptError, RedisError
 
 from amends.backend.client import impatient_client_of
+from amends.backend.redis_errors import explained, is_demoted
 from amends.backend.scripts import DIGESTS, SCRIPTS
 from amends.breaker.connection import connections_of
 
@@ -24,11 +25,11 @@ _logger = logging.getLogger(__name__)
 
 
 class Away(Exception):  # noqa: N818 - it never leaves this package
-    """Redis is away, and is asked again in `retry_after` seconds."""
+    """Redis is away, by its last `error`, and is asked again in `retry_after` seconds."""
 
-    def __init__(self, reason: str, retry_after: float) -> None:
-        super().__init__(reason, retry_after)
-        self.reason = reason
+    def __init__(self, error: Exception, retry_after: float) -> None:
+        super().__init__(str(error), retry_after)
+        self.error = error
         self.retry_after = retry_after
 
 
@@ -52,7 +53,7 @@ class RedisAccess:
         self._lock = threading.Lock()
         self._errors = 0
         self._rests_until = 0.0
-        self._reason = ""
+        self._error = Exception()
 
     def ask(self, command: Callable[[Any], T]) -> T:
         """Return what `command` gets from the client, after all that was reported. Raises `Away`."""
@@ -113,20 +114,22 @@ class RedisAccess:
         now = self._clock()
         with self._lock:  # held for these connections, never for an answer
             if now < self._rests_until:
-                raise Away(self._reason, self._rests_until - now)
+                raise Away(self._error, self._rests_until - now)
             self._rests_until = now + _rest_after(self._errors)
 
     def _left_alone(self, errors: int, error: Exception) -> Away:
+        if is_demoted(error):
+            self._connections.connect_anew()
         with self._lock:
             if self._errors == errors:  # else another caller of the same moment has said so
                 self._errors = errors + 1
                 rest = _rest_after(errors)
                 self._rests_until = self._clock() + rest
-                self._reason = str(error) or type(error).__name__
+                self._error = error
                 _logger.warning(
-                    "circuit breakers leave Redis alone for %g s: %s", rest, self._reason
+                    "%s; it is left alone for %g s", explained(error, "circuit breakers"), rest
                 )
-            return Away(self._reason, max(0.0, self._rests_until - self._clock()))
+            return Away(self._error, max(0.0, self._rests_until - self._clock()))
 
 
 def _rest_after(errors: int) -> float:

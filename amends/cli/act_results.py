@@ -10,7 +10,7 @@ from amends.cli.exit_codes import Exit
 from amends.cli.formatting import state_cell
 from amends.cli.output import Output
 from amends.cli.table import Cell, Column
-from amends.errors import LogUnavailable
+from amends.errors import ConfigurationError, LogUnavailable
 from amends.log.queries.listing import store_of
 from amends.log.queries.summary import SagaSummaries, SagaSummary
 from amends.saga.bulk import Operation, Result, Verdict
@@ -52,7 +52,7 @@ def _statuses(output: Output, results: Sequence[Result]) -> dict[str, SagaSummar
     ids = [each.id for each in results]
     try:
         return dict(zip(ids, SagaSummaries(store_of(output.app)).summarize_sagas(ids), strict=True))
-    except LogUnavailable:
+    except (LogUnavailable, ConfigurationError):
         return dict.fromkeys(ids)
 
 

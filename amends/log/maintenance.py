@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from amends.definition.itinerary import Itineraries
 from amends.definition.states import ENDED
@@ -55,7 +56,15 @@ class Maintenance:
 
     def count_live(self) -> int:
         """Count the sagas that have a due time."""
-        return self._store.count_due()
+
+        def count(client: Any) -> int:
+            pipeline = client.pipeline(transaction=False)
+            for shard in range(self._store.shards):
+                pipeline.zcard(self._store.due_key(shard))
+            return sum(pipeline.execute())
+
+        counted: int = self._store.read(count)
+        return counted
 
     def read_ended(self, *, ago: float, limit: int) -> list[str]:
         """Return ids of sagas that ended at least `ago` seconds ago, at most `limit` of each shard and status."""

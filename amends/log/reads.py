@@ -1,5 +1,8 @@
 """Reads of one saga, and of the log as a whole."""
 
+from collections import Counter
+from typing import Any
+
 from amends.definition.itinerary import Itineraries
 from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
@@ -57,7 +60,18 @@ class Reads:
 
     def read_counters(self) -> dict[tuple[str, ...], int]:
         """Read the counters of all shards, added up, by the words of ``lua/transition.lua``."""
-        return self._store.read_counters()
+        store, total = self._store, Counter[tuple[str, ...]]()
+
+        def read(client: Any) -> Any:
+            pipeline = client.pipeline(transaction=False)
+            for shard in range(store.shards):
+                pipeline.hgetall(store.counters_key(shard))
+            return pipeline.execute()
+
+        for counts in store.read(read):
+            for name, value in counts.items():
+                total[tuple(name.split("|"))] += int(value)
+        return dict(total)
 
     def read_gauges(self) -> Readings:
         """Read the gauges of the log as a whole."""

@@ -1,28 +1,22 @@
 """Redis as the saga log needs it: scripts by name, and one error when it is away."""
 
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import redis
-from redis import exceptions
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from amends.backend.connection import asker
+from amends.backend.connection import asker, connect_anew
+from amends.backend.redis_errors import explained, is_demoted
 from amends.backend.scripts import DIGESTS, SCRIPTS, TRANSITIONS
 from amends.definition.states import SagaStatus
-from amends.errors import ConfigurationError, LogUnavailable
+from amends.errors import ConfigurationError
 from amends.log.keys import Keys
 
-_AWAY: Final = (
-    exceptions.ConnectionError,
-    exceptions.TimeoutError,
-)
-# A script's error has the reason somewhere in its text.
-_TAKES_NO_WRITES: Final = re.compile(
-    r"\b(BUSY|OOM|READONLY|MISCONF|LOADING|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN)\b"
-)
+T = TypeVar("T")
+
 _AT_ONCE: Final = 50
 """Sagas that one call of a script takes: all others wait for it, a few milliseconds."""
 
@@ -31,7 +25,10 @@ Tell = Callable[[str, list[Any], list[str]], None]
 
 
 class Store(Keys):
-    """The log's Redis. Its methods raise `LogUnavailable` if it cannot be reached or takes no writes."""
+    """The log's Redis. Its methods raise `LogUnavailable` if it cannot be reached or takes no writes.
+
+    They raise `ConfigurationError` if it is not a Redis that the log can be in. No error of redis-py leaves them.
+    """
 
     def __init__(
         self, client: redis.Redis, *, shards: int, tell: Tell | None = None, fast_path: bool = True
@@ -100,13 +97,24 @@ class Store(Keys):
 
     def _run(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         answers = self._send(name, calls)
-        forgotten = [k for k, answer in enumerate(answers) if _is_forgotten(answer)]
-        if forgotten:  # Redis was restarted
+        lost = [
+            k
+            for k, answer in enumerate(answers)
+            if isinstance(answer, ResponseError) and self._is_another(answer)
+        ]
+        if lost:
             self._loaded = False
-            again = self._send(name, [calls[k] for k in forgotten])
-            for k, answer in zip(forgotten, again, strict=True):
+            again = self._send(name, [calls[k] for k in lost])
+            for k, answer in zip(lost, again, strict=True):
                 answers[k] = answer
         return answers
+
+    def _is_another(self, error: ResponseError) -> bool:
+        """Tell whether this was not the Redis of before: it was restarted, or demoted and is left now."""
+        if is_demoted(error):
+            connect_anew(self.client)
+            return True
+        return isinstance(error, NoScriptError)
 
     def _open(self, saga_id: str, answer: Any) -> Any:
         """Unwrap a transition's answer, and pass its events on."""
@@ -119,53 +127,36 @@ class Store(Keys):
 
     def read(self, command: Callable[[Any], Any]) -> Any:
         """Return the result of a reading command, which gets the client."""
-        with _reaching:
-            return command(self.client)
+        return self._reach(command)
 
     def read_index(self, statuses: Iterable[SagaStatus], *, ago: float, limit: int) -> list[str]:
         """Return sagas in these statuses that last moved `ago` seconds ago or more, the oldest first.
 
         At most `limit` of each shard and status.
         """
-        with _reaching:
-            seconds, micros = self.client.time()
-            last = seconds * 1000 + micros // 1000 - round(ago * 1000)
-            pipeline = self.client.pipeline(transaction=False)
+
+        def read(client: Any) -> list[str]:
+            last = _now(client) - round(ago * 1000)
+            pipeline = client.pipeline(transaction=False)
             for shard in range(self.shards):
                 for status in statuses:
                     pipeline.zrangebyscore(self.index_key(shard, status), "-inf", last, 0, limit)
             return [saga_id for ids in pipeline.execute() for saga_id in ids]
 
+        return self._reach(read)
+
     def put_back(self, saga_ids: Iterable[str]) -> None:
         """Make these sagas due now, unless they have no due time."""
-        with _reaching:
-            seconds, micros = self.client.time()
-            now = seconds * 1000 + micros // 1000
-            pipeline = self.client.pipeline(transaction=False)
+
+        def put_back(client: Any) -> None:
+            now = _now(client)
+            pipeline = client.pipeline(transaction=False)
             for saga_id in saga_ids:
                 due = self.due_key(self.shard_of(saga_id))
                 pipeline.zadd(due, {saga_id: now}, xx=True, lt=True)
             pipeline.execute()
 
-    def read_counters(self) -> dict[tuple[str, ...], int]:
-        """Read what all shards count, added up, by the words that ``lua/transition.lua`` joins with |."""
-        with _reaching:
-            pipeline = self.client.pipeline(transaction=False)
-            for shard in range(self.shards):
-                pipeline.hgetall(self.counters_key(shard))
-            total: Counter[tuple[str, ...]] = Counter()
-            for counts in pipeline.execute():
-                for name, value in counts.items():
-                    total[tuple(name.split("|"))] += int(value)
-        return dict(total)
-
-    def count_due(self) -> int:
-        """Count the entries of all sets of due sagas."""
-        with _reaching:
-            pipeline = self.client.pipeline(transaction=False)
-            for shard in range(self.shards):
-                pipeline.zcard(self.due_key(shard))
-            return sum(pipeline.execute())
+        self._reach(put_back)
 
     def prepare(self) -> None:
         """Load the scripts, and check the number of shards, at first use.
@@ -173,12 +164,24 @@ class Store(Keys):
         Raises `ConfigurationError` for another number.
         """
         if not self._loaded:
-            with _reaching:
-                self._load()
+            self._reach(self._load)
             self._loaded = True
 
-    def _load(self) -> None:
-        pipeline = self.client.pipeline(transaction=False)
+    def _reach(self, command: Callable[[Any], T]) -> T:
+        """Return the result of a command, which is repeated where a demoted Redis refused it."""
+        try:
+            try:
+                return command(self.client)
+            except ResponseError as error:
+                if not is_demoted(error):
+                    raise
+            connect_anew(self.client)
+            return command(self.client)
+        except RedisError as error:
+            raise _told(error) from error
+
+    def _load(self, client: Any) -> None:
+        pipeline = client.pipeline(transaction=False)
         for text in SCRIPTS.values():
             pipeline.script_load(text)
         pipeline.set("amends:shards", self.shards, nx=True)
@@ -192,12 +195,14 @@ class Store(Keys):
 
     def _send(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         self.prepare()
-        with _reaching:
+        try:
             return (
                 [self._send_one(name, *calls[0])]
                 if len(calls) == 1
                 else self._send_all(name, calls)
             )
+        except RedisError as error:
+            raise _told(error) from error
 
     def _send_all(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)
@@ -209,7 +214,7 @@ class Store(Keys):
     def _send_one(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
         try:
             return self._ask("EVALSHA", DIGESTS[name], len(keys), *keys, *arguments)
-        except exceptions.ResponseError as error:  # as in a pipeline, the script's own
+        except ResponseError as error:  # as in a pipeline, the script's own
             return error
 
 
@@ -220,29 +225,13 @@ def _sound(answers: list[Any]) -> list[Any]:
     return answers
 
 
-def _is_forgotten(answer: Any) -> bool:
-    return isinstance(answer, exceptions.NoScriptError)
-
-
-class _Reaching:
-    """Turns errors of redis-py into `LogUnavailable`, if that is what they mean."""
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        """Raise `LogUnavailable` in place of redis-py's error."""
-        if isinstance(error, exceptions.RedisError) and (told := _told(error)) is not error:
-            raise told from error
-
-
-_reaching: Final = _Reaching()
-
-
 def _told(answer: Any) -> Any:
-    """Return `LogUnavailable` for an error of a Redis that is away or takes no writes, else the answer itself."""
-    if isinstance(answer, _AWAY) or (
-        isinstance(answer, exceptions.RedisError) and _TAKES_NO_WRITES.search(str(answer))
-    ):
-        return LogUnavailable(f"the saga log at amends_backend cannot be reached: {answer}")
-    return answer
+    """Return the error that a caller gets in place of redis-py's, and any other answer itself."""
+    return explained(answer, "the saga log") if isinstance(answer, RedisError) else answer
+
+
+def _now(client: Any) -> int:
+    """Return Redis's time in milliseconds."""
+    seconds, micros = client.time()
+    now: int = seconds * 1000 + micros // 1000
+    return now

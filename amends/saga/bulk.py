@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from amends.dispatch.broker import connected
 from amends.dispatch.messages import advance_message, publishing
-from amends.errors import ActRefused, LogUnavailable, UnknownSaga
+from amends.errors import ActRefused, ConfigurationError, LogUnavailable, UnknownSaga
 from amends.log.answers import Advance, Continuation
 from amends.log.control import Seen
 from amends.saga.handle import Handle
@@ -136,7 +136,7 @@ def _perform_one(operation: Operation, target: Target, line: _Line) -> Result:
         reason = refused.reason
     except UnknownSaga:
         return Result(id=target.id, verdict=Verdict.UNKNOWN, reason="there is no such saga")
-    except LogUnavailable as error:
+    except (LogUnavailable, ConfigurationError) as error:
         return Result(id=target.id, verdict=Verdict.UNAVAILABLE, reason=str(error))
     verdict = Verdict.REFUSED if reason else Verdict.DONE
     return Result(id=target.id, verdict=verdict, reason=reason, is_published=handle.is_published)

@@ -18,7 +18,7 @@ from amends.backend.celery_apps import for_each_app
 from amends.backend.fast_path import shortcuts_off
 from amends.backend.settings import Settings, is_configured, settings_of
 from amends.diagnosis.deployment.log_rules import weaknesses_of
-from amends.errors import LogUnavailable
+from amends.errors import ConfigurationError, LogUnavailable
 from amends.log.owner import WorkerProcess
 from amends.log.saga_log import log_of
 from amends.worker import retention
@@ -120,7 +120,7 @@ class Recovery(bootsteps.StartStopStep):
                     removes_at = time.monotonic() + _jittered(retention.INTERVAL)
                     rest = retention.rest_after(app, retention.remove_ended(app))
                     removes_at = time.monotonic() + _jittered(rest)
-            except (LogUnavailable, OperationalError) as error:
+            except (LogUnavailable, ConfigurationError, OperationalError) as error:
                 _logger.warning("no sweep: %s", error)
             except Exception:
                 _logger.exception("a sweep failed; the next one tries again")
@@ -164,7 +164,7 @@ def _warn(settings: Settings) -> None:
     try:
         for each in weaknesses_of(settings):
             _logger.warning("%s; %s (%s)", each.what, each.remedy, each.code)
-    except LogUnavailable as error:
+    except (LogUnavailable, ConfigurationError) as error:
         _logger.warning("the worker starts without its saga log: %s", error)
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from amends.errors import LogUnavailable
+from amends.errors import ConfigurationError, LogUnavailable
 from amends.log.heartbeats import VERSION
 from amends.log.liveness import DEAD_AFTER
 from amends.log.owner import WorkerProcess
@@ -77,7 +77,7 @@ class Heartbeat:
         while not self._ends.is_set():
             try:
                 self.beat()
-            except LogUnavailable as error:
+            except (LogUnavailable, ConfigurationError) as error:
                 self._accepted_since = None
                 _logger.warning("no heartbeat: %s", error)
             except Exception:

@@ -7,7 +7,7 @@ from celery.signals import task_unknown
 
 from amends.backend.settings import is_configured, settings_of
 from amends.definition.itinerary import is_path, is_saga_id
-from amends.errors import LogUnavailable
+from amends.errors import ConfigurationError, LogUnavailable
 from amends.log.saga_log import log_of
 
 _logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def _note(sender: Any, message: Any, name: str, **_: Any) -> None:
     try:
         most = settings_of(app).poison_after
         answer = log_of(app).note_unregistered(saga_id, path, task=name, most=most)
-    except LogUnavailable as error:
+    except (LogUnavailable, ConfigurationError) as error:
         _logger.warning(
             "saga %s: its message was dropped, and is published again: %s", saga_id, error
         )

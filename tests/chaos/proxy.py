@@ -30,6 +30,10 @@ class Proxy:
         self._server = self._run(asyncio.start_server(self._serve, LOOPBACK, 0))
         self.port: int = self._server.sockets[0].getsockname()[1]
 
+    def lead_to(self, target: int) -> None:
+        """Lead new connections to another port; those that are open stay, as at a failover."""
+        self._target = target
+
     def refuse(self) -> None:
         """Cut every connection, and all that come, until `heal`."""
         self._refuses = True

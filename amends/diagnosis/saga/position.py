@@ -7,7 +7,7 @@ from amends.diagnosis.saga.explanation import Circuit, Claim, Message, Wait
 from amends.diagnosis.saga.record_view import View
 from amends.dispatch.broker import queue_length
 from amends.dispatch.routing import queue_of
-from amends.errors import LogUnavailable
+from amends.errors import ConfigurationError, LogUnavailable
 from amends.log.liveness import loss_of, lost_after
 from amends.log.saga_log import SagaLog
 
@@ -51,7 +51,7 @@ def circuit_of(view: View, path: str) -> Circuit | None:
     breaker = next((each for each in breakers() if each.name == name), None)
     try:
         seen = breaker.snapshot() if breaker else None
-    except LogUnavailable:
+    except (LogUnavailable, ConfigurationError):
         seen = None
     if seen is None:
         return Circuit(name=name, state=None, retry_after=None, by="", why="")

@@ -60,11 +60,14 @@ def _ask_shards(client: Any, store: Store, now: int) -> list[Any]:
 
 
 def _ask_memory(store: Store) -> Memory | None:
-    try:
-        told = store.read(lambda client: client.info("memory"))
-    except ResponseError:  # a hosted Redis may keep INFO to itself, and one in memory has none
-        return None
-    return Memory(used=told["used_memory"], limit=told["maxmemory"])
+    def ask(client: Any) -> Any:
+        try:
+            return client.info("memory")
+        except ResponseError:  # a hosted Redis may keep INFO to itself, and one in memory has none
+            return None
+
+    told = store.read(ask)
+    return told and Memory(used=told["used_memory"], limit=told["maxmemory"])
 
 
 def _age(at: float | None, now: int) -> float:

@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 from prometheus_client import Metric as Family
 from prometheus_client.registry import Collector
 
-from amends.errors import LogUnavailable
+from amends.errors import ConfigurationError, LogUnavailable
 from amends.log.saga_log import log_of
 from amends.telemetry.prometheus import catalogue
 from amends.telemetry.prometheus.counters import add_counted
@@ -49,12 +49,12 @@ class SagaCollector(Collector):
         try:
             add_counted(families, log.read_counters())
             add_readings(families, log)
-        except LogUnavailable as error:
+        except (LogUnavailable, ConfigurationError) as error:
             _logger.warning("a scrape without the saga log: %s", error)
             return False
         try:
             add_breakers(families)
-        except LogUnavailable as error:  # they leave it alone for a while after an outage
+        except (LogUnavailable, ConfigurationError) as error:  # they leave it alone for a while after an outage
             _logger.warning("a scrape without the circuit breakers: %s", error)
         return True
 

@@ -1,0 +1,119 @@
+"""What an error of redis-py means: judged by its class and by the code of Redis's reply, never by words.
+
+redis-py has a class for some codes, and strips those from the text. The text of another error begins with the code,
+except where Redis 6.2 wraps the error of a script's command: there the code stands behind the place in the script.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from redis import exceptions
+
+from amends.errors import ConfigurationError, LogUnavailable, SagaError
+
+_CLASSES: Final[Mapping[type, str]] = {
+    exceptions.AskError: "ASK",
+    exceptions.AuthenticationError: "NOAUTH",
+    exceptions.BusyLoadingError: "LOADING",
+    exceptions.ClusterCrossSlotError: "CROSSSLOT",
+    exceptions.ClusterDownError: "CLUSTERDOWN",
+    exceptions.ExecAbortError: "EXECABORT",
+    exceptions.MasterDownError: "MASTERDOWN",
+    exceptions.MovedError: "MOVED",
+    exceptions.NoPermissionError: "NOPERM",
+    exceptions.NoScriptError: "NOSCRIPT",
+    exceptions.OutOfMemoryError: "OOM",
+    exceptions.ReadOnlyError: "READONLY",
+    exceptions.TryAgainError: "TRYAGAIN",
+}
+_CODE: Final = re.compile(
+    r"(?:Command # \d+ \(.*?\) of pipeline caused error: )?"  # redis-py's
+    r"(?:Error running script \(call to f_[0-9a-f]{40}\): @user_script:\d+: (?:@user_script: \d+: -)?)?"
+    r"([A-Z]+) ",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    """What a code says of a Redis, what to do about it, and whether the same request may succeed later."""
+
+    what: str
+    remedy: str
+    is_away: bool = True
+
+
+_FULL: Final = (
+    "give it more memory (maxmemory), or keep ended sagas for less long (amends_retention)"
+)
+_PRIMARY: Final = "let amends_backend name the primary"
+_LATER: Final = "the same call may be repeated"
+_CLUSTER: Final = _Meaning(
+    "is a part of a cluster, for which amends has no client", "use one Redis", is_away=False
+)
+_MEANINGS: Final[Mapping[str, _Meaning]] = {
+    "OOM": _Meaning("is full", _FULL),
+    "READONLY": _Meaning("is a replica, which takes no writes", _PRIMARY),
+    "MASTERDOWN": _Meaning("is a replica that has lost its primary", _PRIMARY),
+    "NOREPLICAS": _Meaning(
+        "has fewer replicas than min-replicas-to-write, and takes no writes", "bring them back"
+    ),
+    "MISCONF": _Meaning(
+        "cannot write to its disk, and takes no writes", "look at its log and at its disk"
+    ),
+    "LOADING": _Meaning("is loading its data", _LATER),
+    "BUSY": _Meaning("is busy with a script that does not end", "SCRIPT KILL ends it"),
+    "CLUSTERDOWN": _Meaning("is a part of a cluster that is down", _LATER),
+    "TRYAGAIN": _Meaning("is a part of a cluster that moves its keys", _LATER),
+    "EXECABORT": _Meaning("refused a part of a transaction", _LATER),
+    "NOSCRIPT": _Meaning("has lost its scripts", _LATER),
+    "NOAUTH": _Meaning("refuses the user or the password", "correct them in amends_backend"),
+    "NOPERM": _Meaning("denies the user a right", "give it every command on amends:* (ACL)"),
+    "WRONGTYPE": _Meaning(
+        "holds other data under a key of the saga log",
+        "give the log a database of its own",
+        is_away=False,
+    ),
+    "MOVED": _CLUSTER,
+    "ASK": _CLUSTER,
+    "CROSSSLOT": _CLUSTER,
+}
+_DEMOTED: Final = ("READONLY", "MASTERDOWN")
+
+
+def code_of(error: Exception) -> str:
+    """Return the code of the reply that an error stands for, or ''."""
+    for kind in type(error).__mro__:
+        if kind in _CLASSES:
+            return _CLASSES[kind]
+    found = _CODE.match(str(error)) if isinstance(error, exceptions.ResponseError) else None
+    return found[1] if found else ""
+
+
+def is_demoted(error: object) -> bool:
+    """Tell whether a Redis answered that is no primary any more: the address may lead to another one meanwhile."""
+    return isinstance(error, exceptions.ResponseError) and code_of(error) in _DEMOTED
+
+
+def explained(error: Exception, subject: str) -> SagaError:
+    """Return the error that a caller gets in place of one of redis-py.
+
+    error: a ``RedisError``, or an ``OSError`` of a connection.
+    subject: what was asked, like ``the saga log``.
+
+    Returns `LogUnavailable` if the same request may succeed later, otherwise `ConfigurationError`.
+    """
+    code = code_of(error)
+    if meaning := _MEANINGS.get(code):
+        kind = LogUnavailable if meaning.is_away else ConfigurationError
+        return kind(
+            f"{subject}: the Redis at amends_backend {meaning.what} ({code}); {meaning.remedy}"
+        )
+    if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
+        return LogUnavailable(f"{subject} at amends_backend cannot be reached: {error}")
+    return ConfigurationError(
+        f"{subject}: the Redis at amends_backend refused a request: {error}; it has to be a Redis 6.2 or newer, or"
+        " Valkey, whose user may run every command on amends:*"
+    )

