@@ -54,7 +54,8 @@ class SagaCollector(Collector):
             return False
         try:
             add_breakers(families)
-        except (LogUnavailable, ConfigurationError) as error:  # they leave it alone for a while after an outage
+        except (LogUnavailable, ConfigurationError) as error:
+            # Breakers leave Redis alone for a while after an outage.
             _logger.warning("a scrape without the circuit breakers: %s", error)
         return True
 
