@@ -1,13 +1,15 @@
 """The settings, read from Celery's own configuration."""
 
+import re
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from celery import Celery
 
 from amends.errors import ConfigurationError, did_you_mean
 
 _PREFIX = "amends_"
+_NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +18,8 @@ class Settings:
 
     #: URL of the saga log's Redis. It has no default.
     backend: str
+    #: Part of each key in that Redis, for an app that shares it with others. None: the Redis has one app's log.
+    namespace: str | None = None
     #: Queue of compensations and of `advance`. None: the app's default queue.
     compensation_queue: str | None = None
     #: Longest wait that is left to a message. A longer one is an entry of the log alone.
@@ -129,6 +133,11 @@ def _check(settings: Settings) -> None:
             raise ConfigurationError(
                 f"{_PREFIX}{field.name} is {value!r}, not {whole} number above 0"
             )
+    namespace = settings.namespace
+    if namespace is not None and not _NAMESPACE.fullmatch(str(namespace)):
+        raise ConfigurationError(
+            f"{_PREFIX}namespace is {namespace!r}, not 1 to 64 letters, digits, '.', '_' and '-'"
+        )
     if settings.give_up_after <= settings.hard_limit_after:
         raise ConfigurationError(
             f"{_PREFIX}give_up_after is {settings.give_up_after}, not more than"

@@ -17,10 +17,13 @@ _HOST: Final = socket.gethostname()
 class RedisCircuit:
     """A circuit in Redis. Its methods raise `Away` when that cannot be reached."""
 
-    def __init__(self, name: str, options: Options, access: RedisAccess) -> None:
+    def __init__(
+        self, name: str, options: Options, access: RedisAccess, namespace: str | None = None
+    ) -> None:
         self._options = options
         self._access = access
-        tag = f"amends:breaker:{{{name}}}"
+        root = f"amends:{namespace}" if namespace else "amends"
+        tag = f"{root}:breaker:{{{name}}}"
         self.keys = [tag, f"{tag}:probes", f"{tag}:events"]
 
     def acquire_permit(self, token: str | None, *, lease: float) -> Admitted | Rejected:

@@ -11,7 +11,6 @@ VERSION: Final = version("amends")
 """The version of amends that this process runs."""
 
 _KEPT: Final = 60.0
-_INDEX: Final = "amends:{workers}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +43,7 @@ class Workers:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._index = store.workers_key
 
     def note_heartbeat(
         self,
@@ -65,15 +65,15 @@ class Workers:
         arguments = [",".join(map(str, pids)), round(_KEPT * 1000), node, version]
         if messages is not None:
             arguments.append(",".join(messages))
-        self._store.call_many("note_heartbeat", [([_key(worker), _INDEX], arguments)])
+        self._store.call_many("note_heartbeat", [([self._key(worker), self._index], arguments)])
 
     def read_heartbeat(self, worker: str) -> Heartbeat | None:
         """Return a worker's last heartbeat, or None if it has expired."""
-        return next(iter(self._read_heartbeats([_key(worker)])), None)
+        return next(iter(self._read_heartbeats([self._key(worker)])), None)
 
     def read_heartbeats(self) -> list[Heartbeat]:
         """Return the last heartbeat of every worker, without expired ones."""
-        keys = self._store.read(lambda client: client.zrange(_INDEX, 0, -1))
+        keys = self._store.read(lambda client: client.zrange(self._index, 0, -1))
         return self._read_heartbeats(keys)
 
     def _read_heartbeats(self, keys: Sequence[str]) -> list[Heartbeat]:
@@ -87,6 +87,5 @@ class Workers:
         now = seconds + micros / 1_000_000
         return [Heartbeat.read(fields, now=now) for fields in found if fields]
 
-
-def _key(worker: str) -> str:
-    return f"{_INDEX}:{worker}"
+    def _key(self, worker: str) -> str:
+        return f"{self._index}:{worker}"

@@ -22,11 +22,12 @@ class Running:
     age: float  #: Since the claim.
     limit_left: float  #: Until its start-to-close timeout.
     time_left: float  #: Until the log gives the attempt up.
+    app: str  #: Identity of the app that started the saga, '' if unknown.
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
         """Read what the script answered after the itinerary."""
-        path, token, owner, *numbers = answer
+        path, token, owner, *numbers, app = answer
         attempts, deaths, claimed_at, age, limit_left, time_left = map(int, numbers)
         return cls(
             itinerary=itinerary,
@@ -39,6 +40,7 @@ class Running:
             age=age / 1000,
             limit_left=limit_left / 1000,
             time_left=time_left / 1000,
+            app=app,
         )
 
 
@@ -51,17 +53,19 @@ class Waiting:
     is_overdue: bool  #: If so, the message is lost unless its queue is long; if not, only if its queue is empty.
     age: float  #: Since it should have arrived.
     times: int  #: Messages of this record so far.
+    app: str = ""  #: Identity of the app that started the saga, '' if unknown.
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
         """Read what the script answered after the itinerary."""
-        path, overdue, age, times = answer
+        path, overdue, age, times, app = answer
         return cls(
             itinerary=itinerary,
             path=path,
             is_overdue=bool(overdue),
             age=int(age) / 1000,
             times=int(times),
+            app=app,
         )
 
 
@@ -71,8 +75,10 @@ class Parked:
 
     itinerary: Itinerary
     path: str
+    app: str  #: Identity of the app that started the saga, '' if unknown.
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
         """Read what the script answered after the itinerary."""
-        return cls(itinerary=itinerary, path=answer[0])
+        path, app = answer
+        return cls(itinerary=itinerary, path=path, app=app)

@@ -1,6 +1,7 @@
 """Names of the log's keys.
 
 A saga's keys share a hash tag, ``{<shard>}``, with the sets of its shard: each transition is one script on one slot.
+All begin with ``amends:``, or with ``amends:<namespace>:``, so that several logs may share a Redis.
 """
 
 from collections.abc import Sequence
@@ -11,10 +12,14 @@ from amends.definition.states import SagaStatus
 
 
 class Keys:
-    """The keys of a log in so many shards."""
+    """The keys of a log in so many shards, under a namespace if it has one."""
 
-    def __init__(self, shards: int) -> None:
+    def __init__(self, shards: int, namespace: str | None = None) -> None:
         self.shards = shards
+        self._root = f"amends:{namespace}:" if namespace else "amends:"
+        self.shards_key = f"{self._root}shards"
+        self.workers_key = f"{self._root}{{workers}}"
+        self.profiles_key = f"{self._root}{{profiles}}"
         self.shared_keys = cache(self._shared_keys)
 
     def shard_of(self, saga_id: str) -> int:
@@ -23,15 +28,15 @@ class Keys:
 
     def due_key(self, shard: int) -> str:
         """Return the key of a shard's due sagas, a sorted set."""
-        return f"{_prefix(shard)}due"
+        return f"{self._prefix(shard)}due"
 
     def index_key(self, shard: int, status: SagaStatus) -> str:
         """Return the key of a shard's sagas in a status, a sorted set scored by when they came to it."""
-        return f"{_prefix(shard)}index:{status}"
+        return f"{self._prefix(shard)}index:{status}"
 
     def counters_key(self, shard: int) -> str:
         """Return the key of a shard's counters, a hash."""
-        return f"{_prefix(shard)}counters"
+        return f"{self._prefix(shard)}counters"
 
     def keys_of(self, saga_id: str) -> list[str]:
         """Return the KEYS of a saga's scripts, in the order of ``lua/saga.lua``."""
@@ -40,15 +45,14 @@ class Keys:
 
     def own_keys(self, shard: int, saga_id: str) -> tuple[str, str]:
         """Return the keys that a saga has for itself: its hash and its history."""
-        prefix = _prefix(shard)
+        prefix = self._prefix(shard)
         return f"{prefix}saga:{saga_id}", f"{prefix}history:{saga_id}"
 
     def _shared_keys(self, shard: int) -> Sequence[str]:
         """Return the keys that the sagas of a shard share."""
         indexes = [self.index_key(shard, status) for status in SagaStatus]
-        definitions = f"{_prefix(shard)}definitions"
+        definitions = f"{self._prefix(shard)}definitions"
         return [self.due_key(shard), definitions, *indexes, self.counters_key(shard)]
 
-
-def _prefix(shard: int) -> str:
-    return f"amends:{{{shard}}}:"
+    def _prefix(self, shard: int) -> str:
+        return f"{self._root}{{{shard}}}:"

@@ -1,7 +1,7 @@
 """The saga log: transitions of a running saga; its parts have the others."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -9,6 +9,7 @@ import redis
 from celery import Celery
 from pydantic_core import from_json
 
+from amends.backend.app_identity import identity_of
 from amends.backend.client import client_of
 from amends.backend.settings import Settings, settings_of
 from amends.definition.itinerary import Itineraries
@@ -31,6 +32,7 @@ from amends.log.delivery import NOWHERE, Delivery
 from amends.log.heartbeats import Workers
 from amends.log.maintenance import Maintenance
 from amends.log.observers import tell_observers
+from amends.log.profiles import Profiles
 from amends.log.reads import Reads
 from amends.log.starts import Starts
 from amends.log.store import Store, Tell
@@ -44,18 +46,23 @@ class SagaLog(Reads):
         client: redis.Redis,
         *,
         shards: int = 64,
+        namespace: str | None = None,
+        app_id: Callable[[], str] = lambda: "",
         give_up_after: float = 15.0,
         max_countdown: float = 300.0,
         parks_after: int = 5,
         tell: Tell | None = None,
         fast_path: bool = True,
     ) -> None:
-        self._store = Store(client, shards=shards, tell=tell, fast_path=fast_path)
+        self._store = Store(
+            client, shards=shards, namespace=namespace, tell=tell, fast_path=fast_path
+        )
         self._definitions = Itineraries()
-        self.starts = Starts(self._store, self._definitions)
+        self.starts = Starts(self._store, self._definitions, app_id)
         self.control = SagaControl(self._store)
         self.maintenance = Maintenance(self._store, self._definitions)
         self.workers = Workers(self._store)
+        self.profiles = Profiles(self._store)
         self._give_up_after = give_up_after
         self._max_countdown = max_countdown
         self._parks_after = parks_after
@@ -225,6 +232,8 @@ def _log(app: Celery, settings: Settings, pid: int) -> SagaLog:  # noqa: ARG001 
     return SagaLog(
         client_of(settings.backend),
         shards=settings.shards,
+        namespace=settings.namespace,
+        app_id=cache(partial(identity_of, app)),
         give_up_after=settings.give_up_after,
         max_countdown=settings.max_countdown,
         parks_after=settings.poison_after,

@@ -1,6 +1,6 @@
 """How sagas begin in the log, and with them the definitions that a shard lacks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,10 +37,14 @@ Start = Started | Delivered | AlreadyThere | Conflict
 
 
 class Starts:
-    """The starts of sagas. Its methods raise `LogUnavailable`."""
+    """The starts of sagas. Its methods raise `LogUnavailable`.
 
-    def __init__(self, store: Store, definitions: Itineraries) -> None:
+    app_id: returns the identity of the app that starts them, see `identity_of`.
+    """
+
+    def __init__(self, store: Store, definitions: Itineraries, app_id: Callable[[], str]) -> None:
         self._store = store
+        self._app_id = app_id
         self._definitions = definitions
         self._defined: set[tuple[int, str]] = set()
 
@@ -104,7 +108,8 @@ class Starts:
             self._definitions.add(itinerary)
             definition = [itinerary.json_text, itinerary.plan]
         steps = len(itinerary.steps)
-        return [itinerary.saga, itinerary.digest, timeout, steps, *definition, *where]
+        own = [itinerary.saga, itinerary.digest, timeout, steps]
+        return [*own, *definition, *where, self._app_id()]
 
 
 def _read_start(answer: Sequence[Any]) -> Start:

@@ -31,10 +31,16 @@ class Store(Keys):
     """
 
     def __init__(
-        self, client: redis.Redis, *, shards: int, tell: Tell | None = None, fast_path: bool = True
+        self,
+        client: redis.Redis,
+        *,
+        shards: int,
+        namespace: str | None = None,
+        tell: Tell | None = None,
+        fast_path: bool = True,
     ) -> None:
         self.client: Any = client  # redis-py leaves open whether replies are str
-        super().__init__(shards)
+        super().__init__(shards, namespace)
         self._tell = tell
         self._loaded = False
         self._ask = asker(client, fast_path=fast_path)
@@ -184,8 +190,8 @@ class Store(Keys):
         pipeline = client.pipeline(transaction=False)
         for text in SCRIPTS.values():
             pipeline.script_load(text)
-        pipeline.set("amends:shards", self.shards, nx=True)
-        pipeline.get("amends:shards")
+        pipeline.set(self.shards_key, self.shards, nx=True)
+        pipeline.get(self.shards_key)
         *_, stored = pipeline.execute()
         if int(stored) != self.shards:
             raise ConfigurationError(

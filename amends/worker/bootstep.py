@@ -14,12 +14,14 @@ from celery.worker import state
 from kombu.exceptions import OperationalError
 
 from amends.activities.request import CANCELLED
+from amends.backend.app_identity import identity_of
 from amends.backend.celery_apps import for_each_app
 from amends.backend.fast_path import shortcuts_off
 from amends.backend.settings import Settings, is_configured, settings_of
 from amends.diagnosis.deployment.log_rules import weaknesses_of
 from amends.errors import ConfigurationError, LogUnavailable
 from amends.log.owner import WorkerProcess
+from amends.log.profiles import Profile
 from amends.log.saga_log import log_of
 from amends.worker import retention
 from amends.worker.health_file import Health, Pulse, health_of
@@ -67,6 +69,7 @@ class Recovery(bootsteps.StartStopStep):
             partial(_processes, worker.pool),
             _messages_in_hand,
             node=worker.hostname,
+            profile=partial(_profile_of, worker),
             after=self._note_beat,
         )
         heartbeat.start()
@@ -154,6 +157,19 @@ def _messages_in_hand() -> set[str] | None:
             continue
         ids = {request.id for request in requests}
         return ids if len(ids) <= _MOST_TOLD else None
+
+
+def _profile_of(worker: Any) -> Profile | None:
+    """Tell which activities a worker's consumer knows, and from which queues; None before it has begun."""
+    app, known = worker.app, list(worker.consumer.strategies)
+    if not known:
+        return None
+    return Profile(
+        app=identity_of(app),
+        name=app.main or "",
+        tasks=frozenset(name for name in known if hasattr(app.tasks.get(name), "activity")),
+        queues=frozenset(app.amqp.queues.consume_from),
+    )
 
 
 def _jittered(seconds: float) -> float:

@@ -11,6 +11,7 @@ from amends.errors import ConfigurationError, LogUnavailable
 from amends.log.heartbeats import VERSION
 from amends.log.liveness import DEAD_AFTER
 from amends.log.owner import WorkerProcess
+from amends.log.profiles import Profile
 from amends.log.saga_log import SagaLog
 
 INTERVAL: Final = 2.0
@@ -25,7 +26,8 @@ _logger = logging.getLogger(__name__)
 class Heartbeat:
     """Says now and then that this worker lives, which processes of its pool do, and what it is at.
 
-    `pids` and `messages` tell those; `node` is what Celery calls this worker. After each beat `after` hears
+    `pids` and `messages` tell those; `node` is what Celery calls this worker,
+    `profile` what it takes, None while that is unknown. After each beat `after` hears
     whether the log accepted it. It goes on while the pool drains; `stop` ends it.
     """
 
@@ -36,11 +38,13 @@ class Heartbeat:
         messages: Callable[[], Iterable[str] | None] = lambda: None,
         *,
         node: str = "",
+        profile: Callable[[], Profile | None] = lambda: None,
         after: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._log = log
         self._node = node
         self._after = after
+        self._profile = profile
         self._pids = pids
         self._messages = messages
         self._accepted_since: float | None = None
@@ -61,6 +65,8 @@ class Heartbeat:
         self._log.workers.note_heartbeat(
             WorkerProcess.current.name, pids, self._messages(), node=self._node, version=VERSION
         )
+        if profile := self._profile():
+            self._log.profiles.keep(profile)
         now = time.monotonic()
         if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:
             self._accepted_since = now

@@ -16,7 +16,7 @@ from amends.dispatch.broker import queue_length
 from amends.dispatch.coordinator import advance
 from amends.dispatch.routing import queue_of
 from amends.errors import LogUnavailable
-from amends.log.answers import LOOK_AGAIN, Cost, Dispatched
+from amends.log.answers import LOOK_AGAIN, Cost, Dispatched, Publish
 from amends.log.in_flight import Parked, Running, Waiting
 from amends.log.liveness import (
     LONG_QUEUE,
@@ -25,6 +25,7 @@ from amends.log.liveness import (
     lost_owner,
 )
 from amends.log.saga_log import SagaLog, log_of
+from amends.worker.competence import Competence
 from amends.worker.parked import unpark
 
 _TAKEN_FOR: Final = 10.0
@@ -52,6 +53,7 @@ class Sweep:
         self._may_judge = may_judge
         self._queue_length = cache(partial(queue_length, app))  # one question a queue and sweep
         self._count_live = cache(self._log.maintenance.count_live)
+        self._competence = Competence(app)
         self._heartbeat_of = self._log.workers.read_heartbeat
 
     def run_once(self) -> int:
@@ -93,6 +95,8 @@ class Sweep:
         """Recover a saga by what a look found. Returns whether others may have lost their messages too."""
         if isinstance(found, Exception):
             raise found
+        if found is None or isinstance(found, Publish) or not self._competence.covers(found):
+            return False
         if isinstance(found, Parked):
             unpark(self._app, saga_id, found)
             return False

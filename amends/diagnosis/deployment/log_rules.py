@@ -12,6 +12,7 @@ from amends.diagnosis.deployment.findings import (
     Severity,
     Unseen,
     error,
+    few,
     warning,
 )
 from amends.diagnosis.deployment.log_state import (
@@ -35,6 +36,24 @@ def _shards(log: LogState) -> Iterator[Problem]:
             what=f"the saga log has {log.shards} shards, and amends_shards says {log.settings.shards}",
             where=log.server.url,
             remedy=f"set amends_shards to {log.shards}: under another number no saga is found",
+        )
+
+
+@warning("log.shared", fine="the saga log has one app's workers")
+def _shared(log: LogState) -> Iterator[Problem]:
+    if log.heartbeats is None:
+        raise Unseen
+    apps: dict[str, tuple[str, set[str]]] = {}
+    for each in log.profiles:
+        _, queues = apps.setdefault(each.app, (each.name, set()))
+        queues.update(each.queues)
+    if len(apps) > 1:
+        named = sorted(f"{name or 'an app'} ({few(queues)})" for name, queues in apps.values())
+        yield Problem(
+            what=f"workers of {len(apps)} apps use this saga log, by name, broker and default queue: {', '.join(named)}",
+            where=log.server.url,
+            remedy="give each an amends_namespace or a Redis of its own; if they are one app, the same name, broker_url and"
+            " task_default_queue",
         )
 
 
@@ -175,14 +194,14 @@ SERVER_RULES: Final[Sequence[Rule[RedisServer]]] = (
     *(_version, _cluster, _replica, _eviction, _persistence),
     *(_fsync, _writes, _memory, _hidden, _latency),
 )
-RULES: Final[Sequence[Rule[LogState]]] = (_shards,)
+RULES: Final[Sequence[Rule[LogState]]] = (_shards, _shared)
 
 
 def weaknesses_of(settings: Settings) -> list[Finding]:
     """Tell what is wrong with the log's Redis. Raises `LogUnavailable`."""
     if is_in_process(settings):
         return []
-    store = Store(client_of(settings.backend), shards=settings.shards)
+    store = Store(client_of(settings.backend), shards=settings.shards, namespace=settings.namespace)
     server: RedisServer = store.read(lambda client: read_server(client, address_of(settings)))
     findings = [finding for rule in SERVER_RULES for finding in rule.apply(server)]
     return [finding for finding in findings if finding.severity is not Severity.OK]

@@ -11,8 +11,8 @@ from amends.backend.settings import Settings
 from amends.definition.itinerary import Itinerary
 from amends.definition.states import LIVE
 from amends.diagnosis.deployment.redis_server import RedisServer, read_server
-from amends.log.heartbeats import Heartbeat
-from amends.log.saga_log import SagaLog
+from amends.log.heartbeats import Heartbeat, Workers
+from amends.log.profiles import Profile, Profiles
 from amends.log.store import Store
 
 _PATIENCE: Final = 1.0
@@ -24,7 +24,8 @@ _LOOKED_AT: Final = 20  # live sagas of each shard and status
 class LogState:
     """The saga log as it was found.
 
-    `shards` is how many it has, None before its first use; `heartbeats` is None where they cannot be read. `in_use` has
+    `shards` is how many it has, None before its first use; `heartbeats` is None where they cannot be read.
+    `profiles` are those of live workers. `in_use` has
     the definitions of live sagas, each with the ids of some that it belongs to; where there are many sagas, of the oldest.
     """
 
@@ -32,6 +33,7 @@ class LogState:
     server: RedisServer
     shards: int | None
     heartbeats: Sequence[Heartbeat] | None
+    profiles: Sequence[Profile]
     in_use: Sequence[tuple[Itinerary, Sequence[str]]]
 
 
@@ -55,14 +57,17 @@ def read_log(settings: Settings) -> LogState:
     client = impatient_client_of(settings.backend, patience=_PATIENCE)
     server = read_server(client, address_of(settings))
     if is_cluster(server):  # which would answer for a part of the log alone
-        return LogState(settings=settings, server=server, shards=None, heartbeats=None, in_use=())
-    store = Store(client, shards=settings.shards)
-    stored: str | None = store.read(lambda client: client.get("amends:shards"))
+        return LogState(
+            settings=settings, server=server, shards=None, heartbeats=None, profiles=(), in_use=()
+        )
+    store = Store(client, shards=settings.shards, namespace=settings.namespace)
+    stored: str | None = store.read(lambda client: client.get(store.shards_key))
     return LogState(
         settings=settings,
         server=server,
         shards=int(stored) if stored else None,
-        heartbeats=SagaLog(client, shards=settings.shards).workers.read_heartbeats(),
+        heartbeats=Workers(store).read_heartbeats(),
+        profiles=Profiles(store).read_live(),
         in_use=_read_in_use(store),
     )
 

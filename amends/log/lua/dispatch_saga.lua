@@ -9,10 +9,11 @@
 -- Answers {"publish", digest, itinerary or '', first message's number, ms until the first may run,
 --          path, tries, path, tries, ...}
 --       | {"running", digest, itinerary or '', path, token, owner, attempts and deaths since a person
---          renewed them, when it was claimed, ms since then, ms until its limit, ms until it is given up}
+--          renewed them, when it was claimed, ms since then, ms until its limit, ms until it is given up,
+--          identity of the app that started it or ''}
 --       | {"waiting", digest, itinerary or '', path, 1 where its message is lost unless its queue is long,
---          ms since it was to arrive, how many there were}
---       | {"parked", digest, itinerary or '', path of what comes next}
+--          ms since it was to arrive, how many there were, identity of that app or ''}
+--       | {"parked", digest, itinerary or '', path of what comes next, identity of that app or ''}
 --       | {"nothing", why}
 local known, longest, only_look, again = ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5])
 
@@ -39,7 +40,7 @@ local function look_at_message(itinerary, code)
   local calm = math.min(math.floor((NOW - sent) / 4), LOOK_AT_MOST)
   local look = NOW + math.max(LOOK, calm, redis.call('ZCARD', DUE) * LOOK_EACH)
   set_due(overdue and look or math.min(sent + patience, look))
-  return {'waiting', saga.definition, itinerary, path_of(code), overdue and 1 or 0, NOW - sent, times}
+  return {'waiting', saga.definition, itinerary, path_of(code), overdue and 1 or 0, NOW - sent, times, get('app') or ''}
 end
 
 if not open_saga() then
@@ -53,7 +54,7 @@ end
 if saga.parked and only_look and not saga.paused then
   local looks = add('parked', 1)
   set_due(NOW + math.min(LOST_AFTER * 2 ^ math.min(looks, 10), LOST_AFTER_AT_MOST))
-  return {'parked', saga.definition, itinerary_for(known), path_of(remaining(1)[1])}
+  return {'parked', saga.definition, itinerary_for(known), path_of(remaining(1)[1]), get('app') or ''}
 end
 if is_over() then
   set_due(NOW)
@@ -70,11 +71,11 @@ if running then
   local attempts, deaths = used(running.code)
   return {'running', saga.definition, itinerary, path_of(running.code), running.token, running.owner,
     attempts, deaths, running.at, NOW - running.at,
-    running.at + plan_of(running.code) - NOW, running.given_up_at - NOW}
+    running.at + plan_of(running.code) - NOW, running.given_up_at - NOW, get('app') or ''}
 end
 
 local list = remaining()
-read({list[1] .. '.w', 'sent', 'dispatches'})
+read({list[1] .. '.w', 'sent', 'dispatches', 'app'})
 local wait = math.max(0, (get(list[1] .. '.w') or NOW) - NOW)
 if wait > longest then
   set_due(NOW + wait)

@@ -7,7 +7,7 @@
 -- and of all: ARGV[4] saga's name   ARGV[5] digest of its definition   ARGV[6] timeout in ms, or ''
 -- ARGV[7] number of its steps   ARGV[8] itinerary, JSON   ARGV[9] plan
 -- The last two are '' where the caller knows that this shard has them.
--- ARGV[10] queue of the first message   ARGV[11] the broker's database   ARGV[12] the log's
+-- ARGV[10] queue of the first message   ARGV[11] the broker's database   ARGV[12] the log's   ARGV[13] identity of the app
 -- Answers {"started", first message's number} | {"delivered"}: started, and that message is in its queue
 --       | {"define"}: again, with itinerary and plan
 --       | {"exists", status} the same saga | {"conflict", its name} another under this id
@@ -28,7 +28,8 @@ saga.name, saga.status, saga.created, saga.direction = name, 'pending', NOW, 'fo
 saga.deadline = timeout ~= '' and NOW + timeout
 -- What every script reads comes first, for a small hash is searched from its beginning.
 changes = {'status', 'pending', 'direction', 'forward', 'deadline', saga.deadline or '', 'definition', digest, 'paused', '',
-  'name', name, 'created', NOW_TEXT, 'states', '', 'claim', '', 'sent', NOW_TEXT, 'dispatches', '1', 'messages', messages, 'input', input}
+  'name', name, 'created', NOW_TEXT, 'states', '', 'claim', '', 'sent', NOW_TEXT, 'dispatches', '1', 'messages', messages, 'app', ARGV[13],
+  'input', input}
 add_event('saga.started')
 set_due(NOW + LEASE)
 return deliver(ARGV[3], ARGV[10], ARGV[11], ARGV[12]) and {'delivered'} or {'started', 1}

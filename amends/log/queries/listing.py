@@ -165,7 +165,12 @@ def store_of(app: Celery) -> Store:
 @cache
 def _store(settings: Settings, pid: int) -> Store:  # noqa: ARG001 - a forked child gets its own
     client = client_of(settings.backend)
-    return Store(client, shards=settings.shards, fast_path=settings.fast_path)
+    return Store(
+        client,
+        shards=settings.shards,
+        namespace=settings.namespace,
+        fast_path=settings.fast_path,
+    )
 
 
 def _look(

@@ -40,7 +40,7 @@ def test_a_definition_is_sent_once_for_each_shard(log, client, monkeypatch):
     send = log._store._send
 
     def listen(name, calls):
-        sent.extend(arguments[-4] for _, arguments in calls)
+        sent.extend(arguments[-5] for _, arguments in calls)
         return send(name, calls)
 
     monkeypatch.setattr(log._store, "_send", listen)

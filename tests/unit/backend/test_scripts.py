@@ -15,6 +15,7 @@ from amends.log import saga_log as log
 from amends.log.control import SagaControl
 from amends.log.heartbeats import Workers
 from amends.log.maintenance import Maintenance
+from amends.log.profiles import Profiles
 from amends.log.queries.summary import SagaSummaries
 from amends.log.reads import Reads
 from amends.log.starts import Starts
@@ -114,6 +115,7 @@ def test_every_script_is_run_and_every_one_that_is_run_is_there():
         Starts,
         SagaControl,
         Maintenance,
+        Profiles,
         RedisCircuit,
         SagaSummaries,
         Workers,

@@ -9,12 +9,14 @@ from redis import Redis
 from amends.backend.client import client_of
 from amends.definition.itinerary import Itinerary
 from amends.diagnosis.deployment.worker_inspection import Patience, ask_workers
+from amends.log.profiles import Profile
 from amends.log.saga_log import SagaLog
 from tests.integration.diagnosis.deployment.doctor_process import ROOM, Doctor, Worker
 
 # A part of what is said of each.
 FAULTY = {
     "workers.silent": "ghost@nowhere lives, by the saga log, and does not answer",
+    "log.shared": "workers of 2 apps use this saga log, by name, broker and default queue: billing (bills), ",
     "workers.version": "ghost@nowhere runs amends 0.0.1, and this process ",
     "workers.other_log": "astray@",
     "workers.pool": "astray@",
@@ -79,6 +81,7 @@ def faulty_log(faulty_settings):
 def findings(faulty_workers, faulty_log, faulty_settings):
     """Give what is found: also a worker that beats and does not answer, and a saga whose task was taken away."""
     faulty_log.workers.note_heartbeat("b00b00", [1], node="ghost@nowhere", version="0.0.1")
+    faulty_log.profiles.keep(Profile(app="another", name="billing", queues=frozenset({"bills"})))
     faulty_log.starts.start_saga("order-1", itinerary_of("examined.taken_away"), "{}")
     doctor = Doctor(
         {

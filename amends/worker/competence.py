@@ -1,0 +1,37 @@
+"""Which sagas a worker's sweep carries on, in a log that several apps may share."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from celery import Celery
+
+from amends.backend.app_identity import identity_of
+from amends.log.in_flight import Parked, Running, Waiting
+from amends.log.profiles import Profile
+from amends.log.saga_log import log_of
+
+
+class Competence:
+    """The competence of an app's workers, as the profiles say that are live when it is first asked."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def covers(self, found: Running | Waiting | Parked) -> bool:
+        """Tell whether a saga is this app's to carry on: to judge its message by the broker, and to publish.
+
+        It is if this app started it. Else its workers have to know the task that comes next, and no worker of the app
+        that started it may be alive: a process without workers of its identity may start sagas, too.
+        """
+        if found.app in ("", identity_of(self._app)):
+            return True
+        task = found.itinerary.records[found.path].call.task
+        return task in self._app.tasks and found.app not in self._live_apps
+
+    @cached_property
+    def _live_apps(self) -> frozenset[str]:
+        return frozenset(each.app for each in self._profiles)
+
+    @cached_property
+    def _profiles(self) -> Sequence[Profile]:
+        return log_of(self._app).profiles.read_live()
