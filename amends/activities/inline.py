@@ -158,4 +158,4 @@ class Steps:
         task = app.tasks.get(record.call.task)
         if task is None or task.rate_limit:
             return False
-        return queue_of(app, record) in app.amqp.queues.consume_from
+        return queue_of(app, record, self.saga_id) in app.amqp.queues.consume_from

@@ -5,10 +5,10 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 from typing import Any
 
 from celery.utils.log import get_task_logger
-from kombu.exceptions import OperationalError
 
 from amends.definition.serialization import error_json
 from amends.dispatch.coordinator import advance
+from amends.dispatch.messages import publishing_if_possible
 from amends.errors import NotDone
 from amends.log.saga_log import SagaLog
 
@@ -24,7 +24,5 @@ def give_back(task: Any, log: SagaLog, saga_id: str, path: str, *, token: str) -
     _logger.error("saga %s: %s is not run: %s", saga_id, path, error)
     how: dict[str, Any] = {"wait": 0.0, "unknown": False, "cost": "nothing"}
     log.retry_step(saga_id, path, token=token, error=error_json(error), **how)
-    try:
+    with publishing_if_possible(saga_id):
         advance(task.app, saga_id)
-    except OperationalError as away:
-        _logger.warning("saga %s goes on when it is due: the broker is away: %s", saga_id, away)

@@ -10,7 +10,7 @@ from celery.exceptions import Retry
 from celery.utils.log import get_task_logger
 from kombu.exceptions import OperationalError
 
-from amends.dispatch.messages import TOKEN_HEADER, publishing
+from amends.dispatch.messages import TOKEN_HEADER, countdown_of, publishing
 from amends.errors import LogUnavailable
 
 PUT_OFF: Final = (5.0, 15.0)
@@ -27,7 +27,7 @@ def put_off(task: Any, tokens: Iterable[str], error: LogUnavailable) -> None:
     where the broker is away too.
     """
     request = task.request
-    countdown = random.uniform(*PUT_OFF)  # noqa: S311 - jitter
+    countdown = countdown_of(task.app, random.uniform(*PUT_OFF))  # noqa: S311 - jitter
     headers = {**(request.headers or {}), TOKEN_HEADER: ",".join(filter(None, tokens))}
     message = task.signature_from_request(request, countdown=countdown, headers=headers)
     try:

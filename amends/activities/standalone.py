@@ -17,7 +17,7 @@ from amends.activities.guard import wait_for_circuit
 from amends.activities.soft_limit import timed_out
 from amends.backend.settings import settings_of
 from amends.definition.serialization import output_json, validated, without_values
-from amends.dispatch.messages import DEFERRALS_HEADER
+from amends.dispatch.messages import DEFERRALS_HEADER, countdown_of
 from amends.errors import CircuitOpenError, Refused
 
 
@@ -43,7 +43,7 @@ class StandaloneCall:
             return output
         if isinstance(error, Refused) or not activity.retry.allows(error, attempt):
             raise error
-        wait = activity.retry.wait_after(error, attempt)
+        wait = countdown_of(self._task.app, activity.retry.wait_after(error, attempt))
         raise self._task.retry(exc=error, countdown=wait) from error
 
     def _try(self, arguments: list[Any], attempt: int) -> tuple[Any, Exception | None]:
@@ -119,7 +119,7 @@ class StandaloneCall:
         deferrals = int(given.get(DEFERRALS_HEADER, 0))
         headers = {**given, DEFERRALS_HEADER: deferrals + 1}
         longest = settings_of(self._task.app).max_countdown
-        wait = min(wait_for_circuit(error, deferrals), longest)
+        wait = countdown_of(self._task.app, min(wait_for_circuit(error, deferrals), longest))
         message = self._task.signature_from_request(self._request, countdown=wait, headers=headers)
         message.apply_async()
         raise Retry(f"circuit {error.name} is open", exc=error, sig=message)

@@ -14,10 +14,9 @@ from celery import Task, shared_task
 from celery.exceptions import Reject
 from celery.result import AsyncResult
 from celery.utils.log import get_task_logger
-from kombu.exceptions import OperationalError
 
 from amends.activities.attempt import Attempt, Call, Definition, Ended, call_directly
-from amends.activities.inline import Link, Steps
+from amends.activities.inline import Steps
 from amends.activities.log_retry import INTERRUPTIONS, retry_until_written
 from amends.activities.misdirected import give_back
 from amends.activities.postponement import put_off
@@ -27,8 +26,9 @@ from amends.definition.itinerary import is_path, is_saga_id
 from amends.dispatch import fast_path
 from amends.dispatch.messages import (
     TOKEN_HEADER,
+    countdown_of,
     is_in_saga,
-    publishing,
+    publishing_if_possible,
     send_advance,
     stop_chain,
 )
@@ -166,7 +166,7 @@ class ActivityTask(CeleryTask):
             case GoOn():
                 self._publish_rest(steps)
             case RetryAfter(tries=tries):
-                self._publish_retry(ended, tries, steps.link)
+                self._publish_retry(ended, tries, steps)
             case Advance(number=number):
                 stop_chain(self)
                 send_advance(self.app, steps.saga_id, number)
@@ -182,33 +182,33 @@ class ActivityTask(CeleryTask):
         if rest is None or not fast_path.takes(self.app, rest):
             return
         stop_chain(self)
-        try:
+        with publishing_if_possible(steps.saga_id):
             publish_chains(self.app, [steps.saga_id], rest)
-        except OperationalError as error:
-            _logger.warning("saga %s goes on when it is due: %s", steps.saga_id, error)
 
-    def _publish_retry(self, ended: Ended, tries: int, link: Link | None) -> None:
+    def _publish_retry(self, ended: Ended, tries: int, steps: Steps) -> None:
+        """Publish the next attempt's message; its due entry does where that fails, and where the wait is long."""
+        retry: Exception | None = None
         if ended.wait <= settings_of(self.app).max_countdown:
-            if link is not None:
-                self._publish_link(link, tries=tries, wait=ended.wait)
-                return
-            self.request.retries = tries - 1
-            try:
-                raise self.retry(exc=ended.error, countdown=ended.wait)
-            except Reject:
-                # Celery's answer to an unreachable broker. Raised, it would run the error callback.
-                _logger.warning("%s is tried again when it is due", self.request.id)
-        stop_chain(self)  # its due entry publishes it
-
-    def _publish_link(self, link: Link, *, tries: int, wait: float) -> None:
-        """Give a step that ran inline, and the rest of the chain, a message of their own."""
-        message = self.app.signature(link.message)
-        try:
-            with publishing():
-                message.apply_async(chain=self.request.chain, retries=tries, countdown=wait)
-        except OperationalError as error:
-            _logger.warning("%s is tried again when it is due: %s", link.task_id, error)
+            wait = countdown_of(self.app, ended.wait)
+            with publishing_if_possible(steps.saga_id):
+                if steps.link is None:
+                    retry = self._retried(ended.error, tries, wait)
+                else:  # a step that ran inline, and the rest of the chain, get a message of their own
+                    message = self.app.signature(steps.link.message)
+                    message.apply_async(chain=self.request.chain, retries=tries, countdown=wait)
+        if retry:
+            raise retry
         stop_chain(self)
+
+    def _retried(self, error: Exception | None, tries: int, wait: float) -> Exception:
+        """Publish this message again; returns what says so to Celery."""
+        self.request.retries = tries - 1
+        try:
+            return self.retry(exc=error, countdown=wait, throw=False)
+        except Reject as reject:
+            # Celery's answer to whatever is raised in publishing. Raised, it would run the error callback.
+            reason: Exception = reject.args[0]
+            raise reason from reject
 
 
 def register(activity: Definition, options: Mapping[str, Any]) -> ActivityTask:

@@ -10,14 +10,14 @@ from celery.canvas import Signature
 
 from amends.backend.settings import settings_of
 from amends.definition.itinerary import Itinerary, RecordPlan
-from amends.dispatch.messages import advance_message, task_id
+from amends.dispatch.messages import advance_message, countdown_of, task_id
 from amends.dispatch.routing import own_queue
 from amends.log.answers import Publish
 
 
 def publish_canvas(app: Celery, saga_id: str, what: Publish) -> None:
     """Publish it. Raises what Celery does with the broker away."""
-    options: dict[str, Any] = {"countdown": what.wait} if what.wait else {}
+    options: dict[str, Any] = {"countdown": countdown_of(app, what.wait)} if what.wait else {}
     chained = canvas(app, saga_id, what)
     chained.apply_async(link_error=advance_message(app, saga_id, what.number), **options)
 

@@ -5,10 +5,12 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 from typing import Any, Final
 
 from celery import Celery, Task
 from celery.canvas import Signature
+from celery.utils.quorum_queues import detect_quorum_queues
 from kombu.exceptions import OperationalError
 
 from amends.backend.fast_path import is_lost_connection
@@ -57,13 +59,42 @@ def publishing() -> Iterator[None]:
         raise OperationalError(f"the connection to the broker was lost: {error}") from error
 
 
-def send_advance(app: Celery, saga_id: str, number: int) -> None:
-    """Send it. With the broker away the saga goes on when its due entry comes up."""
+@contextmanager
+def publishing_if_possible(saga_id: str) -> Iterator[None]:
+    """Publish inside; where that fails, say why: the saga goes on when its due entry comes up.
+
+    Whatever is raised stays here, be it a route's or a serializer's: what the task has done is recorded, and Celery
+    would take the task for a failed one.
+    """
     try:
         with publishing():
-            advance_message(app, saga_id, number).apply_async()
+            yield
     except OperationalError as error:
         _logger.warning("saga %s goes on when it is due: the broker is away: %s", saga_id, error)
+    except Exception:
+        _logger.exception(
+            "saga %s goes on when it is due, and needs a mend: its message cannot be published",
+            saga_id,
+        )
+
+
+def send_advance(app: Celery, saga_id: str, number: int) -> None:
+    """Send it, if possible."""
+    with publishing_if_possible(saga_id):
+        advance_message(app, saga_id, number).apply_async()
+
+
+def countdown_of(app: Celery, wait: float) -> float:
+    """Return the countdown of a message that is to wait so many seconds: whole ones where the broker knows no others.
+
+    With quorum queues RabbitMQ delays messages itself. Celery then cuts a countdown to seconds, and 0 is a ValueError
+    of kombu's (``Celery.send_task`` in celery/app/base.py).
+    """
+    if not wait:
+        return 0.0
+    pool: Any = app.producer_pool
+    is_delayed, _ = detect_quorum_queues(app, pool.connections.connection.transport.driver_type)
+    return float(ceil(wait)) if is_delayed else wait
 
 
 def stop_chain(task: Task[Any, Any]) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery
+from celery.app.routes import MapRoute, Router
 
 from amends.backend.settings import celery_setting, compensation_queue
 from amends.definition.itinerary import RecordPlan
+
+EXAMPLE: Final = "example"
+"""Stands for a saga's id and a record's path where routes are asked about no message."""
+
+
+class Unroutable(Exception):  # noqa: N818 - it never leaves the engine
+    """A function in ``task_routes`` raised."""
 
 
 def own_queue(app: Celery, queue: str | None, *, undoes: bool) -> str | None:
@@ -19,15 +27,50 @@ def own_queue(app: Celery, queue: str | None, *, undoes: bool) -> str | None:
     return queue or (compensation_queue(app) if undoes else None)
 
 
-def queue_of(app: Celery, record: RecordPlan) -> str | None:
-    """Name the queue that a record's message goes to; None where a route names no queue."""
+def queue_of(app: Celery, record: RecordPlan, saga_id: str) -> str | None:
+    """Name the queue that a record's message goes to; None where a route names no queue, or raises.
+
+    Whoever publishes says what it raises.
+    """
     if queue := own_queue(app, record.call.queue, undoes=bool(record.compensates)):
         return queue
     router: Any = app.amqp.router
     if not router.routes:
         return str(celery_setting(app, "task_default_queue"))
-    routed = router.route({}, record.call.task).get("queue")
+    try:
+        return queue_by_routes(app, record.call.task, saga_id=saga_id, path=record.path)
+    except Exception:  # noqa: BLE001 - a function of the app's own decides
+        return None
+
+
+def queue_by_routes(
+    app: Celery, task: str, *, saga_id: str, path: str | None, queue: str | None = None
+) -> str | None:
+    """Ask Celery's routes for a message's queue, with the arguments that the message has.
+
+    path: of the record; None for the message of `advance`.
+    queue: which was chosen before, if one was.
+
+    Raises Celery's ``QueueNotFound``, and what a function in ``task_routes`` does.
+    """
+    kwargs = {"saga_id": saga_id} if path is None else {"saga_id": saga_id, "step": path}
+    options = {"queue": queue} if queue else {}
+    router: Any = app.amqp.router
+    routed = router.route(options, task, (), kwargs, app.tasks.get(task)).get("queue")
     return getattr(routed, "name", None)
+
+
+def is_routed_by_name(app: Celery) -> bool:
+    """Return whether each message of a task is sent where the one before was: no function of the app's own decides."""
+    router: Any = app.amqp.router
+    return type(router) is Router and all(isinstance(each, MapRoute) for each in router.routes)  # type: ignore[attr-defined]
+
+
+def check_route(app: Celery, record: RecordPlan, saga_id: str) -> None:
+    """Raise what a function in ``task_routes`` raises for a saga's first message, before anything is written."""
+    if not is_routed_by_name(app):
+        queue = own_queue(app, record.call.queue, undoes=False)
+        queue_by_routes(app, record.call.task, saga_id=saga_id, path=record.path, queue=queue)
 
 
 def queues_in_use(app: Celery) -> list[str]:
@@ -37,6 +80,13 @@ def queues_in_use(app: Celery) -> list[str]:
     for task in app.tasks.values():
         activity = getattr(task, "activity", None)
         if activity is not None:
-            routed = app.amqp.router.route({}, task.name).get("queue")
-            names.add(activity.queue or getattr(routed, "name", None))
+            names.add(activity.queue or _example_queue(app, task.name))
     return sorted(names - {None})
+
+
+def _example_queue(app: Celery, task: str) -> str | None:
+    """Name the queue of a message of this task, where that does not depend on the saga."""
+    try:
+        return queue_by_routes(app, task, saga_id=EXAMPLE, path=EXAMPLE)
+    except Exception:  # noqa: BLE001 - a function of the app's own may know no such saga
+        return None

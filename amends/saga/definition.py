@@ -11,11 +11,13 @@ from celery.app import app_or_default
 from kombu.exceptions import OperationalError
 from pydantic import BaseModel
 
+from amends.backend.settings import celery_setting
 from amends.definition.itinerary import Dispatch, is_saga_id
 from amends.definition.serialization import canonical_json, dumped, held_to_size, validated
 from amends.definition.states import SagaStatus
 from amends.dispatch.coordinator import advance, publish_many
 from amends.dispatch.fast_path import deliveries
+from amends.dispatch.routing import check_route
 from amends.errors import SagaAlreadyStarted
 from amends.log.answers import Publish
 from amends.log.saga_log import log_of
@@ -86,10 +88,11 @@ class Saga(Generic[Input, Output]):
 
         With the broker away it returns the handle with a warning: the saga runs once the broker is back.
         Raises `SagaAlreadyStarted` if the id belongs to another saga, ``ValueError`` for an invalid id or input
-        (pydantic's), and `LogUnavailable`.
+        (pydantic's), `LogUnavailable`, and what a function in ``task_routes`` raises for the first step.
         """
         app, new_id = app_or_default(), uuid.uuid4().hex if saga_id is None else saga_id
         text = self._checked_input(new_id, saga_input)
+        self._check_routes(app, [new_id])
         messages = deliveries(app, [new_id], self._first)
         answer = log_of(app).starts.start_saga(
             new_id, self.itinerary, text, messages[0] if messages else None
@@ -114,6 +117,7 @@ class Saga(Generic[Input, Output]):
         app, ids, refusals, is_away = app_or_default(), [], [], False
         for chunk in _chunks(starts):
             of_chunk = [saga_id for saga_id, _ in chunk]
+            self._check_routes(app, of_chunk)
             messages = deliveries(app, of_chunk, self._first)
             answers = log_of(app).starts.start_sagas(self.itinerary, chunk, messages)
             found = list(zip(of_chunk, answers, strict=True))  # an id may be there twice
@@ -137,6 +141,14 @@ class Saga(Generic[Input, Output]):
         read = validated(self.input, dumped(self.input.model_validate(value)))
         _check(saga_id)
         return held_to_size(canonical_json(dumped(read)), f"the input of {saga_id}")
+
+    def _check_routes(self, app: Celery, saga_ids: Sequence[str]) -> None:
+        """Raise what a function in ``task_routes`` raises for the first messages, before anything is written."""
+        router: Any = app.amqp.router
+        if router.routes:
+            first = self.itinerary.records[self.itinerary.steps[0].name]
+            for saga_id in saga_ids:
+                check_route(app, first, saga_id)
 
     def get(self, saga_id: str) -> Handle[Output]:
         """Find a saga by its id. Raises `UnknownSaga`, and `LogUnavailable`."""
@@ -163,6 +175,13 @@ class Saga(Generic[Input, Output]):
                 error,
             )
             return False
+        except Exception:
+            if celery_setting(app, "task_always_eager"):  # it ran here
+                raise
+            _logger.exception(
+                "saga %s is in the log, as are those started with it, and cannot be published until that is mended",
+                next(iter(answers)),
+            )
         return True
 
 

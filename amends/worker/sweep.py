@@ -100,30 +100,30 @@ class Sweep:
         if isinstance(found, Parked):
             unpark(self._app, saga_id, found)
             return False
-        waiting = found if isinstance(found, Waiting) and self._is_lost(found) else None
+        waiting = found if isinstance(found, Waiting) and self._is_lost(saga_id, found) else None
         if waiting or (isinstance(found, Running) and self._end_attempt(saga_id, found)):
             advance(self._app, saga_id)
-        return waiting is not None and self._is_hardly_alone(waiting)
+        return waiting is not None and self._is_hardly_alone(saga_id, waiting)
 
-    def _is_lost(self, waiting: Waiting) -> bool:
+    def _is_lost(self, saga_id: str, waiting: Waiting) -> bool:
         """Judge a message by its queue.
 
         One that is empty has lost it. One that is long, and has a message for every saga alive, has it
         most probably: it is not made longer still, but after 1, 2, 4 ... hours.
         """
-        length = self._length(waiting)
+        length = self._length(saga_id, waiting)
         if length == 0:
             return True
         if not is_long(length, self._count_live):
             return waiting.is_overdue
         return waiting.age >= long_patience(waiting.times)
 
-    def _is_hardly_alone(self, waiting: Waiting) -> bool:
+    def _is_hardly_alone(self, saga_id: str, waiting: Waiting) -> bool:
         """Return whether other messages may be lost too: this one was sent, and its queue is short."""
-        return waiting.times > 0 and (self._length(waiting) or 0) < LONG_QUEUE
+        return waiting.times > 0 and (self._length(saga_id, waiting) or 0) < LONG_QUEUE
 
-    def _length(self, waiting: Waiting) -> int | None:
-        queue = queue_of(self._app, waiting.itinerary.records[waiting.path])
+    def _length(self, saga_id: str, waiting: Waiting) -> int | None:
+        queue = queue_of(self._app, waiting.itinerary.records[waiting.path], saga_id)
         return None if queue is None else self._queue_length(queue)
 
     def _end_attempt(self, saga_id: str, running: Running) -> bool:

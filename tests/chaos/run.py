@@ -12,7 +12,7 @@ import httpx
 
 import tasks
 from amends.backend.settings import compensation_queue
-from amends.dispatch.routing import queue_of
+from amends.dispatch.routing import EXAMPLE, queue_of
 from demo.orders import PlannedOrder, plan_orders, stock_for
 from demo.run import use
 from demo.sandbox import faults_switched_on, read_ledger, set_stock
@@ -168,7 +168,7 @@ def _judge(scene: Scene) -> list[OrderVerdict]:
 
 def _standstills(orders: Sequence[OrderVerdict], samples: Sequence[Sample]) -> list[Standstill]:
     records = order_saga.itinerary.records.items()
-    queues = {path: queue_of(tasks.app, record) or "" for path, record in records}
+    queues = {path: queue_of(tasks.app, record, EXAMPLE) or "" for path, record in records}
     known = Samples(samples=samples, queue_of=queues, advance=compensation_queue(tasks.app))
     return [each for order in orders for each in known.standstills(order.planned.id, order.history)]
 

@@ -13,7 +13,7 @@ from amends.activities.task import ActivityTask
 from amends.backend.settings import compensation_queue
 from amends.definition.itinerary import Itinerary
 from amends.dispatch.messages import ADVANCE
-from amends.dispatch.routing import own_queue
+from amends.dispatch.routing import EXAMPLE, own_queue, queue_by_routes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +44,12 @@ def destinations_here(app: Celery) -> Iterator[Destination]:
     """Yield where the tasks go that this process defines."""
     for name, task in sorted(own_tasks(app).items()):
         if name == ADVANCE:
-            yield _destination(app, name, compensation_queue(app))
+            yield _destination(app, name, compensation_queue(app), path=None)
             continue
         activity = task.activity
         queue = own_queue(app, activity.queue, undoes=isinstance(activity, Compensation))
-        yield _destination(app, name, queue, limit=activity.start_to_close_timeout)
+        limit = activity.start_to_close_timeout
+        yield _destination(app, name, queue, path=EXAMPLE, limit=limit)
 
 
 def destinations_in_use(
@@ -59,17 +60,22 @@ def destinations_in_use(
         for record in itinerary.records.values():
             call = record.call
             queue = own_queue(app, call.queue, undoes=bool(record.compensates))
-            yield _destination(
-                app, call.task, queue, limit=call.start_to_close_timeout, sagas=sagas
-            )
+            limit = call.start_to_close_timeout
+            yield _destination(app, call.task, queue, path=record.path, limit=limit, sagas=sagas)
 
 
 def _destination(
-    app: Celery, task: str, queue: str | None, *, limit: float = 0.0, sagas: Sequence[str] = ()
+    app: Celery,
+    task: str,
+    queue: str | None,
+    *,
+    path: str | None,
+    limit: float = 0.0,
+    sagas: Sequence[str] = (),
 ) -> Destination:
+    saga_id = sagas[0] if sagas else EXAMPLE
     try:
-        routed = app.amqp.router.route({"queue": queue} if queue else {}, task).get("queue")
+        name = queue_by_routes(app, task, saga_id=saga_id, path=path, queue=queue)
     except Exception as error:  # noqa: BLE001 - Celery's QueueNotFound, or whatever a route of the app raises
         return Destination(task=task, queue=queue, error=repr(error), limit=limit, sagas=sagas)
-    name = getattr(routed, "name", None)
     return Destination(task=task, queue=name, limit=limit, sagas=sagas)

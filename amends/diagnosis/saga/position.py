@@ -62,7 +62,7 @@ def circuit_of(view: View, path: str) -> Circuit | None:
 
 def message_of(view: View, log: SagaLog, path: str) -> Message:
     """Return the message of the next record. The broker is asked for the length of its queue."""
-    queue, length, away = queue_of(view.app, view.plan(path)), None, None
+    queue, length, away = queue_of(view.app, view.plan(path), view.entry.id), None, None
     try:
         length = queue_length(view.app, queue) if queue else None
     except OperationalError as error:

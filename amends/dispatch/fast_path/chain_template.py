@@ -29,9 +29,9 @@ from amends.dispatch.fast_path.redis_message import (
     SAGA,
     RedisMessage,
     formatted,
-    goes_by_name,
     redis_message_of,
 )
+from amends.dispatch.routing import Unroutable, is_routed_by_name
 
 T = TypeVar("T")
 
@@ -134,7 +134,7 @@ class ChainTemplate:
         return message
 
     def _made_redis_message(self, channel: Any) -> RedisMessage | None:
-        queue = self._route({}).get("queue") if goes_by_name(self._app) else None
+        queue = self._route({}).get("queue") if is_routed_by_name(self._app) else None
         if queue is None or not queue.can_cache_declaration:
             return None
 
@@ -174,9 +174,14 @@ class ChainTemplate:
         self._app.amqp.send_task_message(producer, self._task.name, message, **options)
 
     def _route(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        options: dict[str, Any] = self._app.amqp.router.route(
-            dict(self._options), self._task.name, (), kwargs, self._task
-        )
+        try:
+            options: dict[str, Any] = self._app.amqp.router.route(
+                dict(self._options), self._task.name, (), kwargs, self._task
+            )
+        except Exception as error:
+            if is_routed_by_name(self._app):
+                raise
+            raise Unroutable(f"a route of {self._task.name} raised {error!r}") from error
         return options
 
     def _fillings(

@@ -1,8 +1,10 @@
 """What is pushed to Redis as kept text is what Celery and kombu write there, to the last byte but the tag's."""
 
+import base64
 import functools
 import json
 import os
+from zlib import crc32
 
 import pytest
 import redis
@@ -13,6 +15,7 @@ from celery.events import EventDispatcher
 from kombu import VERSION as KOMBU
 from kombu import Producer, Queue
 from kombu.connection import ConnectionPool
+from kombu.serialization import register, unregister
 from kombu.transport.redis import Channel
 from redis.exceptions import ConnectionError as RedisAway
 
@@ -153,6 +156,33 @@ def test_a_serializer_that_writes_no_text_is_used_each_time(url, records, kept, 
     for _ in range(2):
         publish(app, saga_id, what_remains(records))
         assert taken(app)["content"] == ("application/x-python-serialize", "binary")
+    assert kept == [False] * 2
+
+
+def backwards(text):
+    return base64.b64encode(text.encode()).decode()[::-1]
+
+
+TEXTS = {  # as signatures, YAML and encryption do, none of which need be installed
+    "of its own": ("application/x-backwards", lambda made: backwards(json.dumps(made))),
+    "that is signed": (
+        "application/json",
+        lambda made: json.dumps(
+            {"body": json.dumps(made), "sum": crc32(json.dumps(made).encode())}
+        ),
+    ),
+    "that is encrypted": ("application/json", lambda made: backwards(json.dumps(made))),
+}
+
+
+@pytest.mark.parametrize(("kind", "dumps"), TEXTS.values(), ids=TEXTS)
+def test_a_text_that_is_another_one_for_each_saga_is_written_anew(url, server, kept, kind, dumps):
+    register("texts", dumps, str, content_type=kind, content_encoding="utf-8")
+    app = app_with(url, task_serializer="texts")
+    for saga_id in ("1047", "2024-05-01"):
+        made = left_by(server, publish_canvas, app, saga_id, what_remains(START))
+        assert left_by(server, publish, app, saga_id, what_remains(START)) == made != {}
+    unregister("texts")
     assert kept == [False] * 2
 
 
