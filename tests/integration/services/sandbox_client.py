@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 
 REPOSITORY = Path(__file__).parents[3]
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
