@@ -16,6 +16,9 @@ from amends.errors import LogUnavailable
 PUT_OFF: Final = (5.0, 15.0)
 """Seconds, at least and at most, that a message is put off."""
 
+_KEPT: Final = 50
+"""Tokens of its first claims that a message brings, and as many of its last: an outage may last for days."""
+
 _logger = get_task_logger(__name__)
 
 
@@ -28,7 +31,9 @@ def put_off(task: Any, tokens: Iterable[str], error: LogUnavailable) -> None:
     """
     request = task.request
     countdown = countdown_of(task.app, random.uniform(*PUT_OFF))  # noqa: S311 - jitter
-    headers = {**(request.headers or {}), TOKEN_HEADER: ",".join(filter(None, tokens))}
+    every = ",".join(filter(None, tokens)).split(",")
+    kept = every if len(every) <= 2 * _KEPT else [*every[:_KEPT], *every[-_KEPT:]]
+    headers = {**(request.headers or {}), TOKEN_HEADER: ",".join(kept)}
     message = task.signature_from_request(request, countdown=countdown, headers=headers)
     try:
         with publishing():

@@ -1,6 +1,6 @@
 """One saga: its steps, and its history."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import sleep
 from typing import Any, Final
 
@@ -32,9 +32,9 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
     Exit code 1 if it is stuck. With --follow a terminal shows it anew as it goes, a pipe gets its events line by
     line, and with --json a document each time it has changed.
     """
-    told = 0
+    told: Sequence[Event] = ()
     for standing in _looks(output, saga_id, follow=follow):
-        news, told = standing.history[told:], len(standing.history)
+        news, told = news_since(told, standing.history), standing.history
         shown = payloads(standing, **private)
         if output.as_json:
             if news:
@@ -45,7 +45,7 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
             )
         else:
             for event in news:
-                output.line("  ".join(cell.text for cell in _event_row(event, dated=True)).rstrip())
+                output.line("  ".join(cell.text for cell in event_row(event, dated=True)).rstrip())
     if standing.entry.status is not SagaStatus.STUCK:
         return Exit.OK
     if not output.as_json:
@@ -80,6 +80,12 @@ def _looks(output: Output, saga_id: str, *, follow: bool) -> Iterator[Standing]:
         sleep(_LOOK_EVERY)
 
 
+def news_since(told: Sequence[Event], history: Sequence[Event]) -> list[Event]:
+    """List what is new since: events, and those that stand for more than before."""
+    known = [*told, *[None] * len(history)]
+    return [event for event, before in zip(history, known, strict=False) if event != before]
+
+
 def _dated(events: list[Event]) -> Iterator[list[Cell]]:
     """Give a row for each event, and before the first one of a day its date."""
     day = ""
@@ -87,12 +93,16 @@ def _dated(events: list[Event]) -> Iterator[list[Cell]]:
         if date(event.at) != day:
             day = date(event.at)
             yield [Cell(day, {"dim": True})]
-        yield _event_row(event)
+        yield event_row(event)
 
 
-def _event_row(event: Event, *, dated: bool = False) -> list[Cell]:
+def event_row(event: Event, *, dated: bool = False) -> list[Cell]:
+    """Give the cells of an event; one that stands for several says how many."""
     at = f"{date(event.at)} {clock_time(event.at)}" if dated else clock_time(event.at)
     details = ", ".join(f"{name} {_detail(name, value)}" for name, value in event.details.items())
+    if event.first_at is not None:
+        since = f"{event.count:,} times since {date(event.first_at)} {clock_time(event.first_at)}"
+        details = f"{since}, the last: {details}" if details else since
     return [Cell(at, {"dim": True}), Cell(event.name), Cell(event.record or ""), Cell(details)]
 
 

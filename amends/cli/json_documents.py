@@ -35,7 +35,7 @@ def saga_json(standing: Standing) -> dict[str, Any]:
         "deadline": at(entry.deadline_at),
         "ended": at(entry.ended_at),
         "now": moment(standing.now),
-        "events": len(standing.history),
+        "events": standing.events,
         "steps": [
             _step_json(standing, step, snapshot.steps[step.name].state)
             for step in entry.itinerary.steps
@@ -79,8 +79,15 @@ def payloads(standing: Standing, *, with_input: bool, with_output: bool) -> dict
 
 def event_json(event: Event) -> dict[str, Any]:
     """Give one event of a history."""
-    details = dict(event.details)
-    return {"at": moment(event.at), "name": event.name, "record": event.record, "details": details}
+    shown = {
+        "at": moment(event.at),
+        "name": event.name,
+        "record": event.record,
+        "details": dict(event.details),
+    }
+    if event.first_at is None:
+        return shown
+    return {**shown, "count": event.count, "first_at": moment(event.first_at)}
 
 
 def summary_json(summary: SagaSummary) -> dict[str, Any]:

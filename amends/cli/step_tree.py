@@ -49,7 +49,7 @@ def _head(standing: Standing) -> Iterator[str]:
         "turned by": entry.error,
         "stands at": _stand(standing),
         "started": _ago(standing, entry.created_at),
-        "last event": _ago(standing, standing.history[-1].at),
+        "last event": _ago(standing, standing.last_event.at),
         "deadline": _deadline(standing),
     }
     for name, text in facts.items():

@@ -13,7 +13,7 @@ from amends.log.store import Store
 Actor = Mapping[str, str]
 """The operator and the reason, for the history: ``by``, ``why``."""
 Seen = int | SagaStatus | None
-"""Precondition of an act: the number of events in the saga's history, or its status. None: no precondition."""
+"""Precondition of an act: the number of events in the saga's history (the sum of their counts), or its status. None: no precondition."""
 
 
 class SagaControl:

@@ -39,20 +39,28 @@ class Event:
     `record` is the path of the record it is about, None for the saga itself. `details` holds what
     the event's name calls for: ``attempt``, ``error``, ``wait`` (ms), ``state``, ``outcome``,
     ``status``, ``reason``, ``task``, ``by``, ``why``.
+
+    A history is bounded: from some length on, an event stands for all of its name and record from then on. `count` is
+    how many, `first_at` when the first of them was, `at` and `details` are the last one's.
     """
 
     name: str
     at: float
     record: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    count: int = 1
+    first_at: float | None = None  #: None unless it stands for several.
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read an event as the log keeps it."""
         members = from_json(text)
+        first_at = members.pop("first_at", None)
         return cls(
             name=members.pop("name"),
             at=members.pop("at") / 1000,
             record=members.pop("record", None),
+            count=members.pop("count", 1),
+            first_at=first_at / 1000 if first_at else None,
             details=members,
         )

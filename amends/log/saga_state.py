@@ -122,6 +122,16 @@ class Standing:
     owed: Sequence[str]
     history: Sequence[Event]
 
+    @property
+    def events(self) -> int:
+        """Number of its events; an act takes it as `seen`."""
+        return sum(event.count for event in self.history)
+
+    @property
+    def last_event(self) -> Event:
+        """The last event; one that stands for several may not be the last in the list."""
+        return max(reversed(self.history), key=lambda event: event.at)
+
     @classmethod
     def read(cls, saga_id: str, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
         """Read what the script answered after the itinerary."""

@@ -35,8 +35,8 @@ class Handle(Generic[Result]):
 
     by: name of the operator, for the history.
     why: reason, for the history.
-    seen: the saga as the operator saw it: the number of events in its history, which is exact, or its status. If it
-        has changed since, the act raises `ActRefused` and does nothing.
+    seen: the saga as the operator saw it: the number of events in its history (the sum of each `count`), which is exact,
+        or its status. If it has changed since, the act raises `ActRefused` and does nothing.
     """
 
     def __init__(self, saga_id: str, output: Callable[[dict[str, Any]], Result]) -> None:
@@ -65,7 +65,7 @@ class Handle(Generic[Result]):
         return snapshot_of(self._log.read_saga(self.id))
 
     def history(self) -> list[Event]:
-        """Read every event of the saga, in order."""
+        """Read the events of the saga, in order; one may stand for many alike, see `Event`."""
         return self._log.read_history(self.id)
 
     def cancel(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> bool:

@@ -31,7 +31,7 @@ class View:
     @property
     def is_unregistered(self) -> bool:
         """Whether that is because a worker did not know the task of the last one."""
-        return self.is_unsent and self.standing.history[-1].name == "step.unregistered"
+        return self.is_unsent and self.standing.last_event.name == "step.unregistered"
 
     def plan(self, path: str) -> RecordPlan:
         """Return the plan of a record."""

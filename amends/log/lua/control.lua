@@ -12,7 +12,7 @@ local function acted() return get('act') == TOKEN end
 -- The answer to an act that comes too late, or nil: the saga has ended, or is not as that person saw it.
 local function refusal()
   if has_ended() then return {'refused', 'it is ' .. saga.status} end
-  if SEEN == '' or SEEN == saga.status or tonumber(SEEN) == redis.call('LLEN', HISTORY) then return end
+  if SEEN == '' or SEEN == saga.status or tonumber(SEEN) == redis.call('LLEN', HISTORY) + (get('folded') or 0) then return end
   return {'refused', 'it has moved on since you looked, and is ' .. saga.status .. ' now'}
 end
 

@@ -11,7 +11,7 @@
 -- A saga's fields: name definition input status direction outcome error reason created ended (when)
 -- parked (how often a sweep looked since; only while it is) deadline, or '' paused (when), or ''
 -- act (the token of a person's last one) messages (how many were numbered)
--- app (identity of the one that started it; '', or none of an earlier release)
+-- folded (see `fold`) app (identity of the one that started it; '', or none of an earlier release)
 -- dispatches (of the same message) sent (when it was to arrive)
 --   states   of its records, as 1=done,2=running; one that is not in there was never touched, and is pending
 --            pending running done failed unknown skipped stuck

@@ -17,7 +17,7 @@ local function at_hand()
 end
 
 if not open_saga() then return {} end
-read({'outcome', 'reason', 'error'})
+read({'outcome', 'reason', 'error', 'folded'})
 local since = redis.call('ZSCORE', index_of(saga.status), ID)
 local answer = {NOW, saga.status, since or saga.created, saga.name, saga.direction, saga.paused and 1 or '', saga.created,
   saga.outcome or '', saga.reason or '', saga.error or ''}
@@ -25,5 +25,5 @@ local code = at_hand()
 local own = code and redis.call('HMGET', SAGA, code .. '.a', code .. '.w', code .. '.e') or {}
 answer[11], answer[12] = code and path_of(code) or '', code and state[code] or 'pending'
 answer[13], answer[14], answer[15] = own[1] or 0, answer[12] == 'pending' and own[2] or '', own[3] or ''
-answer[16] = redis.call('LLEN', HISTORY)
+answer[16] = redis.call('LLEN', HISTORY) + (saga.folded or 0)
 return answer

@@ -13,7 +13,7 @@
 -- full Redis refuses (HSET, not HDEL): then it is all of the transition that is refused, for Redis looks
 -- once, when a script begins.
 --
---! include saga
+--! include fold
 local EVENTS, COUNTS = {}, {} -- COUNTS: words, by how much, words, by how much, ...
 local LEASE = 10000 -- a saga that runs, or has a message under way, is looked at after this long
 local changes, unsets = {}, {} -- field, value, field, value, ...; and a set of fields
@@ -79,7 +79,10 @@ local function save()
   if was and saga.status ~= was then set('status', saga.status) end
   if #changes > 0 then redis.call('HSET', SAGA, unpack(changes)) end
   for field in pairs(unsets) do redis.call('HDEL', SAGA, field) end
-  if #EVENTS > 0 then redis.call('RPUSH', HISTORY, unpack(EVENTS)) end
+  if #EVENTS > 0 then
+    local length = redis.call('RPUSH', HISTORY, unpack(EVENTS))
+    if length > KEPT + KEPT_EACH * #codes then fold(EVENTS, length) end
+  end
   if saga.status ~= was then save_status() end
   if due then save_due() end
   for k = 1, #COUNTS, 2 do redis.call('HINCRBY', COUNTERS, COUNTS[k], COUNTS[k + 1]) end

@@ -2,12 +2,15 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from amends.cli import history as story
 from amends.cli.formatting import moment
+from amends.cli.json_documents import event_json
 from amends.cli.output import Output
+from amends.log.history import Event
 from tests.unit.cli.visit import ERROR
 
 
@@ -227,3 +230,29 @@ def test_follow_ends_at_an_interrupt_without_a_traceback(run, moves, monkeypatch
     monkeypatch.setattr(story, "sleep", interrupt)
     shown = run("show", "v-1", "--follow")
     assert (shown.exit_code, shown.stderr) == (130, "")
+
+
+FOLDED = Event(
+    name="step.retrying",
+    record="pay",
+    at=1_700_000_100.0,
+    details={"wait": 5000},
+    count=1990,
+    first_at=1_700_000_000.0,
+)
+
+
+def test_an_event_that_stands_for_many_says_how_many_and_since_when():
+    row = [cell.text for cell in story.event_row(FOLDED)]
+    assert row[3] == "1,990 times since 2023-11-14 22:13:20.000, the last: wait 5s"
+    told = event_json(FOLDED)
+    assert (told["count"], told["first_at"]) == (1990, moment(1_700_000_000.0))
+    assert "count" not in event_json(replace(FOLDED, count=1, first_at=None))
+
+
+def test_news_of_a_saga_are_what_was_added_and_what_stands_for_more():
+    started = Event(name="saga.started", at=1.0)
+    more, ended = replace(FOLDED, count=1991), Event(name="saga.finished", at=2.0)
+    assert story.news_since([started, FOLDED], [started, more, ended]) == [more, ended]
+    assert story.news_since([], [started]) == [started]
+    assert story.news_since([started], [started]) == []
