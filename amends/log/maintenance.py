@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from amends.definition.itinerary import Itineraries
-from amends.definition.states import ENDED
+from amends.definition.states import ENDED, SagaStatus
 from amends.log.answers import LOOK_AGAIN, Dispatched, read_dispatched
 from amends.log.store import Store
 
@@ -53,6 +53,10 @@ class Maintenance:
             for shard, some in drawn.items()
         ]
         return sum(self._store.call_many("hasten_sagas", calls))
+
+    def hasten_parked(self, *, limit: int) -> None:
+        """Make parked sagas due now, of the longest stuck `limit` of each shard. Other stuck ones have no due time."""
+        self._store.put_back(self._store.read_index([SagaStatus.STUCK], ago=0.0, limit=limit))
 
     def count_live(self) -> int:
         """Count the sagas that have a due time."""

@@ -58,9 +58,10 @@ class Profiles:
         self._store = store
         self._keys = [store.profiles_key, f"{store.profiles_key}:beaten"]
 
-    def keep(self, profile: Profile) -> bool:
-        """Note that a worker with this profile lives. Returns whether it is new to the log."""
-        return not self._keep(profile, "") and self._keep(profile, profile.text)
+    def keep(self, profile: Profile) -> None:
+        """Note that a worker with this profile lives."""
+        if not self._keep(profile, ""):
+            self._keep(profile, profile.text)
 
     def _keep(self, profile: Profile, text: str) -> bool:
         arguments = [profile.digest, round(KEPT * 1000), text]

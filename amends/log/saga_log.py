@@ -197,9 +197,15 @@ class SagaLog(Reads):
         answer = self._store.call("dispatch_saga", saga_id, *arguments)
         return read_dispatched(self._definitions, answer)
 
-    def note_unregistered(self, saga_id: str, path: str, *, task: str, most: int) -> str:
-        """Count a message that met a worker without its task. Returns ``parked`` if the saga is stuck for it."""
-        arguments = [path, canonical_json(task)[1:-1], most]
+    def note_unregistered(
+        self, saga_id: str, path: str, *, task: str, most: int, elsewhere: bool = False
+    ) -> str:
+        """Count a message that met a worker without its task. Returns ``parked`` if the saga is stuck for it.
+
+        most: how many such messages park the saga.
+        elsewhere: whether a live worker knows the task; then it is not counted.
+        """
+        arguments = [path, canonical_json(task)[1:-1], most, int(elsewhere)]
         answer: str = self._store.call("note_unregistered", saga_id, *arguments)[0]
         return answer
 

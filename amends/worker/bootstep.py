@@ -118,6 +118,8 @@ class Recovery(bootsteps.StartStopStep):
         while not self._ends.wait(_jittered(interval)):
             try:
                 revocations.cancel_sagas(app)
+                if heartbeat.takes_more():
+                    log_of(app).maintenance.hasten_parked(limit=BATCH)
                 _sweep(app, heartbeat.may_judge, self._ends)
                 if time.monotonic() >= removes_at:
                     removes_at = time.monotonic() + _jittered(retention.INTERVAL)

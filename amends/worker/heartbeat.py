@@ -45,6 +45,8 @@ class Heartbeat:
         self._node = node
         self._after = after
         self._profile = profile
+        self._told = ""
+        self._has_changed = False
         self._pids = pids
         self._messages = messages
         self._accepted_since: float | None = None
@@ -67,6 +69,8 @@ class Heartbeat:
         )
         if profile := self._profile():
             self._log.profiles.keep(profile)
+            self._has_changed |= profile.digest != self._told
+            self._told = profile.digest
         now = time.monotonic()
         if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:
             self._accepted_since = now
@@ -78,6 +82,11 @@ class Heartbeat:
         if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:
             return False
         return now - self._accepted_since >= JUDGES_AFTER
+
+    def takes_more(self) -> bool:
+        """Tell, once, whether this worker has begun to take messages, or takes other ones than before."""
+        changed, self._has_changed = self._has_changed, False
+        return changed
 
     def _loop(self) -> None:
         while not self._ends.is_set():

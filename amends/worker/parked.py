@@ -5,6 +5,7 @@ import logging
 from celery import Celery
 
 from amends.dispatch.coordinator import advance
+from amends.dispatch.routing import queue_of
 from amends.errors import UnreadableData
 from amends.log.answers import Advance
 from amends.log.in_flight import Parked
@@ -14,7 +15,7 @@ _logger = logging.getLogger(__name__)
 
 
 def unpark(app: Celery, saga_id: str, parked: Parked) -> None:
-    """Let a parked saga go on, if this worker knows the next task and can read its input."""
+    """Let a parked saga go on, if this worker gets the next task, knows it, and can read its input."""
     log = log_of(app)
     if not _can_run(app, log, saga_id, parked):
         return
@@ -26,7 +27,7 @@ def unpark(app: Celery, saga_id: str, parked: Parked) -> None:
 def _can_run(app: Celery, log: SagaLog, saga_id: str, parked: Parked) -> bool:
     record = parked.itinerary.records[parked.path]
     activity = getattr(app.tasks.get(record.call.task), "activity", None)
-    if activity is None:
+    if activity is None or queue_of(app, record) not in (None, *app.amqp.queues.consume_from):
         return False
     entry = log.read_saga(saga_id)
     try:

@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from celery import Celery
 from celery.signals import task_unknown
 
 from amends.backend.settings import is_configured, settings_of
@@ -15,7 +16,7 @@ _logger = logging.getLogger(__name__)
 
 @task_unknown.connect
 def _note(sender: Any, message: Any, name: str, **_: Any) -> None:
-    """Count it: another worker may know the task, as during a deploy; after several the saga is stuck.
+    """Publish it again: another worker may know the task, as during a deploy. If none does, after several the saga is stuck.
 
     Celery drops such a message with a log line (``celery/worker/consumer/consumer.py``).
     """
@@ -27,8 +28,10 @@ def _note(sender: Any, message: Any, name: str, **_: Any) -> None:
         return
     saga_id, path = arguments["saga_id"], arguments["step"]
     try:
-        most = settings_of(app).poison_after
-        answer = log_of(app).note_unregistered(saga_id, path, task=name, most=most)
+        log, most = log_of(app), settings_of(app).poison_after
+        queue = _queue(app, message)
+        elsewhere = any(each.takes(name, queue) for each in log.profiles.read_live())
+        answer = log.note_unregistered(saga_id, path, task=name, most=most, elsewhere=elsewhere)
     except (LogUnavailable, ConfigurationError) as error:
         _logger.warning(
             "saga %s: its message was dropped, and is published again: %s", saga_id, error
@@ -36,6 +39,12 @@ def _note(sender: Any, message: Any, name: str, **_: Any) -> None:
         return
     if answer == "parked":
         _logger.error("saga %s is stuck: no worker knows the task %s", saga_id, name)
+
+
+def _queue(app: Celery, message: Any) -> str | None:
+    """Name the queue that a message came from; None where its exchange routes by another key."""
+    key = (message.delivery_info or {}).get("routing_key")
+    return key if key in app.amqp.queues.consume_from else None
 
 
 def _arguments(message: Any) -> dict[str, Any]:

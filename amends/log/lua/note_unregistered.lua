@@ -1,5 +1,6 @@
 -- Note that a message met a worker which does not know its task: another one may, as during a deploy.
--- After several such messages, each later than the one before, the saga is stuck.
+-- While one does, the next message follows soon and this one is not counted. After several that are, each later
+-- than the one before, the saga is stuck.
 --
 --! include budget
 --! include paths
@@ -7,6 +8,7 @@
 --! include park
 --! include next_message
 -- ARGV[2] record's path   ARGV[3] Celery task   ARGV[4] how many are too many
+-- ARGV[5] 1 where a live worker knows the task
 -- Answers {"parked"} | {"again", ms until the next message} | {"stop", reason}
 local path, task, most = ARGV[2], ARGV[3], tonumber(ARGV[4])
 
@@ -15,13 +17,16 @@ local code = record_of(path)
 if is_over() or running or not code or remaining(1)[1] ~= code then return {'stop', 'it is not next'} end
 if get('dispatches') == '0' then return {'stop', 'the next message is not out yet'} end
 
-add(code .. '.k', 1)
-local _, _, unregistered = used(code)
-if unregistered >= most then
-  park('no worker knows the task ' .. task)
-  return {'parked'}
+local wait = LEASE / 2
+if ARGV[5] ~= '1' then
+  add(code .. '.k', 1)
+  local _, _, unregistered = used(code)
+  if unregistered >= most then
+    park('no worker knows the task ' .. task)
+    return {'parked'}
+  end
+  wait = LEASE * 2 ^ (unregistered - 1)
 end
-local wait = LEASE * 2 ^ (unregistered - 1)
 add_event('step.unregistered', path, '"task":"' .. task .. '","wait":' .. wait)
 note_unsent(NOW + wait)
 return {'again', wait}

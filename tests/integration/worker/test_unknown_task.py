@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from amends import RetryPolicy, Saga, SagaStuck, Step, activity
+from amends.log.profiles import Profile
 from tests.support.engine_saga import Job, do_a, do_c, engine_saga, job_saga, undo_a
 from tests.support.eventually import eventually
 from tests.support.log_view import view_of
@@ -99,6 +100,57 @@ def test_o21_a_parked_saga_can_be_cancelled_and_is_undone(app, later_saga, saga_
     handle.wait(timeout=60)
     assert (handle.status, handle.outcome) == ("compensated", "cancelled")
     assert engine_saga.records(saga_id) == ["a", "a:undo"]
+
+
+@pytest.fixture
+def parks_at_once(app, monkeypatch):
+    monkeypatch.setitem(app.conf, "amends_poison_after", 1)
+
+
+@pytest.fixture
+def canary(log, later_saga):
+    """Give a way to let another worker, which takes these queues, know the task; it is gone in the end."""
+    task = later_saga.itinerary.records["later"].call.task
+    view = view_of(log)
+
+    def beat(*queues):
+        log.profiles.keep(Profile(app="canary", tasks=frozenset({task}), queues=frozenset(queues)))
+
+    yield beat
+    view.client.delete(view.profiles_key, f"{view.profiles_key}:beaten")
+
+
+def test_o24_a_saga_is_not_parked_while_a_live_worker_takes_its_task(
+    parks_at_once, later_saga, saga_id, let_it_be_due, canary, log
+):
+    canary("another", "work")
+    handle = start(later_saga, saga_id)
+    for times in range(2, 5):
+        let_it_be_due(handle)
+        eventually(lambda times=times: len(dropped(handle)) == times)
+    assert handle.status == "running"
+    record = log.read_saga(saga_id).records["later"]
+    assert (record.used.unregistered, record.tries) == (0, 0)
+
+
+def test_o24_a_worker_that_knows_the_task_and_does_not_get_it_is_none(
+    parks_at_once, later_saga, saga_id, canary
+):
+    canary("another")
+    handle = later_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    with pytest.raises(SagaStuck, match="no worker knows the task"):
+        handle.wait(timeout=60)
+
+
+def test_o24_a_parked_saga_goes_on_by_itself_once_a_worker_takes_its_task(
+    parks_at_once, worker, later_saga, saga_id
+):
+    handle = later_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    with pytest.raises(SagaStuck):
+        handle.wait(timeout=60)
+    worker.consumer.update_strategies()
+    eventually(lambda: handle.status == "completed")
+    assert engine_saga.records(saga_id) == ["a", "later", "c"]
 
 
 def test_a_message_of_anothers_task_is_none_of_ours(app, work):
