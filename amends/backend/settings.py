@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from celery import Celery
 
+from amends.backend.url import redis_url
 from amends.errors import ConfigurationError, did_you_mean
 
 _PREFIX = "amends_"
@@ -111,7 +112,7 @@ def _read(app: Celery) -> Settings:
             f"the Celery app {app.main!r} has no amends_backend: set it to the Redis URL of the saga log,"
             " like redis://localhost:6379/1"
         )
-    settings = Settings(**given)
+    settings = Settings(**{**given, "backend": redis_url(given["backend"])})
     _check(settings)
     return settings
 
