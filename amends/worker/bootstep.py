@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from celery import Celery, bootsteps
+from celery.platforms import EX_FAILURE
 from celery.signals import worker_shutdown
 from celery.worker import state
 from kombu.exceptions import OperationalError
@@ -58,7 +59,7 @@ class Recovery(bootsteps.StartStopStep):
             _logger.warning("no sagas run here: amends_backend is not set")
             prepare_connections(worker.consumer, fast_path=False)
             return
-        settings = settings_of(worker.app)
+        settings = _settings_of(worker.app)
         log = log_of(worker.app)
         _warn(settings)
         _tell_way(settings)
@@ -129,6 +130,15 @@ class Recovery(bootsteps.StartStopStep):
                 _logger.warning("no sweep: %s", error)
             except Exception:
                 _logger.exception("a sweep failed; the next one tries again")
+
+
+def _settings_of(app: Celery) -> Settings:
+    """Return an app's settings, or end the worker with a line that says what is wrong with them."""
+    try:
+        return settings_of(app)
+    except ConfigurationError as error:
+        _logger.critical("no sagas can run here: %s", error)
+        raise SystemExit(EX_FAILURE) from error
 
 
 def _sweep(app: Celery, may_judge: Callable[[], bool], ends: threading.Event) -> None:
