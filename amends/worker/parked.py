@@ -27,7 +27,9 @@ def unpark(app: Celery, saga_id: str, parked: Parked) -> None:
 def _can_run(app: Celery, log: SagaLog, saga_id: str, parked: Parked) -> bool:
     record = parked.itinerary.records[parked.path]
     activity = getattr(app.tasks.get(record.call.task), "activity", None)
-    if activity is None or queue_of(app, record) not in (None, *app.amqp.queues.consume_from):
+    if activity is None:
+        return False
+    if queue_of(app, record, saga_id) not in (None, *app.amqp.queues.consume_from):
         return False
     entry = log.read_saga(saga_id)
     try:
