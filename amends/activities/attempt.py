@@ -12,10 +12,9 @@ from celery.utils.log import get_task_logger
 from pydantic import BaseModel
 
 from amends.activities.context import Context, Undoes, entered
-from amends.activities.guard import Caller, Guard, wait_for_circuit
+from amends.activities.guard import Caller, Guard, GuardedCall, wait_for_circuit
 from amends.activities.log_retry import INTERRUPTIONS, retry_until_written
 from amends.activities.soft_limit import soft_limit, timed_out
-from amends.breaker.permit import Permit
 from amends.definition.itinerary import RecordPlan
 from amends.definition.retry_policy import RetryPolicy
 from amends.definition.serialization import error_json, output_text, without_values
@@ -115,13 +114,13 @@ class Attempt:
         except UnreadableData as error:
             return self._put_off(error)
         try:
-            permit = self._permit()
+            guarded = self._permit()
         except CircuitOpenError as error:
             return self._meet_open_circuit(error)
-        output, failure = self._try(arguments)
-        if permit:
+        output, failure = self._try(arguments, guarded)
+        if guarded:
             with suppress(SoftTimeLimitExceeded):  # it came too late to stop the call
-                permit.record(failure)
+                guarded.record(failure)
         return output if failure is None else self._retry_or_fail(failure)
 
     def complete(self, output: str, message: Delivery | None = None) -> Ended:
@@ -136,20 +135,22 @@ class Attempt:
         how = {"token": self._token, "output": output, "link": self._link}
         return Ended(follows=self._land(lambda: write(self._saga_id, self._path, **how)))
 
-    def _permit(self) -> Permit | None:
+    def _permit(self) -> GuardedCall | None:
         guard = self._activity.guard
         if guard is None:
             return None
-        return guard.acquire(self._caller, longest=self._claim.time_left)
+        return guard.acquire(self._caller, longest=self._claim.time_left, limit=self._limit)
 
-    def _try(self, arguments: list[Any]) -> tuple[str, Exception | None]:
+    def _try(
+        self, arguments: list[Any], guarded: GuardedCall | None
+    ) -> tuple[str, Exception | None]:
         """Call the function. Returns its output as JSON, or its error."""
         activity = self._activity
         # Celery has the limit of a message's only step.
         is_one_of_many = self._claim.itinerary.dispatch == "inline"
         limited = soft_limit(self._limit) if is_one_of_many else nullcontext()
         try:
-            with entered(self._context()), limited:
+            with entered(self._context()), limited, guarded or nullcontext():
                 result = self._call(self._path, activity.function, arguments)
                 return output_text(activity.output, result, activity=activity.name), None
         except SoftTimeLimitExceeded:

@@ -1,13 +1,18 @@
 """A circuit breaker before an activity, and what becomes of an attempt that meets an open circuit."""
 
+import os
 import random
+import time
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
+
+from celery.exceptions import SoftTimeLimitExceeded
 
 from amends.breaker.definition import CircuitBreaker
 from amends.breaker.permit import Permit
 from amends.breaker.states import CircuitState
 from amends.errors import CircuitOpenError, DefinitionError
+from amends.log.owner import WorkerProcess
 
 OnCircuitOpen = Literal["defer", "fallback", "fail"]
 
@@ -15,6 +20,7 @@ Caller = tuple[str, int]
 """Names a call: the id of its message, and Celery's retries of it."""
 
 _LEASE_MARGIN: Final = 5.0
+_MOSTLY: Final = 0.9
 _FIRST_JITTER: Final = 1.0
 _LONGEST_JITTER: Final = 60.0
 
@@ -26,9 +32,47 @@ class Guard:
     breaker: CircuitBreaker
     on_open: OnCircuitOpen
 
-    def acquire(self, caller: Caller, *, longest: float) -> Permit:
-        """Ask for a call that takes `longest` seconds at most. Raises `CircuitOpenError`."""
-        return self.breaker.acquire(token=permit_token(*caller), lease=longest + _LEASE_MARGIN)
+    def acquire(self, caller: Caller, *, longest: float, limit: float) -> "GuardedCall":
+        """Ask for a call. Raises `CircuitOpenError`.
+
+        longest: seconds until the call is over for certain.
+        limit: seconds that it may take; 0 where the message's time limit is the call's own.
+        """
+        permit = self.breaker.acquire(token=permit_token(*caller), lease=longest + _LEASE_MARGIN)
+        return GuardedCall(permit, limit=limit)
+
+
+class GuardedCall:
+    """A call that a breaker let through: entered while the function runs, and recorded once it has ended.
+
+    Only the call itself speaks of the service. What the saga log takes before and after it does not: neither a process
+    that is killed then, nor a time limit of the message that leaves the call less than its `limit`.
+    """
+
+    def __init__(self, permit: Permit, *, limit: float) -> None:
+        self._permit = permit
+        self._limit = limit
+        self._is_cut_short = False
+
+    def __enter__(self) -> None:
+        """Note that it begins, for the worker's main process; see `GuardedRequest`."""
+        self._began = time.monotonic()
+        WorkerProcess.current.note_call(os.getpid(), begins=True)
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        """Note that it has ended."""
+        WorkerProcess.current.note_call(os.getpid(), begins=False)
+        ran = time.monotonic() - self._began
+        self._is_cut_short = (
+            isinstance(error, SoftTimeLimitExceeded) and ran < _MOSTLY * self._limit
+        )
+
+    def record(self, error: Exception | None) -> None:
+        """Tell the breaker how the call ended."""
+        if self._is_cut_short:
+            self._permit.release()
+        else:
+            self._permit.record(error)
 
 
 def permit_token(task_id: str, retries: int) -> str:

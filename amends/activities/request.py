@@ -11,6 +11,7 @@ from celery.worker.request import Request
 from amends.activities.guard import permit_token
 from amends.backend.settings import settings_of
 from amends.breaker.definition import CircuitBreaker
+from amends.log.owner import WorkerProcess
 
 # What Celery raises in place of a process that is gone, but for its hard time limit (celery/worker/request.py).
 _GONE: Final = (WorkerLostError, Terminated, SystemExit, KeyboardInterrupt)
@@ -47,12 +48,16 @@ class GuardedRequest(ActivityRequest):
         super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 - Celery's
-        """Tell the activity's breaker that its call failed.
+        """Tell the activity's breaker that its call failed, if the process was killed in it.
 
-        Where the message ran several steps, nobody knows whose call it was, and no breaker is told.
+        Not so if the call had ended and its result could not be written, or had not begun: that says nothing about the
+        service. Where the message ran several steps, nobody knows whose call it was, and no breaker is told.
         """
         super().on_timeout(soft, timeout)
         if soft or timeout > self._longest:
+            return
+        if not WorkerProcess.current.is_calling(int(self.worker_pid or 0)):
+            self._breaker.release_killed(self._permit_token)
             return
         began: float | None = self.time_start
         ran_for = timeout if began is None else time.time() - began

@@ -93,22 +93,23 @@ class StandaloneCall:
             return
         try:
             # Until its hard limit: a call that still runs must not lose its slot to another probe.
-            permit = guard.acquire(
-                (self._id, self._retries), longest=self._task.time_limit or limit
+            call = guard.acquire(
+                (self._id, self._retries), longest=self._task.time_limit or limit, limit=0.0
             )
         except CircuitOpenError as error:
             if guard.on_open == "defer":
                 self._defer(error)
             raise
         try:
-            yield
+            with call:
+                yield
         except SoftTimeLimitExceeded:
-            permit.record(timed_out(limit))
+            call.record(timed_out(limit))
             raise
         except Exception as error:
-            permit.record(error)
+            call.record(error)
             raise
-        permit.success()
+        call.record(None)
 
     def _defer(self, error: CircuitOpenError) -> None:
         """Publish the message again for when the circuit may let it through; it spends no attempt.

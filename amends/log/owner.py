@@ -4,10 +4,13 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 import mmap
 import secrets
-from ctypes import c_bool
+from ctypes import c_bool, c_int32
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
+
+_PLACES: Final = 32_768
+"""Processes that are told apart by their ids: those of one pool follow each other."""
 
 
 class WorkerProcess:
@@ -19,7 +22,7 @@ class WorkerProcess:
     current: the worker that this process belongs to.
 
     Made before the pool forks: its children inherit the name that claims and heartbeats bear, and share the memory of
-    the two flags, which say what becomes of it while they run.
+    the two flags, which say what becomes of it while they run, and of `is_calling`.
     """
 
     current: ClassVar[WorkerProcess]
@@ -27,6 +30,7 @@ class WorkerProcess:
     def __init__(self, node: str) -> None:
         self.name = secrets.token_hex(6)
         self.node = node
+        self._calls = (c_int32 * _PLACES).from_buffer(mmap.mmap(-1, 4 * _PLACES))
         shared = mmap.mmap(-1, 2)
         self.sends_events = c_bool.from_buffer(shared, 0)
         self.is_ending = c_bool.from_buffer(shared, 1)
@@ -48,6 +52,14 @@ class WorkerProcess:
     def note_ending(self, *, ends: bool = True) -> None:
         """Note whether it is about to end, for all its processes."""
         self.is_ending.value = ends
+
+    def note_call(self, pid: int, *, begins: bool) -> None:
+        """Note that a process of the pool begins or ends a call behind a circuit breaker."""
+        self._calls[pid % _PLACES] = pid if begins else 0
+
+    def is_calling(self, pid: int) -> bool:
+        """Return whether a process of the pool was in such a call, also once it was killed."""
+        return bool(self._calls[pid % _PLACES] == pid)
 
 
 WorkerProcess.enter("")

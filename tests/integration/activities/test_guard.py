@@ -1,5 +1,6 @@
 """Activities behind a circuit breaker: what an open circuit means for a step, and for an undo."""
 
+import time
 import uuid
 
 import pytest
@@ -54,7 +55,7 @@ def refund(job: Job, part: Part | None) -> None:
     engine_saga.play(job, part)
 
 
-@activity(retry=QUICK, breaker=failing, on_circuit_open="fail")
+@activity(retry=QUICK, breaker=failing, on_circuit_open="fail", start_to_close_timeout=0.05)
 def call(job: Job) -> None:
     engine_saga.play(job)
 
@@ -188,9 +189,20 @@ def test_a_success_between_failures_begins_the_count_anew(work, saga_id):
 
 
 def test_an_attempt_past_its_time_is_a_failure_of_its_breaker(work, saga_id):
-    work.script(f"{saga_id}:call", *[without_effect(SoftTimeLimitExceeded())] * 2)
+    def take_too_long(_):
+        time.sleep(0.06)
+        raise SoftTimeLimitExceeded
+
+    work.script(f"{saga_id}:call", *[take_too_long] * 2)
     assert run(calling, saga_id).outcome == "not_called"
     assert failing.state == "open"
+
+
+def test_a_limit_that_leaves_a_call_no_time_of_its_own_says_nothing_of_the_service(work, saga_id):
+    # The log took it, before the call began.
+    work.script(f"{saga_id}:call", *[without_effect(SoftTimeLimitExceeded())] * 2)
+    assert run(calling, saga_id).outcome == "completed"
+    assert (failing.state, failing.snapshot().failures) == ("closed", 0)
 
 
 def test_a_probe_has_its_place_for_longer_than_an_attempt_may_take(work, saga_id):
