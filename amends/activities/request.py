@@ -6,6 +6,7 @@ from weakref import WeakSet
 
 from billiard.einfo import ExceptionWithTraceback  # type: ignore[attr-defined]  # not in its stubs
 from billiard.exceptions import Terminated, WorkerLostError
+from celery.exceptions import Ignore
 from celery.worker.request import Request
 
 from amends.activities.guard import permit_token
@@ -21,8 +22,27 @@ CANCELLED: "Final[WeakSet[ActivityRequest]]" = WeakSet()
 """Those whose processes were told to end; the pool lets go of each once its process is gone."""
 
 
+class Answered(Ignore):
+    """Ends the task of a step that was refused: the service answered, and that is no failure to wake anybody.
+
+    To Celery's signals and hooks the task is ignored. Monitors are told that the step failed, and of the refusal.
+    """
+
+
 class ActivityRequest(Request):
     """The message of an activity, with or without a breaker."""
+
+    def on_failure(
+        self,
+        exc_info: Any,
+        send_failed_event: bool = True,  # noqa: FBT001, FBT002 - Celery's
+        return_ok: bool = False,  # noqa: FBT001, FBT002
+    ) -> None:
+        """Tell monitors of a refusal too, which Celery would leave as started for ever."""
+        super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
+        error = _raised(exc_info)
+        if isinstance(error, Answered):
+            self.send_event("task-failed", exception=str(error), traceback="")
 
     def cancel(self, *arguments: Any, **options: Any) -> None:
         """Tell the process to end. Until it did it has the message, which Celery forgets at once."""
@@ -40,10 +60,7 @@ class GuardedRequest(ActivityRequest):
         return_ok: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
         """Give the place of a probe back where its process is gone: that says nothing about the service."""
-        error = exc_info.exception
-        if isinstance(error, ExceptionWithTraceback):
-            error = error.exc
-        if isinstance(error, _GONE):
+        if isinstance(_raised(exc_info), _GONE):
             self._breaker.release_killed(self._permit_token)
         super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
 
@@ -80,3 +97,8 @@ class GuardedRequest(ActivityRequest):
     @property
     def _permit_token(self) -> str:
         return permit_token(self.id, self.request_dict.get("retries") or 0)
+
+
+def _raised(exc_info: Any) -> Any:
+    error = exc_info.exception
+    return error.exc if isinstance(error, ExceptionWithTraceback) else error

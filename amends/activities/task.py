@@ -2,40 +2,30 @@
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
-import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from celery import Task, shared_task
-from celery.exceptions import Reject
+from celery import Celery, Task, shared_task
 from celery.result import AsyncResult
 from celery.utils.log import get_task_logger
 
-from amends.activities.attempt import Attempt, Call, Definition, Ended, call_directly
-from amends.activities.inline import Steps
+from amends.activities.attempt import Attempt, Call, Definition, call_directly
+from amends.activities.inline import trace_inline
 from amends.activities.log_retry import INTERRUPTIONS, retry_until_written
+from amends.activities.message import CURRENT, Message, StepAtHand, message_of
 from amends.activities.misdirected import give_back
 from amends.activities.postponement import put_off
 from amends.activities.standalone import StandaloneCall
-from amends.backend.settings import Settings, settings_of
+from amends.backend.settings import Settings
 from amends.definition.itinerary import is_path, is_saga_id
-from amends.dispatch import fast_path
-from amends.dispatch.messages import (
-    TOKEN_HEADER,
-    countdown_of,
-    is_in_saga,
-    publishing_if_possible,
-    send_advance,
-    stop_chain,
-)
-from amends.dispatch.publisher import publish_chains
-from amends.errors import LogUnavailable
-from amends.log.answers import Advance, Done, GoOn, RetryAfter, Run, Stop
-from amends.log.owner import WorkerProcess, owner_prefix
+from amends.dispatch.messages import TOKEN_HEADER, is_in_saga, stop_chain
+from amends.errors import LogUnavailable, Refused
+from amends.log.answers import Done, Run, Stop
+from amends.log.owner import WorkerProcess
 from amends.log.saga_log import SagaLog, log_of
 from amends.telemetry.flower import in_one_message
 
@@ -60,7 +50,9 @@ class ActivityTask(CeleryTask):
     acks_on_failure_or_timeout = True
     ignore_result = True
     max_retries = None
+    throws = (Refused,)
     activity: ClassVar[Definition]
+    _relay: Relay | None = None
     Request = "amends.activities.request:ActivityRequest"
 
     def apply_async(  # type: ignore[override]  # Celery's options pass through
@@ -78,6 +70,15 @@ class ActivityTask(CeleryTask):
         own = {"queue": self.activity.queue, "priority": self.activity.priority}
         return {name: value for name, value in own.items() if value is not None}
 
+    @property
+    def __trace__(self) -> Relay | None:  # an attribute of Celery's, which a worker sets
+        """What a worker calls for each message of this task."""
+        return self._relay
+
+    @__trace__.setter
+    def __trace__(self, trace: Callable[..., Any] | None) -> None:
+        self._relay = None if trace is None else Relay(self.app, trace)
+
     def perform(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do what a message asks for."""
         if not is_in_saga(args, kwargs):
@@ -87,22 +88,22 @@ class ActivityTask(CeleryTask):
             _logger.error("a message is dropped, it names no record of a saga: %.200r", kwargs)
             stop_chain(self)
             return None
-        sends_events = WorkerProcess.current.sends_events.value
-        with in_one_message(self.app) if sends_events else nullcontext():
-            self._perform_in_saga(saga_id, path)
+        self._perform_in_saga(saga_id, path)
         return None
 
     def _perform_in_saga(self, saga_id: str, path: str) -> None:
-        log, token = log_of(self.app), secrets.token_hex(8)
-        owner = owner_prefix(WorkerProcess.current.name, os.getpid()) + (self.request.id or "")
-        claim = self._claim(log, saga_id, path, token, owner)
+        log, message = log_of(self.app), message_of(self.request.id)
+        step = StepAtHand(self, log, saga_id, message)
+        if message.inline:
+            step.carry_out(message.inline.run, path, token=message.inline.token)
+            return
+        token = secrets.token_hex(8)
+        claim = self._claim(log, saga_id, path, token, step.owner)
         if isinstance(claim, Run) and self._is_misdirected(claim, path):
             give_back(self, log, saga_id, path, token=token)
             stop_chain(self)
         elif isinstance(claim, Run):
-            steps = Steps(self, log, saga_id, owner)
-            ended = steps.carry_out(claim, path, token=token)
-            self._follow(ended, steps)
+            step.carry_out(claim, path, token=token)
         elif isinstance(claim, Stop):
             _logger.info("saga %s: %s stops here: %s", saga_id, path, claim.reason)
             stop_chain(self)
@@ -155,60 +156,32 @@ class ActivityTask(CeleryTask):
         asked = getattr(self.request, "task", None) or self.name
         return bool(asked != claim.itinerary.records[path].call.task)
 
-    def _follow(self, ended: Ended, steps: Steps) -> None:
-        """Do what the log says follows. A step that failed for good fails as a task too.
 
-        But not one that ran inline: the task is that of the message's own step, and done.
-        """
-        if ended.fails and ended.error and steps.link is None:
-            raise ended.error
-        match ended.follows:
-            case GoOn():
-                self._publish_rest(steps)
-            case RetryAfter(tries=tries):
-                self._publish_retry(ended, tries, steps)
-            case Advance(number=number):
-                stop_chain(self)
-                send_advance(self.app, steps.saga_id, number)
-            case _:
-                stop_chain(self)
+class Relay:
+    """Celery's tracer of an activity's task, which goes on with the steps that follow under the same message.
 
-    def _publish_rest(self, steps: Steps) -> None:
-        """Publish the chain's next link, as Celery would when the task is done, for less.
+    They begin once the step before has ended to Celery too, as if each had a message.
+    """
 
-        And where the broker is away, Celery would take the finished task for a failed one.
-        """
-        rest = steps.rest()
-        if rest is None or not fast_path.takes(self.app, rest):
-            return
-        stop_chain(self)
-        with publishing_if_possible(steps.saga_id):
-            publish_chains(self.app, [steps.saga_id], rest)
+    def __init__(self, app: Celery, trace: Callable[..., Any]) -> None:
+        self._app = app
+        self.trace = trace
 
-    def _publish_retry(self, ended: Ended, tries: int, steps: Steps) -> None:
-        """Publish the next attempt's message; its due entry does where that fails, and where the wait is long."""
-        retry: Exception | None = None
-        if ended.wait <= settings_of(self.app).max_countdown:
-            wait = countdown_of(self.app, ended.wait)
-            with publishing_if_possible(steps.saga_id):
-                if steps.link is None:
-                    retry = self._retried(ended.error, tries, wait)
-                else:  # a step that ran inline, and the rest of the chain, get a message of their own
-                    message = self.app.signature(steps.link.message)
-                    message.apply_async(chain=self.request.chain, retries=tries, countdown=wait)
-        if retry:
-            raise retry
-        stop_chain(self)
-
-    def _retried(self, error: Exception | None, tries: int, wait: float) -> Exception:
-        """Publish this message again; returns what says so to Celery."""
-        self.request.retries = tries - 1
+    def __call__(self, uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
+        """Trace the message's own step, and those after it. Returns what Celery's tracer does of the first."""
+        if not is_in_saga(args, kwargs):
+            return self.trace(uuid, args, kwargs, request)
+        message = Message(task_id=uuid)
+        sends_events = WorkerProcess.current.sends_events.value
+        token = CURRENT.set(message)
         try:
-            return self.retry(exc=error, countdown=wait, throw=False)
-        except Reject as reject:
-            # Celery's answer to whatever is raised in publishing. Raised, it would run the error callback.
-            reason: Exception = reject.args[0]
-            raise reason from reject
+            with in_one_message(self._app) if sends_events else nullcontext():
+                traced = self.trace(uuid, args, kwargs, request)
+                while step := message.begin_next():
+                    trace_inline(self._app, step, request)
+        finally:
+            CURRENT.reset(token)
+        return traced
 
 
 def register(activity: Definition, options: Mapping[str, Any]) -> ActivityTask:

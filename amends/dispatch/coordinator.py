@@ -9,8 +9,9 @@ from typing import Any, Final
 from celery import Celery, Task, shared_task
 
 from amends.backend.settings import celery_setting, settings_of
-from amends.dispatch.messages import ADVANCE
-from amends.dispatch.publisher import publish_chains
+from amends.dispatch import fast_path
+from amends.dispatch.canvas import publish_canvas
+from amends.dispatch.messages import ADVANCE, publishing
 from amends.errors import LogUnavailable
 from amends.log.answers import Publish
 from amends.log.saga_log import log_of
@@ -45,6 +46,17 @@ def publish_many(app: Celery, saga_ids: Sequence[str], what: Publish) -> None:
             run_here(app, saga_id)
         return
     publish_chains(app, saga_ids, what)
+
+
+def publish_chains(app: Celery, saga_ids: Sequence[str], what: Publish) -> None:
+    """Publish a chain of these records for each saga, with `advance` as its error callback, also where tasks are eager.
+
+    Raises kombu's ``OperationalError`` with the broker away.
+    """
+    with publishing():
+        if not fast_path.publish(app, saga_ids, what):
+            for saga_id in saga_ids:
+                publish_canvas(app, saga_id, what)
 
 
 def run_here(

@@ -1,11 +1,12 @@
 """The rows in Flower of steps that run under the message of another one: Celery sends no events of them."""
 
 import time
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from celery import Celery
+from celery import Celery, states
+from celery.utils.saferepr import saferepr as safe_repr
+from kombu.utils.encoding import safe_str
 
 from amends.telemetry.flower import draw, sends_events
 from amends.telemetry.flower_rows import RUNNING, RowEvent
@@ -25,17 +26,19 @@ class StepRow:
             "parent_id": arguments["saga_id"],
             "retries": 0,
         }
-        self._began = time.monotonic()
         self._draw(*RUNNING)
 
-    def end(self, error: BaseException | None, *, retried: bool, fails: bool) -> None:
-        """Tell how it ended: an undo that failed for good succeeds as a task, for those after it go on."""
-        if error and (retried or fails):
-            told = "".join(traceback.format_exception(error))
-            type_ = "task-retried" if retried else "task-failed"
-            self._draw(type_, exception=repr(error), traceback=told)
-        else:
-            self._draw("task-succeeded", result="None", runtime=time.monotonic() - self._began)
+    def end(self, traced: Any) -> None:
+        """Tell how it ended, by what Celery's tracer returned."""
+        result, info, runtime, text = traced
+        if info is None:
+            self._draw("task-succeeded", result=text, runtime=runtime)
+            return
+        type_ = "task-retried" if info.state == states.RETRY else "task-failed"
+        error = getattr(info.retval, "exc", None) or info.retval  # a retry brings why
+        is_answer = info.state == states.IGNORED
+        told = "" if is_answer else safe_str(result.traceback)
+        self._draw(type_, exception=str(error) if is_answer else safe_repr(error), traceback=told)
 
     def _draw(self, *types: str, **fields: Any) -> None:
         if sends_events():

@@ -18,7 +18,7 @@ from typing import Any, Final
 import pytest
 
 import amends.log.saga_log
-from amends.activities import attempt, log_retry, task
+from amends.activities import attempt, log_retry, message, task
 from amends.log.owner import WorkerProcess
 from amends.log.store import Store
 
@@ -149,7 +149,7 @@ def worlds_of_their_own() -> Iterator[None]:
         return process.pid if process else os.getpid()
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (amends.log.saga_log, task):
+        for module in (amends.log.saga_log, message):
             patch.setattr(module, "os", SimpleNamespace(getpid=getpid))
         flying = _Time()
         for module in (attempt, log_retry, task):

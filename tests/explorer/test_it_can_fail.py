@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from amends.activities import inline
+from amends.activities import message
 from amends.activities.attempt import Attempt
 from amends.activities.task import ActivityTask
 from amends.backend.scripts import DIGESTS, SCRIPTS
@@ -231,5 +231,5 @@ def test_without_the_owner_of_a_claim_by_a_finish_only_its_time_ends_it(
     def claim_for(*, owner, **others):
         return Claim(owner=changed(Owner.parse(owner)).format(), **others)
 
-    monkeypatch.setattr(inline, "Claim", claim_for)
+    monkeypatch.setattr(message, "Claim", claim_for)
     assert_found(explorer, story, "had lost its owner until its time was over")

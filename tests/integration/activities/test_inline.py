@@ -7,7 +7,7 @@ import pytest
 from celery import signals
 
 from amends import LogUnavailable, NotDone, Refused, RetryPolicy, Step, activity
-from amends.activities import inline
+from amends.activities import message
 from amends.log.owner import WorkerProcess
 from amends.log.saga_log import SagaLog
 from tests.integration.activities.test_round_trips import monitor, wait_for_the_end  # noqa: F401 - a fixture
@@ -101,7 +101,7 @@ def test_n_steps_cost_one_command_more_than_they_are(work, log, monitor, saga_id
     start(f"warm-{saga_id}").wait(60)
     with monitor:
         start(saga_id)
-        eventually(lambda: work.ended[f"{saga_id}.1.a"])
+        eventually(lambda: work.ended[f"{saga_id}.3.c"])
     assert len(monitor.sent) == 1 + 3 + 1, monitor.sent
 
 
@@ -165,7 +165,7 @@ def test_a_queue_that_this_worker_does_not_consume_is_left_to_others(
 
 
 def test_after_its_time_a_message_ends_with_the_step_at_hand(work, saga_id, published, monkeypatch):
-    monkeypatch.setattr(inline, "INLINE_FOR", 0.0)
+    monkeypatch.setattr(message, "INLINE_FOR", 0.0)
     assert start(saga_id).wait(timeout=60).outcome == "completed"
     assert published(saga_id) == [".1.a", ".2.b", ".3.c"]
 
@@ -194,7 +194,7 @@ def test_a_persons_act_stops_it_after_the_step_at_hand(work, saga_id, act, recor
     work.script(f"{saga_id}:b", do)
     handle = start(saga_id)
     if act == "pause":
-        eventually(lambda: work.ended[f"{saga_id}.1.a"])
+        eventually(lambda: work.ended[f"{saga_id}.2.b"])
         assert handle.snapshot().steps["c"].state == "pending"
     else:
         assert handle.wait(timeout=60).outcome == "cancelled"

@@ -7,7 +7,7 @@ import pytest
 from celery import signals
 from kombu.exceptions import OperationalError
 
-from amends.activities import task
+from amends.activities import message
 from amends.dispatch import fast_path
 from tests.support.engine_saga import Job, job_saga
 from tests.support.eventually import eventually
@@ -55,13 +55,13 @@ def test_it_is_the_message_that_celery_would_publish(saga_id, messages_of, monke
 def test_a_step_is_done_although_its_next_message_cannot_be_published(
     work, saga_id, log, monkeypatch
 ):
-    publish = task.publish_chains
+    publish = message.publish_chains
 
     def refuse_once(*what):
-        monkeypatch.setattr(task, "publish_chains", publish)
+        monkeypatch.setattr(message, "publish_chains", publish)
         raise OperationalError("the broker is away")
 
-    monkeypatch.setattr(task, "publish_chains", refuse_once)
+    monkeypatch.setattr(message, "publish_chains", refuse_once)
     states = []
 
     def note(task_id, state, **_):

@@ -148,3 +148,24 @@ def test_a_broker_that_takes_no_events_holds_up_no_saga_and_hears_of_it_later(
     assert [type_ for types in heard() for type_ in types] == [
         type_ for types in COMPLETED for type_ in types
     ]
+
+
+@pytest.mark.usefixtures("sends_events")
+@pytest.mark.parametrize("saga", [job_saga, inline_saga], ids=["chain", "inline"])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(Refused("no"), "Refused('no')"), (KeyError("missing"), "KeyError('missing')")],
+)
+def test_a_failed_step_is_failed_in_monitors_whether_refused_or_not(
+    work, broker, saga_id, saga, error, told
+):
+    work.script(f"{saga_id}:c", *[without_effect(error)] * 3)
+    with hearing(broker, f"{saga_id}.3.c") as messages:
+        saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(timeout=60)
+        eventually(
+            lambda: any(each["type"] == "task-failed" for batch in messages for each in batch)
+        )
+    events = [event for batch in messages for event in batch]
+    assert [each["exception"] for each in events if each["type"] == "task-failed"] == [told]
+    retried = [each["exception"] for each in events if each["type"] == "task-retried"]
+    assert [told in each for each in retried] == [True] * (0 if isinstance(error, Refused) else 2)

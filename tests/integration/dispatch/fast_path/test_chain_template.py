@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 
 from amends import Saga, Step, activity
 from amends.definition.itinerary import Itinerary
-from amends.dispatch import publisher as publication
+from amends.dispatch import coordinator as publication
 from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.coordinator import publish
 from amends.log.answers import Publish

@@ -10,7 +10,7 @@ from celery.app.amqp import AMQP
 from kombu import VERSION as KOMBU
 from kombu import Producer, Queue, pools
 
-from amends.activities import task
+from amends.activities import message
 from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.fast_path import deliveries
 from amends.saga import definition as saga
@@ -159,7 +159,7 @@ def test_a_saga_ends_without_a_publication(work, saga_id, monkeypatch):
 
     run(saga_id[::-1])  # it connects, if nothing has yet
     monkeypatch.setattr(saga, "publish_many", refuse)
-    monkeypatch.setattr(task, "publish_chains", refuse)
+    monkeypatch.setattr(message, "publish_chains", refuse)
     run(saga_id)
     assert work.records(saga_id) == ["a", "b", "c"]
 
@@ -169,7 +169,7 @@ def test_a_message_that_cannot_be_made_spoils_no_finished_step(work, saga_id, mo
     def refuse(*_):
         raise ValueError("no message can be made of it")
 
-    monkeypatch.setattr("amends.activities.inline.deliveries", refuse)
+    monkeypatch.setattr("amends.dispatch.fast_path.deliveries", refuse)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     assert handle.wait(timeout=60).outcome == "completed"
     assert work.records(saga_id) == ["a", "b", "c"]
