@@ -70,7 +70,9 @@ _MEANINGS: Final[Mapping[str, _Meaning]] = {
     "EXECABORT": _Meaning("refused a part of a transaction", _LATER),
     "NOSCRIPT": _Meaning("has lost its scripts", _LATER),
     "NOAUTH": _Meaning("refuses the user or the password", "correct them in amends_backend"),
-    "NOPERM": _Meaning("denies the user a right", "give it every command on amends:* (ACL)"),
+    "NOPERM": _Meaning(
+        "denies the user a right", "let its ACL have every command on the keys of the log"
+    ),
     "WRONGTYPE": _Meaning(
         "holds other data under a key of the saga log",
         "give the log a database of its own",
@@ -115,5 +117,5 @@ def explained(error: Exception, subject: str) -> SagaError:
         return LogUnavailable(f"{subject} at amends_backend cannot be reached: {error}")
     return ConfigurationError(
         f"{subject}: the Redis at amends_backend refused a request: {error}; it has to be a Redis 6.2 or newer, or"
-        " Valkey, whose user may run every command on amends:*"
+        " Valkey, whose user may run every command on the keys of the log"
     )

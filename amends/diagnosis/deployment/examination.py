@@ -99,7 +99,8 @@ def _examine(app: Celery, patience: Patience) -> Iterator[Finding]:
 
 
 def _examine_surroundings(app: Celery, settings: Settings, patience: Patience) -> Iterator[Finding]:
-    look_at_log = _Look(lambda: _look_at_log(settings), patience.total)
+    silent = "the saga log at amends_backend cannot be reached: no answer"
+    look_at_log = _Look(lambda: _look_at_log(settings), patience.total, silent=silent)
     look_at_broker = _Look(lambda: _look_at_broker(app, look_at_log, patience), patience.total)
     log, (server, answered) = look_at_log.result, look_at_broker.result or (None, None)
     if not is_in_process(settings):
@@ -150,10 +151,10 @@ def _apply(rules: Iterable[Rule[Facts]], facts: Facts) -> Iterator[Finding]:
 class _Look(Generic[T]):
     """Looks at something in a thread: what hangs there neither keeps the examination nor its process."""
 
-    def __init__(self, look: Callable[[], T], seconds: float) -> None:
+    def __init__(self, look: Callable[[], T], seconds: float, *, silent: str = "no answer") -> None:
         self._until = time.monotonic() + seconds
         self._result: T | None = None
-        self._error = f"no answer within {seconds:g} s"
+        self._error = f"{silent} within {seconds:g} s"
         self._thread = threading.Thread(target=self._run, args=(look,), daemon=True)
         self._thread.start()
 

@@ -181,12 +181,12 @@ def in_process(settings: Settings) -> Iterator[Problem]:
 
 @error("log.away", fine="the saga log answers")
 def away(reason: str) -> Iterator[Problem]:
-    """Say why the log was not found."""
+    """Say why the log was not read: `reason` is a sentence of the log's own."""
     if reason:
         yield Problem(
-            what=f"the saga log cannot be reached: {reason}",
+            what=reason,
             where="amends_backend",
-            remedy="start it, or set amends_backend to where it is; until then nothing is decided, and nothing is lost",
+            remedy="let it answer, or correct amends_backend; until then nothing is decided, and nothing is lost",
         )
 
 

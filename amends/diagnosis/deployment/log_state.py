@@ -43,8 +43,8 @@ def is_in_process(settings: Settings) -> bool:
 
 
 def address_of(settings: Settings) -> str:
-    """Name the log without its password."""
-    return str(maybe_sanitize_url(settings.backend))
+    """Name the log without its password, which the options behind the ? may have too."""
+    return str(maybe_sanitize_url(settings.backend.partition("?")[0]))
 
 
 def is_cluster(server: RedisServer) -> bool:
@@ -53,14 +53,14 @@ def is_cluster(server: RedisServer) -> bool:
 
 
 def read_log(settings: Settings) -> LogState:
-    """Look at the saga log, and change nothing. Raises `LogUnavailable`, and redis-py's errors."""
+    """Look at the saga log, and change nothing. Raises `LogUnavailable`, and `ConfigurationError`."""
     client = impatient_client_of(settings.backend, patience=_PATIENCE)
-    server = read_server(client, address_of(settings))
+    store = Store(client, shards=settings.shards, namespace=settings.namespace)
+    server: RedisServer = store.read(lambda client: read_server(client, address_of(settings)))
     if is_cluster(server):  # which would answer for a part of the log alone
         return LogState(
             settings=settings, server=server, shards=None, heartbeats=None, profiles=(), in_use=()
         )
-    store = Store(client, shards=settings.shards, namespace=settings.namespace)
     stored: str | None = store.read(lambda client: client.get(store.shards_key))
     return LogState(
         settings=settings,

@@ -101,6 +101,22 @@ def test_a_log_that_is_a_cluster_is_found(doctor, tmp_path):
         assert "log.cluster" in doctor.finds(amends_backend=url)
 
 
+def test_a_log_that_refuses_its_user_is_told_of_as_such(doctor, ailing):
+    found = doctor.finds(amends_backend=ailing.replace("//", "//nobody:secret@"))
+    assert of_the_log(found) == {"log.away"}
+    assert "refuses the user or the password (NOAUTH)" in found["log.away"]
+    assert "secret" not in found["log.away"]
+
+
+def test_a_database_of_something_else_is_told_of_as_such(doctor, ailing):
+    with Redis.from_url(ailing) as client:
+        client.lpush("amends:shards", "mine")
+        found = doctor.finds(amends_backend=ailing)
+        client.flushall()
+    assert of_the_log(found) == {"log.away"}
+    assert "holds other data under a key of the saga log (WRONGTYPE)" in found["log.away"]
+
+
 def test_a_broker_that_may_evict_messages_is_found(impatient_doctor, ailing, configure):
     configure("maxmemory-policy", "allkeys-lru")
     found = impatient_doctor.finds(broker_url=ailing)

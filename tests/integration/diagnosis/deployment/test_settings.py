@@ -24,6 +24,11 @@ def test_a_setting_that_breaks_sagas_is_found(doctor, sound_worker, code):
     assert doctor.finds(**SETTINGS[code]).keys() == {code}
 
 
+def test_a_backend_that_is_no_redis_is_told_in_a_sentence(doctor, sound_worker):
+    found = doctor.finds(amends_backend="sentinel://log:26379")
+    assert "amends_backend names Sentinels" in found["config.invalid"]
+
+
 def test_a_route_that_leads_nowhere_is_found(doctor, sound_worker):
     found = doctor.finds(task_routes="no_such_module.route")
     assert found.keys() == {"broker.queues"}
