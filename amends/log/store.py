@@ -193,7 +193,7 @@ class Store(Keys):
         pipeline.set(self.shards_key, self.shards, nx=True)
         pipeline.get(self.shards_key)
         *_, stored = pipeline.execute()
-        if int(stored) != self.shards:
+        if stored != str(self.shards):
             raise ConfigurationError(
                 f"the saga log has {stored} shards and amends_shards says {self.shards}; set it to {stored},"
                 " for sagas would not be found under another number"

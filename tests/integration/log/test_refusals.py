@@ -1,8 +1,6 @@
 """A Redis that refuses, on each server at hand: the caller is told why, and nothing is lost."""
 
-import threading
 import uuid
-from contextlib import contextmanager, suppress
 
 import pytest
 import redis
@@ -12,8 +10,8 @@ from amends.backend.client import client_of
 from amends.log.answers import Run
 from amends.log.saga_log import SagaLog
 from amends.log.starts import Started
-from tests.support.eventually import eventually
 from tests.support.log_view import view_of
+from tests.support.refusals import REFUSALS, configured
 from tests.support.sagas.trip import trip_saga
 
 
@@ -22,86 +20,6 @@ def client(each_redis):
     with redis.Redis.from_url(each_redis.url, decode_responses=True) as client:
         yield client
         client.flushall()
-
-
-@contextmanager
-def configured(client, name, value):
-    """Change a setting of Redis for a while."""
-    before = client.config_get(name)[name]
-    client.config_set(name, value)
-    try:
-        yield
-    finally:
-        client.config_set(name, before)
-
-
-def full(client):
-    return configured(client, "maxmemory", 1)
-
-
-def without_replicas(client):
-    return configured(client, "min-replicas-to-write", 1)
-
-
-@contextmanager
-def demoted(client):
-    client.replicaof("127.0.0.1", 1)
-    try:
-        yield
-    finally:
-        client.replicaof("NO", "ONE")
-
-
-@contextmanager
-def orphaned(client):
-    with configured(client, "replica-serve-stale-data", "no"), demoted(client):
-        yield
-
-
-@contextmanager
-def without_rights(client):
-    client.execute_command("ACL", "SETUSER", "default", "-evalsha")
-    try:
-        yield
-    finally:
-        client.execute_command("ACL", "SETUSER", "default", "+evalsha")
-
-
-@contextmanager
-def busy(client):
-    def run():
-        kwargs = client.get_connection_kwargs()
-        own = redis.Redis(host=kwargs["host"], port=kwargs["port"], socket_timeout=60.0)
-        with own, suppress(redis.RedisError):
-            own.eval("while true do end", 0)  # until it is killed
-
-    with configured(client, "lua-time-limit", 10):
-        thread = threading.Thread(target=run)
-        thread.start()
-        eventually(lambda: _is_refused(client))
-        try:
-            yield
-        finally:
-            client.script_kill()
-            thread.join()
-
-
-def _is_refused(client):
-    try:
-        client.ping()
-    except redis.ResponseError:
-        return True
-    return False
-
-
-REFUSALS = {
-    "OOM": full,
-    "READONLY": demoted,
-    "MASTERDOWN|READONLY": orphaned,  # connected anew, its scripts are loaded first
-    "NOREPLICAS": without_replicas,
-    "NOPERM": without_rights,
-    "BUSY": busy,
-}
 
 
 @pytest.mark.parametrize("code", REFUSALS)
