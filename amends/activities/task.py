@@ -17,13 +17,13 @@ from amends.activities.attempt import Attempt, Call, Definition, call_directly
 from amends.activities.inline import trace_inline
 from amends.activities.log_retry import INTERRUPTIONS, retry_until_written
 from amends.activities.message import CURRENT, Message, StepAtHand, message_of
-from amends.activities.misdirected import give_back
+from amends.activities.misdirected import give_back, leave_to_newer
 from amends.activities.postponement import put_off
 from amends.activities.standalone import StandaloneCall
 from amends.backend.settings import Settings
 from amends.definition.itinerary import is_path, is_saga_id
 from amends.dispatch.messages import TOKEN_HEADER, is_in_saga, stop_chain
-from amends.errors import LogUnavailable, Refused
+from amends.errors import LogUnavailable, Refused, UnreadableData
 from amends.log.answers import Done, Run, Stop
 from amends.log.owner import WorkerProcess
 from amends.log.saga_log import SagaLog, log_of
@@ -98,7 +98,12 @@ class ActivityTask(CeleryTask):
             step.carry_out(message.inline.run, path, token=message.inline.token)
             return
         token = secrets.token_hex(8)
-        claim = self._claim(log, saga_id, path, token, step.owner)
+        try:
+            claim = self._claim(log, saga_id, path, token, step.owner)
+        except UnreadableData as error:
+            leave_to_newer(log, saga_id, path, token=token, error=error)
+            stop_chain(self)
+            return
         if isinstance(claim, Run) and self._is_misdirected(claim, path):
             give_back(self, log, saga_id, path, token=token)
             stop_chain(self)

@@ -7,15 +7,17 @@ A record is named by its path: ``<step>``, ``<step>:fallback``, ``<step>:undo`` 
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Final, Literal, Self, TypeGuard
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from amends.definition.retry_policy import RetryPolicy
-from amends.definition.serialization import canonical_json, validated, why_invalid
+from amends.definition.serialization import canonical_json, reading, validated, validation_text
 from amends.errors import UnreadableData
+
+FORMAT: Final = 1
+"""The newest format of an itinerary that this release can read."""
 
 FALLBACK: Final = ":fallback"
 UNDO: Final = ":undo"
@@ -52,7 +54,7 @@ def fill(fields: Mapping[str, str], sources: Sources) -> dict[str, Any]:
 
 
 class _Plan(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class ActivityPlan(_Plan):
@@ -123,29 +125,18 @@ class RecordPlan(_Plan):
         """Build its function's arguments from stored data.
 
         models: of the function's parameters.
-        sources: what its input is filled from.
         compensated_output: output of the record that this one compensates, JSON data; None if unknown.
 
         Raises `UnreadableData` if the code of this process cannot read the data.
         """
-        with self._reading("input", models[0]):
+        with reading(self.path, "input", models[0]):
             arguments: list[Any] = [validated(models[0], fill(self.inputs, sources))]
         if self.compensates and compensated_output is None:
             arguments.append(None)
         elif self.compensates:
-            with self._reading(f"output of {self.compensated_path}", models[1]):
+            with reading(self.path, f"output of {self.compensated_path}", models[1]):
                 arguments.append(validated(models[1], compensated_output))
         return arguments
-
-    @contextmanager
-    def _reading(self, what: str, model: type[BaseModel]) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - a validator may raise anything
-            raise UnreadableData(
-                f"{self.path} cannot read the stored {what} as {model.__name__}: {why_invalid(error)};"
-                " let the code read it (a new field needs a default), or deploy the code that wrote it"
-            ) from None  # the validator's error quotes the data
 
 
 Dispatch = Literal["chain", "inline"]
@@ -160,6 +151,8 @@ class Itinerary(_Plan):
     dispatch: Dispatch = "chain"
     stages: tuple[tuple[StepPlan], ...]
     output: dict[str, str]
+    #: Format that a reader must know. 1 is not written: releases before refuse fields that they do not know.
+    requires: int = Field(default=1, le=FORMAT, exclude=True)
 
     @cached_property
     def steps(self) -> tuple[StepPlan, ...]:
@@ -189,8 +182,14 @@ class Itinerary(_Plan):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `json_text` wrote."""
-        return cls.model_validate_json(text)
+        """Read what `json_text` wrote. Raises `UnreadableData` for a plan that only a newer release can read."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise UnreadableData(
+                "a newer release of amends wrote the saga's plan; its workers run it, or upgrade amends here:"
+                f" {validation_text(error)}"
+            ) from error
 
     @cached_property
     def plan(self) -> str:

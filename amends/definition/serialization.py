@@ -4,6 +4,8 @@ Validation errors are told without the values that failed: more people read hist
 data. Kept of pydantic's, which quote their input, are location, type, and the message if that cannot quote it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -16,7 +18,7 @@ from pydantic_core import (
     to_json,
 )
 
-from amends.errors import CircuitOpenError
+from amends.errors import CircuitOpenError, UnreadableData
 
 Model = TypeVar("Model", bound=BaseModel)
 Error = TypeVar("Error", bound=BaseException)
@@ -116,7 +118,7 @@ def error_text(text: str | None) -> str | None:
     if text is None:
         return None
     error = from_json(text)
-    return f"{error['type']}: {error['message']}"
+    return f"{error.get('type', 'Error')}: {error.get('message', '')}"
 
 
 def error_circuit(text: str | None) -> str | None:
@@ -149,6 +151,23 @@ def without_values(error: Error) -> Error:
 def why_invalid(error: Exception) -> str:
     """Tell why stored data does not validate; of what else a validator may raise, the type."""
     return validation_text(error) if isinstance(error, ValidationError) else type(error).__name__
+
+
+@contextmanager
+def reading(path: str, what: str, model: type[BaseModel]) -> Iterator[None]:
+    """Raise `UnreadableData` where stored data cannot be read.
+
+    path: of the record that needs the data.
+    what: names the data.
+    model: that reads it.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - a validator may raise anything
+        raise UnreadableData(
+            f"{path} cannot read the stored {what} as {model.__name__}: {why_invalid(error)};"
+            " let the code read it (a new field needs a default), or deploy the code that wrote it"
+        ) from None  # the validator's error quotes the data
 
 
 def validation_text(error: ValidationError) -> str:

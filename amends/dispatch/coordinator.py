@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -12,9 +13,11 @@ from amends.backend.settings import celery_setting, settings_of
 from amends.dispatch import fast_path
 from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.messages import ADVANCE, publishing
-from amends.errors import LogUnavailable
+from amends.errors import LogUnavailable, UnreadableData
 from amends.log.answers import Publish
 from amends.log.saga_log import log_of
+
+_logger = logging.getLogger(__name__)
 
 _ANY: Final = 10.0**9  # seconds: no wait is too long where nothing is published
 
@@ -88,5 +91,7 @@ def advance_task(self: Task[Any, Any], saga_id: str) -> None:
     """Publish what remains of this saga."""
     try:
         advance(self.app, saga_id)
+    except UnreadableData as error:
+        _logger.warning("saga %s is left to other workers: %s", saga_id, error)
     except LogUnavailable as error:
         raise self.retry(exc=error, countdown=5.0) from error

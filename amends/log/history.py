@@ -53,12 +53,12 @@ class Event:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read an event as the log keeps it."""
+        """Read an event as the log keeps it; one that a newer release wrote otherwise has what can be read of it."""
         members = from_json(text)
         first_at = members.pop("first_at", None)
         return cls(
-            name=members.pop("name"),
-            at=members.pop("at") / 1000,
+            name=members.pop("name", "unknown"),
+            at=members.pop("at", 0) / 1000,
             record=members.pop("record", None),
             count=members.pop("count", 1),
             first_at=first_at / 1000 if first_at else None,

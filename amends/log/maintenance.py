@@ -36,10 +36,15 @@ class Maintenance:
         """
         arguments = [self._definitions.known(), round(longest_wait * 1000), 1, again * 1000]
         calls = [(self._store.keys_of(saga_id), [saga_id, *arguments]) for saga_id in saga_ids]
-        return [
-            each if isinstance(each, Exception) else read_dispatched(self._definitions, each)
-            for each in self._store.try_many("dispatch_saga", calls)
-        ]
+        return [self._dispatched(each) for each in self._store.try_many("dispatch_saga", calls)]
+
+    def _dispatched(self, answer: Any) -> Dispatched | Exception:
+        if isinstance(answer, Exception):
+            return answer
+        try:
+            return read_dispatched(self._definitions, answer)
+        except Exception as error:  # noqa: BLE001 - what cannot be read of one saga stops no other
+            return error
 
     def put_back(self, saga_ids: Iterable[str]) -> None:
         """End the lease of these sagas: those still alive are due now."""

@@ -6,6 +6,7 @@ from typing import Self
 
 from amends.definition.serialization import error_circuit, error_text
 from amends.definition.states import RecordState
+from amends.errors import UnreadableData
 from amends.log.owner import Owner
 
 
@@ -71,7 +72,7 @@ class Record:
         state = field("s")
         renewed = [int(each) for each in (field("b") or "0,0,0").split(",")]
         return cls(
-            state=RecordState(state or "pending"),
+            state=_state(state or "pending"),
             was_touched=state is not None,
             used=Budget(
                 attempts=int(field("a") or 0),
@@ -87,6 +88,15 @@ class Record:
             circuit=error_circuit(field("e")),
             claim=_claim(field("t"), field("o"), field("c"), field("l")),
         )
+
+
+def _state(text: str) -> RecordState:
+    try:
+        return RecordState(text)
+    except ValueError:
+        raise UnreadableData(
+            f"a newer release of amends wrote the state {text!r} of a record: upgrade amends here to read it"
+        ) from None
 
 
 def _claim(

@@ -15,7 +15,7 @@ from amends.definition.serialization import error_json
 from amends.dispatch.broker import queue_length
 from amends.dispatch.coordinator import advance
 from amends.dispatch.routing import queue_of
-from amends.errors import LogUnavailable
+from amends.errors import LogUnavailable, UnreadableData
 from amends.log.answers import LOOK_AGAIN, Cost, Dispatched, Publish
 from amends.log.in_flight import Parked, Running, Waiting
 from amends.log.liveness import (
@@ -72,6 +72,8 @@ class Sweep:
             except OperationalError:
                 self._log.maintenance.put_back(due[k:])  # for when the broker is there again
                 raise
+            except UnreadableData as error:
+                _logger.warning("saga %s is left to other workers: %s", saga_id, error)
             except Exception:
                 _logger.exception("saga %s stays due", saga_id)
         if losses:  # where many stand, each is looked at seldom

@@ -208,6 +208,7 @@ class CheckedSaga:
     def unpark(self) -> None:
         """Let a worker find that it can run the next record of a parked saga."""
         expected = self.model.unpark()
+        self._acted = expected != "late"
         assert self.log.unpark_saga(self.id).said == expected
 
     def let_the_message_be_late(self) -> None:

@@ -1,12 +1,16 @@
 """Summaries of sagas, for lists."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from amends.definition.serialization import error_text
 from amends.definition.states import RecordState, SagaStatus
+from amends.errors import LogUnavailable
 from amends.log.store import Store
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +86,15 @@ class SagaSummaries:
         self._store = store
 
     def summarize_sagas(self, saga_ids: Sequence[str]) -> list[SagaSummary | None]:
-        """Return the summary of each saga, or None if there is none, in one round trip."""
+        """Return the summary of each saga, or None if there is none or it cannot be read, in one round trip."""
         if not saga_ids:
             return []
         calls = [(self._store.keys_of(saga_id), [saga_id]) for saga_id in saga_ids]
-        answers = self._store.call_many("summarize_saga", calls)
-        return [
-            SagaSummary.read(saga_id, answer) if answer else None
-            for saga_id, answer in zip(saga_ids, answers, strict=True)
-        ]
+        answers = self._store.try_many("summarize_saga", calls)
+        errors = [each for each in answers if isinstance(each, Exception)]
+        if len(errors) == len(answers) or any(isinstance(each, LogUnavailable) for each in errors):
+            raise errors[0]
+        return [_read(*each) for each in zip(saga_ids, answers, strict=True)]
 
     def read_headers(self, saga_ids: Sequence[str]) -> list[SagaHeader | None]:
         """Return the header of each saga, or None if there is none, in one round trip."""
@@ -105,3 +109,14 @@ class SagaSummaries:
             None if name is None else SagaHeader(saga=name, outcome=outcome, paused=bool(paused))
             for name, outcome, paused in self._store.read(command)
         ]
+
+
+def _read(saga_id: str, answer: Any) -> SagaSummary | None:
+    error = answer if isinstance(answer, Exception) else None
+    try:
+        if error is None:
+            return SagaSummary.read(saga_id, answer) if answer else None
+    except Exception as its_own:  # noqa: BLE001 - one that cannot be read hides no other
+        error = its_own
+    _logger.warning("saga %s cannot be read, and is not listed: %s", saga_id, error)
+    return None
