@@ -1,5 +1,6 @@
 """One attempt at an activity: call the function under a claim, and record what came of it."""
 
+import random
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -23,6 +24,7 @@ from amends.log.answers import Claim, Continuation, Cost, Late, Run
 from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
 
+_TURN_AFTER: Final = (5.0, 15.0)  # seconds, at least and at most
 _OTHER_CODE: Final = RetryPolicy(initial_interval=10.0, max_interval=80.0)
 """The waits for a worker whose code can read what this one cannot."""
 
@@ -175,6 +177,11 @@ class Attempt:
     def _put_off(self, error: UnreadableData) -> Ended:
         """Leave the record to a worker of other code; after several the saga is parked. No call was made."""
         return self._retry(error, wait=_OTHER_CODE.wait(self._claim.tries + 1), cost="unreadable")
+
+    def wait_for_turn(self) -> Ended:
+        """Let a later attempt follow, as another record like this one runs. No call is made, and no attempt spent."""
+        error = NotDone("it waits to run apart: its workers died, and another such step runs here")
+        return self._retry(error, wait=random.uniform(*_TURN_AFTER), cost="nothing")  # noqa: S311
 
     def _meet_open_circuit(self, error: CircuitOpenError) -> Ended:
         """Defer or fail, as the activity says for an open circuit. No call was made: no attempt is spent."""

@@ -28,6 +28,7 @@ from amends.dispatch.messages import (
 from amends.errors import Refused
 from amends.log.answers import Advance, Claim, Claimed, GoOn, Publish, RetryAfter, Run
 from amends.log.delivery import Delivery
+from amends.log.liveness import APART_AFTER
 from amends.log.owner import WorkerProcess, owner_prefix
 from amends.log.saga_log import SagaLog
 
@@ -131,7 +132,7 @@ class StepAtHand:
             link=link.path if link else "",
             caller=(self._request.id or token, self._request.retries or 0),
         )
-        output = attempt.carry_out()
+        output = _carry_out_in_turn(attempt, run)
         if isinstance(output, Ended):
             return output
         # Only now: the function may have used up the time of this message, or outlived its worker.
@@ -233,3 +234,11 @@ class StepAtHand:
             reason: Exception = reject.args[0]
             raise reason from reject
         return retry
+
+
+def _carry_out_in_turn(attempt: Attempt, run: Run) -> str | Ended:
+    """Carry an attempt out. One of a record whose workers died runs apart from others like it: who dies then is guilty."""
+    if run.worker_deaths < APART_AFTER:
+        return attempt.carry_out()
+    with WorkerProcess.current.turn.taken() as is_mine:
+        return attempt.carry_out() if is_mine else attempt.wait_for_turn()

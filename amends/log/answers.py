@@ -15,7 +15,7 @@ from amends.log.in_flight import Parked, Running, Waiting
 LOOK_AGAIN: Final = 10
 """Seconds between two looks at a running record."""
 
-Cost = Literal["attempt", "death", "nothing", "unreadable"]
+Cost = Literal["attempt", "death", "worker_death", "nothing", "unreadable"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,7 @@ class Run:
     attempts: int  #: Attempts made before.
     spent: int  #: Attempts made since an operator last renewed the budget.
     tries: int  #: Claims that ended unfinished.
+    worker_deaths: int  #: Claims that ended with their whole worker, before it ran apart.
     time_left: float  #: Until the log gives the attempt up.
     saga_time_left: float | None  #: Until the saga's deadline, None without one.
     sources: Sources
@@ -43,13 +44,14 @@ class Run:
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
         """Read what the script answered after the itinerary."""
-        attempts, spent, tries, given_up_in, left, output, *pairs = answer
+        attempts, spent, tries, worker_deaths, given_up_in, left, output, *pairs = answer
         codes, values = pairs[::2], pairs[1::2]
         return cls(
             itinerary=itinerary,
             attempts=int(attempts),
             spent=int(spent),
             tries=int(tries),
+            worker_deaths=int(worker_deaths),
             time_left=int(given_up_in) / 1000,
             saga_time_left=None if left == "" else int(left) / 1000,
             sources={

@@ -1,7 +1,7 @@
 """Heartbeats of the workers, in the log."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Final, Self
 
@@ -23,6 +23,8 @@ class Heartbeat:
     messages: frozenset[str] | None  #: Ids of its unacknowledged messages, None if unknown.
     node: str = ""  #: Celery's name of the worker, '' if unknown.
     version: str = ""  #: Version of amends that it runs, '' if unknown.
+    #: Processes of its pool that ended, with the time of the last heartbeat that named them: seconds since 1970.
+    ended: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def read(cls, fields: Mapping[str, str], *, now: float) -> Self:
@@ -35,6 +37,7 @@ class Heartbeat:
             messages=None if messages is None else frozenset(messages.split(",")),
             node=fields.get("node", ""),
             version=fields.get("version", ""),
+            ended=_read_ended(fields.get("ended", "")),
         )
 
 
@@ -53,8 +56,8 @@ class Workers:
         *,
         node: str = "",
         version: str = "",
-    ) -> None:
-        """Write a worker's heartbeat.
+    ) -> float:
+        """Write a worker's heartbeat. Returns its time, in seconds since 1970 by the log's clock.
 
         worker: name of the worker, as in `Owner`.
         pids: live processes of its pool.
@@ -65,7 +68,16 @@ class Workers:
         arguments = [",".join(map(str, pids)), round(_KEPT * 1000), node, version]
         if messages is not None:
             arguments.append(",".join(messages))
-        self._store.call_many("note_heartbeat", [([self._key(worker), self._index], arguments)])
+        calls = [([self._key(worker), self._index], arguments)]
+        return int(self._store.call_many("note_heartbeat", calls)[0]) / 1000
+
+    def note_ended(self, worker: str, ended: Mapping[int, float]) -> None:
+        """Write which processes of a worker's pool ended, before the heartbeat that names them no more.
+
+        ended: the time of the last heartbeat that named each, in seconds since 1970 by the log's clock.
+        """
+        text = ",".join(f"{pid}={round(at * 1000)}" for pid, at in ended.items())
+        self._store.call_many("note_ended", [([self._key(worker)], [text, round(_KEPT * 1000)])])
 
     def read_heartbeat(self, worker: str) -> Heartbeat | None:
         """Return a worker's last heartbeat, or None if it has expired."""
@@ -89,3 +101,8 @@ class Workers:
 
     def _key(self, worker: str) -> str:
         return f"{self._index}:{worker}"
+
+
+def _read_ended(text: str) -> dict[str, float]:
+    pairs = (each.split("=") for each in text.split(",") if each)
+    return {pid: int(at) / 1000 for pid, at in pairs}

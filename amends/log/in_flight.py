@@ -17,7 +17,8 @@ class Running:
     token: str
     owner: Owner | None  #: None for what runs without a worker.
     attempts: int  #: Since an operator last renewed the record's budget.
-    deaths: int  #: Of owners, since then.
+    deaths: int  #: Of processes that it was alone in, since then.
+    worker_deaths: int  #: Of whole workers, before it ran apart.
     claimed_at: float  #: Since 1970 by the log's clock.
     age: float  #: Since the claim.
     limit_left: float  #: Until its start-to-close timeout.
@@ -28,7 +29,7 @@ class Running:
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
         """Read what the script answered after the itinerary."""
         path, token, owner, *numbers, app = answer
-        attempts, deaths, claimed_at, age, limit_left, time_left = map(int, numbers)
+        attempts, deaths, worker_deaths, claimed_at, age, limit_left, time_left = map(int, numbers)
         return cls(
             itinerary=itinerary,
             path=path,
@@ -36,12 +37,18 @@ class Running:
             owner=Owner.parse(owner),
             attempts=attempts,
             deaths=deaths,
+            worker_deaths=worker_deaths,
             claimed_at=claimed_at / 1000,
             age=age / 1000,
             limit_left=limit_left / 1000,
             time_left=time_left / 1000,
             app=app,
         )
+
+    @property
+    def limit_at(self) -> float:
+        """When the start-to-close timeout ends, since 1970 by the log's clock."""
+        return self.claimed_at + self.age + self.limit_left
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,12 +40,15 @@ def long_patience(times: int) -> float:
     return _LONG_PATIENCE * 2.0 ** min(times - 1, 10)
 
 
-Loss = Literal["death", "nothing"]
-"""What a lost owner costs its record: a death, or nothing where the owner lives and has abandoned the claim."""
+APART_AFTER: Final = 2
+"""Attempts that ended with their whole worker, after which a record runs apart from others of its kind."""
+
+Loss = Literal["death", "worker_death", "nothing"]
+"""How an owner was lost: its process died, its whole worker did, or it lives and has abandoned the claim."""
 
 
 def lost_owner(running: Running, heartbeat_of: Callable[[str], Heartbeat | None]) -> Loss | None:
-    """Return what the loss of a claim's owner costs, or None if it holds the claim.
+    """Return how a claim's owner was lost, or None if it holds the claim.
 
     running: the claim; what runs without a worker has no owner, and ends by its time alone.
     heartbeat_of: reads a worker's last heartbeat, after the claim was read.
@@ -60,7 +63,7 @@ def lost_owner(running: Running, heartbeat_of: Callable[[str], Heartbeat | None]
 def loss_of(
     owner: Owner, heartbeat: Heartbeat | None, *, claimed_at: float, age: float
 ) -> Loss | None:
-    """Return what the loss of an owner costs, or None if it holds its claim.
+    """Return how an owner was lost, or None if it holds its claim.
 
     An owner is dead if its worker is silent for `DEAD_AFTER`, or has beaten since the claim without naming the process.
     It has abandoned the claim if it no longer has the message: the answer to the claim, or the result, could not be
@@ -70,12 +73,25 @@ def loss_of(
     claimed_at: seconds since 1970 by the log's clock.
     age: seconds since then.
     """
+    if heartbeat and heartbeat.at > claimed_at and owner.pid not in heartbeat.pids:
+        return "death"
     if heartbeat is None or heartbeat.age > DEAD_AFTER:
-        return "death" if age > DEAD_AFTER else None
+        return "worker_death" if age > DEAD_AFTER else None
     if heartbeat.at <= claimed_at:
         return None
-    if owner.pid not in heartbeat.pids:
-        return "death"
     messages = heartbeat.messages
     is_abandoned = owner.message and messages is not None and owner.message not in messages
     return "nothing" if is_abandoned else None
+
+
+def died_in_time(running: Running, heartbeat_of: Callable[[str], Heartbeat | None]) -> bool:
+    """Tell whether the last sign of life of a dead owner came before the time limit of its attempt.
+
+    That is the last heartbeat that named the process, or the claim. When the death was noticed says nothing.
+    """
+    owner, at = running.owner, running.claimed_at
+    heartbeat = heartbeat_of(owner.worker) if owner else None
+    if owner and heartbeat:
+        named = heartbeat.at if owner.pid in heartbeat.pids else heartbeat.ended.get(owner.pid, at)
+        at = max(at, named)
+    return at < running.limit_at

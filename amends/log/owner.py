@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar, Final, Self
 
+from amends.log.turn import Turn
+
 _PLACES: Final = 32_768
 """Processes that are told apart by their ids: those of one pool follow each other."""
 
@@ -19,6 +21,7 @@ class WorkerProcess:
     node: what Celery calls it, '' for a process that is no worker.
     sends_events: whether it sends the events of tasks, which Flower switches on and off.
     is_ending: whether it is about to end: a message ends with the step at hand.
+    turn: its one place for attempts that run apart.
     current: the worker that this process belongs to.
 
     Made before the pool forks: its children inherit the name that claims and heartbeats bear, and share the memory of
@@ -34,6 +37,7 @@ class WorkerProcess:
         shared = mmap.mmap(-1, 2)
         self.sends_events = c_bool.from_buffer(shared, 0)
         self.is_ending = c_bool.from_buffer(shared, 1)
+        self.turn = Turn(shared=bool(node))
 
     @classmethod
     def enter(cls, node: str) -> Self:

@@ -20,6 +20,8 @@ INTERVAL: Final = 2.0
 JUDGES_AFTER: Final = 15.0
 """Seconds of accepted beats, without a gap, before a worker judges others."""
 
+_MOST_ENDED: Final = 100  # processes of the pool; their attempts are judged within seconds
+
 _logger = logging.getLogger(__name__)
 
 
@@ -45,6 +47,8 @@ class Heartbeat:
         self._node = node
         self._after = after
         self._profile = profile
+        self._named: dict[int, float] = {}
+        self._ended: dict[int, float] = {}
         self._told = ""
         self._has_changed = False
         self._pids = pids
@@ -64,9 +68,11 @@ class Heartbeat:
     def beat(self) -> None:
         """Write one heartbeat. Raises `LogUnavailable`."""
         pids = {os.getpid(), *self._pids()}
-        self._log.workers.note_heartbeat(
+        self._note_ended(pids)
+        at = self._log.workers.note_heartbeat(
             WorkerProcess.current.name, pids, self._messages(), node=self._node, version=VERSION
         )
+        self._named = dict.fromkeys(pids, at)
         if profile := self._profile():
             self._log.profiles.keep(profile)
             self._has_changed |= profile.digest != self._told
@@ -75,6 +81,14 @@ class Heartbeat:
         if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:
             self._accepted_since = now
         self._last = now
+
+    def _note_ended(self, pids: set[int]) -> None:
+        """Note when the processes were last named that are gone now: they died no earlier."""
+        gone = {pid: at for pid, at in self._named.items() if pid not in pids}
+        if gone:
+            ended = {**self._ended, **gone}
+            self._ended = dict(list(ended.items())[-_MOST_ENDED:])
+            self._log.workers.note_ended(WorkerProcess.current.name, self._ended)
 
     def may_judge(self) -> bool:
         """Tell whether beats were accepted for long enough to judge others: not after an outage."""

@@ -19,7 +19,9 @@ from amends.errors import LogUnavailable, UnreadableData
 from amends.log.answers import LOOK_AGAIN, Cost, Dispatched, Publish
 from amends.log.in_flight import Parked, Running, Waiting
 from amends.log.liveness import (
+    APART_AFTER,
     LONG_QUEUE,
+    died_in_time,
     is_long,
     long_patience,
     lost_owner,
@@ -131,12 +133,16 @@ class Sweep:
     def _end_attempt(self, saga_id: str, running: Running) -> bool:
         """End an attempt that is past its time, or has lost its owner. Returns whether it was ended.
 
-        A loss after the attempt's own time limit is a timeout like any other.
+        A loss after the attempt's own time limit is a timeout like any other. A death that came before that, by its last
+        sign of life, stays a death however late it is noticed.
         """
-        lost = lost_owner(running, self._heartbeat_of) if self._may_judge() else None
-        if running.time_left <= 0 or (lost and running.limit_left <= 0):
+        lost, may_judge = lost_owner(running, self._heartbeat_of), self._may_judge()
+        is_dead = lost in ("death", "worker_death") and died_in_time(running, self._heartbeat_of)
+        if not is_dead and (
+            running.time_left <= 0 or (may_judge and lost and running.limit_left <= 0)
+        ):
             return self._end_overdue(saga_id, running)
-        if lost is None:
+        if lost is None or not may_judge:
             return False
         owner = running.owner and running.owner.format()
         is_poison = False
@@ -144,7 +150,9 @@ class Sweep:
             error: Exception = LogUnavailable(f"{owner} went on without the saga log's answer")
         else:
             error = WorkerLostError(f"the process {owner} that ran it died")
-            is_poison = running.deaths + 1 >= self._settings.poison_after
+            if running.worker_deaths >= APART_AFTER:
+                lost = "death"  # it ran apart
+            is_poison = lost == "death" and running.deaths + 1 >= self._settings.poison_after
         wait = None if is_poison else 0.0
         return self._take_over(saga_id, running, error, wait=wait, cost=lost)
 

@@ -73,6 +73,7 @@ class CheckedSaga:
             assert (now.record(code, "s") or "pending") == record.state, path
             assert int(now.record(code, "a") or 0) == record.attempts, f"{path}: attempts"
             assert int(now.record(code, "p") or 0) == record.deaths, f"{path}: deaths"
+            assert int(now.record(code, "q") or 0) == record.worker_deaths, f"{path}: workers"
             if record.is_open:
                 assert int(now.record(code, "r") or 0) == record.tries, f"{path}: tries"
             if record.state == "running":
@@ -199,10 +200,11 @@ class CheckedSaga:
             if output:
                 self._outputs[each] = json.loads(output)
 
-    def note_unregistered(self, path: str) -> None:
-        """Let a message meet a worker that does not know its task."""
-        expected = self.model.note_unregistered(path)
-        answer = self.log.note_unregistered(self.id, path, task="t", most=MOST_UNREGISTERED)
+    def note_unregistered(self, path: str, *, elsewhere: bool) -> None:
+        """Let a message meet a worker that does not know its task; another one may."""
+        expected = self.model.note_unregistered(path, elsewhere=elsewhere)
+        how = {"task": "t", "most": MOST_UNREGISTERED, "elsewhere": elsewhere}
+        answer = self.log.note_unregistered(self.id, path, **how)
         assert answer == expected
 
     def unpark(self) -> None:

@@ -25,6 +25,7 @@ class Record:
     tries: int = 0
     attempts: int = 0
     deaths: int = 0
+    worker_deaths: int = 0
     unregistered: int = 0
     renewed_at: tuple[int, int, int] = (0, 0, 0)
     claimed: bool = False
@@ -194,6 +195,7 @@ class Model:
         record.end_claim(spent=cost == "attempt", nobody_knows=unknown)
         record.tries += 1
         record.deaths += cost == "death"
+        record.worker_deaths += cost == "worker_death"
         if self.backward and not path.endswith(":undo"):  # it settles, and is not retried
             record.end_without_effect()
             self._settle()
@@ -300,12 +302,12 @@ class Model:
         self.paused = False
         return self._what_follows("")
 
-    def note_unregistered(self, path: str) -> str:
+    def note_unregistered(self, path: str, *, elsewhere: bool) -> str:
         if self.over or self.running or self.remaining()[:1] != [path] or self.message == "none":
             return "stop"
         record = self.records[path]
-        record.unregistered += 1
-        if record.used[2] >= MOST_UNREGISTERED:
+        record.unregistered += not elsewhere
+        if not elsewhere and record.used[2] >= MOST_UNREGISTERED:
             self.status, self.parked = "stuck", True
             return "parked"
         self.message = "none"

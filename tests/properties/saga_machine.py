@@ -30,7 +30,7 @@ RECORD = st.sampled_from(["s1", "s1:undo", "s2", "s2:fallback", "s3", "s4:undo",
 SELDOM = st.integers(0, 5).map(lambda n: n == 0)
 MEANWHILE = st.sampled_from(["", "", "", "sweep", "pause_saga", "resume_saga", "cancel_saga"])
 WAIT = st.sampled_from([0.0, 0.0, 100.0, 1000.0])
-COST = st.sampled_from(["attempt", "death"])
+COST = st.sampled_from(["attempt", "death", "worker_death"])
 # So many things happen to a saga that is over; then another one starts.
 POSTSCRIPT = 3
 
@@ -226,10 +226,11 @@ class SagaMachine(RuleBasedStateMachine):
         if now or self.saga.model.status == "stuck":
             self.saga.skip(path, output='{"by":"hand"}' if done else "")
 
-    @happens(record=RECORD, next_=st.booleans())
-    def meet_a_worker_without_the_task(self, record: str, next_: bool) -> None:  # noqa: FBT001
+    @happens(record=RECORD, next_=st.booleans(), elsewhere=st.booleans())
+    def meet_a_worker_without_the_task(self, record: str, next_: bool, elsewhere: bool) -> None:  # noqa: FBT001
         first = self.saga.model.remaining()[:1]
-        self.saga.note_unregistered(first[0] if first and next_ else record)
+        path = first[0] if first and next_ else record
+        self.saga.note_unregistered(path, elsewhere=elsewhere)
 
     @happens()
     def meet_a_worker_that_can_run_what_was_parked(self) -> None:

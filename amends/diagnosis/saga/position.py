@@ -30,7 +30,7 @@ def claim_of(view: View, log: SagaLog, path: str) -> Claim:
         hard_limit_at=limit + view.settings.hard_limit_after,
         given_up_at=held.given_up_at,
         heartbeat_age=heartbeat.age if heartbeat else None,
-        lost=lost,
+        lost="death" if lost == "worker_death" else lost,
     )
 
 

@@ -4,7 +4,7 @@
 -- A claim: path, token, owner, retries (the message's), brought (the tokens that the message brings,
 -- joined by ,), known (digests the caller knows, joined by ,), grace (ms from the attempt's limit to when
 -- it is given up). It is answered {"stop", reason} | {"done"}
---       | {"run", digest, itinerary or '', attempts, attempts since a person renewed them, tries,
+--       | {"run", digest, itinerary or '', attempts, attempts since a person renewed them, tries, deaths of whole workers,
 --          ms until the attempt is given up, ms to the saga's deadline or '', output of what it undoes
 --          or '', source, JSON, source, JSON, ...}
 --
@@ -23,7 +23,7 @@ end
 
 -- Reads, in one call, what an answer to a claim is made of.
 local function read_for(code)
-  local fields, counts = {}, {code .. '.a', code .. '.r', code .. '.b'}
+  local fields, counts = {}, {code .. '.a', code .. '.r', code .. '.b', code .. '.q'}
   if state[code] then
     fields = counts
   else -- never touched, it has none of them
@@ -41,7 +41,7 @@ local function run(code, known)
   local attempts = get(code .. '.a') or 0
   local renewed_at = (get(code .. '.b') or '0'):match('^%d+')
   local answer = {'run', saga.definition, itinerary_for(known), attempts, attempts - renewed_at, get(code .. '.r') or 0,
-    running.given_up_at - NOW, left, output}
+    get(code .. '.q') or 0, running.given_up_at - NOW, left, output}
   local _, sources = plan_of(code)
   for source in sources:gmatch('[^,]+') do
     local field = field_of(source)

@@ -9,7 +9,7 @@
 -- Answers {"publish", digest, itinerary or '', first message's number, ms until the first may run,
 --          path, tries, path, tries, ...}
 --       | {"running", digest, itinerary or '', path, token, owner, attempts and deaths since a person
---          renewed them, when it was claimed, ms since then, ms until its limit, ms until it is given up,
+--          renewed them, deaths of whole workers, when it was claimed, ms since then, ms until its limit, ms until it is given up,
 --          identity of the app that started it or ''}
 --       | {"waiting", digest, itinerary or '', path, 1 where its message is lost unless its queue is long,
 --          ms since it was to arrive, how many there were, identity of that app or ''}
@@ -70,7 +70,7 @@ if running then
   set_due(math.max(NOW, math.min(NOW + again, running.given_up_at + 0)))
   local attempts, deaths = used(running.code)
   return {'running', saga.definition, itinerary, path_of(running.code), running.token, running.owner,
-    attempts, deaths, running.at, NOW - running.at,
+    attempts, deaths, get(running.code .. '.q') or 0, running.at, NOW - running.at,
     running.at + plan_of(running.code) - NOW, running.given_up_at - NOW, get('app') or ''}
 end
 

@@ -8,7 +8,8 @@
 --! include end_claim
 -- ARGV[2] record's path   ARGV[3] token   ARGV[4] error, JSON   ARGV[5] wait in ms
 -- ARGV[6] 1 where nobody knows the effect
--- ARGV[7] what it cost: attempt, death (of its owner), nothing, or unreadable: this worker cannot read its input
+-- ARGV[7] what it cost: attempt, death (of its process), worker_death (of all that its worker
+-- ran), nothing, or unreadable: this worker cannot read its input
 -- ARGV[8] the longest wait for a message, ms; a longer one is left to its due entry
 -- ARGV[9] how many unreadable are too many   ARGV[10] the reason to park then   ARGV[11] the same inside of JSON
 -- Answers {"retry", tries} | {"late"}: the claim was lost, nothing is recorded
@@ -29,6 +30,7 @@ if unknown then set(code .. '.u', 1) end
 set(code .. '.e', error)
 local tries = add(code .. '.r', 1)
 if cost == 'death' then add(code .. '.p', 1) end
+if cost == 'worker_death' then add(code .. '.q', 1) end
 if cost == 'unreadable' then add(code .. '.k', 1) end
 end_claim(path, cost == 'attempt')
 if saga.direction == 'backward' and not is_undo(code) then

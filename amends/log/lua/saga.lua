@@ -22,7 +22,8 @@
 --   r.t token     of its last claim that ended
 --   r.a attempts  spent                 r.r tries    claims that ended unfinished
 --   r.u           1 once an attempt ended of which nobody knows the effect
---   r.p deaths    claims whose owner died before the attempt's time was up
+--   r.p deaths    claims whose owner died before the attempt's time was up, alone or while it ran apart
+--   r.q           claims that ended with their whole worker, up to when the record runs apart
 --   r.k unregistered messages that met a worker which does not know the task, or cannot read the input
 --   r.b budget    attempts,deaths,unregistered when a person last renewed it: what counts is what came since
 --   r.w           when it may run again, while it waits for that

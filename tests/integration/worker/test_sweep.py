@@ -398,7 +398,7 @@ def test_a_worker_is_dead_that_has_not_beaten_for_long(log, alone, monkeypatch, 
     for _ in range(2):
         tick(log)
         running = log.dispatch_saga(alone.id, longest_wait=300.0)
-        assert (lost_owner(running, log.workers.read_heartbeat) == "death") is dead
+        assert (lost_owner(running, log.workers.read_heartbeat) == "worker_death") is dead
         log.workers.note_heartbeat("gone", [os.getpid()])
 
 
@@ -490,15 +490,6 @@ def test_s11_a_step_whose_owners_die_of_it_is_poison_and_unknown(quiet_app, log,
         Sweep(quiet_app, may_judge=always).heal(alone.id)
     assert (alone.status, alone.outcome) == ("compensating", "no_a")
     assert alone.snapshot().steps["a"].state == "unknown"
-
-
-def test_a_death_after_the_attempts_own_time_is_a_timeout(quiet_app, log, alone):
-    claim(log, alone.id, owner=f"{WorkerProcess.current.name}:{dead_process()}")
-    change_claim(view_of(log).client, view_of(log).saga_key(alone.id), at=1)
-    Heartbeat(log, lambda: [os.getpid()]).beat()
-    Sweep(quiet_app, may_judge=always).heal(alone.id)
-    assert error_of(alone) == "TimeoutError: no answer after 60 s"
-    assert alone.snapshot().steps["a"].attempts == 1
 
 
 def test_a_takeover_that_is_cut_short_leaves_the_owner_as_dead_as_it_was(
