@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -34,6 +35,9 @@ CLAIM_PATIENCE: Final = 5.0
 
 _logger = get_task_logger(__name__)
 
+_here: Final[ContextVar[Callable[[], None] | None]] = ContextVar("amends_here", default=None)
+"""What a task has to do for a saga that runs without messages."""
+
 if TYPE_CHECKING:
     CeleryTask = Task[Any, Any]
 else:
@@ -54,6 +58,17 @@ class ActivityTask(CeleryTask):
     activity: ClassVar[Definition]
     _relay: Relay | None = None
     Request = "amends.activities.request:ActivityRequest"
+    autoretry_for = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Take along what the app's own task class does, such as to enter an application's context (``task_cls=``).
+
+        It comes behind this class: what the engine owns stays.
+        """
+        super().__init_subclass__(**options)
+        if app := vars(cls).get("app"):  # that it is registered with
+            cls.__bases__ = (*cls.__bases__, app.Task)
+            cls.throws = (*cls.throws, *app.Task.throws)
 
     def apply_async(  # type: ignore[override]  # Celery's options pass through
         self, args: Any = None, kwargs: Any = None, **options: Any
@@ -83,6 +98,8 @@ class ActivityTask(CeleryTask):
         """Do what a message asks for."""
         if not is_in_saga(args, kwargs):
             return StandaloneCall(self).perform(args, kwargs)
+        if perform_here := _here.get():
+            return perform_here()
         saga_id, path = kwargs["saga_id"], kwargs["step"]
         if not is_saga_id(saga_id) or not is_path(path):
             _logger.error("a message is dropped, it names no record of a saga: %.200r", kwargs)
@@ -116,7 +133,15 @@ class ActivityTask(CeleryTask):
     def perform_here(
         self, saga_id: str, path: str, *, retries: int, call: Call = call_directly
     ) -> None:
-        """Do one record of a saga in this process, without a message."""
+        """Do one record of a saga in this process, without a message, as Celery would call the task."""
+        token = _here.set(partial(self._perform_here, saga_id, path, retries=retries, call=call))
+        try:
+            self(saga_id=saga_id, step=path)
+        finally:
+            _here.reset(token)
+
+    def _perform_here(self, saga_id: str, path: str, *, retries: int, call: Call) -> None:
+        _here.set(None)
         log, token = log_of(self.app), secrets.token_hex(8)
         claim = log.claim_step(saga_id, path, token=token, owner="", retries=retries)
         if isinstance(claim, Run):
@@ -209,8 +234,9 @@ def register(activity: Definition, options: Mapping[str, Any]) -> ActivityTask:
         bind=True,
         base=ActivityTask,
         activity=activity,
+        throws=(*ActivityTask.throws, *options.get("throws", ())),
         soft_time_limit=activity.start_to_close_timeout,
         time_limit=activity.start_to_close_timeout + Settings.hard_limit_after,
-        **options,
+        **{name: value for name, value in options.items() if name != "throws"},
     )(run)
     return task

@@ -33,6 +33,12 @@ def is_current(app: Celery) -> bool:
     return _current() is app
 
 
+def current_task_class() -> Any:
+    """Return the base of the tasks of this thread's current app; None if there is no app."""
+    app = _current()
+    return None if app is None else app.Task
+
+
 @contextmanager
 def current(app: Celery) -> Iterator[None]:
     """Make an app this thread's current one, and give back what was, if only that it was none."""

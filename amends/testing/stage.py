@@ -11,7 +11,7 @@ from typing import Any, Final
 from celery import Celery
 from celery.result import AsyncResult
 
-from amends.backend.celery_apps import current, is_current
+from amends.backend.celery_apps import current, current_task_class, is_current
 from amends.backend.client import client_of
 from amends.dispatch.coordinator import run_here
 from amends.dispatch.messages import ADVANCE
@@ -35,7 +35,8 @@ class _App(Celery):
     """A Celery app whose messages go nowhere: of a saga's, `deliver` is told the saga."""
 
     def __init__(self, deliver: Callable[[str], None]) -> None:
-        super().__init__("rehearsal", broker="memory://", set_as_current=False, fixups=[])
+        options = {"set_as_current": False, "fixups": [], "task_cls": current_task_class()}
+        super().__init__("rehearsal", broker="memory://", **options)
         self._deliver = deliver
 
     def send_task(  # type: ignore[override]  # Celery's options are of no use here

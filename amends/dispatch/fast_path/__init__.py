@@ -83,10 +83,17 @@ def _may_prepare(app: Celery, task: Any) -> bool:
     return (
         is_original(app.send_task, "celery.app.base")
         and is_original(Task.apply_async, "celery.app.task")
-        and hasattr(type(task), "own_options")  # else nobody knows here how it is published
+        and _is_published_as_known(type(task).__mro__)
         and task.expires is None  # it is a time from now
         and app.amqp.create_task_message == app.amqp.as_task_v2  # the protocol with headers
     )
+
+
+@lru_cache(maxsize=1_000)
+def _is_published_as_known(classes: tuple[type, ...]) -> bool:
+    """Tell whether an activity's task has its own way to be published and Celery's alone: an app's class may add another."""
+    own = [each for each in classes if "apply_async" in vars(each)]
+    return own[1:] == [Task] and hasattr(own[0], "own_options")
 
 
 def publish(app: Celery, saga_ids: Sequence[str], what: Publish) -> bool:
