@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker up chaos chaos-breaker neighbourhood test acceptance test-versions long explore bench bench-growth bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker up chaos chaos-breaker neighbourhood test acceptance test-versions long explore endings bench bench-growth bench-breaker lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ long: install ## Run the proofs that take minutes, but for those of `make explor
 
 explore: install ## Kill, freeze, cut off or cancel at every boundary, one point a run (EVERY=2: every other)
 	$(BIN)/python -m pytest -n 2 -k 'not sample' tests/explorer
+
+endings: install ## End calls of activities in every way, in each kind of pool: POOLS (prefork threads solo gevent)
+	$(BIN)/python -m tests.endings $(POOLS)
 
 bench: install ## Compare sagas with chains and other libraries: ROUNDS (5), SAGAS (1000), ONLY, SYNC, AGAINST, FAST, PROFILE, RESULTS
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench

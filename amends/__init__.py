@@ -9,6 +9,7 @@ from amends.breaker.definition import CircuitBreaker
 from amends.definition.retry_policy import RetryPolicy
 from amends.definition.states import SagaStatus, StepState
 from amends.errors import (
+    ActivityError,
     ActRefused,
     CircuitOpenError,
     ConfigurationError,
@@ -32,6 +33,7 @@ from amends.telemetry.signals import saga_compensated, saga_completed, saga_star
 __all__ = [
     "ActRefused",
     "Activity",
+    "ActivityError",
     "CircuitBreaker",
     "CircuitOpenError",
     "Compensation",

@@ -10,6 +10,7 @@ SagaError
 ├── UnreadableData       what the log stores, the code of this process cannot read
 ├── LogUnavailable       the saga log could not be reached
 ├── CircuitOpenError     the circuit breaker let no call through
+├── ActivityError        stands for what an activity raised where Celery cannot have the error itself
 ├── Refused              the service said no: nothing was done, and asking again is useless
 └── NotDone              nothing was done, certainly: try again
 
@@ -119,6 +120,24 @@ class CircuitOpenError(SagaError):
         return f"circuit {self.name!r} is {self.state}; try again in {self.retry_after:.1f} s"
 
 
+class ActivityError(SagaError):
+    """Stands for what an activity raised, where Celery cannot have the error itself.
+
+    Celery would end its worker by a ``MemoryError``, a thread of its pool by ``SystemExit``, and cannot pass on what cannot
+    be pickled or printed. The saga log names the error that was raised.
+
+    `error_type` is the name of its class, `message` what it says.
+    """
+
+    def __init__(self, error_type: str, message: str) -> None:
+        super().__init__(error_type, message)
+        self.error_type = error_type
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.error_type}: {self.message}"
+
+
 class Refused(SagaError):  # noqa: N818 - an answer, not a fault
     """The service said no: nothing was done, and the same request will be refused again."""
 
@@ -129,6 +148,8 @@ class NotDone(SagaError):  # noqa: N818 - an answer, not a fault
     `retry_after` is the shortest wait before the next attempt, in seconds.
     """
 
+    retry_after: float = 0.0  # also of a subclass that does not call this class's __init__
+
     def __init__(self, message: str = "", retry_after: float = 0.0) -> None:
         if not isinstance(retry_after, int | float) or not 0 <= retry_after < inf:
             raise ValueError(f"NotDone: retry_after is {retry_after!r}, not 0 or more seconds")
@@ -136,4 +157,4 @@ class NotDone(SagaError):  # noqa: N818 - an answer, not a fault
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        return str(self.args[0])
+        return str(self.args[0]) if self.args else ""

@@ -4,21 +4,22 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from celery.utils.log import get_task_logger
-from pydantic import BaseModel
 
-from amends.activities.context import Context, Undoes, entered
-from amends.activities.guard import Caller, Guard, GuardedCall, wait_for_circuit
-from amends.activities.log_retry import INTERRUPTIONS, retry_until_written
-from amends.activities.soft_limit import soft_limit, timed_out
+from amends.activities.context import CURRENT, Context, Undoes
+from amends.activities.guard import Caller, GuardedCall, wait_for_circuit
+from amends.activities.log_retry import interrupts, retry_until_written
+from amends.activities.protocol import Call, Definition, Ended
+from amends.activities.raised import as_told, ends_process, for_celery, is_unknown
+from amends.activities.soft_limit import soft_limit
 from amends.definition.itinerary import RecordPlan
 from amends.definition.retry_policy import RetryPolicy
-from amends.definition.serialization import error_json, output_text, without_values
+from amends.definition.serialization import error_json, message_of, output_text, type_name
 from amends.errors import CircuitOpenError, NotDone, Refused, UnreadableData
 from amends.log.answers import Claim, Continuation, Cost, Late, Run
 from amends.log.delivery import Delivery
@@ -31,45 +32,9 @@ _OTHER_CODE: Final = RetryPolicy(initial_interval=10.0, max_interval=80.0)
 _logger = get_task_logger(__name__)
 
 
-class Definition(Protocol):
-    """The part of an activity that an attempt uses."""
-
-    name: str
-    function: Callable[..., Any]
-    parameters: list[type[BaseModel]]
-    output: type[BaseModel] | None
-    retry: RetryPolicy
-    start_to_close_timeout: float
-    queue: str | None
-    priority: int | None
-    guard: Guard | None
-
-
-Call = Callable[[str, Callable[..., Any], list[Any]], Any]
-"""Calls an activity's function: gets the record's path, the function and its arguments."""
-
-
 def call_directly(_path: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
     """Call an activity's function as it is."""
     return function(*arguments)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """How an attempt ended: what follows by the log, its error, and the wait for the next one.
-
-    `fails` tells that a step failed for good, and its task too. A compensation's goes on to those after it.
-    """
-
-    follows: Continuation
-    error: Exception | None = None
-    wait: float = 0.0
-    fails: bool = False
-
-
-def is_unknown(error: BaseException) -> bool:
-    """Tell whether nobody knows if an attempt that ended so took effect."""
-    return not isinstance(error, Refused | NotDone)
 
 
 class Attempt:
@@ -107,7 +72,7 @@ class Attempt:
     def carry_out(self) -> str | Ended:
         """Call the function. Returns its output as JSON, to be recorded with `complete`; otherwise how the attempt ended.
 
-        Raises `LogUnavailable` if that cannot be recorded.
+        Raises `LogUnavailable` if that cannot be recorded, and what ends the process.
         """
         try:
             arguments = self._record.arguments(
@@ -126,7 +91,7 @@ class Attempt:
         return output if failure is None else self._retry_or_fail(failure)
 
     def complete(self, output: str, message: Delivery | None = None) -> Ended:
-        """Record that the attempt took effect; `message` is the next link's. Raises `LogUnavailable` if the log stays away."""
+        """Record that the attempt took effect; `message` is the next link's."""
         return self._complete(partial(self._log.complete_step, message=message), output)
 
     def complete_and_claim(self, output: str, claim: Claim) -> Ended:
@@ -145,20 +110,39 @@ class Attempt:
 
     def _try(
         self, arguments: list[Any], guarded: GuardedCall | None
-    ) -> tuple[str, Exception | None]:
+    ) -> tuple[str, BaseException | None]:
         """Call the function. Returns its output as JSON, or its error."""
-        activity = self._activity
         # Celery has the limit of a message's only step.
         is_one_of_many = self._claim.itinerary.dispatch == "inline"
         limited = soft_limit(self._limit) if is_one_of_many else nullcontext()
         try:
-            with entered(self._context()), limited, guarded or nullcontext():
+            with limited:
+                output, error = self._call_function(arguments, guarded)
+        except BaseException as struck:  # noqa: BLE001 - the limit, on the way out
+            output, error = "", struck
+        if error is None:
+            return output, None
+        if ends_process(error):
+            raise error
+        return "", as_told(error, limit=self._limit, took=time.monotonic() - self._began)
+
+    def _call_function(
+        self, arguments: list[Any], guarded: GuardedCall | None
+    ) -> tuple[str, BaseException | None]:
+        """Call the function in its context. Returns what `_try` does.
+
+        No error passes through a generator's context manager: contextlib sets its traceback, which a frozen dataclass
+        does not let be set.
+        """
+        activity, token = self._activity, CURRENT.set(self._context())
+        try:
+            with guarded or nullcontext():
                 result = self._call(self._path, activity.function, arguments)
                 return output_text(activity.output, result, activity=activity.name), None
-        except SoftTimeLimitExceeded:
-            return "", timed_out(self._limit)
-        except Exception as error:  # noqa: BLE001 - whatever it raises has an outcome
-            return "", without_values(error)
+        except BaseException as error:  # noqa: BLE001 - whatever it raises has an outcome
+            return "", error
+        finally:
+            CURRENT.reset(token)
 
     def _context(self) -> Context:
         record, left = self._record, self._claim.saga_time_left
@@ -190,7 +174,7 @@ class Attempt:
             return self._retry(error, wait=wait, cost="nothing")
         return self._fail(error, cost="nothing")
 
-    def _retry_or_fail(self, error: Exception) -> Ended:
+    def _retry_or_fail(self, error: BaseException) -> Ended:
         if isinstance(error, Refused):
             return self._fail(error)
         policy = self._policy()
@@ -203,7 +187,12 @@ class Attempt:
         left = self._claim.saga_time_left
         return left is None or wait < left - (time.monotonic() - self._began)
 
-    def _retry(self, error: Exception, *, wait: float, cost: Cost = "attempt") -> Ended:
+    def _policy(self) -> RetryPolicy:
+        """Return the retry policy: the numbers of the saga's itinerary, the classes of the activity."""
+        return replace(self._record.call.retry, non_retryable=self._activity.retry.non_retryable)
+
+    def _retry(self, error: BaseException, *, wait: float, cost: Cost = "attempt") -> Ended:
+        """Record that the attempt failed, and another one follows after the wait."""
         follows = self._land(
             lambda: self._log.retry_step(
                 self._saga_id,
@@ -211,17 +200,14 @@ class Attempt:
                 token=self._token,
                 error=error_json(error),
                 wait=wait,
-                unknown=cost == "attempt" and is_unknown(error),
+                unknown=cost != "nothing" and is_unknown(error),
                 cost=cost,
             )
         )
-        return Ended(follows=follows, error=error, wait=wait)
+        return Ended(follows=follows, error=for_celery(error), wait=wait)
 
-    def _policy(self) -> RetryPolicy:
-        """Return the retry policy: the numbers of the saga's itinerary, the classes of the activity."""
-        return replace(self._record.call.retry, non_retryable=self._activity.retry.non_retryable)
-
-    def _fail(self, error: Exception, *, cost: Cost = "attempt") -> Ended:
+    def _fail(self, error: BaseException, *, cost: Cost = "attempt") -> Ended:
+        """Record that the attempt failed, and none follows."""
         follows = self._land(
             lambda: self._log.fail_step(
                 self._saga_id,
@@ -236,15 +222,26 @@ class Attempt:
             )
         )
         fails = not isinstance(follows, Late) and not self._record.compensates
-        return Ended(follows=follows, error=error, fails=fails)
+        return Ended(follows=follows, error=for_celery(error), fails=fails)
+
+    def break_off(self, error: BaseException, *, poison_after: int) -> None:
+        """Record a death: the attempt is over without an end of its own, and its process lives on."""
+        lost = WorkerLostError(f"it was broken off: {type_name(error)}: {message_of(error)}")
+        record = self._log.read_saga(self._saga_id).records[self._path]
+        if record.used.since(record.renewed).deaths + 1 >= poison_after:
+            self._fail(lost)
+        else:
+            self._retry(lost, wait=0.0, cost="death")
 
     def _land(self, write: Callable[[], Continuation]) -> Continuation:
         """Retry the write until the log has it, at most until the claim is given up."""
         who = self._saga_id, self._path
         try:
             follows = write()
-        except INTERRUPTIONS as error:
-            _logger.warning("saga %s: how %s ended is kept: %s", *who, error)
+        except BaseException as error:
+            if not interrupts(error):
+                raise
+            _logger.warning("saga %s: how %s ended is kept: %s", *who, message_of(error))
             follows = retry_until_written(write, error, until=self._until)
         _logger.info("saga %s: %s, attempt %d: %s", *who, self._number, follows.said)
         return follows

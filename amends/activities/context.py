@@ -1,9 +1,8 @@
 """What an activity may ask about the call it is in."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +39,8 @@ class Context:
         return self.undone
 
 
-_current: ContextVar[Context] = ContextVar("amends_context")
+CURRENT: Final[ContextVar[Context]] = ContextVar("amends_context")
+"""The context of the activity that is running; who calls it sets and resets this."""
 
 
 def context() -> Context:
@@ -49,18 +49,8 @@ def context() -> Context:
     Raises `RuntimeError` outside of one.
     """
     try:
-        return _current.get()
+        return CURRENT.get()
     except LookupError:
         raise RuntimeError(
             "amends.context() is for the inside of an activity; none runs here"
         ) from None
-
-
-@contextmanager
-def entered(current: Context) -> Iterator[None]:
-    """Make this the context of what runs inside."""
-    token = _current.set(current)
-    try:
-        yield
-    finally:
-        _current.reset(token)

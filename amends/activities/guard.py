@@ -67,7 +67,7 @@ class GuardedCall:
             isinstance(error, SoftTimeLimitExceeded) and ran < _MOSTLY * self._limit
         )
 
-    def record(self, error: Exception | None) -> None:
+    def record(self, error: BaseException | None) -> None:
         """Tell the breaker how the call ended."""
         if self._is_cut_short:
             self._permit.release()

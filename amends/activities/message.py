@@ -13,18 +13,15 @@ from typing import Any, Final, NoReturn
 from celery.exceptions import Reject, Retry
 from celery.utils.log import get_task_logger
 
-from amends.activities.attempt import Attempt, Ended
+from amends.activities.abandonment import abandon
+from amends.activities.attempt import Attempt
 from amends.activities.inline import InlineStep, Link, may_run_inline
+from amends.activities.protocol import Ended
 from amends.activities.request import Answered
 from amends.backend.settings import settings_of
 from amends.dispatch import fast_path
 from amends.dispatch.coordinator import publish_chains
-from amends.dispatch.messages import (
-    countdown_of,
-    publishing_if_possible,
-    send_advance,
-    stop_chain,
-)
+from amends.dispatch.messages import countdown_of, publishing_if_possible, send_advance, stop_chain
 from amends.errors import Refused
 from amends.log.answers import Advance, Claim, Claimed, GoOn, Publish, RetryAfter, Run
 from amends.log.delivery import Delivery
@@ -132,6 +129,13 @@ class StepAtHand:
             link=link.path if link else "",
             caller=(self._request.id or token, self._request.retries or 0),
         )
+        try:
+            return self._end(attempt, run, link)
+        except BaseException as error:
+            abandon(self._task.app, attempt, error)
+            raise
+
+    def _end(self, attempt: Attempt, run: Run, link: Link | None) -> Ended:
         output = _carry_out_in_turn(attempt, run)
         if isinstance(output, Ended):
             return output

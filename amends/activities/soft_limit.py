@@ -27,9 +27,10 @@ def soft_limit(seconds: float) -> Iterator[None]:
         _clear(alarm)
 
 
-def timed_out(seconds: float) -> TimeoutError:
-    """Return the error that stands for a soft limit: it is the same in every kind of pool."""
-    return TimeoutError(f"no answer after {seconds:g} s")
+def timed_out(limit: float, *, took: float) -> TimeoutError:
+    """Return the error that stands for a time limit: it is the same in every kind of pool."""
+    late = f", given up after {took:.0f} s" if took >= limit + 1 else ""
+    return TimeoutError(f"no answer after {limit:g} s{late}")
 
 
 def _is_in_pool() -> bool:

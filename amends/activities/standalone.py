@@ -4,17 +4,17 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from celery.exceptions import Retry, SoftTimeLimitExceeded
 from pydantic import ValidationError
 
-from amends.activities.attempt import Definition
-from amends.activities.context import Context, entered
-from amends.activities.guard import wait_for_circuit
-from amends.activities.soft_limit import timed_out
+from amends.activities.context import CURRENT, Context
+from amends.activities.guard import GuardedCall, wait_for_circuit
+from amends.activities.protocol import Definition
+from amends.activities.raised import as_told, ends_process, for_celery
 from amends.backend.settings import settings_of
 from amends.definition.serialization import output_json, validated, without_values
 from amends.dispatch.messages import DEFERRALS_HEADER, countdown_of
@@ -41,21 +41,38 @@ class StandaloneCall:
         # Outside of the handler: Python would note there what the error is without.
         if error is None:
             return output
-        if isinstance(error, Refused) or not activity.retry.allows(error, attempt):
+        if isinstance(error, CircuitOpenError | Retry):
             raise error
+        known = for_celery(error)
+        if isinstance(error, Refused) or not activity.retry.allows(error, attempt):
+            raise known
         wait = countdown_of(self._task.app, activity.retry.wait_after(error, attempt))
-        raise self._task.retry(exc=error, countdown=wait) from error
+        raise self._task.retry(exc=known, countdown=wait) from known
 
-    def _try(self, arguments: list[Any], attempt: int) -> tuple[Any, Exception | None]:
+    def _try(self, arguments: list[Any], attempt: int) -> tuple[Any, BaseException | None]:
         """Call the function. Returns its output as JSON data, or its error without values that do not validate."""
-        activity = self._activity
+        guarded, began = self._permit(), time.monotonic()
+        output, error = self._call_function(arguments, attempt, guarded)
+        if error is not None and ends_process(error):
+            raise error
+        limit, took = self._activity.start_to_close_timeout, time.monotonic() - began
+        told = None if error is None else as_told(error, limit=limit, took=took)
+        if guarded:
+            guarded.record(told)
+        return output, error if isinstance(error, SoftTimeLimitExceeded) else told
+
+    def _call_function(
+        self, arguments: list[Any], attempt: int, guarded: GuardedCall | None
+    ) -> tuple[Any, BaseException | None]:
+        """Call the function. Returns its output as JSON data, or its error."""
+        activity, token = self._activity, CURRENT.set(self._context(attempt))
         try:
-            with self._permitted(), entered(self._context(attempt)):
+            with guarded or nullcontext():
                 return output_json(activity.output, activity.function(*arguments)), None
-        except (CircuitOpenError, Retry):
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it raises has an outcome
-            return None, without_values(error)
+        except BaseException as error:  # noqa: BLE001 - whatever it raises has an outcome
+            return None, error
+        finally:
+            CURRENT.reset(token)
 
     def _context(self, attempt: int) -> Context:
         return Context(
@@ -84,32 +101,19 @@ class StandaloneCall:
             invalid = without_values(error)
         raise invalid
 
-    @contextmanager
-    def _permitted(self) -> Iterator[None]:
-        """Go through the activity's breaker; what is deferred is published again."""
-        guard, limit = self._activity.guard, self._activity.start_to_close_timeout
+    def _permit(self) -> GuardedCall | None:
+        """Ask the activity's breaker, if it has one. What is deferred is published again. Raises `CircuitOpenError`."""
+        guard = self._activity.guard
         if guard is None:
-            yield
-            return
+            return None
+        # Until its hard limit: a call that still runs must not lose its slot to another probe.
+        longest = self._task.time_limit or self._activity.start_to_close_timeout
         try:
-            # Until its hard limit: a call that still runs must not lose its slot to another probe.
-            call = guard.acquire(
-                (self._id, self._retries), longest=self._task.time_limit or limit, limit=0.0
-            )
+            return guard.acquire((self._id, self._retries), longest=longest, limit=0.0)
         except CircuitOpenError as error:
             if guard.on_open == "defer":
                 self._defer(error)
             raise
-        try:
-            with call:
-                yield
-        except SoftTimeLimitExceeded:
-            call.record(timed_out(limit))
-            raise
-        except Exception as error:
-            call.record(error)
-            raise
-        call.record(None)
 
     def _defer(self, error: CircuitOpenError) -> None:
         """Publish the message again for when the circuit may let it through; it spends no attempt.

@@ -14,12 +14,14 @@ from celery import Celery, Task, shared_task
 from celery.result import AsyncResult
 from celery.utils.log import get_task_logger
 
-from amends.activities.attempt import Attempt, Call, Definition, call_directly
+from amends.activities.attempt import Attempt, call_directly
 from amends.activities.inline import trace_inline
-from amends.activities.log_retry import INTERRUPTIONS, retry_until_written
+from amends.activities.log_retry import interrupts, retry_until_written
 from amends.activities.message import CURRENT, Message, StepAtHand, message_of
 from amends.activities.misdirected import give_back, leave_to_newer
 from amends.activities.postponement import put_off
+from amends.activities.protocol import Call, Definition
+from amends.activities.raised import keep_from_celery
 from amends.activities.standalone import StandaloneCall
 from amends.backend.settings import Settings
 from amends.definition.itinerary import is_path, is_saga_id
@@ -173,7 +175,9 @@ class ActivityTask(CeleryTask):
             try:
                 try:
                     return claim()
-                except INTERRUPTIONS as error:
+                except BaseException as error:
+                    if not interrupts(error):
+                        raise
                     return retry_until_written(claim, error, until=until)
             except LogUnavailable as error:
                 put_off(self, [brought, token], error)
@@ -221,7 +225,11 @@ def register(activity: Definition, options: Mapping[str, Any]) -> ActivityTask:
     """
 
     def run(task: ActivityTask, *args: Any, **kwargs: Any) -> Any:
-        return task.perform(args, kwargs)
+        try:
+            return task.perform(args, kwargs)
+        except BaseException as error:
+            keep_from_celery(error)
+            raise
 
     function = activity.function
     run.__name__, run.__module__ = function.__name__, function.__module__

@@ -7,6 +7,7 @@ from amends.breaker.options import Options
 from amends.breaker.results import Failure
 from amends.breaker.states import Outcome
 from amends.definition.retry_policy import retry_after_of
+from amends.definition.serialization import message_of, type_name
 from amends.errors import CircuitOpenError
 
 _LONGEST_WHY = 200
@@ -47,7 +48,5 @@ def failure_of(error: BaseException | None) -> Failure:
     cause = unwrapped(error) or error
     if cause is None:
         return Failure(why="")
-    why = f"{type(cause).__name__}: {cause}"[:_LONGEST_WHY]
-    return Failure(
-        why=why.encode(errors="replace").decode(), retry_after=retry_after_of(cause) or None
-    )
+    why = f"{type_name(cause)}: {message_of(cause)}"[:_LONGEST_WHY]
+    return Failure(why=why, retry_after=retry_after_of(cause) or None)

@@ -74,7 +74,7 @@ class RetryPolicy:
             interval * random_between(1 - self.jitter, 1 + self.jitter) if self.jitter else interval
         )
 
-    def wait_after(self, error: Exception, attempt: int) -> float:
+    def wait_after(self, error: BaseException, attempt: int) -> float:
         """Seconds to wait after attempt number `attempt` ended with this error: longer if the error asks for it.
 
         The error may pass on what a service sent, so it is granted a day at most, or `max_interval` if that is longer.
@@ -87,7 +87,10 @@ class RetryPolicy:
 
 def retry_after_of(error: BaseException) -> float:
     """Return the seconds that an error asks to be left alone, 0 if it does not say, or says no finite number above 0."""
-    asked = getattr(error, "retry_after", None)
+    try:
+        asked = getattr(error, "retry_after", None)
+    except Exception:  # noqa: BLE001 - a property of somebody's class may raise anything
+        return 0.0
     if not isinstance(asked, int | float):
         return 0.0
     try:

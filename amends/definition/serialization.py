@@ -5,7 +5,7 @@ data. Kept of pydantic's, which quote their input, are location, type, and the m
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -26,6 +26,9 @@ Error = TypeVar("Error", bound=BaseException)
 LARGEST: Final = 1024 * 1024
 """Bytes of JSON that an input or an output may have; the log is no place for files."""
 
+
+_LONGEST_MESSAGE: Final = 2000
+_LONGEST_NAME: Final = 200
 
 _PARTED: Final = (dict, list, tuple)
 
@@ -105,12 +108,28 @@ def held_to_size(text: str, what: str) -> str:
 
 def error_json(error: BaseException) -> str:
     """Write an error for the log: its type, its message, and the ``circuit`` that let no call through."""
-    text = validation_text(error) if isinstance(error, ValidationError) else str(error)
-    message = text[:2000].encode(errors="replace").decode()  # half a surrogate is no JSON
-    members = {"type": type(error).__name__, "message": message}
+    members = {"type": type_name(error), "message": message_of(error)}
     if isinstance(error, CircuitOpenError):
         members["circuit"] = error.name
     return to_json(members).decode()
+
+
+def type_name(error: BaseException) -> str:
+    """Return the name of an error's class."""
+    return _text(type(error).__name__)[:_LONGEST_NAME]
+
+
+def message_of(error: BaseException) -> str:
+    """Return what an error says, shortened to 2,000 characters; if it cannot be printed, why."""
+    try:
+        text = validation_text(error) if isinstance(error, ValidationError) else str(error)
+        return _text(text[:_LONGEST_MESSAGE])
+    except BaseException as flaw:  # noqa: BLE001 - an activity's own class, which may raise anything
+        return f"(it cannot be printed: its __str__ raised {type_name(flaw)})"
+
+
+def _text(text: str) -> str:
+    return text.encode(errors="replace").decode()  # half a surrogate is no JSON
 
 
 def error_text(text: str | None) -> str | None:
@@ -134,6 +153,15 @@ def without_values(error: Error) -> Error:
 
     Each error that it was raised from, which a traceback shows too, is replaced in the same way.
     """
+    try:
+        return _without_values(error)
+    except Exception:  # noqa: BLE001 - somebody's class, which may let nothing be set, as a frozen dataclass
+        with suppress(Exception):
+            error.__cause__ = error.__context__ = None
+        return error
+
+
+def _without_values(error: Error) -> Error:
     told = _like(error)
     last: BaseException = told
     for _ in range(_LONGEST_CHAIN):
@@ -148,9 +176,9 @@ def without_values(error: Error) -> Error:
     return told
 
 
-def why_invalid(error: Exception) -> str:
+def why_invalid(error: BaseException) -> str:
     """Tell why stored data does not validate; of what else a validator may raise, the type."""
-    return validation_text(error) if isinstance(error, ValidationError) else type(error).__name__
+    return validation_text(error) if isinstance(error, ValidationError) else type_name(error)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class Call:
     request: BaseModel
     undone: BaseModel | None = None
     output: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 def begun(path: str, arguments: Sequence[Any], *, at: float) -> Call:

@@ -133,7 +133,7 @@ class Rehearsal:
         )
         played = self._script(itinerary.saga, record).play(scene)
         self._calls.append(replace(call, output=played.output, error=played.error))
-        if played.error:
+        if played.error is not None:
             raise played.error
         return played.output
 

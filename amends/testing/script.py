@@ -8,7 +8,8 @@ from typing import Any, Self
 from celery.exceptions import SoftTimeLimitExceeded
 from pydantic import ValidationError
 
-from amends.activities.attempt import Definition
+from amends.activities.protocol import Definition
+from amends.activities.raised import ProcessEnd, ends_process
 from amends.definition.serialization import output_json
 from amends.saga.handle import Handle
 from amends.testing.clock import Clock
@@ -17,7 +18,7 @@ Action = Callable[[Handle[dict[str, Any]]], object]
 """What a test does in the middle of a saga, of which it gets the handle."""
 
 
-class Abandoned(BaseException):
+class Abandoned(ProcessEnd):
     """The rehearsal is over: its cause is the test's failure, and must not pass for the activity's."""
 
 
@@ -38,7 +39,7 @@ class Played:
     """How an attempt went: what came back, and what is to be raised, which may be for a lost reply."""
 
     output: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 _Behaviour = Callable[[Scene], Played]
@@ -72,7 +73,7 @@ class Script:
         self._instead = function
         return self
 
-    def raises(self, error: Exception, *, times: int | None = 1) -> Self:
+    def raises(self, error: BaseException, *, times: int | None = 1) -> Self:
         """Raise this in place of the call.
 
         `Refused` means that the service said no, `NotDone` that certainly nothing happened, anything
@@ -97,7 +98,7 @@ class Script:
 
         return self._add(behave, times)
 
-    def loses_reply(self, error: Exception | None = None, *, times: int | None = 1) -> Self:
+    def loses_reply(self, error: BaseException | None = None, *, times: int | None = 1) -> Self:
         """Call the function as usual, so that it takes effect, and raise this for its answer."""
         lost = error or ConnectionError("the reply was lost")
         return self._add(lambda scene: replace(self._run(scene), error=lost), times)
@@ -126,7 +127,9 @@ class Script:
     def _run(self, scene: Scene) -> Played:
         try:
             return Played(output=(self._instead or scene.function)(*scene.arguments))
-        except Exception as error:  # noqa: BLE001 - whatever it raises is its answer
+        except BaseException as error:  # whatever it raises is its answer
+            if ends_process(error):
+                raise
             return Played(error=error)
 
     def _add(self, behave: _Behaviour, times: int | None) -> Self:

@@ -10,6 +10,7 @@ from celery import Celery
 from celery.exceptions import WorkerLostError
 from kombu.exceptions import OperationalError
 
+from amends.activities.soft_limit import timed_out
 from amends.backend.settings import settings_of
 from amends.definition.serialization import error_json
 from amends.dispatch.broker import queue_length
@@ -158,7 +159,7 @@ class Sweep:
 
     def _end_overdue(self, saga_id: str, running: Running) -> bool:
         call, attempt = running.itinerary.records[running.path].call, running.attempts + 1
-        error = TimeoutError(f"no answer after {call.start_to_close_timeout:g} s")
+        error = timed_out(call.start_to_close_timeout, took=running.age)
         wait = call.retry.wait(attempt) if call.retry.allows(error, attempt) else None
         return self._take_over(saga_id, running, error, wait=wait, cost="attempt")
 

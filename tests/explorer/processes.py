@@ -19,6 +19,7 @@ import pytest
 
 import amends.log.saga_log
 from amends.activities import attempt, log_retry, message, task
+from amends.activities.raised import ProcessEnd
 from amends.log.owner import WorkerProcess
 from amends.log.store import Store
 
@@ -29,7 +30,7 @@ _current: ContextVar["Process | None"] = ContextVar("_current", default=None)
 _pids = count(1_000_000)  # nobody's
 
 
-class Killed(BaseException):
+class Killed(ProcessEnd):
     """The end of a process, through everything."""
 
 

@@ -22,6 +22,7 @@ ERRORS = [
     errors.UnreadableData("ship cannot read the stored input"),
     errors.LogUnavailable("connection refused"),
     errors.CircuitOpenError("payments", "half-open", 1.25),
+    errors.ActivityError("MemoryError", "no room for the picture"),
     errors.Refused("no money"),
     errors.Refused(),
     errors.NotDone("away", 2.5),
@@ -45,6 +46,11 @@ def test_an_error_can_be_rebuilt_whole(error, rebuild):
     assert again is not error
     assert type(again) is type(error)
     assert (str(again), again.args, vars(again)) == (str(error), error.args, vars(error))
+
+
+class Busy(errors.NotDone):
+    def __init__(self, code=None):
+        self.code = code  # and not a word to NotDone
 
 
 def classes_of_the_module():
@@ -94,6 +100,7 @@ def test_every_error_is_exported_and_no_other():
             "circuit 'payments' is open; try again in 12.3 s",
         ),
         (errors.NotDone("connection refused", 3.0), "connection refused"),
+        (errors.ActivityError("MemoryError", "no room"), "MemoryError: no room"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
@@ -103,6 +110,8 @@ def test_a_message_says_what_is_wrong_and_what_to_do(error, text):
 
 def test_not_done_asks_for_no_wait_unless_told():
     assert errors.NotDone("away").retry_after == 0.0
+    assert Busy(503).retry_after == 0.0
+    assert (str(Busy(503)), str(Busy())) == ("503", "")
     assert errors.NotDone("away", retry_after=4.0).retry_after == 4.0
 
 

@@ -5,6 +5,7 @@ import amends
 NAMES = [
     "ActRefused",
     "Activity",
+    "ActivityError",
     "CircuitBreaker",
     "CircuitOpenError",
     "Compensation",

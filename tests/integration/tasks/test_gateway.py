@@ -8,10 +8,10 @@ from typing import ClassVar
 import pytest
 
 from amends import Context, NotDone, Refused
-from amends.activities.attempt import is_unknown
-from amends.activities.context import entered
+from amends.activities.raised import is_unknown
 from demo.ports import free_port
 from tasks import gateway
+from tests.support.call_context import entered
 
 
 class InsufficientStock(Refused):

@@ -1,0 +1,179 @@
+"""Whose end an error is that an activity raised, and what Celery may have of it."""
+
+import asyncio
+import pickle
+import signal
+import threading
+from dataclasses import dataclass
+
+import billiard.common
+import pytest
+from billiard.exceptions import Terminated, WorkerLostError
+from celery.exceptions import Ignore, Reject, Retry
+
+from amends import ActivityError, NotDone, Refused
+from amends.activities.raised import LARGEST, ends_process, for_celery, keep_from_celery
+from amends.definition.serialization import error_json
+
+
+class UnprintableError(Exception):
+    def __str__(self):
+        raise IndexError("no such argument")
+
+
+class SilentError(Exception):
+    def __repr__(self):
+        raise SystemExit(2)
+
+
+class UnpicklableError(Exception):
+    def __reduce__(self):
+        raise GeneratorExit
+
+
+class DemandingError(Exception):
+    def __init__(self, status, body):
+        super().__init__(f"{status} {body}")  # and pickle rebuilds it by its arguments
+
+
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    status: int
+
+
+def raised(error):
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - it is any
+        raise error
+    return caught.value
+
+
+def loop():
+    error = ValueError("a loop")
+    error.__cause__ = error
+    return error
+
+
+PLAIN = [
+    ValueError("no"),
+    Refused("sold out"),
+    NotDone("away", 2.0),
+    RecursionError("deep"),
+    loop(),
+]
+PLAIN += [ExceptionGroup("many", [ValueError("a"), TypeError("b")]), ValueError("half \ud800")]
+NOT_PLAIN = {
+    "a command of Celery's": [Ignore(), Reject("no", requeue=True), Retry("again")],
+    "what Celery takes for its own": [MemoryError("large"), Terminated(9), WorkerLostError("x")],
+    "no Exception": [SystemExit(2), GeneratorExit(), asyncio.CancelledError(), BaseException("x")],
+    "hostile": [
+        UnprintableError(),
+        SilentError(),
+        UnpicklableError(),
+        DemandingError(503, "away"),
+        FrozenError(503),
+    ],
+    "too large": [ValueError("x" * LARGEST)],
+    "raised from what is too large": [raised_from := ValueError("small")],
+}
+raised_from.__cause__ = ValueError("x" * LARGEST)
+
+
+@pytest.mark.parametrize("error", PLAIN, ids=repr)
+def test_celery_has_a_plain_error_as_it_is(error):
+    assert for_celery(error) is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [each for errors in NOT_PLAIN.values() for each in errors],
+    ids=lambda e: type(e).__name__,
+)
+def test_for_any_other_stands_one_of_ours_with_its_name_and_its_place(error):
+    stands = for_celery(raised(error))
+    assert type(stands) is ActivityError
+    assert stands.error_type == type(error).__name__
+    assert len(repr(stands)) < 3000
+    assert str(pickle.loads(pickle.dumps(stands))) == str(stands)  # noqa: S301 - our own
+    assert stands.__traceback__.tb_frame.f_code.co_name == "raised"
+    assert f'"type":"{type(error).__name__}"' in error_json(error)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), SystemExit(1), GeneratorExit()], ids=repr)
+def test_nothing_that_would_end_a_worker_leaves_a_task(error):
+    with pytest.raises(ActivityError, match=type(error).__name__):
+        keep_from_celery(error)
+
+
+@pytest.mark.parametrize("error", [Retry("again"), Reject("no"), ValueError("no")], ids=repr)
+def test_what_is_meant_for_celery_leaves_it(error):
+    keep_from_celery(error)
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(0), asyncio.CancelledError(), GeneratorExit(), ValueError("no")], ids=repr
+)
+def test_what_an_activity_raises_itself_ends_no_process(error):
+    assert not ends_process(raised(error))
+
+
+@pytest.fixture
+def terminated(monkeypatch):
+    """Let SIGTERM end this process as it ends one of the pool."""
+    monkeypatch.setattr(billiard.common, "_should_have_exited", [False])
+    handlers = {each: signal.getsignal(each) for each in signal.valid_signals()}
+    billiard.common.reset_signals()
+    yield lambda: signal.raise_signal(signal.SIGTERM)
+    for number, handler in handlers.items():
+        if handler is not None and handler != signal.getsignal(number):
+            signal.signal(number, handler)
+
+
+def test_the_end_of_a_process_of_the_pool_is_no_activitys(terminated):
+    with pytest.raises(SystemExit) as left:
+        terminated()
+    assert ends_process(left.value)
+    keep_from_celery(left.value)
+
+
+def test_nor_is_an_error_of_what_an_activity_does_on_the_way_out(terminated):
+    def call():
+        try:
+            terminated()
+        finally:
+            raise ConnectionError("the session is closed")
+
+    with pytest.raises(ConnectionError) as left:
+        call()
+    assert ends_process(left.value)
+
+
+def test_ctrl_c_ends_a_process_without_a_worker_only():
+    held = []
+    thread = threading.Thread(target=lambda: held.append(ends_process(KeyboardInterrupt())))
+    thread.start()
+    thread.join()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        held.append(ends_process(KeyboardInterrupt()))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a process of the pool
+        held.append(ends_process(KeyboardInterrupt()))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert held == [False, True, False]
+
+
+def test_a_killed_greenlet_is_the_workers_and_the_same_error_outside_of_one_the_activitys():
+    greenlet = pytest.importorskip("greenlet")
+    killed = []
+
+    def run():
+        try:
+            greenlet.getcurrent().parent.switch()
+        except greenlet.GreenletExit as error:
+            killed.append(ends_process(error))
+
+    work = greenlet.greenlet(run)
+    work.switch()
+    work.throw(greenlet.GreenletExit)
+    assert killed == [True]
+    assert not ends_process(greenlet.GreenletExit())
