@@ -14,6 +14,7 @@ from amends.activities.annotations import models_of
 from amends.activities.guard import Guard, OnCircuitOpen, guard_of
 from amends.activities.task import register
 from amends.activities.task_options import check_options
+from amends.backend.celery_apps import task_name
 from amends.breaker.definition import CircuitBreaker
 from amends.definition.itinerary import ActivityPlan
 from amends.definition.retry_policy import RetryPolicy
@@ -41,7 +42,7 @@ class _Callable:
         options: Mapping[str, Any],
     ) -> None:
         self.function = function
-        self.name = name or f"{function.__module__}.{function.__name__}"
+        self.name = name or task_name(function)
         self.retry = retry
         self.start_to_close_timeout = start_to_close_timeout
         self.queue = queue
@@ -163,7 +164,7 @@ def activity(
     start_to_close_timeout: longest time of one attempt in seconds.
     queue: queue of its messages, by default by the app's routes.
     priority: priority of its messages.
-    name: name of the Celery task, by default module and function.
+    name: name of the Celery task, by default module and function, as Celery names its own tasks.
     breaker: circuit breaker that every attempt goes through.
     on_circuit_open: while the circuit is open, ``"defer"`` (the default) puts the attempt off, which spends none;
         ``"fallback"`` goes to the step's fallback, at once or, if an earlier attempt may have taken effect, after its
@@ -176,7 +177,7 @@ def activity(
 
     def decorate(wrapped: Callable[..., Any]) -> Any:
         undoes = len(inspect.signature(wrapped).parameters) > 1
-        called = name or f"{wrapped.__module__}.{wrapped.__name__}"
+        called = name or task_name(wrapped)
         policy = retry or RetryPolicy(max_attempts=20 if undoes else 3)
         return (Compensation if undoes else Activity)(
             wrapped,

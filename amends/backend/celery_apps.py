@@ -39,6 +39,14 @@ def current_task_class() -> Any:
     return None if app is None else app.Task
 
 
+def task_name(function: Callable[..., Any]) -> str:
+    """Name a function's task as Celery does: in a script that is run, by the app that it has made before."""
+    app = _current() if function.__module__ == "__main__" else None
+    if app is None:
+        return f"{function.__module__}.{function.__name__}"
+    return str(app.gen_task_name(function.__name__, function.__module__))
+
+
 @contextmanager
 def current(app: Celery) -> Iterator[None]:
     """Make an app this thread's current one, and give back what was, if only that it was none."""

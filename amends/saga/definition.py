@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 from pydantic import BaseModel
 
 from amends.backend.settings import celery_setting
-from amends.definition.itinerary import Dispatch, is_saga_id
+from amends.definition.itinerary import Dispatch
 from amends.definition.serialization import canonical_json, dumped, held_to_size, validated
 from amends.definition.states import SagaStatus
 from amends.dispatch.coordinator import advance, publish_many
@@ -22,7 +22,7 @@ from amends.errors import SagaAlreadyStarted
 from amends.log.answers import Publish
 from amends.log.saga_log import log_of
 from amends.log.starts import AlreadyThere, Conflict, Start, Started
-from amends.saga.handle import Handle
+from amends.saga.handle import Handle, SagaId, id_text
 from amends.saga.itinerary_builder import build_itinerary
 from amends.saga.step import AnyStep
 
@@ -80,17 +80,18 @@ class Saga(Generic[Input, Output]):
     def __repr__(self) -> str:
         return f"<Saga {self.name}>"
 
-    def start(self, saga_input: Input, *, saga_id: str | None = None) -> Handle[Output]:
+    def start(self, saga_input: Input, *, saga_id: SagaId | None = None) -> Handle[Output]:
         """Start a saga and return its handle; the same id and input give the same saga.
 
         saga_input: the input, of the saga's model.
-        saga_id: ``[A-Za-z0-9][A-Za-z0-9._-]{0,127}``, unique over all definitions; random by default.
+        saga_id: ``[A-Za-z0-9][A-Za-z0-9._-]{0,127}``, unique over all definitions; random by default. Of a UUID or
+            an int the text is taken.
 
         With the broker away it returns the handle with a warning: the saga runs once the broker is back.
         Raises `SagaAlreadyStarted` if the id belongs to another saga, ``ValueError`` for an invalid id or input
         (pydantic's), `LogUnavailable`, and what a function in ``task_routes`` raises for the first step.
         """
-        app, new_id = app_or_default(), uuid.uuid4().hex if saga_id is None else saga_id
+        app, new_id = app_or_default(), uuid.uuid4().hex if saga_id is None else id_text(saga_id)
         text = self._checked_input(new_id, saga_input)
         self._check_routes(app, [new_id])
         messages = deliveries(app, [new_id], self._first)
@@ -101,7 +102,7 @@ class Saga(Generic[Input, Output]):
         return self._handle(new_id)
 
     def start_many(
-        self, inputs: Iterable[Input], *, saga_ids: Iterable[str] | None = None
+        self, inputs: Iterable[Input], *, saga_ids: Iterable[SagaId] | None = None
     ) -> list[Handle[Output]]:
         """Start many sagas, up to a thousand in one round trip to the log, and return their handles.
 
@@ -129,7 +130,7 @@ class Saga(Generic[Input, Output]):
         return [self._handle(saga_id) for saga_id in ids]
 
     def _starts(
-        self, inputs: Iterable[Input], saga_ids: Iterable[str] | None
+        self, inputs: Iterable[Input], saga_ids: Iterable[SagaId] | None
     ) -> Iterator[tuple[str, str]]:
         """Pair each id with its input as the log keeps it."""
         for saga_id, value in _paired(inputs, saga_ids):
@@ -139,7 +140,6 @@ class Saga(Generic[Input, Output]):
         """Write an input as the log keeps it. Raises ``ValueError`` for it or its id."""
         # As a worker will: an input that it could not read is refused here.
         read = validated(self.input, dumped(self.input.model_validate(value)))
-        _check(saga_id)
         return held_to_size(canonical_json(dumped(read)), f"the input of {saga_id}")
 
     def _check_routes(self, app: Celery, saga_ids: Sequence[str]) -> None:
@@ -150,13 +150,13 @@ class Saga(Generic[Input, Output]):
             for saga_id in saga_ids:
                 check_route(app, first, saga_id)
 
-    def get(self, saga_id: str) -> Handle[Output]:
-        """Find a saga by its id. Raises `UnknownSaga`, and `LogUnavailable`."""
+    def get(self, saga_id: SagaId) -> Handle[Output]:
+        """Find a saga by its id. Raises what `amends.get` does."""
         handle = self._handle(saga_id)
         _ = handle.status  # raises where there is none
         return handle
 
-    def _handle(self, saga_id: str) -> Handle[Output]:
+    def _handle(self, saga_id: SagaId) -> Handle[Output]:
         return Handle(saga_id, lambda fields: validated(self.output, fields))
 
     def _publish(self, app: Celery, answers: Mapping[str, Start]) -> bool:
@@ -185,7 +185,9 @@ class Saga(Generic[Input, Output]):
         return True
 
 
-def _paired(inputs: Iterable[Input], saga_ids: Iterable[str] | None) -> Iterator[tuple[str, Input]]:
+def _paired(
+    inputs: Iterable[Input], saga_ids: Iterable[SagaId] | None
+) -> Iterator[tuple[str, Input]]:
     if saga_ids is None:
         yield from ((uuid.uuid4().hex, value) for value in inputs)
         return
@@ -194,7 +196,7 @@ def _paired(inputs: Iterable[Input], saga_ids: Iterable[str] | None) -> Iterator
         if saga_id is missing or value is missing:
             lacking = "saga_id" if saga_id is missing else "input"
             raise ValueError(f"there is no {number}. {lacking}: give each input its id")
-        yield saga_id, value
+        yield id_text(saga_id), value
 
 
 def _chunks(starts: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
@@ -209,10 +211,3 @@ def _chunks(starts: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-def _check(saga_id: str) -> None:
-    if not is_saga_id(saga_id):
-        raise ValueError(
-            f"saga_id {saga_id!r} is not 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit"
-        )

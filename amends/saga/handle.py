@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable
 from math import inf
 from typing import Any, Final, Generic, TypeVar
+from uuid import UUID
 
 from celery import current_app
 
+from amends.definition.itinerary import is_saga_id
 from amends.definition.serialization import canonical_json, output_text, why_invalid
 from amends.definition.states import ENDED, SagaStatus
 from amends.dispatch.messages import send_advance
@@ -22,6 +24,21 @@ Result = TypeVar("Result")
 
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
+
+
+SagaId = str | UUID | int
+"""What a saga may be called by; the log has the text of a UUID or a number."""
+
+
+def id_text(saga_id: SagaId) -> str:
+    """Return a saga's id as the log has it. Raises ``ValueError`` for what may be none."""
+    is_number = isinstance(saga_id, int) and not isinstance(saga_id, bool)
+    text = str(saga_id) if is_number or isinstance(saga_id, UUID) else saga_id
+    if not is_saga_id(text):
+        raise ValueError(
+            f"saga_id {saga_id!r} is not 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit"
+        )
+    return text
 
 
 class Handle(Generic[Result]):
@@ -39,8 +56,9 @@ class Handle(Generic[Result]):
         or its status. If it has changed since, the act raises `ActRefused` and does nothing.
     """
 
-    def __init__(self, saga_id: str, output: Callable[[dict[str, Any]], Result]) -> None:
-        self.id = saga_id
+    def __init__(self, saga_id: SagaId, output: Callable[[dict[str, Any]], Result]) -> None:
+        # What a start would refuse is nobody's id: a look at it says so.
+        self.id = saga_id if isinstance(saga_id, str) else id_text(saga_id)
         self._output = output
 
     def __repr__(self) -> str:
@@ -204,10 +222,10 @@ def _actor(by: str | None, why: str | None) -> dict[str, str]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def get(saga_id: str) -> Handle[dict[str, Any]]:
+def get(saga_id: SagaId) -> Handle[dict[str, Any]]:
     """Find a saga by its id, whatever its definition; its `wait` returns a plain dict.
 
-    Raises `UnknownSaga`, and `LogUnavailable`.
+    Raises `UnknownSaga`, ``ValueError`` for what is neither a text nor a UUID or an int, and `LogUnavailable`.
     """
     handle = Handle(saga_id, dict)
     _ = handle.status  # raises where there is none

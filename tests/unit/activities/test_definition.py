@@ -1,12 +1,14 @@
 """`@activity`: what it makes of a function, and which functions and options it refuses."""
 
+import runpy
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import pytest
-from celery import Celery
+from celery import Celery, _state
 from pydantic import BaseModel, ConfigDict, Field
 
 from amends import Activity, Compensation, DefinitionError, RetryPolicy, activity
+from tests.support.app import in_process_app
 
 if TYPE_CHECKING:
     from nowhere import Missing
@@ -315,3 +317,37 @@ def test_delay_queues_a_call_on_its_own(monkeypatch, arguments, sent):
     cancel.delay(*arguments)
     cancel.apply_async(arguments, countdown=3, queue="slow")
     assert queued == [{"args": sent}, {"args": sent, "countdown": 3, "queue": "slow"}]
+
+
+SCRIPT = """
+from celery import Celery
+from pydantic import BaseModel
+
+from amends import activity
+
+if MAKES_APP:
+    app = Celery("trips", broker="memory://")
+
+
+class Trip(BaseModel):
+    city: str
+
+
+@activity
+def book(trip: Trip) -> None: ...
+"""
+
+
+@pytest.mark.parametrize(("makes_app", "name"), [(True, "trips.book"), (False, "__main__.book")])
+def test_an_activity_of_a_script_that_is_run_has_the_name_that_celery_gives(
+    tmp_path, makes_app, name
+):
+    script = tmp_path / "trips.py"
+    script.write_text(SCRIPT)
+    with in_process_app("others"):
+        _state._set_current_app(None)  # noqa: SLF001 - as a script finds it
+        found = runpy.run_path(str(script), {"MAKES_APP": makes_app}, run_name="__main__")
+        assert found["book"].name == name
+        if makes_app:
+            assert found["app"].tasks[name].name == name
+            assert found["app"].gen_task_name("book", "__main__") == name

@@ -1,10 +1,12 @@
 """Sagas and steps that are defined or started wrongly: each is refused, saying what and where."""
 
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
+import amends
 from amends import DefinitionError, Refused, Saga, Step, activity
 from tests.support.app import in_process_app
 
@@ -281,6 +283,28 @@ def test_an_id_outside_of_the_pattern_is_refused_before_anything_happens(saga_id
 def test_an_id_of_the_pattern_goes_on_to_the_log(saga_id):
     with pytest.raises(AssertionError):
         BUY.start(ORDER, saga_id=saga_id)
+
+
+@pytest.mark.usefixtures("nothing_happens")
+@pytest.mark.parametrize("saga_id", [b"order-1", 1.5, True, ("a",), -1])
+def test_an_id_that_is_no_text_is_refused_in_a_sentence(saga_id):
+    with pytest.raises(ValueError, match="is not 1 to 128 letters, digits"):
+        BUY.start(ORDER, saga_id=saga_id)
+    with pytest.raises(ValueError, match="is not 1 to 128 letters, digits"):
+        BUY.start_many([ORDER], saga_ids=[saga_id])
+    for get in (BUY.get, amends.get):
+        with pytest.raises(ValueError, match="is not 1 to 128 letters, digits"):
+            get(saga_id)
+
+
+@pytest.mark.parametrize("saga_id", [UUID("0b0bf4c0-37d4-4dd8-b4c9-2a4f3b7ff3a1"), 1047])
+def test_a_uuid_or_a_number_is_an_id_by_its_text(rehearsal, saga_id):
+    handle = BUY.start(ORDER, saga_id=saga_id)
+    assert handle.id == str(saga_id)
+    assert [each.id for each in BUY.start_many([ORDER], saga_ids=[saga_id])] == [str(saga_id)]
+    assert {get(each).id for get in (BUY.get, amends.get) for each in (saga_id, str(saga_id))} == {
+        str(saga_id)
+    }
 
 
 @pytest.mark.usefixtures("nothing_happens")
