@@ -8,7 +8,7 @@ SagaError
 ├── SagaStuck            an operator is needed
 ├── ActRefused           the saga is not where the act expects it
 ├── UnreadableData       what the log stores, the code of this process cannot read
-├── LogUnavailable       the saga log could not be reached
+├── LogUnavailable       the saga log could not be reached, or did not answer
 ├── CircuitOpenError     the circuit breaker let no call through
 ├── ActivityError        stands for what an activity raised where Celery cannot have the error itself
 ├── Refused              the service said no: nothing was done, and asking again is useless
@@ -20,7 +20,7 @@ anything else means that its effect is unknown. All can be rebuilt from their
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 
 
@@ -101,7 +101,50 @@ class UnreadableData(SagaError):  # noqa: N818 - the name says what happened
 
 
 class LogUnavailable(SagaError):  # noqa: N818 - the name says what happened
-    """The saga log could not be reached. Nothing was decided; the same call may be repeated."""
+    """The saga log could not be reached, or did not answer.
+
+    A read may be repeated. A start or an act may be in the log all the same, for an answer can be lost: repeated with
+    the ids below it is the same start, or the same act, and gets its first answer.
+
+    reason: what the log's Redis, or the way to it, said.
+    saga_id: id of the saga that was to be started or acted on; None for a read, and after `start_many`.
+    act_id: id of the act; None unless it was one.
+    saga_ids: after `start_many`, the ids of its inputs, in order, as far as the inputs were read.
+    answered: for how many of them, from the first on, the log had answered before.
+    """
+
+    def __init__(
+        self,
+        reason: str = "",
+        saga_id: str | None = None,
+        act_id: str | None = None,
+        saga_ids: Sequence[str] = (),
+        answered: int = 0,
+    ) -> None:
+        super().__init__(reason, saga_id, act_id, saga_ids, answered)
+        self.reason = reason
+        self.saga_id = saga_id
+        self.act_id = act_id
+        self.saga_ids = saga_ids
+        self.answered = answered
+
+    def __str__(self) -> str:
+        if self.act_id is not None:
+            return (
+                f"{self.reason}; the act on saga {self.saga_id!r} may be in the log:"
+                f" repeat it with the act id {self.act_id}, and it is done once"
+            )
+        if self.saga_id is not None:
+            return (
+                f"{self.reason}; saga {self.saga_id!r} may have been started:"
+                " repeat the start with this saga_id, and it is started once"
+            )
+        if self.saga_ids:
+            return (
+                f"{self.reason}; {self.answered} of {len(self.saga_ids)} starts were answered, the others may be in the"
+                " log: repeat the call with this error's saga_ids, and each is started once"
+            )
+        return self.reason
 
 
 class CircuitOpenError(SagaError):

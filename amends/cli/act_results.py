@@ -106,6 +106,4 @@ def _print_json(
         }
         for each in results
     ]
-    output.json(
-        {"act": operation.act, "by": operation.by, "why": operation.why, "results": document}
-    )
+    output.json({"act": operation.act, **operation.signed, "results": document})

@@ -16,6 +16,7 @@ from amends.cli.json_documents import summary_json
 from amends.cli.output import Output
 from amends.cli.table import Cell, Column
 from amends.cli.targets import Targets, targets_of
+from amends.log.control import new_act_id
 from amends.log.queries.summary import SagaSummary
 from amends.saga.bulk import ActName, Operation, perform
 
@@ -35,6 +36,11 @@ def _on_sagas(function: Function) -> Function:
             type=click.IntRange(1),
             metavar="EVENTS",
             help="Refuse it unless the saga's history still has so many events, as `explain` said.",
+        ),
+        click.option(
+            "--act-id",
+            metavar="ID",
+            help="Repeat an act that the log did not answer, under the id that its error gave.",
         ),
         *HOW,
         *WHERE,
@@ -113,6 +119,7 @@ def _act(  # noqa: PLR0913 - a command's options
     why: str | None,
     by: str | None,
     seen: int | None,
+    act_id: str | None,
     yes: bool,
     dry_run: bool,
     limit: int,
@@ -129,7 +136,14 @@ def _act(  # noqa: PLR0913 - a command's options
         output.line("No saga fits.")
         return Exit.OK
     is_shown = _show(output, act, found, yes=yes, asks_why=why is None)
-    operation = Operation(act=act, by=name_of(by), why=reason_of(why), step=skipped, output=result)
+    operation = Operation(
+        act=act,
+        by=name_of(by),
+        why=reason_of(why),
+        step=skipped,
+        output=result,
+        act_id=act_id or new_act_id(),
+    )
     targets = found.targets(as_seen=is_shown, events=seen)
     return tell_results(output, operation, list(perform(operation, targets)))
 

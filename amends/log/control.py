@@ -1,13 +1,16 @@
 """An operator's acts on a saga: cancel, retry, skip, pause and resume."""
 
+import re
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from amends.definition.serialization import canonical_json
 from amends.definition.states import SagaStatus
-from amends.errors import ActRefused, UnknownSaga
+from amends.errors import ActRefused, LogUnavailable, UnknownSaga
 from amends.log.answers import Continuation, read_continuation
+from amends.log.repetition import ask_again
 from amends.log.store import Store
 
 Actor = Mapping[str, str]
@@ -15,51 +18,93 @@ Actor = Mapping[str, str]
 Seen = int | SagaStatus | None
 """Precondition of an act: the number of events in the saga's history (the sum of their counts), or its status. None: no precondition."""
 
+_ACT_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def new_act_id() -> str:
+    """Draw the id of an act."""
+    return secrets.token_hex(8)
+
 
 class SagaControl:
     """An operator's acts, each one transition.
 
-    All raise `UnknownSaga`, `LogUnavailable`, and `ActRefused` if the saga does not allow the act or no longer is as `seen`.
+    act_id: the same id is the same act: a saga keeps the ids of its last eight acts, and one that is repeated gets its
+        first answer. Random by default.
+
+    An act whose answer is lost is asked for once more. All raise `UnknownSaga`, `ActRefused` if the saga does not allow the
+    act or no longer is as `seen`, ``ValueError`` for an invalid `act_id`, and `LogUnavailable` with the act's id.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def cancel_saga(
-        self, saga_id: str, *, error: str, actor: Actor, seen: Seen = None
+        self,
+        saga_id: str,
+        *,
+        error: str,
+        actor: Actor,
+        seen: Seen = None,
+        act_id: str | None = None,
     ) -> Continuation:
         """Cancel a saga. Returns `Late` if it has ended or compensates already."""
-        return self._do("cancel_saga", saga_id, actor, seen, error)
+        return self._do("cancel_saga", saga_id, actor, seen, act_id, error)
 
-    def retry_saga(self, saga_id: str, *, actor: Actor, seen: Seen = None) -> Continuation:
+    def retry_saga(
+        self, saga_id: str, *, actor: Actor, seen: Seen = None, act_id: str | None = None
+    ) -> Continuation:
         """Retry failed compensations and the next record, each with a fresh attempt budget."""
-        return self._do("retry_saga", saga_id, actor, seen)
+        return self._do("retry_saga", saga_id, actor, seen, act_id)
 
     def skip_step(
-        self, saga_id: str, path: str, *, output: str, actor: Actor, seen: Seen = None
+        self,
+        saga_id: str,
+        path: str,
+        *,
+        output: str,
+        actor: Actor,
+        seen: Seen = None,
+        act_id: str | None = None,
     ) -> Continuation:
         """Skip a record that an operator did by hand. Returns `Lacking` if it needs an output.
 
         path: of the record, or a step's name.
         output: JSON, '' for none.
         """
-        return self._do("skip_step", saga_id, actor, seen, path, output)
+        return self._do("skip_step", saga_id, actor, seen, act_id, path, output)
 
-    def pause_saga(self, saga_id: str, *, actor: Actor, seen: Seen = None) -> Continuation:
+    def pause_saga(
+        self, saga_id: str, *, actor: Actor, seen: Seen = None, act_id: str | None = None
+    ) -> Continuation:
         """Pause a saga: it starts nothing until it is resumed."""
-        return self._do("pause_saga", saga_id, actor, seen)
+        return self._do("pause_saga", saga_id, actor, seen, act_id)
 
-    def resume_saga(self, saga_id: str, *, actor: Actor, seen: Seen = None) -> Continuation:
+    def resume_saga(
+        self, saga_id: str, *, actor: Actor, seen: Seen = None, act_id: str | None = None
+    ) -> Continuation:
         """Resume a paused saga."""
-        return self._do("resume_saga", saga_id, actor, seen)
+        return self._do("resume_saga", saga_id, actor, seen, act_id)
 
     def _do(
-        self, name: str, saga_id: str, actor: Actor, seen: Seen, *arguments: Any
+        self,
+        name: str,
+        saga_id: str,
+        actor: Actor,
+        seen: Seen,
+        act_id: str | None,
+        *arguments: Any,
     ) -> Continuation:
+        token = new_act_id() if act_id is None else act_id
+        if not _ACT_ID.fullmatch(token):
+            raise ValueError(f"act_id {token!r}: use 1 to 64 letters, digits, '.', '_' and '-'")
         members = ",".join(f"{canonical_json(k)}:{canonical_json(v)}" for k, v in actor.items())
-        token = secrets.token_hex(8)
-        condition = "" if seen is None else str(seen)
-        answer = self._store.call(name, saga_id, token, members, condition, *arguments)
+        sent = [token, members, "" if seen is None else str(seen), *arguments]
+        ask = partial(self._store.call, name, saga_id, *sent)
+        try:
+            answer = ask()
+        except LogUnavailable:
+            answer = ask_again(ask, saga_id, token)
         if answer[0] == "unknown":
             raise UnknownSaga(saga_id)
         if answer[0] == "refused":

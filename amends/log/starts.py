@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from amends.definition.itinerary import Itineraries, Itinerary
 from amends.definition.states import SagaStatus
-from amends.errors import SagaAlreadyStarted
+from amends.errors import LogUnavailable, SagaAlreadyStarted
 from amends.log.answers import Delivered
 from amends.log.delivery import NOWHERE, Delivery, Destination
+from amends.log.repetition import ask_again
 from amends.log.store import Store
 
 
@@ -55,8 +57,18 @@ class Starts:
 
         saga_input: canonical JSON.
 
-        Raises `SagaAlreadyStarted` where the id belongs to another saga.
+        A start whose answer is lost is asked for once more. Raises `SagaAlreadyStarted` where the id belongs to another
+        saga, and `LogUnavailable` with the id.
         """
+        ask = partial(self._start_saga, saga_id, itinerary, saga_input, message)
+        try:
+            return ask()
+        except LogUnavailable:
+            return ask_again(ask, saga_id)
+
+    def _start_saga(
+        self, saga_id: str, itinerary: Itinerary, saga_input: str, message: Delivery | None
+    ) -> Started | Delivered | AlreadyThere:
         own = [saga_id, saga_input, message.text if message else ""]
         where = message.destination if message else NOWHERE
         shard = self._store.shard_of(saga_id)
@@ -83,7 +95,11 @@ class Starts:
         texts = [each.text for each in messages] if messages else [""] * len(starts)
         sends = [(*start, text) for start, text in zip(starts, texts, strict=True)]
         where = messages[0].destination if messages else NOWHERE
-        answers = self._send_starts(itinerary, sends, where)
+        ask = partial(self._send_starts, itinerary, sends, where)
+        try:
+            answers = ask()
+        except LogUnavailable:
+            answers = ask_again(ask)
         lacking = [k for k, answer in enumerate(answers) if answer[0] == "define"]
         if lacking:
             self._defined.clear()

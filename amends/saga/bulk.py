@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal, Self
 
@@ -15,7 +15,7 @@ from amends.dispatch.broker import connected
 from amends.dispatch.messages import advance_message, publishing
 from amends.errors import ActRefused, ConfigurationError, LogUnavailable, UnknownSaga
 from amends.log.answers import Advance, Continuation
-from amends.log.control import Seen
+from amends.log.control import Seen, new_act_id
 from amends.saga.handle import Handle
 
 ActName = Literal["retry", "skip", "cancel", "pause", "resume"]
@@ -31,20 +31,29 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
     """There is no such saga."""
     UNAVAILABLE = "unavailable"
-    """The log did not answer: the act may be in it or not. It may be repeated."""
+    """The log did not answer: the act may be in it or not. The same `Operation` repeats it."""
     NOT_TRIED = "not_tried"
     """Not tried: the log did not answer for an earlier saga."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """An operator's act, and the reason. `step` and `output` are for a skip."""
+    """An operator's act, and the reason. `step` and `output` are for a skip.
+
+    act_id: the same id is the same act on each saga, and gets its first answer there; random by default.
+    """
 
     act: ActName
     by: str
     why: str
     step: str = ""
     output: Any = None
+    act_id: str = field(default_factory=new_act_id)
+
+    @property
+    def signed(self) -> dict[str, str]:
+        """Who does it, why, and under which id."""
+        return {"by": self.by, "why": self.why, "act_id": self.act_id}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,30 +159,27 @@ def _told(error: Exception) -> str:
 
 
 def _cancel(handle: _Operated, operation: Operation, seen: Seen) -> str | None:
-    if handle.cancel(by=operation.by, why=operation.why, seen=seen):
-        return None
-    return f"it is {handle.status}"
+    return None if handle.cancel(**operation.signed, seen=seen) else f"it is {handle.status}"
 
 
 def _retry(handle: _Operated, operation: Operation, seen: Seen) -> None:
-    handle.retry(by=operation.by, why=operation.why, seen=seen)
+    handle.retry(**operation.signed, seen=seen)
 
 
 def _skip(handle: _Operated, operation: Operation, seen: Seen) -> str | None:
-    by, why = operation.by, operation.why
     try:
-        handle.skip(operation.step, output=operation.output, by=by, why=why, seen=seen)
+        handle.skip(operation.step, output=operation.output, **operation.signed, seen=seen)
     except (ValidationError, TypeError, ValueError) as error:
         return f"the output does not fit: {_told(error)}"
     return None
 
 
 def _pause(handle: _Operated, operation: Operation, seen: Seen) -> None:
-    handle.pause(by=operation.by, why=operation.why, seen=seen)
+    handle.pause(**operation.signed, seen=seen)
 
 
 def _resume(handle: _Operated, operation: Operation, seen: Seen) -> None:
-    handle.resume(by=operation.by, why=operation.why, seen=seen)
+    handle.resume(**operation.signed, seen=seen)
 
 
 _ACTS: Final[Mapping[ActName, Callable[[_Operated, Operation, Seen], str | None]]] = {

@@ -18,7 +18,7 @@ from amends.definition.states import SagaStatus
 from amends.dispatch.coordinator import advance, publish_many
 from amends.dispatch.fast_path import deliveries
 from amends.dispatch.routing import check_route
-from amends.errors import SagaAlreadyStarted
+from amends.errors import LogUnavailable, SagaAlreadyStarted
 from amends.log.answers import Publish
 from amends.log.saga_log import log_of
 from amends.log.starts import AlreadyThere, Conflict, Start, Started
@@ -89,7 +89,8 @@ class Saga(Generic[Input, Output]):
 
         With the broker away it returns the handle with a warning: the saga runs once the broker is back.
         Raises `SagaAlreadyStarted` if the id belongs to another saga, ``ValueError`` for an invalid id or input
-        (pydantic's), `LogUnavailable`, and what a function in ``task_routes`` raises for the first step.
+        (pydantic's), what a function in ``task_routes`` raises for the first step, and `LogUnavailable` if the log did not
+        answer, asked twice: the saga may be in it. Its `saga_id` is the id; the same start under it starts the saga once.
         """
         app, new_id = app_or_default(), uuid.uuid4().hex if saga_id is None else id_text(saga_id)
         text = self._checked_input(new_id, saga_input)
@@ -110,19 +111,27 @@ class Saga(Generic[Input, Output]):
             trip needs: an invalid input ends it there, and earlier sagas are started.
         saga_ids: an id for each input; random by default.
 
-        Raises what `start` does. If one raises `SagaAlreadyStarted`, the others are started all the same.
+        Raises what `start` does. If one raises `SagaAlreadyStarted`, the others are started all the same. `LogUnavailable`
+        has `saga_ids`, those of all inputs that were read, and `answered`: so many, from the first on, are in the log.
         """
         starts: Iterable[tuple[str, str]] = self._starts(inputs, saga_ids)
         if isinstance(inputs, Collection):
             starts = list(starts)
-        app, ids, refusals, is_away = app_or_default(), [], [], False
+        ids: list[str] = []
+        app, refusals, is_away = app_or_default(), [], False
         for chunk in _chunks(starts):
             of_chunk = [saga_id for saga_id, _ in chunk]
             self._check_routes(app, of_chunk)
             messages = deliveries(app, of_chunk, self._first)
-            answers = log_of(app).starts.start_sagas(self.itinerary, chunk, messages)
-            found = list(zip(of_chunk, answers, strict=True))  # an id may be there twice
-            is_away = is_away or not self._publish(app, dict(found))
+            try:
+                answers = log_of(app).starts.start_sagas(self.itinerary, chunk, messages)
+                found = list(zip(of_chunk, answers, strict=True))
+                firsts = dict(reversed(found))  # an id may be there twice
+                new = {each: firsts[each] for each in of_chunk}
+                is_away = is_away or not self._publish(app, new)
+            except LogUnavailable as error:
+                read = [each for each, _ in starts] if isinstance(starts, list) else ids + of_chunk
+                raise LogUnavailable(error.reason, saga_ids=read, answered=len(ids)) from error
             refusals += [(each, a.saga) for each, a in found if isinstance(a, Conflict)]
             ids += of_chunk
         if refusals:

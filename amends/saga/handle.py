@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
@@ -10,14 +11,15 @@ from uuid import UUID
 from celery import current_app
 
 from amends.definition.itinerary import is_saga_id
-from amends.definition.serialization import canonical_json, output_text, why_invalid
+from amends.definition.serialization import canonical_json, why_invalid
 from amends.definition.states import ENDED, SagaStatus
 from amends.dispatch.messages import send_advance
-from amends.errors import ActRefused, LogUnavailable, SagaStuck, UnreadableData
+from amends.errors import LogUnavailable, SagaStuck, UnreadableData
 from amends.log.answers import Advance, Continuation, Lacking, Late
-from amends.log.control import Seen
+from amends.log.control import Seen, new_act_id
 from amends.log.history import Event
 from amends.log.saga_log import SagaLog, log_of
+from amends.saga.skipped_output import skipped_output
 from amends.saga.snapshot import Snapshot, output_of, snapshot_of
 
 Result = TypeVar("Result")
@@ -54,6 +56,8 @@ class Handle(Generic[Result]):
     why: reason, for the history.
     seen: the saga as the operator saw it: the number of events in its history (the sum of each `count`), which is exact,
         or its status. If it has changed since, the act raises `ActRefused` and does nothing.
+    act_id: the same id is the same act, and gets its first answer; random by default. An act whose answer is lost is asked
+        for once more. Then it raises `LogUnavailable`, whose `act_id` a caller repeats it with.
     """
 
     def __init__(self, saga_id: SagaId, output: Callable[[dict[str, Any]], Result]) -> None:
@@ -86,7 +90,14 @@ class Handle(Generic[Result]):
         """Read the events of the saga, in order; one may stand for many alike, see `Event`."""
         return self._log.read_history(self.id)
 
-    def cancel(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> bool:
+    def cancel(
+        self,
+        *,
+        by: str | None = None,
+        why: str | None = None,
+        seen: Seen = None,
+        act_id: str | None = None,
+    ) -> bool:
         """Cancel the saga: start nothing more, and compensate what was done.
 
         A running attempt may still finish; the compensation begins after it, and includes it.
@@ -94,17 +105,27 @@ class Handle(Generic[Result]):
         """
         error = {"type": "Cancelled", "message": why or "someone cancelled the saga"}
         follows = self._log.control.cancel_saga(
-            self.id, error=canonical_json(error), actor=_actor(by, why), seen=seen
+            self.id, error=canonical_json(error), actor=_actor(by, why), seen=seen, act_id=act_id
         )
         self._go_on(follows)
         return not isinstance(follows, Late)
 
-    def retry(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> None:
+    def retry(
+        self,
+        *,
+        by: str | None = None,
+        why: str | None = None,
+        seen: Seen = None,
+        act_id: str | None = None,
+    ) -> None:
         """Retry now: each compensation that failed for good, and the next record, with a fresh attempt budget.
 
-        A deadline stays. Raises `ActRefused` if a step is running or the saga has ended.
+        A deadline stays. Raises `ActRefused` if a step is running, if a step that waits for no time was sent less than 10 s
+        ago, or if the saga has ended.
         """
-        self._go_on(self._log.control.retry_saga(self.id, actor=_actor(by, why), seen=seen))
+        self._go_on(
+            self._log.control.retry_saga(self.id, actor=_actor(by, why), seen=seen, act_id=act_id)
+        )
 
     def skip(
         self,
@@ -114,6 +135,7 @@ class Handle(Generic[Result]):
         by: str | None = None,
         why: str | None = None,
         seen: Seen = None,
+        act_id: str | None = None,
     ) -> None:
         """Pass over a step that an operator did, or undid, by hand.
 
@@ -124,49 +146,51 @@ class Handle(Generic[Result]):
         Raises `ActRefused` if the saga does not stand at that record, and pydantic's ``ValidationError`` for an invalid
         output.
         """
-        actor = _actor(by, why)
-        text = "" if output is None else self._output_text(step, output)
-        follows = self._log.control.skip_step(self.id, step, output=text, actor=actor, seen=seen)
+        skip_step = partial(
+            self._log.control.skip_step,
+            self.id,
+            step,
+            actor=_actor(by, why),
+            seen=seen,
+            act_id=act_id or new_act_id(),
+        )
+        text = "" if output is None else skipped_output(self._log, self.id, step, output)
+        follows = skip_step(output=text)
         if isinstance(follows, Lacking):  # None is what some activities return
-            text = self._output_text(step, None)
-            follows = self._log.control.skip_step(
-                self.id, step, output=text, actor=actor, seen=seen
-            )
+            text = skipped_output(self._log, self.id, step, None)
+            follows = skip_step(output=text)
         self._go_on(follows)
 
-    def pause(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> None:
+    def pause(
+        self,
+        *,
+        by: str | None = None,
+        why: str | None = None,
+        seen: Seen = None,
+        act_id: str | None = None,
+    ) -> None:
         """Begin nothing more until `resume`. A running attempt may finish, and its result is kept.
 
         A cancel or the deadline still turns the saga; its compensations wait. Raises `ActRefused` if the saga has ended.
         """
-        self._log.control.pause_saga(self.id, actor=_actor(by, why), seen=seen)
+        self._log.control.pause_saga(self.id, actor=_actor(by, why), seen=seen, act_id=act_id)
 
-    def resume(self, *, by: str | None = None, why: str | None = None, seen: Seen = None) -> None:
+    def resume(
+        self,
+        *,
+        by: str | None = None,
+        why: str | None = None,
+        seen: Seen = None,
+        act_id: str | None = None,
+    ) -> None:
         """Let a paused saga go on. Raises what `pause` does."""
-        self._go_on(self._log.control.resume_saga(self.id, actor=_actor(by, why), seen=seen))
+        self._go_on(
+            self._log.control.resume_saga(self.id, actor=_actor(by, why), seen=seen, act_id=act_id)
+        )
 
     def _go_on(self, follows: Continuation) -> None:
         if isinstance(follows, Advance):
             send_advance(current_app, self.id, follows.number)
-
-    def _output_text(self, path: str, output: Any) -> str:
-        """Hold an output to the model of the activity that would have given it."""
-        steps = {step.name: step for step in self._log.read_saga(self.id).itinerary.steps}
-        name = path.partition(":")[0]
-        if name not in steps:
-            raise ActRefused(self.id, "skip", f"it has no step {name}")
-        task = steps[name].activity.task
-        if task not in current_app.tasks:
-            raise ActRefused(
-                self.id,
-                "skip",
-                f"this process does not know {task}, and so not what its output is like: import the module that defines it",
-            )
-        activity: Any = current_app.tasks[task]
-        model = activity.activity.output
-        if model is not None and output is None:
-            raise ActRefused(self.id, "skip", f"{path} needs its output, a {model.__name__}")
-        return output_text(model, output, activity=task)
 
     def wait(self, timeout: float | None = None) -> Result:
         """Wait for the saga's end and return its output, whatever the outcome.

@@ -31,6 +31,7 @@ class Record:
     claimed: bool = False
     nobody_knows: bool = False
     wait: float = 0.0
+    retries: bool = False  # from the end of an attempt until it is claimed, or retried by a person
 
     @property
     def is_open(self) -> bool:
@@ -44,12 +45,12 @@ class Record:
 
     def renew(self) -> None:
         self.renewed_at = (self.attempts, self.deaths, self.unregistered)
-        self.wait = 0.0
+        self.wait, self.retries = 0.0, False
 
     def end_claim(self, *, spent: bool, nobody_knows: bool = False) -> None:
         self.attempts += spent
         self.nobody_knows |= nobody_knows
-        self.wait = 0.0
+        self.wait, self.retries = 0.0, False
 
     def end_without_effect(self) -> None:
         """Not done only if every attempt was; one that nobody knows about makes it unknown."""
@@ -201,6 +202,7 @@ class Model:
             self._settle()
             return self._what_follows("")
         record.state, record.wait, self.message = "pending", wait, "under way"
+        record.retries = True
         return "retry"
 
     def fail(
@@ -250,6 +252,9 @@ class Model:
 
     def retry_saga(self) -> str:
         if self.ended or self.running:
+            return "refused"
+        next_ = self.records[self.remaining()[0]] if self.status != "stuck" else None
+        if next_ and not next_.retries and self.message == "under way":
             return "refused"
         for record in self.records.values():
             if record.state == "stuck":

@@ -1,9 +1,16 @@
 """A saga log from below: its Redis, its keys and its scripts, for tests to look at and to change."""
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
 import redis
 
+from amends.errors import LogUnavailable
 from amends.log.saga_log import SagaLog
 from amends.log.store import Store
+
+Calls = Sequence[tuple[list[str], list[Any]]]
 
 
 class LogView(Store):
@@ -37,3 +44,25 @@ class LogView(Store):
 def view_of(log: SagaLog) -> LogView:
     """Return the view of a log: the one place where tests know what a `SagaLog` keeps for itself."""
     return LogView(log._store.client, shards=log._store.shards)
+
+
+@contextmanager
+def lost_answers(log: SagaLog, name: str, *, times: int) -> Iterator[list[Calls]]:
+    """Lose the first answers to a script, which Redis runs; yields what it is called with, keys and arguments, for each time."""
+    store: Any = log._store
+    send: Callable[[str, Calls], list[Any]] = store._send
+    sent: list[Calls] = []
+
+    def lose(of: str, calls: Calls) -> list[Any]:
+        answers = send(of, calls)
+        if of == name:
+            sent.append(calls)
+            if len(sent) <= times:
+                raise LogUnavailable("no answer")
+        return answers
+
+    store._send = lose
+    try:
+        yield sent
+    finally:
+        store._send = send

@@ -21,6 +21,9 @@ ERRORS = [
     errors.ActRefused("order-1", "skip", "b is running"),
     errors.UnreadableData("ship cannot read the stored input"),
     errors.LogUnavailable("connection refused"),
+    errors.LogUnavailable("connection refused", "order-1"),
+    errors.LogUnavailable("connection refused", "order-1", "3f2a"),
+    errors.LogUnavailable("connection refused", saga_ids=["order-1", "order-2"], answered=1),
     errors.CircuitOpenError("payments", "half-open", 1.25),
     errors.ActivityError("MemoryError", "no room for the picture"),
     errors.Refused("no money"),
@@ -101,6 +104,21 @@ def test_every_error_is_exported_and_no_other():
         ),
         (errors.NotDone("connection refused", 3.0), "connection refused"),
         (errors.ActivityError("MemoryError", "no room"), "MemoryError: no room"),
+        (errors.LogUnavailable("connection refused"), "connection refused"),
+        (
+            errors.LogUnavailable("connection refused", "order-1"),
+            "connection refused; saga 'order-1' may have been started: repeat the start with this saga_id, and it is started once",
+        ),
+        (
+            errors.LogUnavailable("connection refused", "order-1", "3f2a"),
+            "connection refused; the act on saga 'order-1' may be in the log: repeat it with the act id 3f2a, and it is done once",
+        ),
+        (
+            errors.LogUnavailable(
+                "connection refused", saga_ids=["order-1", "order-2"], answered=1
+            ),
+            "connection refused; 1 of 2 starts were answered, the others may be in the log: repeat the call with this error's saga_ids, and each is started once",
+        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )

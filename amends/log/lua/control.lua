@@ -6,8 +6,20 @@
 -- ARGV[4] how many events its history had when that person looked, or the status that it had; '' to act anyhow
 local TOKEN, ACTOR, SEEN = ARGV[2], ARGV[3], ARGV[4]
 
+local ACTS_KEPT = 8
+
 -- Whether this very act was done: a client repeats it when the answer was lost.
-local function acted() return get('act') == TOKEN end
+local function acted() return (',' .. (get('act') or '') .. ','):find(',' .. TOKEN .. ',', 1, true) ~= nil end
+
+-- Keeps the act's token, the newest first; an older one may still be repeated after others have acted.
+local function remember_act()
+  if acted() then return end -- it has several events
+  local tokens = {TOKEN}
+  for each in (get('act') or ''):gmatch('[^,]+') do
+    if #tokens < ACTS_KEPT then tokens[#tokens + 1] = each end
+  end
+  set('act', table.concat(tokens, ','))
+end
 
 -- The answer to an act that comes too late, or nil: the saga has ended, or is not as that person saw it.
 local function refusal()
@@ -17,6 +29,6 @@ local function refusal()
 end
 
 local function note_act(event, path)
-  set('act', TOKEN)
+  remember_act()
   add_event(event, path, ACTOR ~= '' and ACTOR or nil)
 end

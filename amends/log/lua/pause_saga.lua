@@ -6,6 +6,7 @@ if not open_saga() then return {'unknown'} end
 if acted() then return {'end', 'paused'} end
 local refused = refusal()
 if refused then return refused end
+remember_act()
 if not saga.paused then
   set('paused', NOW)
   note_act('saga.paused')

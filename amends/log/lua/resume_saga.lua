@@ -8,6 +8,7 @@ if not open_saga() then return {'unknown'} end
 if acted() then return continuation('') end
 local refused = refusal()
 if refused then return refused end
+remember_act()
 if saga.paused then
   note_act('saga.resumed')
   set('paused', '')

@@ -12,11 +12,20 @@ local function renew(code)
   unset(code .. '.w')
 end
 
+-- Whether a retry would do nothing but send one more message: the record waits for no time, and was sent just now.
+local function is_under_way(code)
+  return saga.status ~= 'stuck' and not get(code .. '.w') and tonumber(get('sent')) + LEASE > NOW
+end
+
 if not open_saga() then return {'unknown'} end
 if acted() then return continuation('') end
 local refused = refusal()
 if refused then return refused end
 if running then return {'refused', path_of(running.code) .. ' is running'} end
+local first = remaining(1)[1]
+if first and is_under_way(first) then
+  return {'refused', path_of(first) .. ' is under way: its message was sent less than 10 s ago'}
+end
 
 note_act('saga.retried')
 for code, value in pairs(state) do

@@ -10,7 +10,7 @@
 --
 -- A saga's fields: name definition input status direction outcome error reason created ended (when)
 -- parked (how often a sweep looked since; only while it is) deadline, or '' paused (when), or ''
--- act (the token of a person's last one) messages (how many were numbered)
+-- act (the tokens of a person's last ones, joined by ,) messages (how many were numbered)
 -- folded (see `fold`) app (identity of the one that started it; '', or none of an earlier release)
 -- dispatches (of the same message) sent (when it was to arrive)
 --   states   of its records, as 1=done,2=running; one that is not in there was never touched, and is pending

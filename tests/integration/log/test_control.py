@@ -88,9 +88,11 @@ def parked(journey):
 def test_an_act_on_a_saga_that_has_moved_since_it_was_seen_is_refused(journey, act):
     seen = len(journey.events())
     journey.do("check_traveller")
+    journey.claim("travel")
+    journey.retry("travel")
     with pytest.raises(ActRefused, match=f"cannot {act} .*: it has moved on since you looked"):
         ACTS[act](journey, seen=seen)
-    assert journey.events()[-1] == "step.completed check_traveller"
+    assert journey.events()[-1] == "step.retrying travel"
     assert ACTS[act](journey, seen=len(journey.events())) in ("advance", "end")
 
 
@@ -107,7 +109,8 @@ def test_an_act_may_hold_for_a_status_whatever_moves_within_it(journey, act):
     journey.do("check_traveller")
     with pytest.raises(ActRefused, match="moved on since you looked, and is running now"):
         ACTS[act](journey, seen=SagaStatus.PENDING)
-    journey.do("travel")
+    journey.claim("travel")
+    journey.retry("travel")
     assert ACTS[act](journey, seen=SagaStatus.RUNNING) in ("advance", "end")
 
 
@@ -121,7 +124,55 @@ def test_o24c_an_act_that_is_repeated_is_not_refused_for_what_it_did_itself(stuc
     )
 
 
+def test_o24c_an_act_is_known_again_after_others(stuck):
+    acts = stuck.log.control
+    assert acts.retry_saga(stuck.id, actor={}, act_id="first").said == "advance"
+    acts.pause_saga(stuck.id, actor=BY)
+    seen = stuck.events()
+    assert acts.retry_saga(stuck.id, actor={}, act_id="first").said == "end"
+    assert stuck.events() == seen
+
+
+@pytest.mark.parametrize(("act", "opposite"), [("pause", "resume"), ("resume", "pause")])
+def test_an_act_that_found_nothing_to_do_is_known_again(journey, act, opposite):
+    acts = {"pause": journey.log.control.pause_saga, "resume": journey.log.control.resume_saga}
+    ACTS[act](journey)
+    acts[act](journey.id, actor={}, act_id="first")
+    ACTS[opposite](journey)
+    seen = journey.events()
+    acts[act](journey.id, actor={}, act_id="first")
+    assert journey.events() == seen
+
+
+def test_an_act_that_an_earlier_release_wrote_down_is_known_again(stuck):
+    stuck.client.hset(stuck.saga_key, "act", "token")
+    seen = stuck.events()
+    stuck.log.control.retry_saga(stuck.id, actor={}, act_id="token")
+    assert stuck.events() == seen
+
+
 # Retry
+
+
+def test_a_retry_of_what_is_under_way_is_refused_with_what_it_met(stuck):
+    retry(stuck)
+    seen = stuck.events()
+    with pytest.raises(ActRefused, match="travel:undo is under way"):
+        retry(stuck)
+    assert stuck.events() == seen
+
+
+def test_a_retry_sends_again_what_nobody_has_claimed_for_ten_seconds(stuck):
+    retry(stuck)
+    stuck.client.hincrby(stuck.saga_key, "sent", -10_000)
+    assert retry(stuck) == "advance"
+
+
+def test_a_retry_ends_a_wait_though_there_was_a_retry_just_before(stuck):
+    retry(stuck)
+    stuck.claim("travel:undo", retries=2)
+    stuck.retry("travel:undo")
+    assert retry(stuck) == "advance"
 
 
 def test_a_stuck_undo_that_is_retried_is_claimed_again_and_ends_the_saga(stuck):

@@ -2,11 +2,13 @@
 
 import getpass
 import json
+import re
 
 import pytest
 
 from amends.cli import acts
 from demo.ports import free_port
+from tests.support.log_view import lost_answers
 from tests.unit.cli.errands import begin
 
 WHY = ("--why", "the bank is back")
@@ -299,3 +301,14 @@ def test_a_log_that_is_away_is_its_own_code(run, app):
     shown = run("retry", "e-1", *WHY)
     assert shown.exit_code == 5
     assert "amends_backend cannot be reached" in shown.stderr
+
+
+def test_an_act_that_the_log_did_not_answer_is_repeated_under_its_id(run, waiting, log):
+    (handle,) = waiting("e-1")
+    with lost_answers(log, "cancel_saga", times=2):
+        shown = run("cancel", "e-1", *WHY)
+    assert shown.exit_code == 5
+    (act_id,) = re.findall(r"repeat it with the act id (\w+)", shown.stderr)
+    assert run("cancel", "e-1", *WHY).exit_code == 4
+    assert run("cancel", "e-1", *WHY, "--act-id", act_id).exit_code == 0
+    assert [event.name for event in handle.history()].count("saga.cancelled") == 1
