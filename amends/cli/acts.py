@@ -133,7 +133,8 @@ def _act(  # noqa: PLR0913 - a command's options
     if dry_run:
         return _list(output, act, found)
     if not found.summaries:
-        output.line("No saga fits.")
+        if not output.note_if_empty():
+            output.line("No saga fits.")
         return Exit.OK
     is_shown = _show(output, act, found, yes=yes, asks_why=why is None)
     operation = Operation(

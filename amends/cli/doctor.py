@@ -18,6 +18,8 @@ _STYLES: Final[dict[Severity, dict[str, Any]]] = {
     Severity.OK: {"fg": "green"},
 }
 
+_LOG_FOUND: Final = frozenset({"log.away", "log.shards"})
+
 
 @command("doctor")
 @click.option("--strict", is_flag=True, help="Let a warning count as an error.")
@@ -32,6 +34,8 @@ def examine_app(output: Output, *, strict: bool) -> Exit | None:
         output.json({"findings": [asdict(finding) for finding in diagnosis.findings]})
     else:
         _print(output, diagnosis)
+    if {finding.code for finding in diagnosis.of(Severity.OK)} >= _LOG_FOUND:
+        output.note_if_empty()
     needs_a_person = diagnosis.of(Severity.ERROR) or (strict and diagnosis.of(Severity.WARNING))
     return Exit.ATTENTION if needs_a_person else None
 

@@ -42,10 +42,12 @@ def list_sagas(
     """
     wanted = frozenset(map(SagaStatus, statuses)) or frozenset(SagaStatus)
     page = _find(output, statuses=wanted, newest_first=not oldest_first, **filters)
+    is_empty = not page.summaries and output.note_if_empty()
     if output.as_json:
         return _print_json(output, page)
     if not page.summaries:
-        output.line("No saga fits.")
+        if not is_empty:
+            output.line("No saga fits.")
         _print_rest(output, page)
         return None
     columns = [
@@ -68,8 +70,11 @@ def list_stuck(output: Output, **filters: Any) -> Exit:
     """
     page = _find(output, statuses=_STUCK.statuses, **filters)
     code = Exit.ATTENTION if page.summaries or page.after else Exit.OK
+    is_empty = not page.summaries and output.note_if_empty()
     if output.as_json:
         _print_json(output, page)
+    elif is_empty:
+        pass
     elif not page.summaries:
         any_stuck = find_sagas(output.app, _STUCK, limit=1).summaries
         output.line(f"No saga {'that fits ' if any_stuck else ''}is stuck.", fg="green")

@@ -1,5 +1,6 @@
 """The metrics, served to Prometheus or printed."""
 
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -7,6 +8,7 @@ import click
 
 from amends.cli.command import command
 from amends.cli.output import Output
+from amends.errors import LogUnavailable
 
 
 @command("metrics")
@@ -23,6 +25,8 @@ def serve_metrics(output: Output, *, port: int, address: str, once: bool) -> Non
     """
     # A face imports no other, and this one needs an extra.
     metrics: Any = import_module("amends.telemetry.prometheus")
+    if once:
+        _note_if_empty(output)
     if once and output.as_json:
         for sample in metrics.samples(output.app):
             output.json(sample)
@@ -34,4 +38,10 @@ def serve_metrics(output: Output, *, port: int, address: str, once: bool) -> Non
                 output.json({"url": server.url})
             else:
                 output.line(f"metrics are at {server.url}; Ctrl-C ends this")
+            _note_if_empty(output)
             metrics.wait_for_the_end()
+
+
+def _note_if_empty(output: Output) -> None:
+    with suppress(LogUnavailable):  # a metric says so
+        output.note_if_empty()

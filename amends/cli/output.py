@@ -11,8 +11,11 @@ from typing import Any
 
 import click
 from celery import Celery
+from kombu.utils.url import maybe_sanitize_url
 
+from amends.backend.settings import settings_of
 from amends.cli.table import Cell, Column, table_lines
+from amends.log.queries.listing import has_sagas
 from amends.log.saga_log import SagaLog, log_of
 
 
@@ -53,6 +56,15 @@ class Output:
     def line(self, text: str = "", **style: Any) -> None:
         """Print one line; `style` is `click.style`'s."""
         click.secho(text, **style)
+
+    def note_if_empty(self) -> bool:
+        """Say on standard error if the log has no saga at all, which an all clear would hide; return whether it has none."""
+        if has_sagas(self.app):
+            return False
+        where = maybe_sanitize_url(settings_of(self.app).backend)
+        text = f"This log has no saga yet: {where}. Is amends_backend the right one?"
+        click.secho(text, fg="yellow", err=True)
+        return True
 
     def screen(self, lines: Sequence[str], *, anew: bool) -> None:
         """Print many lines at once; `anew` on a terminal, where they are not what is there already."""

@@ -25,6 +25,8 @@ _LATE: Final = 60.0  # seconds after which somebody should have swept
 def show_stats(output: Output, *, most: int) -> None:
     """Count sagas by status and by the step they stand at, and show who works on them."""
     census = take_census(output.app, most=most)
+    if not census.counts:
+        output.note_if_empty()
     if output.as_json:
         output.json(_document(census))
         return

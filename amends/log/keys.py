@@ -9,6 +9,7 @@ from functools import cache
 from zlib import crc32
 
 from amends.definition.states import SagaStatus
+from amends.errors import ConfigurationError
 
 
 class Keys:
@@ -21,6 +22,18 @@ class Keys:
         self.workers_key = f"{self._root}{{workers}}"
         self.profiles_key = f"{self._root}{{profiles}}"
         self.shared_keys = cache(self._shared_keys)
+
+    def has_shards(self, stored: str | None) -> bool:
+        """Return whether a log says how many shards it has, as one does from its first saga or worker on.
+
+        Raises `ConfigurationError` if these are not as many as the keys are for.
+        """
+        if stored not in (None, str(self.shards)):
+            raise ConfigurationError(
+                f"the saga log has {stored} shards and amends_shards says {self.shards}; set it to {stored},"
+                " for sagas would not be found under another number"
+            )
+        return stored is not None
 
     def shard_of(self, saga_id: str) -> int:
         """Return the number of a saga's shard."""

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, Final, TypeVar
 
@@ -12,13 +13,15 @@ from amends.backend.connection import asker, connect_anew
 from amends.backend.redis_errors import explained, is_demoted
 from amends.backend.scripts import DIGESTS, SCRIPTS, TRANSITIONS
 from amends.definition.states import SagaStatus
-from amends.errors import ConfigurationError
 from amends.log.keys import Keys
 
 T = TypeVar("T")
 
 _AT_ONCE: Final = 50
 """Sagas that one call of a script takes: all others wait for it, a few milliseconds."""
+
+_FOUNDING: Final = frozenset({"start_saga", "note_heartbeat"})
+"""Scripts that write into a log that is new; before them nobody writes anything."""
 
 Tell = Callable[[str, list[Any], list[str]], None]
 """Called for each transition that wrote events: with the saga's id, the head of ``transition.lua``, and the events as JSON."""
@@ -42,7 +45,7 @@ class Store(Keys):
         self.client: Any = client  # redis-py leaves open whether replies are str
         super().__init__(shards, namespace)
         self._tell = tell
-        self._loaded = False
+        self._loaded = self._is_founded = False
         self._ask = asker(client, fast_path=fast_path)
 
     def call(self, name: str, saga_id: str, *arguments: Any) -> Any:
@@ -131,9 +134,16 @@ class Store(Keys):
             self._tell(saga_id, head, events)
         return inner
 
-    def read(self, command: Callable[[Any], Any]) -> Any:
+    def read(self, command: Callable[[Any], T]) -> T:
         """Return the result of a reading command, which gets the client."""
-        return self._reach(command)
+        if not self._is_founded:
+            self._is_founded = self.has_shards(self.read_shards())
+        return self.reach(command)
+
+    def read_shards(self) -> str | None:
+        """Return how many shards the log has; None before its first saga and its first worker."""
+        stored: str | None = self.reach(lambda client: client.get(self.shards_key))
+        return stored
 
     def read_index(self, statuses: Iterable[SagaStatus], *, ago: float, limit: int) -> list[str]:
         """Return sagas in these statuses that last moved `ago` seconds ago or more, the oldest first.
@@ -149,7 +159,7 @@ class Store(Keys):
                     pipeline.zrangebyscore(self.index_key(shard, status), "-inf", last, 0, limit)
             return [saga_id for ids in pipeline.execute() for saga_id in ids]
 
-        return self._reach(read)
+        return self.read(read)
 
     def put_back(self, saga_ids: Iterable[str]) -> None:
         """Make these sagas due now, unless they have no due time."""
@@ -162,18 +172,15 @@ class Store(Keys):
                 pipeline.zadd(due, {saga_id: now}, xx=True, lt=True)
             pipeline.execute()
 
-        self._reach(put_back)
+        self.reach(put_back)
 
-    def prepare(self) -> None:
-        """Load the scripts, and check the number of shards, at first use.
-
-        Raises `ConfigurationError` for another number.
-        """
-        if not self._loaded:
-            self._reach(self._load)
+    def _prepare(self, name: str) -> None:
+        """Load the scripts and check the number of shards at first use, which only a start or a worker writes."""
+        if not (self._loaded and self._is_founded):
+            self._is_founded = self.reach(partial(self._load, founds=name in _FOUNDING))
             self._loaded = True
 
-    def _reach(self, command: Callable[[Any], T]) -> T:
+    def reach(self, command: Callable[[Any], T]) -> T:
         """Return the result of a command, which is repeated where a demoted Redis refused it."""
         try:
             try:
@@ -186,21 +193,18 @@ class Store(Keys):
         except RedisError as error:
             raise _told(error) from error
 
-    def _load(self, client: Any) -> None:
+    def _load(self, client: Any, *, founds: bool) -> bool:
         pipeline = client.pipeline(transaction=False)
         for text in SCRIPTS.values():
             pipeline.script_load(text)
-        pipeline.set(self.shards_key, self.shards, nx=True)
+        if founds:
+            pipeline.set(self.shards_key, self.shards, nx=True)
         pipeline.get(self.shards_key)
         *_, stored = pipeline.execute()
-        if stored != str(self.shards):
-            raise ConfigurationError(
-                f"the saga log has {stored} shards and amends_shards says {self.shards}; set it to {stored},"
-                " for sagas would not be found under another number"
-            )
+        return self.has_shards(stored)
 
     def _send(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
-        self.prepare()
+        self._prepare(name)
         try:
             return (
                 [self._send_one(name, *calls[0])]

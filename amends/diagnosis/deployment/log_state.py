@@ -56,16 +56,18 @@ def read_log(settings: Settings) -> LogState:
     """Look at the saga log, and change nothing. Raises `LogUnavailable`, and `ConfigurationError`."""
     client = impatient_client_of(settings.backend, patience=_PATIENCE)
     store = Store(client, shards=settings.shards, namespace=settings.namespace)
-    server: RedisServer = store.read(lambda client: read_server(client, address_of(settings)))
+    server = store.reach(lambda client: read_server(client, address_of(settings)))
     if is_cluster(server):  # which would answer for a part of the log alone
         return LogState(
             settings=settings, server=server, shards=None, heartbeats=None, profiles=(), in_use=()
         )
-    stored: str | None = store.read(lambda client: client.get(store.shards_key))
+    stored = store.read_shards()
+    shards = int(stored) if stored else None
+    store = Store(client, shards=shards or settings.shards, namespace=settings.namespace)
     return LogState(
         settings=settings,
         server=server,
-        shards=int(stored) if stored else None,
+        shards=shards,
         heartbeats=Workers(store).read_heartbeats(),
         profiles=Profiles(store).read_live(),
         in_use=_read_in_use(store),

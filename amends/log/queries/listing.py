@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from celery import Celery
 
@@ -142,6 +142,22 @@ def summary_of(app: Celery, saga_id: str) -> SagaSummary:
     if summary is None:
         raise UnknownSaga(saga_id)
     return summary
+
+
+def has_sagas(app: Celery) -> bool:
+    """Return whether the log has or had a saga: one that leaves it after its end leaves its counters.
+
+    Raises `LogUnavailable`.
+    """
+    store = store_of(app)
+
+    def command(client: Any) -> Any:
+        pipeline = client.pipeline(transaction=False)
+        for shard in range(store.shards):
+            pipeline.exists(store.counters_key(shard))
+        return pipeline.execute()
+
+    return any(store.read(command))
 
 
 def ids_like(app: Celery, saga_id: str, *, most: int = 3) -> list[str]:

@@ -106,10 +106,11 @@ def test_a_wrong_place_is_a_wrong_usage(run):
     assert "take it from the page before" in shown.stderr
 
 
-def test_list_of_nothing_says_so(run):
-    shown = run("list")
+def test_list_of_nothing_says_so(run, waiting):
+    waiting("e-1")
+    shown = run("list", "--status", "stuck")
     assert (shown.exit_code, shown.output) == (0, "No saga fits.\n")
-    assert json.loads(run("list", "--json").output) == {
+    assert json.loads(run("list", "--status", "stuck", "--json").output) == {
         "sagas": [],
         "after": None,
         "looked_at": 0,

@@ -11,8 +11,8 @@ def beat(moves, *, node: str) -> None:
 
 def told(run, *options: str) -> dict:
     shown = run("stats", "--json", *options)
-    assert shown.exit_code == 0, shown.output
-    return json.loads(shown.output)
+    assert shown.exit_code == 0, shown.stdout
+    return json.loads(shown.stdout)
 
 
 def test_sagas_are_counted_by_status(run, moves):
@@ -105,4 +105,4 @@ def test_without_a_worker_it_says_that_nothing_goes_on(run, moves):
 
 def test_an_empty_log_has_its_table_too(run):
     assert told(run)["sagas"] == []
-    assert run("stats").output.startswith("saga ")
+    assert run("stats").stdout.startswith("saga ")
