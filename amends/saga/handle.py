@@ -123,9 +123,8 @@ class Handle(Generic[Result]):
         A deadline stays. Raises `ActRefused` if a step is running, if a step that waits for no time was sent less than 10 s
         ago, or if the saga has ended.
         """
-        self._go_on(
-            self._log.control.retry_saga(self.id, actor=_actor(by, why), seen=seen, act_id=act_id)
-        )
+        control, actor = self._log.control, _actor(by, why)
+        self._go_on(control.retry_saga(self.id, actor=actor, seen=seen, act_id=act_id))
 
     def skip(
         self,
@@ -146,19 +145,14 @@ class Handle(Generic[Result]):
         Raises `ActRefused` if the saga does not stand at that record, and pydantic's ``ValidationError`` for an invalid
         output.
         """
-        skip_step = partial(
-            self._log.control.skip_step,
-            self.id,
-            step,
-            actor=_actor(by, why),
-            seen=seen,
-            act_id=act_id or new_act_id(),
-        )
+        control, actor = self._log.control, _actor(by, why)
+        skip = partial(control.skip_step, self.id, step, actor=actor, seen=seen)
+        token = act_id or new_act_id()
         text = "" if output is None else skipped_output(self._log, self.id, step, output)
-        follows = skip_step(output=text)
+        follows = skip(output=text, act_id=token)
         if isinstance(follows, Lacking):  # None is what some activities return
             text = skipped_output(self._log, self.id, step, None)
-            follows = skip_step(output=text)
+            follows = skip(output=text, act_id=token)
         self._go_on(follows)
 
     def pause(
@@ -184,9 +178,8 @@ class Handle(Generic[Result]):
         act_id: str | None = None,
     ) -> None:
         """Let a paused saga go on. Raises what `pause` does."""
-        self._go_on(
-            self._log.control.resume_saga(self.id, actor=_actor(by, why), seen=seen, act_id=act_id)
-        )
+        control, actor = self._log.control, _actor(by, why)
+        self._go_on(control.resume_saga(self.id, actor=actor, seen=seen, act_id=act_id))
 
     def _go_on(self, follows: Continuation) -> None:
         if isinstance(follows, Advance):
