@@ -12,7 +12,7 @@ from celery.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from celery.utils.log import get_task_logger
 
 from amends.activities.context import CURRENT, Context, Undoes
-from amends.activities.guard import Caller, GuardedCall, wait_for_circuit
+from amends.activities.guard import Caller, GuardedCall
 from amends.activities.log_retry import interrupts, retry_until_written
 from amends.activities.protocol import Call, Definition, Ended
 from amends.activities.raised import as_told, ends_process, for_celery, is_unknown
@@ -169,9 +169,11 @@ class Attempt:
 
     def _meet_open_circuit(self, error: CircuitOpenError) -> Ended:
         """Defer or fail, as the activity says for an open circuit. No call was made: no attempt is spent."""
-        guard, wait = self._activity.guard, wait_for_circuit(error, self._claim.tries)
-        if guard and guard.on_open == "defer" and self._is_in_time(wait):
-            return self._retry(error, wait=wait, cost="nothing")
+        guard = self._activity.guard
+        if guard and guard.on_open == "defer":
+            wait = guard.wait(error, self._claim.tries)
+            if self._is_in_time(wait):
+                return self._retry(error, wait=wait, cost="nothing")
         return self._fail(error, cost="nothing")
 
     def _retry_or_fail(self, error: BaseException) -> Ended:

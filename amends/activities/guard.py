@@ -21,6 +21,7 @@ Caller = tuple[str, int]
 
 _LEASE_MARGIN: Final = 5.0
 _MOSTLY: Final = 0.9
+_HELD: Final = 2.0
 _FIRST_JITTER: Final = 1.0
 _LONGEST_JITTER: Final = 60.0
 
@@ -38,8 +39,31 @@ class Guard:
         longest: seconds until the call is over for certain.
         limit: seconds that it may take; 0 where the message's time limit is the call's own.
         """
-        permit = self.breaker.acquire(token=permit_token(*caller), lease=longest + _LEASE_MARGIN)
+        lease = longest + _LEASE_MARGIN
+        try:
+            permit = self.breaker.acquire(token=permit_token(*caller), lease=lease)
+        except CircuitOpenError as error:
+            if self._goes_elsewhere:
+                time.sleep(min(error.retry_after, _HELD, longest / 4))
+            raise
         return GuardedCall(permit, limit=limit)
+
+    @property
+    def _goes_elsewhere(self) -> bool:
+        """Whether another worker may make the call now.
+
+        The one that may not holds the message for a moment: it would take each that comes, and be faster than the others.
+        """
+        return self.on_open == "defer" and self.breaker.options.scope == "worker"
+
+    def wait(self, error: CircuitOpenError, deferrals: int) -> float:
+        """Return the seconds until a call that met the open circuit is tried again, with jitter.
+
+        Of a shared circuit until it may let a call through, and longer with each deferral; of a worker's own a moment.
+        """
+        if self._goes_elsewhere:
+            return random.uniform(0, _FIRST_JITTER)  # noqa: S311 - jitter
+        return wait_for_circuit(error, deferrals)
 
 
 class GuardedCall:

@@ -12,7 +12,7 @@ from celery.exceptions import Retry, SoftTimeLimitExceeded
 from pydantic import ValidationError
 
 from amends.activities.context import CURRENT, Context
-from amends.activities.guard import GuardedCall, wait_for_circuit
+from amends.activities.guard import Guard, GuardedCall
 from amends.activities.protocol import Definition
 from amends.activities.raised import as_told, ends_process, for_celery
 from amends.backend.settings import settings_of
@@ -112,10 +112,10 @@ class StandaloneCall:
             return guard.acquire((self._id, self._retries), longest=longest, limit=0.0)
         except CircuitOpenError as error:
             if guard.on_open == "defer":
-                self._defer(error)
+                self._defer(guard, error)
             raise
 
-    def _defer(self, error: CircuitOpenError) -> None:
+    def _defer(self, guard: Guard, error: CircuitOpenError) -> None:
         """Publish the message again for when the circuit may let it through; it spends no attempt.
 
         A wait that is too long for a message is taken in parts: the next part is a deferral like any other.
@@ -124,7 +124,7 @@ class StandaloneCall:
         deferrals = int(given.get(DEFERRALS_HEADER, 0))
         headers = {**given, DEFERRALS_HEADER: deferrals + 1}
         longest = settings_of(self._task.app).max_countdown
-        wait = countdown_of(self._task.app, min(wait_for_circuit(error, deferrals), longest))
+        wait = countdown_of(self._task.app, min(guard.wait(error, deferrals), longest))
         message = self._task.signature_from_request(self._request, countdown=wait, headers=headers)
         message.apply_async()
         raise Retry(f"circuit {error.name} is open", exc=error, sig=message)

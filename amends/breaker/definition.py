@@ -20,7 +20,9 @@ from amends.breaker.gate import REMEMBERED, Gate
 from amends.breaker.options import ErrorClasses, OnBackendError, Options
 from amends.breaker.permit import Permit
 from amends.breaker.redis_access import redis_access_of
+from amends.breaker.scope import Scope, circuit_name
 from amends.breaker.states import Outcome
+from amends.breaker.worker_circuit import WorkerCircuit
 from amends.errors import DefinitionError
 
 P = ParamSpec("P")
@@ -55,6 +57,8 @@ class CircuitBreaker(Control):
         longest call.
     on_backend_error: while Redis is away, ``"local"`` has a circuit of this process with the same options,
         ``"allow"`` lets every call through, ``"reject"`` none.
+    scope: ``"shared"`` (the default) is one circuit for all processes. With ``"worker"`` each worker has its own, so that
+        a host that alone fails does not open it for the others; outside of workers each host has one.
 
     Raises `DefinitionError` for invalid options, and for another breaker of this name.
     """
@@ -75,6 +79,7 @@ class CircuitBreaker(Control):
         failure_window: float | None = None,
         probe_lease: float = 60.0,
         on_backend_error: OnBackendError = "local",
+        scope: Scope = "shared",
     ) -> None:
         self.name = name
         self.options = Options(
@@ -90,11 +95,12 @@ class CircuitBreaker(Control):
             failure_window=failure_window,
             probe_lease=probe_lease,
             on_backend_error=on_backend_error,
+            scope=scope,
         )
         _check_name(name)
         self.options.check(name)
         self._gates: dict[tuple[int, str, bool, str | None], Gate] = {}
-        self._last: tuple[Celery, int, Gate] | None = None
+        self._last: tuple[Celery, int, str, Gate] | None = None
         self._first = _defined.setdefault(name, self)  # lives as long as any object of its name
         self._join(self._first)
 
@@ -174,26 +180,37 @@ class CircuitBreaker(Control):
         _entered.set(entered[:last] + entered[last + 1 :])
         entered[last][1].record(error)
 
+    def of(self, worker: str) -> "WorkerCircuit":
+        """Return the circuit of one worker, to be read and taken over.
+
+        worker: what Celery calls it, such as ``celery@host-7``.
+
+        Raises `DefinitionError` for a breaker that all workers share.
+        """
+        if self.options.scope == "shared":
+            raise DefinitionError(f"circuit breaker {self.name!r} is one for all workers")
+        name = circuit_name(self.name, "worker", worker)
+        return WorkerCircuit(name, self.options, lambda settings: self._open_gate(settings, name))
+
     def _gate(self) -> Gate:
         # An app's settings are read once: to look into them takes a tenth of what a guarded call costs.
-        app = app_or_default()
+        app, circuit = app_or_default(), circuit_name(self.name, self.options.scope)
         last, pid = self._last, os.getpid()
-        if last is None or last[0] is not app or last[1] != pid:
-            last = self._last = (app, pid, self._open_gate(settings_of(app)))
-        return last[2]
+        if last is None or last[0] is not app or last[1] != pid or last[2] != circuit:
+            last = self._last = (app, pid, circuit, self._open_gate(settings_of(app), circuit))
+        return last[3]
 
-    def _open_gate(self, settings: Settings) -> Gate:
-        backend, fast_path, namespace = settings.backend, settings.fast_path, settings.namespace
+    def _open_gate(self, settings: Settings, circuit: str) -> Gate:
+        backend, fast_path = settings.backend, settings.fast_path
         # In memory nothing is far away, and a rehearsal's clock is not that of this process.
         remembers = 0.0 if backend.startswith("memory://") else REMEMBERED
         gate = Gate(
-            self.name,
+            circuit,
             self.options,
             redis_access_of(backend, fast_path=fast_path),
-            namespace=namespace,
             remembers=remembers,
         )
-        return self._gates.setdefault((os.getpid(), backend, fast_path, namespace), gate)
+        return self._gates.setdefault((os.getpid(), backend, fast_path, circuit), gate)
 
 
 _defined: WeakValueDictionary[str, CircuitBreaker] = WeakValueDictionary()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from math import inf, isfinite
 from typing import Any, Literal, get_args
 
+from amends.breaker.scope import Scope
 from amends.breaker.states import Outcome
 from amends.errors import DefinitionError
 
@@ -31,6 +32,7 @@ class Options:
     failure_window: float | None
     probe_lease: float
     on_backend_error: OnBackendError
+    scope: Scope = "shared"
 
     def check(self, name: str) -> None:
         """Raise `DefinitionError` for a value that makes no sense."""
@@ -60,6 +62,7 @@ class Options:
         yield "probe_lease", _is_seconds(self.probe_lease), seconds
         known = self.on_backend_error in get_args(OnBackendError)
         yield "on_backend_error", known, "'local', 'allow' or 'reject'"
+        yield "scope", self.scope in get_args(Scope), "'shared' or 'worker'"
 
     def differences(self, other: "Options") -> list[str]:
         """Say where an earlier configuration differs: ``failure_threshold is 5 here and 3 there``."""

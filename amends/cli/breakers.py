@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import click
 
+from amends.breaker.circuits import circuits
 from amends.breaker.control import Control
-from amends.breaker.definition import CircuitBreaker, breakers
+from amends.breaker.definition import breakers
 from amends.breaker.snapshot import CircuitEvent, CircuitSnapshot
 from amends.breaker.states import CircuitState
 from amends.cli.attribution import name_of, reason_of, signed
@@ -16,6 +17,7 @@ from amends.cli.formatting import clock_time, date, duration, moment
 from amends.cli.output import Output
 from amends.cli.table import Cell, Column
 from amends.errors import did_you_mean
+from amends.log.saga_log import log_of
 
 _STYLES: Final[Mapping[CircuitState, dict[str, Any]]] = {
     CircuitState.CLOSED: {"fg": "green"},
@@ -93,12 +95,14 @@ def show_breaker(
     return Exit.OK
 
 
-def _breakers(output: Output) -> Sequence[CircuitBreaker]:
+def _breakers(output: Output) -> Sequence[Control]:
+    """List all circuits: of a breaker of which each worker has its own, those of the workers that live."""
     output.app.loader.import_default_modules()
-    return breakers()
+    is_shared = all(breaker.options.scope == "shared" for breaker in breakers())
+    return circuits(() if is_shared else log_of(output.app).workers.live_nodes())
 
 
-def _row(breaker: CircuitBreaker) -> list[Cell | str]:
+def _row(breaker: Control) -> list[Cell | str]:
     seen, last = breaker.snapshot(), breaker.history(limit=1)
     since = f"{date(last[-1].at)} {clock_time(last[-1].at)[:8]}Z" if last else ""
     by, why = _cause(seen, last)
@@ -113,7 +117,7 @@ def _row(breaker: CircuitBreaker) -> list[Cell | str]:
     ]
 
 
-def _tell(output: Output, breaker: CircuitBreaker) -> None:
+def _tell(output: Output, breaker: Control) -> None:
     seen, options, history = breaker.snapshot(), breaker.options, breaker.history(limit=_SHOWN)
     state = click.style(_written(seen.state), **_STYLES[seen.state])
     output.line(f"{breaker.name}  {state}")
@@ -172,7 +176,7 @@ def _event_row(event: CircuitEvent) -> list[Cell | str]:
     return [Cell(at, {"dim": True}), event.name, event.by, _flat(event.why)]
 
 
-def _document(breaker: CircuitBreaker, *, most: int) -> dict[str, Any]:
+def _document(breaker: Control, *, most: int) -> dict[str, Any]:
     seen = breaker.snapshot()
     events = [
         {"at": moment(each.at), "name": each.name, "by": each.by, "why": each.why, **each.details}

@@ -88,6 +88,10 @@ class Workers:
         keys = self._store.read(lambda client: client.zrange(self._index, 0, -1))
         return self._read_heartbeats(keys)
 
+    def live_nodes(self) -> list[str]:
+        """Return Celery's names of the workers whose heartbeats have not expired."""
+        return sorted({each.node for each in self.read_heartbeats() if each.node})
+
     def _read_heartbeats(self, keys: Sequence[str]) -> list[Heartbeat]:
         def command(client: Any) -> Any:
             pipeline = client.pipeline(transaction=False).time()

@@ -19,6 +19,7 @@ from amends.backend.app_identity import identity_of
 from amends.backend.celery_apps import for_each_app
 from amends.backend.fast_path import shortcuts_off
 from amends.backend.settings import Settings, is_configured, settings_of
+from amends.breaker.scope import enter_worker
 from amends.diagnosis.deployment.log_rules import weaknesses_of
 from amends.errors import ConfigurationError, LogUnavailable
 from amends.log.owner import WorkerProcess
@@ -48,6 +49,7 @@ class Recovery(bootsteps.StartStopStep):
         super().__init__(worker, **options)
         # Before the pool forks, and anew where a parent process made several workers.
         self._process = WorkerProcess.enter(worker.hostname)
+        enter_worker(worker.hostname)
         self._process.switch_events(on=bool(worker.task_events))
         self._ends = threading.Event()
         self._heartbeat: Heartbeat | None = None

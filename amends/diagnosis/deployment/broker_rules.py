@@ -3,7 +3,7 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from celery import Celery
@@ -15,18 +15,23 @@ from amends.diagnosis.deployment.findings import Problem, Rule, Unseen, error, w
 from amends.diagnosis.deployment.redis_server import RedisServer, read_server
 
 _VISIBILITY: Final = {"redis": 3600.0, "sqs": 1800.0}  # the defaults of kombu
-_CONSUMER_TIMEOUT: Final = 1800.0  # RabbitMQ's default; it tells it to administrators alone
+_CONSUMER_TIMEOUT: Final = 1800.0  # RabbitMQ's default
 
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerUse:
-    """How an app uses its broker. `kind` is kombu's driver type: redis, amqp, sqs ..."""
+    """How an app uses its broker.
+
+    `kind` is kombu's driver type: redis, amqp, sqs ... `consumer_timeouts` are those in seconds that the app declares its
+    queues with, by queue.
+    """
 
     url: str
     kind: str
     options: Mapping[str, Any]
     settings: Settings
     destinations: Sequence[Destination]
+    consumer_timeouts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def longest(self) -> Destination | None:
@@ -56,7 +61,16 @@ def use_of(app: Celery, settings: Settings, destinations: Sequence[Destination])
         options=app.conf.broker_transport_options or {},
         settings=settings,
         destinations=destinations,
+        consumer_timeouts=dict(_consumer_timeouts(app)),
     )
+
+
+def _consumer_timeouts(app: Celery) -> Iterator[tuple[str, float]]:
+    queues: Any = app.amqp.queues
+    for name, queue in queues.items():
+        asked = (queue.queue_arguments or {}).get("x-consumer-timeout")
+        if isinstance(asked, int):
+            yield name, asked / 1000
 
 
 def sanitized(url: str) -> str:
@@ -87,19 +101,33 @@ def _visibility(use: BrokerUse) -> Iterator[Problem]:
         )
 
 
-@warning("broker.consumer_timeout", fine="no message is held for longer than RabbitMQ allows")
+@warning(
+    "broker.consumer_timeout",
+    fine="no message is held for longer than RabbitMQ's default consumer_timeout of 30 minutes, nor than that of its queue"
+    " (what rabbitmq.conf says cannot be asked by AMQP, and is assumed to be the default)",
+)
 def _consumer_timeout(use: BrokerUse) -> Iterator[Problem]:
     if use.kind != "amqp":
         raise Unseen
-    if use.held_for > _CONSUMER_TIMEOUT:
-        longest = use.longest.task if use.longest else "none"
+    longest = use.longest.task if use.longest else "none"
+    held = (
+        f"a worker may hold a message for {use.held_for:g} s (amends_max_countdown, and the limits of {longest}),"
+        " and RabbitMQ closes the channel of one that does so for longer than its consumer_timeout,"
+    )
+    remedy = f"to more than {use.held_for * 1000:.0f} ms, or lower amends_max_countdown"
+    if use.held_for > _CONSUMER_TIMEOUT and not use.consumer_timeouts:
         yield Problem(
-            what=f"a worker may hold a message for {use.held_for:g} s (amends_max_countdown, and the limits of {longest}),"
-            " and RabbitMQ closes the channel of one that does so for longer than its consumer_timeout, 30 minutes unless it"
-            " was told otherwise",
+            what=f"{held} assumed to be its default of 30 minutes, as AMQP does not tell it",
             where=use.url,
-            remedy=f"set consumer_timeout in rabbitmq.conf to more than {use.held_for * 1000:.0f} ms",
+            remedy=f"set consumer_timeout in rabbitmq.conf {remedy}",
         )
+    for queue, timeout in use.consumer_timeouts.items():
+        if use.held_for > timeout:
+            yield Problem(
+                what=f"{held} {timeout:g} s for the queue {queue}",
+                where=use.url,
+                remedy=f"set x-consumer-timeout of the queue {remedy}",
+            )
 
 
 @warning("broker.socket_timeout", fine="nothing waits without end for a broker that hangs")

@@ -10,11 +10,12 @@ from typing import Final, Generic, TypeVar
 from celery import Celery
 
 from amends.backend.settings import Settings, settings_of
+from amends.diagnosis.deployment import breaker_rules, options
 from amends.diagnosis.deployment import broker_rules as broker
 from amends.diagnosis.deployment import fast_path_rules as fast_path
 from amends.diagnosis.deployment import log_rules as saga_log
-from amends.diagnosis.deployment import options
 from amends.diagnosis.deployment import worker_rules as crew
+from amends.diagnosis.deployment.breaker_rules import read_circuits
 from amends.diagnosis.deployment.destinations import (
     Destination,
     destinations_here,
@@ -63,7 +64,7 @@ CODES: Final[dict[str, Severity]] = {
     for rules in (
         *(_OUTSIDE, (saga_log.in_process, fast_path.off), saga_log.RULES, saga_log.SERVER_RULES),
         options.RULES,
-        *(broker.RULES, broker.SERVER_RULES, crew.PRESENCE, crew.RULES),
+        *(broker.RULES, broker.SERVER_RULES, crew.PRESENCE, crew.RULES, breaker_rules.RULES),
     )
     for rule in rules
 }
@@ -122,6 +123,9 @@ def _examine_surroundings(app: Celery, settings: Settings, patience: Patience) -
         heartbeats = log.heartbeats if log else None
         found = crew.Crew(workers=answered, heartbeats=heartbeats, destinations=destinations)
         yield from _apply(crew.PRESENCE, found)
+        nodes = sorted({each.node for each in found.alive if each.node})
+        if circuits := read_circuits(nodes):
+            yield from _apply(breaker_rules.RULES, circuits)
         if answered:
             yield from _apply(crew.RULES, found)
 

@@ -2,7 +2,7 @@
 
 from kombu.exceptions import OperationalError
 
-from amends.breaker.definition import breakers
+from amends.breaker.circuits import circuit_named
 from amends.diagnosis.saga.explanation import Circuit, Claim, Message, Wait
 from amends.diagnosis.saga.record_view import View
 from amends.dispatch.broker import queue_length
@@ -48,7 +48,7 @@ def circuit_of(view: View, path: str) -> Circuit | None:
     name = view.records[path].circuit
     if name is None:
         return None
-    breaker = next((each for each in breakers() if each.name == name), None)
+    breaker = circuit_named(name)
     try:
         seen = breaker.snapshot() if breaker else None
     except (LogUnavailable, ConfigurationError):

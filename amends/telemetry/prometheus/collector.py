@@ -53,7 +53,7 @@ class SagaCollector(Collector):
             _logger.warning("a scrape without the saga log: %s", error)
             return False
         try:
-            add_breakers(families)
+            add_breakers(families, log)
         except (LogUnavailable, ConfigurationError) as error:
             # Breakers leave Redis alone for a while after an outage.
             _logger.warning("a scrape without the circuit breakers: %s", error)

@@ -2,7 +2,7 @@
 
 from celery import Celery
 
-from amends.breaker.definition import breakers
+from amends.breaker.circuits import circuits
 from amends.breaker.states import CircuitState
 from amends.dispatch.broker import queue_lengths
 from amends.dispatch.routing import queues_in_use
@@ -26,9 +26,12 @@ def add_readings(families: Families, log: SagaLog) -> None:
         families.add(catalogue.MEMORY_LIMIT, readings.memory.limit)
 
 
-def add_breakers(families: Families) -> None:
-    """Add the circuit breakers that are defined in this process. Raises `LogUnavailable`."""
-    for breaker in breakers():
+def add_breakers(families: Families, log: SagaLog) -> None:
+    """Add the circuit breakers that are defined in this process, of each worker where it has its own.
+
+    Raises `LogUnavailable`.
+    """
+    for breaker in circuits(log.workers.live_nodes()):
         snapshot = breaker.snapshot()
         for state in CircuitState:
             families.add(catalogue.BREAKER_STATE, snapshot.state is state, breaker.name, state)

@@ -7,6 +7,7 @@ import pytest
 
 from amends import CircuitBreaker
 from amends.breaker.states import CircuitState
+from amends.log.saga_log import log_of
 from demo.ports import free_port
 
 WHY = ("--why", "the bank asked us to stop")
@@ -105,3 +106,13 @@ def test_a_redis_that_is_away_is_its_own_code(run, app):
     shown = run("breakers")
     assert shown.exit_code == 5
     assert "cannot be reached" in shown.stderr
+
+
+def test_of_a_breaker_of_each_worker_those_of_live_workers_are_listed_and_taken_over(run, app):
+    calls = CircuitBreaker("cli-calls", failure_on=(OSError,), scope="worker")
+    log_of(app).workers.note_heartbeat("w", [1], node="celery@h")
+    calls.of("celery@h").force_open(by="ada", why="a sick disk")
+    assert "forced open" in row(run("breakers"), "cli-calls@celery@h").replace("_", " ")
+    shown = run("breaker", "cli-calls@celery@h", "close", "--why", "a new disk")
+    assert shown.exit_code == 0
+    assert calls.of("celery@h").state is CircuitState.CLOSED

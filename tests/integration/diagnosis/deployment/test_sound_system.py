@@ -3,7 +3,8 @@
 from amends.diagnosis.deployment.examination import CODES
 from tests.integration.diagnosis.deployment.doctor_process import Doctor
 
-ELSEWHERE = {"broker.consumer_timeout"}  # RabbitMQ's
+# RabbitMQ's, and of breakers of which each worker has one.
+ELSEWHERE = {"broker.consumer_timeout", "breakers.alone"}
 
 
 def test_nothing_is_found_in_a_sound_system(doctor, sound_worker):

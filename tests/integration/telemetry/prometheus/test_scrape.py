@@ -5,8 +5,10 @@ from collections import Counter
 import pytest
 from celery import Celery
 
+from amends import CircuitBreaker
 from amends.errors import LogUnavailable
 from amends.log.history import Event
+from amends.log.saga_log import log_of
 from amends.telemetry.prometheus import SagaCollector, exposition
 from amends.telemetry.prometheus.catalogue import METRICS
 from tests.integration.telemetry.prometheus.errand_saga import run, start
@@ -163,10 +165,19 @@ def test_a_scrape_without_the_log_says_so_and_shows_the_queues(app):
     assert "amends_sagas" not in found
 
 
+def test_of_a_breaker_of_each_worker_every_live_workers_circuit_is_shown(scraped, app):
+    hosts = CircuitBreaker("hosts", failure_on=(OSError,), scope="worker")
+    log_of(app).workers.note_heartbeat("sick", [1], node="sick@h")
+    hosts.of("sick@h").force_open(by="ada")
+    shown = scraped()
+    assert shown.value("amends_breaker_state", breaker="hosts@sick@h", state="forced_open") == 1
+    assert "hosts" not in {sample.labels.get("breaker") for sample in shown.samples}
+
+
 def test_a_scrape_while_the_breakers_still_leave_redis_alone_shows_the_log(
     scraped, monkeypatch, ids
 ):
-    def away(_):
+    def away(*_):
         raise LogUnavailable("left alone after an error")
 
     monkeypatch.setattr("amends.telemetry.prometheus.collector.add_breakers", away)

@@ -3,10 +3,15 @@
 from dataclasses import replace
 
 import pytest
+from celery import Celery
+from kombu import Queue
 
-from amends.backend.settings import Settings
+from amends.backend.settings import Settings, settings_of
+from amends.breaker.states import CircuitState
+from amends.diagnosis.deployment import breaker_rules
 from amends.diagnosis.deployment import broker_rules as broker
 from amends.diagnosis.deployment import log_rules as saga_log
+from amends.diagnosis.deployment.breaker_rules import WorkerCircuits
 from amends.diagnosis.deployment.broker_rules import BrokerUse
 from amends.diagnosis.deployment.destinations import Destination
 from amends.diagnosis.deployment.findings import Severity
@@ -72,3 +77,38 @@ def test_a_message_that_rabbitmq_would_not_wait_for_is_found_with_its_task():
     ]
     assert "1801 s" in said
     assert "the limits of slow" in said
+    assert "assumed" in said
+
+
+def test_a_message_that_its_queue_would_not_wait_for_is_found_by_what_the_queue_is_declared_with():
+    kept = replace(USE, consumer_timeouts={"work": 3600.0, "brief": 20.0})
+    assert wrong(broker.RULES, kept) == ["broker.consumer_timeout"]
+    longer = [Destination(task="slow", queue="work", limit=1491.0)]
+    patient = replace(USE, destinations=longer, consumer_timeouts={"work": 7200.0})
+    assert wrong(broker.RULES, patient) == []
+
+
+def test_a_consumer_timeout_that_cannot_be_asked_is_said_to_be_assumed():
+    said = [each.what for rule in broker.RULES for each in rule.apply(USE)]
+    assert [each for each in said if "consumer_timeout" in each and "assumed" in each]
+
+
+def test_what_a_queue_is_declared_with_is_read(redis_url):
+    app = Celery("declaring", broker="amqp://", set_as_current=False)
+    app.conf.amends_backend = redis_url
+    app.conf.task_queues = [Queue("brief", queue_arguments={"x-consumer-timeout": 20_000})]
+    use = broker.use_of(app, settings_of(app), ())
+    assert (use.kind, use.consumer_timeouts) == ("amqp", {"brief": 20.0})
+
+
+def test_a_worker_whose_calls_alone_fail_is_named():
+    states = {"w1@h": CircuitState.OPEN, "w2@h": CircuitState.CLOSED, "w3@h": CircuitState.CLOSED}
+    found = [WorkerCircuits(breaker="pay", states=states)]
+    assert wrong(breaker_rules.RULES, found) == ["breakers.alone"]
+    (finding,) = [each for rule in breaker_rules.RULES for each in rule.apply(found)]
+    assert (finding.where, finding.what) == (
+        "w1@h",
+        "calls behind pay fail in w1@h and not in w2@h, w3@h",
+    )
+    everywhere = [WorkerCircuits(breaker="pay", states=dict.fromkeys(states, CircuitState.OPEN))]
+    assert wrong(breaker_rules.RULES, everywhere) == []
