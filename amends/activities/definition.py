@@ -18,7 +18,7 @@ from amends.backend.celery_apps import task_name
 from amends.breaker.definition import CircuitBreaker
 from amends.definition.itinerary import ActivityPlan
 from amends.definition.retry_policy import RetryPolicy
-from amends.definition.serialization import dumped
+from amends.definition.serialization import dumped, read_back
 
 Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel | None)
@@ -194,4 +194,7 @@ def activity(
 
 
 def _plain(argument: BaseModel | Mapping[str, Any] | None) -> Any:
-    return dumped(argument) if isinstance(argument, BaseModel) else argument
+    if not isinstance(argument, BaseModel):
+        return argument
+    read_back(type(argument), argument, "an argument of a call on its own")
+    return dumped(argument)

@@ -42,7 +42,7 @@ def accepts(target: Any, source: Any, seen: Pairs = frozenset()) -> bool:
     receiver may want fewer than there are. `seen` holds the models that are being compared, which
     may contain themselves.
     """
-    target, source = _plain(target), _plain(source)
+    target, source = plain(target), plain(source)
     if target == source or any(each in (Any, object) for each in (target, source)):
         return True
     if _is_union(source):
@@ -108,16 +108,16 @@ def _accepts_model(target: type[BaseModel], source: type[BaseModel], seen: Pairs
     return True
 
 
-def _plain(annotation: Any) -> Any:
+def plain(annotation: Any) -> Any:
     """Look through what is only a name or a wrapper: Annotated, NewType, a type alias, a root model."""
     if annotation is None:
         return NoneType
     if get_origin(annotation) is Annotated:
-        return _plain(get_args(annotation)[0])
+        return plain(get_args(annotation)[0])
     if isinstance(annotation, type) and issubclass(annotation, RootModel):
-        return _plain(annotation.model_fields["root"].annotation)
+        return plain(annotation.model_fields["root"].annotation)
     named = getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
-    return annotation if named is None else _plain(named)
+    return annotation if named is None else plain(named)
 
 
 def _is_union(annotation: Any) -> bool:

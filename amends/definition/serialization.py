@@ -18,6 +18,7 @@ from pydantic_core import (
     to_json,
 )
 
+from amends.definition.losses import check_equal
 from amends.errors import CircuitOpenError, UnreadableData
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -174,6 +175,20 @@ def _without_values(error: Error) -> Error:
         last = last.__context__
     last.__cause__ = last.__context__ = None
     return told
+
+
+def read_back(model: type[Model], value: Any, what: str) -> Model:
+    """Validate a value, and return it as whoever reads it from JSON gets it.
+
+    what: names it, to begin the message with.
+
+    Raises ``ValueError`` if it is invalid (pydantic's ``ValidationError``), and for a field that comes back changed.
+    """
+    given = model.model_validate(value)
+    read = validated(model, dumped(given))
+    if read != given:
+        check_equal(given, read, what)
+    return read
 
 
 def why_invalid(error: BaseException) -> str:

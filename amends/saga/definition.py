@@ -13,7 +13,13 @@ from pydantic import BaseModel
 
 from amends.backend.settings import celery_setting
 from amends.definition.itinerary import Dispatch
-from amends.definition.serialization import canonical_json, dumped, held_to_size, validated
+from amends.definition.serialization import (
+    canonical_json,
+    dumped,
+    held_to_size,
+    read_back,
+    validated,
+)
 from amends.definition.states import SagaStatus
 from amends.dispatch.coordinator import advance, publish_many
 from amends.dispatch.fast_path import deliveries
@@ -147,8 +153,8 @@ class Saga(Generic[Input, Output]):
 
     def _checked_input(self, saga_id: str, value: Input) -> str:
         """Write an input as the log keeps it. Raises ``ValueError`` for it or its id."""
-        # As a worker will: an input that it could not read is refused here.
-        read = validated(self.input, dumped(self.input.model_validate(value)))
+        # As a worker will: an input that it could not read, or would read as another, is refused here.
+        read = read_back(self.input, value, f"the input of {saga_id}")
         return held_to_size(canonical_json(dumped(read)), f"the input of {saga_id}")
 
     def _check_routes(self, app: Celery, saga_ids: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from amends.definition.input_mapping import map_inputs
 from amends.definition.itinerary import Dispatch, Itinerary, StepPlan
+from amends.definition.losses import check_losses
 from amends.errors import DefinitionError
 from amends.saga.step import NAME, AnyStep
 
@@ -39,6 +40,7 @@ def build_itinerary(
         raise DefinitionError(f"{where}: timeout is {timeout}, not a time in seconds")
     if dispatch not in get_args(Dispatch):
         raise DefinitionError(f"{where}: dispatch is {dispatch!r}, not 'chain' or 'inline'")
+    check_losses(saga_input, where=f"{where}, input")
     models: dict[str, type[BaseModel]] = {"input": saga_input}
     plans: list[StepPlan] = []
     for step in steps:
@@ -47,6 +49,7 @@ def build_itinerary(
         passed_over = frozenset(plan.name for plan in plans if plan.on_failure == "continue")
         plans.append(step.plan(models, optional=passed_over, where=f"{where}, step {step.name!r}"))
         if step.activity.output is not None:
+            check_losses(step.activity.output, where=f"{where}, output of step {step.name!r}")
             models[step.name] = step.activity.output
     for key in outputs.keys() - output.model_fields.keys():
         raise DefinitionError(

@@ -177,7 +177,7 @@ class CheckedSaga:
         """Let a person do something; answers what came of it."""
         extra = {"error": _ERROR} if name == "cancel_saga" else {}
         expected = getattr(self.model, name)(*what, **more)
-        self._acted = expected not in ("refused", "lacking")
+        self._acted |= expected not in ("refused", "lacking")
         script = getattr(self.log.control, name)
         try:
             answer = script(self.id, *what, actor={"by": "someone"}, **more, **extra)
@@ -210,7 +210,7 @@ class CheckedSaga:
     def unpark(self) -> None:
         """Let a worker find that it can run the next record of a parked saga."""
         expected = self.model.unpark()
-        self._acted = expected != "late"
+        self._acted |= expected != "late"
         assert self.log.unpark_saga(self.id).said == expected
 
     def let_the_message_be_late(self) -> None:
