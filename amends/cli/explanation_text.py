@@ -142,7 +142,11 @@ def _why_at(of: Explanation, record: Record) -> Iterator[str]:
         yield _circuit(of)
     if of.message:
         yield from _why_queued(of, of.message)
-    if of.situation is Situation.UNREGISTERED:
+    if of.is_taken is False:
+        yield f"No live worker knows {record.task} and consumes its queue."
+    if of.situation is Situation.UNREGISTERED and of.is_taken:
+        yield f"Its last message met a worker that does not know {record.task}. A live worker does."
+    elif of.situation is Situation.UNREGISTERED:
         yield f"{record.unregistered} of {record.poison_after} messages met a worker that does not know {record.task}."
 
 

@@ -18,7 +18,7 @@ from amends.diagnosis.saga.explanation import (
     Situation,
     Wait,
 )
-from amends.diagnosis.saga.position import circuit_of, claim_of, message_of, wait_of
+from amends.diagnosis.saga.position import circuit_of, claim_of, is_taken, message_of, wait_of
 from amends.diagnosis.saga.record_view import View
 from amends.diagnosis.saga.remedies import remedies
 from amends.log.saga_log import log_of
@@ -47,6 +47,7 @@ def explain(app: Celery, saga_id: str) -> Explanation:
     situation = _situation(view, claim, wait, circuit)
     is_queued = situation is Situation.QUEUED
     message = message_of(view, log, path) if path and is_queued else None
+    is_waiting = is_queued or situation is Situation.UNREGISTERED
     failures = tuple(view.record(each) for each in view.with_state(RecordState.STUCK))
     actions = tuple(_actions(view))
     pause, cancel = _pause(view, actions), _cancel(view)
@@ -70,6 +71,7 @@ def explain(app: Celery, saga_id: str) -> Explanation:
         wait=wait,
         circuit=circuit,
         message=message,
+        is_taken=is_taken(view, log, path) if path and is_waiting else None,
         pause=pause,
         turn=_turn(view),
         failures=failures,

@@ -184,7 +184,9 @@ class Explanation:
     `events` is the length of its history, which an act takes as `seen`. `record` is what runs or comes
     next, `remaining` the paths of all that remains. `next_at` is when something happens
     next by itself, at the latest; None where a person is needed, or only the broker knows. `overdue` is how many
-    seconds ago a sweep should have looked at it: more than half a minute means that no worker sweeps.
+    seconds ago a sweep should have looked at it: more than half a minute means that no worker sweeps. `is_taken` tells of
+    a record whose message nobody has claimed whether a live worker knows its task and consumes its queue, None where no
+    worker says what it takes.
     """
 
     id: str
@@ -205,6 +207,7 @@ class Explanation:
     wait: Wait | None
     circuit: Circuit | None
     message: Message | None
+    is_taken: bool | None
     pause: OperatorAction | None
     turn: CompensationStart | None
     failures: tuple[Record, ...]

@@ -77,3 +77,10 @@ def message_of(view: View, log: SagaLog, path: str) -> Message:
         dispatches=times,
         lost_at=None if away else sent_at + patience,
     )
+
+
+def is_taken(view: View, log: SagaLog, path: str) -> bool | None:
+    """Tell whether a live worker knows a record's task and consumes its queue; None where none says what it takes."""
+    profiles, plan = log.profiles.read_live(), view.plan(path)
+    queue = queue_of(view.app, plan, view.entry.id)
+    return any(each.takes(plan.call.task, queue) for each in profiles) if profiles else None

@@ -6,9 +6,11 @@ import uuid
 import pytest
 from celery import Celery
 
+from amends.cli.explanation_text import reasons
 from amends.definition.serialization import canonical_json
 from amends.diagnosis.saga.explain import explain
 from amends.log.owner import WorkerProcess
+from amends.log.profiles import Profile
 from amends.saga.bulk import Operation, Target, Verdict, perform
 from amends.worker.heartbeat import Heartbeat
 from amends.worker.sweep import Sweep
@@ -53,6 +55,26 @@ def test_a_message_that_nobody_has_claimed_is_told_with_its_queue(why, broker):
     assert message.dispatches == 1
     assert message.lost_at == pytest.approx(message.sent_at + 60)
     assert found.overdue == 0
+
+
+@pytest.mark.parametrize(
+    ("tasks", "queues", "is_taken"),
+    [
+        (None, (), None),
+        ({do_a.name}, {"work"}, True),
+        ({do_a.name}, {"another"}, False),
+        ({"another"}, {"work"}, False),
+    ],
+)
+def test_whether_a_live_worker_takes_the_task_is_told(why, log, tasks, queues, is_taken):
+    view = view_of(log)
+    view.client.delete(view.profiles_key, f"{view.profiles_key}:beaten")
+    if tasks:
+        log.profiles.keep(Profile(app="x", tasks=frozenset(tasks), queues=frozenset(queues)))
+    found = why()
+    view.client.delete(view.profiles_key, f"{view.profiles_key}:beaten")
+    assert found.is_taken is is_taken
+    assert (f"No live worker knows {do_a.name}" in " ".join(reasons(found))) is (is_taken is False)
 
 
 @pytest.mark.parametrize("times", [1, 2, 4, 9])
