@@ -59,11 +59,11 @@ def _statuses(output: Output, results: Sequence[Result]) -> dict[str, SagaSummar
 def _print_one(output: Output, result: Result, now: dict[str, SagaSummary | None]) -> None:
     summary = now[result.id]
     if result.verdict is not Verdict.DONE:
-        verdict = click.style(result.verdict.replace("_", " "), fg="red", bold=True)
-        click.echo(f"{result.id}: {verdict}: {result.reason}", err=True)
+        verdict = Cell(result.verdict.replace("_", " "), {"fg": "red", "bold": True})
+        output.line(f"{result.id}: ", verdict, f": {result.reason}", err=True)
         return
     where = f" It is {_status(summary)} now." if summary else ""
-    output.line(f"{result.id}: {click.style('done', fg='green')}.{where}")
+    output.line(f"{result.id}: ", Cell("done", {"fg": "green"}), f".{where}")
 
 
 def _print_many(

@@ -81,7 +81,7 @@ def show_breaker(
     if name not in found:
         hint = did_you_mean(name, found) or f"; it has {', '.join(found) or 'none'}"
         click.echo(
-            f"{click.style('error:', fg='red', bold=True)} the app defines no circuit breaker {name!r}{hint}",
+            f"{Cell('error:', {'fg': 'red', 'bold': True})} the app defines no circuit breaker {name!r}{hint}",
             err=True,
         )
         return Exit.UNKNOWN
@@ -119,8 +119,7 @@ def _row(breaker: Control) -> list[Cell | str]:
 
 def _tell(output: Output, breaker: Control) -> None:
     seen, options, history = breaker.snapshot(), breaker.options, breaker.history(limit=_SHOWN)
-    state = click.style(_written(seen.state), **_STYLES[seen.state])
-    output.line(f"{breaker.name}  {state}")
+    output.line(f"{breaker.name}  ", Cell(_written(seen.state), _STYLES[seen.state]))
     output.line(f"  {_MEANINGS[seen.state]}", bold=True)
     for sentence in _sentences(seen):
         output.line(f"  {sentence}")

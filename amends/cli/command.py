@@ -24,7 +24,9 @@ from celery import Celery
 
 from amends.cli.exit_codes import Exit, exit_of
 from amends.cli.output import Output
+from amends.cli.table import Cell
 from amends.errors import ConfigurationError, SagaError, UnknownSaga
+from amends.log.history import printable
 from amends.log.queries.listing import ids_like
 
 Callback = Callable[..., Exit | None]
@@ -70,7 +72,7 @@ def _end(ctx: click.Context, run: Callable[[], Exit | None]) -> NoReturn:
         code = run() or Exit.OK
     except SagaError as error:
         told = f"{error}{_meant(ctx, error)}"
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {told}", err=True)
+        click.echo(f"{Cell('error:', {'fg': 'red', 'bold': True})} {printable(told)}", err=True)
         code = exit_of(error)
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED

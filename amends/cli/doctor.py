@@ -9,6 +9,7 @@ import click
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
 from amends.cli.output import Output
+from amends.cli.table import Cell
 from amends.diagnosis.deployment.examination import examine
 from amends.diagnosis.deployment.findings import Diagnosis, Finding, Severity
 
@@ -50,8 +51,8 @@ def _print(output: Output, diagnosis: Diagnosis) -> None:
 
 
 def _print_finding(output: Output, finding: Finding) -> None:
-    severity = click.style(f"{finding.severity:<8}", **_STYLES[finding.severity])
-    output.line(f"{severity} {finding.code:<26} {finding.what}")
+    severity = Cell(f"{finding.severity:<8}", _STYLES[finding.severity])
+    output.line(severity, f" {finding.code:<26} {finding.what}")
     if finding.severity is not Severity.OK:
         space = " " * 9
         output.line(f"{space}where: {finding.where}")

@@ -45,9 +45,7 @@ def explain_saga(output: Output, saga_id: str) -> Exit:
 
 
 def _tell(output: Output, found: Explanation) -> None:
-    status = state_cell(found.status)
-    styled = click.style(status.text, **status.style)
-    output.line(f"{found.id}  {found.saga}  {styled}")
+    output.line(f"{found.id}  {found.saga}  ", state_cell(found.status))
     output.line(f"  {headline(found)}", bold=True)
     _section(output, "Why", reasons(found))
     _section(output, "What happens next", prospects(found))
@@ -67,7 +65,7 @@ def _section(output: Output, title: str, sentences: Iterable[str]) -> None:
     output.line(title, dim=True)
     for line in lines:
         is_command = line.startswith("  ")
-        output.line(f"  {line}", **({"fg": "cyan"} if is_command else {}))
+        output.line(f"  {line}", fg="cyan" if is_command else None)
 
 
 def _remedies(output: Output, found: Explanation) -> Iterator[str]:

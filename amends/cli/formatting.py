@@ -1,5 +1,6 @@
 """Times and states as text, and times read from text."""
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -7,6 +8,9 @@ from typing import Any, Final
 import click
 
 from amends.cli.table import Cell
+
+_UNPRINTABLE: Final = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Beside those that JSON escapes: C1 controls, separators of lines, and what turns the direction of a text."""
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _STYLES: Final[dict[str, dict[str, Any]]] = {
@@ -26,6 +30,12 @@ _STYLES: Final[dict[str, dict[str, Any]]] = {
 def state_cell(state: str, text: str | None = None) -> Cell:
     """Show a saga's status or a step's state in its colour; `text` is what is written, if not its name."""
     return Cell(state if text is None else text, _STYLES.get(state, {}))
+
+
+def json_text(document: Any, *, indent: int | None = None) -> str:
+    """Write JSON whose text is readable, and of which a terminal obeys nothing."""
+    text = json.dumps(document, indent=indent, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def duration(seconds: float) -> str:

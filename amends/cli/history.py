@@ -50,7 +50,8 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
         return Exit.OK
     if not output.as_json:
         again = output.command_line("explain", saga_id)
-        output.line(f"\nWhy it is stuck, and what you can do: {again}", dim=True)
+        output.line()
+        output.line(f"Why it is stuck, and what you can do: {again}", dim=True)
     return Exit.ATTENTION
 
 

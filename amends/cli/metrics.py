@@ -31,7 +31,7 @@ def serve_metrics(output: Output, *, port: int, address: str, once: bool) -> Non
         for sample in metrics.samples(output.app):
             output.json(sample)
     elif once:
-        output.line(metrics.exposition(output.app).rstrip("\n"))
+        output.screen(metrics.exposition(output.app).splitlines(), anew=False)
     else:
         with metrics.MetricsServer(output.app, port=port, address=address) as server:
             if output.as_json:

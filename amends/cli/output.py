@@ -1,6 +1,5 @@
 """The output of a command: text in columns and colours, or JSON for programs."""
 
-import json
 import shlex
 import shutil
 import sys
@@ -14,6 +13,7 @@ from celery import Celery
 from kombu.utils.url import maybe_sanitize_url
 
 from amends.backend.settings import settings_of
+from amends.cli.formatting import json_text
 from amends.cli.table import Cell, Column, table_lines
 from amends.log.queries.listing import has_sagas
 from amends.log.saga_log import SagaLog, log_of
@@ -51,11 +51,12 @@ class Output:
 
     def json(self, document: Any) -> None:
         """Print a JSON document on one line."""
-        click.echo(json.dumps(document, ensure_ascii=False))
+        click.echo(json_text(document))
 
-    def line(self, text: str = "", **style: Any) -> None:
-        """Print one line; `style` is `click.style`'s."""
-        click.secho(text, **style)
+    def line(self, *pieces: Cell | str, err: bool = False, **style: Any) -> None:
+        """Print one line; `style` is `click.style`'s, for the pieces that are text."""
+        cells = [each if isinstance(each, Cell) else Cell(each, style) for each in pieces]
+        click.echo("".join(map(str, cells)), err=err)
 
     def note_if_empty(self) -> bool:
         """Say on standard error if the log has no saga at all, which an all clear would hide; return whether it has none."""

@@ -1,16 +1,14 @@
 """One saga drawn in lines: its status on top, its steps with do and undo side by side, its errors."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import click
-
-from amends.cli.formatting import duration, moment, state_cell
+from amends.cli.formatting import duration, json_text, moment, state_cell
 from amends.cli.records import Record, at_hand, record_of, records_of
 from amends.cli.table import Cell, Column, table_lines
 from amends.definition.itinerary import StepPlan
 from amends.definition.states import ENDED, RecordState
+from amends.log.history import printable
 from amends.log.saga_state import Standing
 
 
@@ -24,25 +22,25 @@ def saga_lines(standing: Standing, *, width: int | None) -> Iterator[str]:
     errors = [record for record in records_of(standing) if record.error]
     if errors:
         yield ""
-        yield click.style("last errors", dim=True)
+        yield str(Cell("last errors", {"dim": True}))
     for record in errors:
         color = "red" if record.path == at_hand(standing) else None
-        yield f"  {record.path}: {click.style(_one_line(record.error), fg=color)}"
+        yield f"  {record.path}: {Cell(_one_line(record.error), {'fg': color})}"
 
 
 def payload_lines(payloads: Mapping[str, Any]) -> Iterator[str]:
     """Draw what is private and was asked for, as JSON."""
     for name, value in payloads.items():
         yield ""
-        yield click.style(name, dim=True)
-        yield from json.dumps(value, indent=2, ensure_ascii=False).splitlines()
+        yield str(Cell(name, {"dim": True}))
+        yield from json_text(value, indent=2).splitlines()
 
 
 def _head(standing: Standing) -> Iterator[str]:
     entry = standing.entry
-    cell = state_cell(entry.status)
-    paused = click.style("  paused", fg="yellow") if entry.paused_at is not None else ""
-    yield f"{click.style(entry.id, bold=True)}  {entry.itinerary.saga}  {click.style(cell.text, **cell.style)}{paused}"
+    paused = Cell("  paused" if entry.paused_at is not None else "", {"fg": "yellow"})
+    name = printable(entry.itinerary.saga)
+    yield f"{Cell(entry.id, {'bold': True})}  {name}  {state_cell(entry.status)}{paused}"
     facts = {
         "reason": entry.reason,
         "outcome": entry.outcome,
@@ -54,7 +52,7 @@ def _head(standing: Standing) -> Iterator[str]:
     }
     for name, text in facts.items():
         if text:
-            yield f"  {click.style(f'{name:<10}', dim=True)}  {_one_line(text)}"
+            yield f"  {Cell(f'{name:<10}', {'dim': True})}  {printable(_one_line(text))}"
 
 
 def _stand(standing: Standing) -> str | None:

@@ -7,16 +7,24 @@ from typing import Any, Final
 
 import click
 
+from amends.log.history import printable
+
 _GAP: Final = "  "
 _LEAST: Final = 12  # no column is cut to less
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A piece of text with a style, `click.style`'s arguments."""
+    """A piece of text with a style, `click.style`'s arguments. What a terminal would obey in it is escaped."""
 
     text: str
     style: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", printable(self.text))
+
+    def __str__(self) -> str:
+        return click.style(self.text, **self.style) if self.text and self.style else self.text
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,7 @@ def _lines(
     if len(row) < len(columns) or not columns[-1].may_drop or len(last.text) <= widths[-1]:
         return [_line(columns, widths, row)]
     below = cut(last.text, max(width - len(_GAP), _LEAST))
-    return [_line(columns, widths, first), _GAP + _styled(below, last)]
+    return [_line(columns, widths, first), f"{_GAP}{Cell(below, last.style)}"]
 
 
 def _line(columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell]) -> str:
@@ -84,14 +92,10 @@ def _line(columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell])
     for k, (column, width, cell) in enumerate(zip(columns, widths, row, strict=False)):
         text = cut(cell.text, width)
         space = " " * (width - len(text))
-        styled = _styled(text, cell)
+        styled = str(Cell(text, cell.style))
         is_last = k == len(row) - 1 and not column.right
         pieces.append(space + styled if column.right else styled + ("" if is_last else space))
     return _GAP.join(pieces)
-
-
-def _styled(text: str, cell: Cell) -> str:
-    return click.style(text, **cell.style) if text and cell.style else text
 
 
 def cut(text: str, width: int) -> str:

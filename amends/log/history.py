@@ -31,6 +31,9 @@ NAMES: Final = (
 """Names of all events that the scripts write."""
 
 
+_SPACES: Final = "\u00a0\u202f\u3000"  # of ordinary writing, though Python counts none as printable
+
+
 @dataclass(frozen=True, kw_only=True)
 class Event:
     """One event of a saga's history.
@@ -64,3 +67,16 @@ class Event:
             first_at=first_at / 1000 if first_at else None,
             details=members,
         )
+
+
+def printable(text: str) -> str:
+    """Write a text of somebody else's for people: on one line, with escapes for what a terminal would obey or hide.
+
+    That is every character that Unicode counts as control or format, such as ESC, a newline or the right-to-left override.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in _SPACES else each.encode("unicode_escape").decode()
+        for each in text
+    )

@@ -7,7 +7,7 @@ from typing import Any, Final
 from celery import Celery
 from celery.utils.log import get_task_logger
 
-from amends.log.history import Event
+from amends.log.history import Event, printable
 from amends.log.observers import Transition
 
 LEVELS: Final = {
@@ -47,4 +47,5 @@ def _members(event: Event) -> list[tuple[str, Any]]:
 
 
 def _value(value: Any) -> str:
-    return f"{value['type']}: {value['message']}" if isinstance(value, dict) else str(value)
+    text = f"{value['type']}: {value['message']}" if isinstance(value, dict) else str(value)
+    return printable(text)
