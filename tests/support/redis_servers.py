@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,14 @@ AT_HAND: Final = {
     if found
 }
 """The program of each server: of two wheels, and the one that is installed or that REDIS_SERVER names."""
+
+
+def version_of(name: str) -> str:
+    """Return what a server says of itself, like ``Redis server v=6.2.14 ...``."""
+    told = subprocess.run(
+        [AT_HAND[name], "--version"], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return told.stdout.strip()
 
 
 @contextlib.contextmanager
