@@ -42,7 +42,7 @@ class DefinitionError(SagaError):
 
 
 class ConfigurationError(SagaError):
-    """A setting is missing, unknown or wrong; the message says which and what to set."""
+    """A setting is missing, unknown or wrong, or the Redis that it names is none for the log; the message says what to do."""
 
 
 class SagaAlreadyStarted(SagaError):  # noqa: N818 - the name says what happened
@@ -101,7 +101,7 @@ class UnreadableData(SagaError):  # noqa: N818 - the name says what happened
 
 
 class LogUnavailable(SagaError):  # noqa: N818 - the name says what happened
-    """The saga log could not be reached, or did not answer.
+    """The saga log could not be reached, refused, or did not answer.
 
     A read may be repeated. A start or an act may be in the log all the same, for an answer can be lost: repeated with
     the ids below it is the same start, or the same act, and gets its first answer.

@@ -92,6 +92,7 @@ def test_a_node_of_a_cluster_is_no_place_for_the_log(answer, reply):
     told = explained(answer(reply), "the saga log")
     assert type(told) is ConfigurationError
     assert "is a part of a cluster" in str(told)
+    assert f"({reply.split()[0]})" in str(told)
 
 
 @pytest.mark.parametrize(
