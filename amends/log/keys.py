@@ -6,10 +6,14 @@ All begin with ``amends:``, or with ``amends:<namespace>:``, so that several log
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Final
 from zlib import crc32
 
 from amends.definition.states import SagaStatus
 from amends.errors import ConfigurationError
+
+LAYOUT: Final = 1
+"""The newest layout of a log that this release reads: its keys, and the fields that every script reads."""
 
 
 class Keys:
@@ -26,14 +30,24 @@ class Keys:
     def has_shards(self, stored: str | None) -> bool:
         """Return whether a log says how many shards it has, as one does from its first saga or worker on.
 
-        Raises `ConfigurationError` if these are not as many as the keys are for.
+        A blank and its layout follow the number, but for layout 1: releases that know no layout refuse such a log too.
+
+        Raises `ConfigurationError` if these are not as many as the keys are for, or if only a newer release reads its layout.
         """
-        if stored not in (None, str(self.shards)):
+        if stored is None:
+            return False
+        shards, _, layout = stored.partition(" ")
+        if layout and int(layout) > LAYOUT:
             raise ConfigurationError(
-                f"the saga log has {stored} shards and amends_shards says {self.shards}; set it to {stored},"
+                f"the saga log has layout {layout}, which a newer release of amends wrote, and this one reads {LAYOUT}:"
+                " upgrade amends here, or set amends_backend to another log"
+            )
+        if shards != str(self.shards):
+            raise ConfigurationError(
+                f"the saga log has {shards} shards and amends_shards says {self.shards}; set it to {shards},"
                 " for sagas would not be found under another number"
             )
-        return stored is not None
+        return True
 
     def shard_of(self, saga_id: str) -> int:
         """Return the number of a saga's shard."""

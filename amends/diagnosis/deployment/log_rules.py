@@ -57,6 +57,16 @@ def _shared(log: LogState) -> Iterator[Problem]:
         )
 
 
+@warning("log.newer", fine="this process can read every plan that live sagas have")
+def _newer(log: LogState) -> Iterator[Problem]:
+    if log.newer:
+        yield Problem(
+            what=f"a newer release of amends wrote the plans of live sagas, which this one cannot run: {few(log.newer)}",
+            where=log.server.url,
+            remedy="upgrade amends here; workers of that release carry them on, and a saga that met none is parked until one comes",
+        )
+
+
 @error("log.version", fine="the saga log's Redis is new enough")
 def _version(server: RedisServer) -> Iterator[Problem]:
     if server.version is None:
@@ -194,7 +204,7 @@ SERVER_RULES: Final[Sequence[Rule[RedisServer]]] = (
     *(_version, _cluster, _replica, _eviction, _persistence),
     *(_fsync, _writes, _memory, _hidden, _latency),
 )
-RULES: Final[Sequence[Rule[LogState]]] = (_shards, _shared)
+RULES: Final[Sequence[Rule[LogState]]] = (_shards, _shared, _newer)
 
 
 def weaknesses_of(settings: Settings) -> list[Finding]:

@@ -11,6 +11,7 @@ from amends.backend.settings import Settings
 from amends.definition.itinerary import Itinerary
 from amends.definition.states import LIVE
 from amends.diagnosis.deployment.redis_server import RedisServer, read_server
+from amends.errors import UnreadableData
 from amends.log.heartbeats import Heartbeat, Workers
 from amends.log.profiles import Profile, Profiles
 from amends.log.store import Store
@@ -35,6 +36,7 @@ class LogState:
     heartbeats: Sequence[Heartbeat] | None
     profiles: Sequence[Profile]
     in_use: Sequence[tuple[Itinerary, Sequence[str]]]
+    newer: Sequence[str] = ()  #: Ids of live sagas whose plan only a newer release can read.
 
 
 def is_in_process(settings: Settings) -> bool:
@@ -62,19 +64,21 @@ def read_log(settings: Settings) -> LogState:
             settings=settings, server=server, shards=None, heartbeats=None, profiles=(), in_use=()
         )
     stored = store.read_shards()
-    shards = int(stored) if stored else None
+    shards = int(stored.partition(" ")[0]) if stored else None
     store = Store(client, shards=shards or settings.shards, namespace=settings.namespace)
+    in_use, newer = _read_in_use(store)
     return LogState(
         settings=settings,
         server=server,
         shards=shards,
         heartbeats=Workers(store).read_heartbeats(),
         profiles=Profiles(store).read_live(),
-        in_use=_read_in_use(store),
+        in_use=in_use,
+        newer=newer,
     )
 
 
-def _read_in_use(store: Store) -> list[tuple[Itinerary, list[str]]]:
+def _read_in_use(store: Store) -> tuple[list[tuple[Itinerary, list[str]]], list[str]]:
     ids = store.read_index(LIVE, ago=0.0, limit=_LOOKED_AT)
     digests = _read_fields(store, [(store.keys_of(each)[0], "definition") for each in ids])
     users: dict[str, list[str]] = {}
@@ -83,11 +87,13 @@ def _read_in_use(store: Store) -> list[tuple[Itinerary, list[str]]]:
             users.setdefault(digest, []).append(saga_id)
     keys = [(store.keys_of(found[0])[3], digest) for digest, found in users.items()]
     texts = _read_fields(store, keys)
-    return [
-        (Itinerary.from_json(text), found)
-        for text, found in zip(texts, users.values(), strict=True)
-        if text
-    ]
+    in_use, newer = [], []
+    for text, found in zip(texts, users.values(), strict=True):
+        try:
+            in_use += [(Itinerary.from_json(text), found)] if text else []
+        except UnreadableData:
+            newer += found
+    return in_use, newer
 
 
 def _read_fields(store: Store, fields: Sequence[tuple[str, str]]) -> list[str | None]:

@@ -9,6 +9,7 @@ import redis
 from amends import ConfigurationError, LogUnavailable, SagaAlreadyStarted
 from amends.backend.client import client_of
 from amends.definition.states import SagaStatus
+from amends.log.keys import LAYOUT
 from amends.log.saga_log import SagaLog
 from amends.log.starts import AlreadyThere, Started
 from demo.ports import free_port
@@ -74,6 +75,19 @@ def test_scripts_that_redis_forgot_are_loaded_again(log, client):
     log.starts.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}")
     client.script_flush()
     assert log.starts.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}") == Started(1)
+
+
+def test_a_log_of_a_newer_layout_is_refused_by_readers_and_writers(client):
+    namespace = uuid.uuid4().hex
+    client.set(f"amends:{namespace}:shards", f"64 {LAYOUT + 1}")
+    log = SagaLog(client, namespace=namespace)
+    for use in (lambda: log.read_status("a"), lambda: log.maintenance.take_due(lease=1.0, limit=1)):
+        with pytest.raises(
+            ConfigurationError, match=r"a newer release of amends wrote.* upgrade amends"
+        ):
+            use()
+    client.set(f"amends:{namespace}:shards", f"64 {LAYOUT}")
+    assert log.maintenance.take_due(lease=1.0, limit=1) == []
 
 
 def test_another_number_of_shards_is_refused(log, client):

@@ -1,10 +1,16 @@
 """What a Redis that is not as sagas need it is found out by; each is a real one."""
 
+import json
+
 import pytest
 from redis import Redis
 
+from amends.definition.itinerary import FORMAT
+from amends.log.saga_log import SagaLog
 from demo.ports import free_port
 from tests.integration.diagnosis.deployment.doctor_process import hanging, server
+from tests.support.engine_saga import job_saga
+from tests.support.log_view import LogView
 
 RIGHT = {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "always"}
 
@@ -60,6 +66,21 @@ def test_a_log_with_another_number_of_shards_is_found(doctor, ailing):
             assert of_the_log(doctor.finds(amends_backend=ailing)) == {"log.shards"}
         finally:
             client.flushall()
+
+
+def test_live_sagas_of_a_newer_release_are_found(doctor, ailing):
+    with Redis.from_url(ailing, decode_responses=True) as client:
+        SagaLog(client).starts.start_saga("order-1", job_saga.itinerary, "{}")
+        view = LogView(client)
+        plan = json.loads(job_saga.itinerary.json_text) | {"requires": FORMAT + 1}
+        definitions = view.keys_of("order-1")[3]
+        client.hset(definitions, job_saga.itinerary.digest, json.dumps(plan))
+        try:
+            found = doctor.finds(amends_backend=ailing)
+        finally:
+            client.flushall()
+    assert of_the_log(found) == {"log.newer"}
+    assert "which this one cannot run: order-1" in found["log.newer"]
 
 
 def test_a_log_is_not_written_to(doctor, ailing):
