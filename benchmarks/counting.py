@@ -21,7 +21,9 @@ MOST: Final = 200
 _ORDERS: Final = 20
 _OF_WAITING: Final = frozenset({"LLEN", "HLEN", "ZCARD", "INFO"})  # of `Course`
 # What does not grow with the sagas: definitions, kept once per shard, and heartbeats.
-_NOT_OF_A_SAGA: Final = re.compile(r"amends:(shards|\{workers\}.*|\{\d+\}:(definitions|counters))")
+_NOT_OF_A_SAGA: Final = re.compile(
+    r"amends:(shards|\{workers\}.*|\{profiles\}.*|\{\d+\}:(definitions|counters))"
+)
 
 
 @dataclass(frozen=True, kw_only=True)

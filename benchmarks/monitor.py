@@ -14,7 +14,7 @@ CONNECTING: Final = frozenset({"CLIENT", "SELECT", "HELLO", "AUTH", "PING", "SCR
 # A worker sweeps, beats, and removes sagas that ended long ago.
 _HOUSEKEEPING: Final = frozenset(
     {"TIME", "ZRANGEBYSCORE"}
-    | {DIGESTS[name] for name in ("take_due", "note_heartbeat", "remove_saga")}
+    | {DIGESTS[name] for name in ("take_due", "note_heartbeat", "keep_profile", "remove_saga")}
 )
 _PATIENCE: Final = 10.0
 
