@@ -70,7 +70,7 @@ def result(alone):
         (LIMIT + 5, "TimeoutError", 1),
     ],
 )
-def test_a_process_died_when_a_heartbeat_last_named_it_however_late_that_is_noticed(
+def test_o24e_a_process_died_when_a_heartbeat_last_named_it_however_late_that_is_noticed(
     app, log, alone, named_for, error, attempts
 ):
     at = claim(log, alone.id, worker=alone.id, ago=LIMIT + 10)
@@ -85,7 +85,7 @@ def test_a_process_died_when_a_heartbeat_last_named_it_however_late_that_is_noti
     ("beat_for", "error", "attempts"),
     [(1.0, "WorkerLostError", 0), (LIMIT + 5, "TimeoutError", 1)],
 )
-def test_a_worker_died_at_its_last_heartbeat_however_late_that_is_noticed(
+def test_o24e_a_worker_died_at_its_last_heartbeat_however_late_that_is_noticed(
     app, log, alone, beat_for, error, attempts
 ):
     at = claim(log, alone.id, worker=alone.id, ago=LIMIT + 60)

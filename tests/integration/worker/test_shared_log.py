@@ -65,7 +65,7 @@ def beats(app, log):
     log.profiles.keep(Profile(app=identity_of(app)))
 
 
-def test_a_sweep_leaves_a_saga_alone_that_another_app_started(app, log, lost, others_broker):
+def test_o24f_a_sweep_leaves_a_saga_alone_that_another_app_started(app, log, lost, others_broker):
     assert not publishes(app_like(app, knows=False, broker_url=others_broker), lost)
     assert log.read_saga(lost).dispatches == 1
 
@@ -99,7 +99,7 @@ def test_the_owner_of_anothers_step_is_not_judged(app, log, lost, others_broker)
     assert log.read_saga(lost).records["a"].state == "running"
 
 
-def test_two_logs_of_one_redis_have_nothing_in_common(app, log, lost):
+def test_o24f_two_logs_of_one_redis_have_nothing_in_common(app, log, lost):
     mine = log_of(app_like(app, amends_namespace="mine"))
     mine.starts.start_saga(lost, job_saga.itinerary, '{"job_id":"another"}')  # no conflict
     try:
