@@ -40,7 +40,7 @@ def retry_until_written(call: Callable[[], T], error: BaseException, *, until: f
         if time.monotonic() + pause > until:
             raise error
         try:
-            if isinstance(error, LogUnavailable | ConfigurationError):
+            if not isinstance(error, SoftTimeLimitExceeded):
                 time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
                 pause = min(pause * 2, _LONGEST_PAUSE)
             return call()

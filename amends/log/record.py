@@ -45,6 +45,9 @@ class Record:
     was_touched: bool  #: False until it is claimed, or the switch makes it pending.
     used: Budget  #: Attempts, deaths of owners and unregistered messages since the start.
     renewed: Budget  #: `used` when an operator last renewed the budget.
+    worker_deaths: (
+        int  #: Claims that ended with their whole worker, up to when the record runs apart.
+    )
     tries: int  #: Claims that ended unfinished.
     is_unknown: bool  #: Whether an attempt ended whose effect is unknown.
     waits_until: float | None  #: When it may run again, None unless it waits for that.
@@ -55,8 +58,8 @@ class Record:
 
     @property
     def attempts(self) -> int:
-        """Attempts spent since the start."""
-        return self.used.attempts
+        """Attempts since the start: those that were spent, and those whose process or worker died."""
+        return self.used.attempts + self.used.deaths + self.worker_deaths
 
     @classmethod
     def read(cls, fields: Mapping[str, str], code: str) -> Self:
@@ -80,6 +83,7 @@ class Record:
                 unregistered=int(field("k") or 0),
             ),
             renewed=Budget(attempts=renewed[0], deaths=renewed[1], unregistered=renewed[2]),
+            worker_deaths=int(field("q") or 0),
             tries=int(field("r") or 0),
             is_unknown=field("u") is not None,
             waits_until=_seconds(field("w")),

@@ -29,7 +29,7 @@ class RecordSnapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class StepSnapshot:
-    """A step: its state, its attempts over both channels, and its last error.
+    """A step: its state, its attempts over both channels (those whose process died among them), and its last error.
 
     `channel` is the one that served last, ``primary`` or ``fallback``; `channels` has each by name.
     """

@@ -20,7 +20,7 @@ LEVELS: Final = {
     "step.switching": logging.WARNING,
     "step.unregistered": logging.WARNING,
 }
-"""The level of an event's line; INFO for others."""
+"""The level of an event's line; INFO for others, and WARNING for the end of an attempt that took longer than its limit."""
 
 logger = get_task_logger("amends.sagas")
 
@@ -28,7 +28,7 @@ logger = get_task_logger("amends.sagas")
 def write_lines(_: Celery, transition: Transition) -> None:
     """Write a line an event, with ``saga``, ``saga_id``, ``event``, ``step`` and ``attempt`` as fields."""
     for event in transition.events:
-        level = LEVELS.get(event.name, INFO)
+        level = LEVELS.get(event.name, logging.WARNING if "limit" in event.details else INFO)
         if not logger.isEnabledFor(level):
             continue
         fields = {

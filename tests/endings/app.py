@@ -17,7 +17,7 @@ app.conf.update(
     amends_backend=os.environ["AMENDS_BACKEND"],
     amends_sweep_interval=0.2,
     amends_poison_after=2,
-    worker_prefetch_multiplier=1,
+    worker_prefetch_multiplier=16,  # with few, a worker of greenlets fetches every 2 s
     task_default_queue=os.environ.get("QUEUE", "endings"),
 )
 

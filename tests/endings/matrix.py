@@ -12,7 +12,9 @@ from typing import Any, Final
 from tests.endings.ways import WAYS
 from tests.support.eventually import eventually
 
-POOLS: Final = ("prefork", "threads", "solo", "gevent")
+SLOTS: Final = {"prefork": 4, "threads": 4, "solo": 1, "gevent": 16}
+POOLS: Final = tuple(SLOTS)
+
 RECORDS: Final = {"act": "act", "fallback": "be_away:fallback", "undo": "act:undo"}
 """Path of the record whose call ends so, by where the input says it is to."""
 
@@ -61,7 +63,7 @@ def run(pool: str, directory: Path, *, ways: Sequence[str] = tuple(WAYS)) -> lis
 
     app.app.set_current()
     app.app.set_default()
-    slots = 1 if pool == "solo" else 4
+    slots = SLOTS[pool]
     log = directory / f"{pool}.log"
     with worker(pool, log, slots=slots) as process:
         wanted = [Ending(way, at, by) for way in ways for at in RECORDS for by in app.SAGAS]

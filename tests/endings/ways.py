@@ -35,7 +35,8 @@ class Way:
     error: name of the error in the history.
     attempts: how many are made, of two.
     of_undo: the error's name where a compensation ends so, which returns nothing.
-    alone: whether a call outside of a saga ends so too: its output goes nowhere, and Celery's `Retry` is Celery's.
+    alone: whether a call outside of a saga ends so too: its output goes nowhere, a `Retry` is Celery's, and a killed
+        greenlet is gone.
     """
 
     end: Callable[[], Any]
@@ -156,7 +157,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "raises half a surrogate": Way(lambda: throw(ValueError("half \ud800")), "ValueError"),
     "raises control characters": Way(lambda: throw(ValueError("a\0\x1b[2J\u202e")), "ValueError"),
     "raises in a circle": Way(partial(throw, errors.in_a_circle), "ValueError"),
-    "is killed as a greenlet": Way(partial(throw, GreenletExit), "GreenletExit"),
+    "is killed as a greenlet": Way(partial(throw, GreenletExit), "GreenletExit", alone=False),
     "exits": Way(partial(sys.exit, 0), "SystemExit"),
     "parses arguments": Way(parse_arguments, "SystemExit"),
     "cancels itself": Way(cancel, "CancelledError"),

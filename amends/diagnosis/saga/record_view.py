@@ -54,7 +54,7 @@ class View:
             undoes=plan.compensates.task if plan.compensates else None,
             attempts=used.attempts,
             max_attempts=plan.call.max_attempts,
-            spent=record.attempts,
+            spent=record.used.attempts,
             deaths=used.deaths,
             unregistered=used.unregistered,
             poison_after=self.settings.poison_after,

@@ -4,7 +4,7 @@
 --! include paths
 --! include remaining
 -- Answers {time, status, since when, its name, direction, paused or not: 1 or '', created, outcome or '',
---          reason or '', error or '', path of the record or '', its state, its attempts, when it may run again
+--          reason or '', error or '', path of the record or '', its state, its attempts (calls that died among them), when it may run again
 --          or '', its error or '', how many events its history has}
 --       | {}: there is no such saga
 local function at_hand()
@@ -22,8 +22,8 @@ local since = redis.call('ZSCORE', index_of(saga.status), ID)
 local answer = {NOW, saga.status, since or saga.created, saga.name, saga.direction, saga.paused and 1 or '', saga.created,
   saga.outcome or '', saga.reason or '', saga.error or ''}
 local code = at_hand()
-local own = code and redis.call('HMGET', SAGA, code .. '.a', code .. '.w', code .. '.e') or {}
+local own = code and redis.call('HMGET', SAGA, code .. '.a', code .. '.w', code .. '.e', code .. '.p', code .. '.q') or {}
 answer[11], answer[12] = code and path_of(code) or '', code and state[code] or 'pending'
-answer[13], answer[14], answer[15] = own[1] or 0, answer[12] == 'pending' and own[2] or '', own[3] or ''
+answer[13], answer[14], answer[15] = (own[1] or 0) + (own[4] or 0) + (own[5] or 0), answer[12] == 'pending' and own[2] or '', own[3] or ''
 answer[16] = redis.call('LLEN', HISTORY) + (saga.folded or 0)
 return answer

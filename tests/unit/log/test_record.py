@@ -33,6 +33,7 @@ def test_a_record_that_runs_has_its_claim_and_counts():
         was_touched=True,
         used=Budget(attempts=4, deaths=2, unregistered=3),
         renewed=Budget(attempts=1, deaths=1, unregistered=2),
+        worker_deaths=0,
         tries=5,
         is_unknown=True,
         waits_until=None,
