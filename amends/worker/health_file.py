@@ -19,7 +19,7 @@ INTERVAL: Final = 2.0
 STANDS_AFTER: Final = 120.0
 """Seconds without one after which it stands. Kombu itself notices a dead connection within 51 s."""
 READY: Final = "ready\n"
-AWAY: Final = "the saga log cannot be reached\n"
+AWAY: Final = "the saga log accepts no heartbeat: the worker's log says why\n"
 
 _logger = logging.getLogger(__name__)
 
