@@ -12,6 +12,7 @@ from amends.testing import Rehearsal, stage
 from tests.unit.testing.rehearsed_sagas import (
     Trip,
     await_visa,
+    book_flight,
     effects,
     journey_saga,
     oslo,
@@ -194,3 +195,15 @@ def test_without_fakeredis_it_names_the_extra(lacking):
     )
     assert "ConfigurationError: a rehearsal" in run.stderr
     assert "pip install 'amends[testing]'" in run.stderr
+
+
+class ApprovedTrip(Trip):
+    approved_by: str
+
+
+def test_an_input_that_no_code_here_can_read_parks_the_saga_at_once(rehearsal, monkeypatch):
+    monkeypatch.setattr(book_flight, "parameters", [ApprovedTrip])
+    handle = rehearsal.run(journey_saga, oslo)
+    with pytest.raises(SagaStuck, match="book_flight cannot read the stored input as ApprovedTrip"):
+        handle.wait(timeout=0)
+    assert (rehearsal.done, rehearsal.undone) == (["book_room"], [])
