@@ -99,7 +99,7 @@ class CircuitBreaker(Control):
         )
         _check_name(name)
         self.options.check(name)
-        self._gates: dict[tuple[int, str, bool, str | None], Gate] = {}
+        self._gates: dict[tuple[int, str, bool, str | None, str], Gate] = {}
         self._last: tuple[Celery, int, str, Gate] | None = None
         self._first = _defined.setdefault(name, self)  # lives as long as any object of its name
         self._join(self._first)
@@ -201,16 +201,17 @@ class CircuitBreaker(Control):
         return last[3]
 
     def _open_gate(self, settings: Settings, circuit: str) -> Gate:
-        backend, fast_path = settings.backend, settings.fast_path
+        backend, fast_path, namespace = settings.backend, settings.fast_path, settings.namespace
         # In memory nothing is far away, and a rehearsal's clock is not that of this process.
         remembers = 0.0 if backend.startswith("memory://") else REMEMBERED
         gate = Gate(
             circuit,
             self.options,
             redis_access_of(backend, fast_path=fast_path),
+            namespace=namespace,
             remembers=remembers,
         )
-        return self._gates.setdefault((os.getpid(), backend, fast_path, circuit), gate)
+        return self._gates.setdefault((os.getpid(), backend, fast_path, namespace, circuit), gate)
 
 
 _defined: WeakValueDictionary[str, CircuitBreaker] = WeakValueDictionary()
