@@ -25,7 +25,7 @@ from amends.activities.raised import keep_from_celery
 from amends.activities.standalone import StandaloneCall
 from amends.backend.settings import Settings
 from amends.definition.itinerary import is_path, is_saga_id
-from amends.dispatch.messages import TOKEN_HEADER, is_in_saga, stop_chain
+from amends.dispatch.messages import TOKEN_HEADER, is_in_saga, origin_of, stop_chain
 from amends.errors import LogUnavailable, Refused, UnreadableData
 from amends.log.answers import Done, Run, Stop
 from amends.log.owner import WorkerProcess
@@ -169,7 +169,7 @@ class ActivityTask(CeleryTask):
         brought = (self.request.headers or {}).get(TOKEN_HEADER, "")
         retries = self.request.retries if isinstance(self.request.retries, int) else 0
         ask = partial(log.claim_step, saga_id, path, token=token, owner=owner)
-        claim = partial(ask, retries=retries, brought=brought)
+        claim = partial(ask, retries=retries, brought=brought, origin=origin_of(self))
         while True:
             until = time.monotonic() + CLAIM_PATIENCE
             try:

@@ -172,6 +172,8 @@ def _why_queued(of: Explanation, message: Message) -> Iterator[str]:
     yield f"A message for it{count} was due at {_since(of, message.sent_at)}, and no worker has claimed it."
     if message.broker_error:
         yield f"The broker is away: {_flat(message.broker_error)}."
+    elif message.holder:
+        yield f"{message.holder} has fetched it, and is busy, or keeps to a rate limit."
     elif message.queue_length == 0:
         yield f"Queue {message.queue} is empty: a worker has just fetched the message, or it is lost."
     elif message.queue_length:
@@ -195,7 +197,7 @@ def _next(of: Explanation) -> Iterator[str]:
         yield "It is published again when the broker is back."
     elif of.next_at:
         again = "A worker may take it at any time. " if of.message else ""
-        yield f"{again}If none has, it is published again {_when(of, of.next_at)}."
+        yield f"{again}If the message is lost, it is published again {_when(of, of.next_at)}."
 
 
 def _circuit(of: Explanation) -> str:
@@ -205,11 +207,8 @@ def _circuit(of: Explanation) -> str:
     by = f", by {circuit.by}" if circuit.by else ""
     why = f": {circuit.why}" if circuit.why else ""
     state = circuit.state.replace("_", " ")
-    left = (
-        f" It may let one through in {duration(circuit.retry_after)}."
-        if circuit.retry_after
-        else ""
-    )
+    after = circuit.retry_after
+    left = f" It may let one through in {duration(after)}." if after else ""
     return f"Circuit breaker {circuit.name} is {state} now{by}{why}.{left if circuit.state == 'open' else ''}"
 
 

@@ -29,6 +29,12 @@ def connected(unused: Any) -> Iterator[Any]:
         yield connection
 
 
+def gives_back(app: Celery) -> bool:
+    """Return whether the broker puts the messages of a lost connection back into their queues: RabbitMQ does."""
+    with app.connection_for_read() as unused:
+        return bool(unused.transport.driver_type == "amqp")
+
+
 def queue_length(app: Celery, queue: str) -> int:
     """Count the messages of a queue, 0 where there is no such queue.
 

@@ -10,7 +10,7 @@ from celery.canvas import Signature
 
 from amends.backend.settings import settings_of
 from amends.definition.itinerary import Itinerary, RecordPlan
-from amends.dispatch.messages import advance_message, countdown_of, task_id
+from amends.dispatch.messages import COPY_HEADER, advance_message, countdown_of, task_id
 from amends.dispatch.routing import own_queue
 from amends.log.answers import Publish
 
@@ -30,6 +30,8 @@ def canvas(app: Celery, saga_id: str, what: Publish) -> Signature[Any]:
         _link(app, saga_id, record, what.number + n, tries, limits[n])
         for n, (record, (_, tries)) in enumerate(zip(records, what.records, strict=True))
     ]
+    if what.copied_at:
+        links[0].set(headers={COPY_HEADER: what.copied_at})
     return chain(*links)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from math import ceil
 from typing import Any, Final
 
@@ -25,12 +27,64 @@ TOKEN_HEADER: Final = "amends_token"  # noqa: S105 - a name
 DEFERRALS_HEADER: Final = "amends_deferrals"
 """The header that counts how often a call of its own met an open circuit."""
 
+COPY_HEADER: Final = "amends_copied_at"
+"""The header of a message that replaces a lost one: `Publish.copied_at`."""
+
+_TOLD_EACH: Final = 1.0  # seconds
+_told_at: Final[dict[str, float]] = {}  # of a queue that this process consumes
+
 _logger = logging.getLogger(__name__)
 
 
 def task_id(saga_id: str, number: int, path: str) -> str:
     """Name a message so that a monitor can be read: ``<saga id>.<n>.<step>``, ``.undo`` and so on."""
     return f"{saga_id}.{number}.{path.replace(':', '.')}"
+
+
+def read_task_id(message_id: str) -> Iterator[tuple[str, int, str]]:
+    """Read what `task_id` wrote: a saga's id, a number, and a path with ``.`` for ``:``, or ``advance``.
+
+    Ids and paths may have dots and numbers in them: every reading is returned, none for another task's id.
+    """
+    parts = message_id.split(".")
+    for k, part in enumerate(parts[1:-1], start=1):
+        if part.isdecimal():
+            yield ".".join(parts[:k]), int(part), ".".join(parts[k + 1 :])
+
+
+def origin_of(task: Task[Any, Any]) -> tuple[str, str]:
+    """Return what a claim tells of its message, for the watermark of its queue.
+
+    Returns the queue with its priority, and when the message was published if it is a copy of a lost one. The queue is
+    '' if it is unknown, and mostly: a process tells of each once a second, so that it costs nothing, but of a copy always.
+    """
+    copied_at = (task.request.headers or {}).get(COPY_HEADER, "")
+    copied_at = copied_at if isinstance(copied_at, str) and copied_at.isdecimal() else ""
+    source: Mapping[str, Any] = task.request.delivery_info or {}
+    name = _bound_queue(task.app, source.get("exchange") or "", source.get("routing_key") or "")
+    queue = name and with_priority(name, source.get("priority"))
+    now = time.monotonic()
+    if not copied_at and now < _told_at.get(queue, 0.0) + _TOLD_EACH:
+        return "", ""
+    _told_at[queue] = now
+    return queue, copied_at
+
+
+def with_priority(queue: str, priority: int | None) -> str:
+    """Name a queue for messages of a priority: they are handed out in order, and others between them."""
+    return f"{queue}|{priority}" if priority else queue
+
+
+@lru_cache(maxsize=100)
+def _bound_queue(app: Celery, exchange: str, routing_key: str) -> str:
+    if not exchange:  # the broker's default one, which knows queues by their names
+        return routing_key
+    bound = [
+        queue.name
+        for queue in app.amqp.queues.consume_from.values()
+        if (queue.exchange.name, queue.routing_key) == (exchange, routing_key)
+    ]
+    return bound[0] if len(bound) == 1 else ""
 
 
 def advance_message(app: Celery, saga_id: str, number: int) -> Signature[Any]:

@@ -9,6 +9,7 @@ from celery.app.routes import MapRoute, Router
 
 from amends.backend.settings import celery_setting, compensation_queue
 from amends.definition.itinerary import RecordPlan
+from amends.dispatch.messages import with_priority
 
 EXAMPLE: Final = "example"
 """Stands for a saga's id and a record's path where routes are asked about no message."""
@@ -71,6 +72,23 @@ def check_route(app: Celery, record: RecordPlan, saga_id: str) -> None:
     if not is_routed_by_name(app):
         queue = own_queue(app, record.call.queue, undoes=False)
         queue_by_routes(app, record.call.task, saga_id=saga_id, path=record.path, queue=queue)
+
+
+def watched_queue(app: Celery, record: RecordPlan | None, saga_id: str) -> tuple[str | None, str]:
+    """Name the queue of a record's message, or of that of `amends.advance`, and what its watermark goes by.
+
+    record: None for `amends.advance`.
+    """
+    priority: int | None = celery_setting(app, "task_default_priority")
+    if record is None:
+        queue: str | None = compensation_queue(app)
+    else:
+        queue = queue_of(app, record, saga_id)
+        if record.call.priority is not None:
+            priority = record.call.priority
+    if celery_setting(app, "task_inherit_parent_priority"):
+        return queue, ""  # it is known to nobody
+    return queue, with_priority(queue or "", priority)
 
 
 def queues_in_use(app: Celery) -> list[str]:

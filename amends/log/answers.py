@@ -164,15 +164,17 @@ class Publish:
     number: int  #: Of the first message.
     wait: float  #: Until the first record may run.
     records: Sequence[tuple[str, int]]  #: Path and tries of each, in order.
+    copied_at: str = ""  #: If this replaces a message that was lost: the log's clock, in ms.
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
         """Read what the script answered after the itinerary."""
-        number, wait, *pairs = answer
+        number, wait, copied_at, *pairs = answer
         return cls(
             itinerary=itinerary,
             number=int(number),
             wait=int(wait) / 1000,
+            copied_at=copied_at,
             records=[
                 (path, int(tries)) for path, tries in zip(pairs[::2], pairs[1::2], strict=True)
             ],

@@ -1,6 +1,7 @@
 """Heartbeats of the workers, in the log."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Final, Self
@@ -10,7 +11,11 @@ from amends.log.store import Store
 VERSION: Final = version("amends")
 """The version of amends that this process runs."""
 
-_KEPT: Final = 60.0
+KEPT: Final = 3600.0
+"""Seconds that the last heartbeat of a worker is kept: it names the messages that were lost with the worker."""
+
+RECENT: Final = 60.0
+"""Seconds for which a worker that fell silent is still of interest to those who ask which workers there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,16 +26,21 @@ class Heartbeat:
     age: float  #: Seconds since then.
     pids: frozenset[str]  #: Live processes of its pool.
     messages: frozenset[str] | None  #: Ids of its unacknowledged messages, None if unknown.
+    worker: str = ""  #: Name of the worker, as in `Owner`.
     node: str = ""  #: Celery's name of the worker, '' if unknown.
     version: str = ""  #: Version of amends that it runs, '' if unknown.
     #: Processes of its pool that ended, with the time of the last heartbeat that named them: seconds since 1970.
     ended: Mapping[str, float] = field(default_factory=dict)
+    queues: frozenset[str] | None = None  #: Queues that it consumes, None if unknown.
+    returned: frozenset[str] = frozenset()  #: Ids of messages that it put back into their queues.
 
     @classmethod
-    def read(cls, fields: Mapping[str, str], *, now: float) -> Self:
+    def read(cls, worker: str, fields: Mapping[str, str], *, now: float) -> Self:
         """Read a worker's hash; `now` is the time by the log's clock."""
         at, messages = int(fields["at"]) / 1000, fields.get("messages")
+        queues = json.loads(fields.get("queues") or "null")
         return cls(
+            worker=worker,
             at=at,
             age=now - at,
             pids=frozenset(fields["pids"].split(",")),
@@ -38,6 +48,8 @@ class Heartbeat:
             node=fields.get("node", ""),
             version=fields.get("version", ""),
             ended=_read_ended(fields.get("ended", "")),
+            queues=None if queues is None else frozenset(queues),
+            returned=frozenset(fields.get("returned", "").split(",")),
         )
 
 
@@ -56,6 +68,8 @@ class Workers:
         *,
         node: str = "",
         version: str = "",
+        queues: Iterable[str] | None = None,
+        returned: Iterable[str] = (),
     ) -> float:
         """Write a worker's heartbeat. Returns its time, in seconds since 1970 by the log's clock.
 
@@ -64,8 +78,12 @@ class Workers:
         messages: ids of its unacknowledged messages, None if unknown.
         node: Celery's name of the worker.
         version: version of amends that it runs.
+        queues: names of the queues that it consumes, None if unknown.
+        returned: ids of messages that it put back into their queues.
         """
-        arguments = [",".join(map(str, pids)), round(_KEPT * 1000), node, version]
+        consumed = "" if queues is None else json.dumps(sorted(queues))
+        arguments = [",".join(map(str, pids)), round(KEPT * 1000), node, version, consumed]
+        arguments.append(",".join(returned))
         if messages is not None:
             arguments.append(",".join(messages))
         calls = [([self._key(worker), self._index], arguments)]
@@ -77,16 +95,33 @@ class Workers:
         ended: the time of the last heartbeat that named each, in seconds since 1970 by the log's clock.
         """
         text = ",".join(f"{pid}={round(at * 1000)}" for pid, at in ended.items())
-        self._store.call_many("note_ended", [([self._key(worker)], [text, round(_KEPT * 1000)])])
+        self._store.call_many("note_ended", [([self._key(worker)], [text, round(KEPT * 1000)])])
 
     def read_heartbeat(self, worker: str) -> Heartbeat | None:
         """Return a worker's last heartbeat, or None if it has expired."""
         return next(iter(self._read_heartbeats([self._key(worker)])), None)
 
-    def read_heartbeats(self) -> list[Heartbeat]:
-        """Return the last heartbeat of every worker, without expired ones."""
-        keys = self._store.read(lambda client: client.zrange(self._index, 0, -1))
-        return self._read_heartbeats(keys)
+    def read_heartbeats(
+        self, *, within: float = RECENT, known: Container[str] = ()
+    ) -> list[Heartbeat]:
+        """Return the last heartbeat of every worker that beat within so many seconds, `KEPT` at most.
+
+        known: names of workers to leave out, if they have been silent for `RECENT`.
+        """
+
+        def command(client: Any) -> Any:
+            pipeline = client.pipeline(transaction=False).time()
+            return pipeline.zrange(self._index, 0, -1, withscores=True).execute()
+
+        (seconds, _), scored = self._store.read(command)
+        ages = {key: seconds - at / 1000 for key, at in scored}
+        return self._read_heartbeats(
+            [
+                key
+                for key, age in ages.items()
+                if age <= RECENT or (age <= within and _worker(key) not in known)
+            ]
+        )
 
     def live_nodes(self) -> list[str]:
         """Return Celery's names of the workers whose heartbeats have not expired."""
@@ -101,7 +136,11 @@ class Workers:
 
         (seconds, micros), *found = self._store.read(command)
         now = seconds + micros / 1_000_000
-        return [Heartbeat.read(fields, now=now) for fields in found if fields]
+        return [
+            Heartbeat.read(_worker(key), fields, now=now)
+            for key, fields in zip(keys, found, strict=True)
+            if fields
+        ]
 
     def _key(self, worker: str) -> str:
         return f"{self._index}:{worker}"
@@ -110,3 +149,7 @@ class Workers:
 def _read_ended(text: str) -> dict[str, float]:
     pairs = (each.split("=") for each in text.split(",") if each)
     return {pid: int(at) / 1000 for pid, at in pairs}
+
+
+def _worker(key: str) -> str:
+    return key.rpartition(":")[2]

@@ -53,25 +53,32 @@ class Running:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """A dispatch's answer to a look: a record is not claimed, though its message should have arrived."""
+    """A dispatch's answer to a look: a record is not claimed, though its message should have arrived.
+
+    Its message is the last of `times`; 0 if none was published yet.
+    """
 
     itinerary: Itinerary
     path: str
-    is_overdue: bool  #: If so, the message is lost unless its queue is long; if not, only if its queue is empty.
-    age: float  #: Since it should have arrived.
-    times: int  #: Messages of this record so far.
+    is_overdue: bool  #: Whether the message has been under way for long.
+    sent_at: float  #: When it should have arrived, since 1970 by the log's clock.
+    times: int
+    number: int  #: Of the first message that may be claimed; older ones are superseded.
+    is_advance: bool  #: Whether the message is that of `amends.advance`.
     app: str = ""  #: Identity of the app that started the saga, '' if unknown.
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
         """Read what the script answered after the itinerary."""
-        path, overdue, age, times, app = answer
+        path, overdue, sent, times, number, advance, app = answer
         return cls(
             itinerary=itinerary,
             path=path,
             is_overdue=bool(overdue),
-            age=int(age) / 1000,
+            sent_at=int(sent) / 1000,
             times=int(times),
+            number=int(number),
+            is_advance=bool(advance),
             app=app,
         )
 

@@ -61,6 +61,14 @@ class Keys:
         """Return the key of a shard's sagas in a status, a sorted set scored by when they came to it."""
         return f"{self._prefix(shard)}index:{status}"
 
+    def watermarks_key(self, shard: int) -> str:
+        """Return the key of the watermarks that a shard has of queues, a sorted set."""
+        return f"{self._prefix(shard)}watermarks"
+
+    def probe_key(self, queue: str) -> str:
+        """Return the key of what is known of a queue's last probe, a string."""
+        return f"{self._root}{{probes}}:{queue}"
+
     def counters_key(self, shard: int) -> str:
         """Return the key of a shard's counters, a hash."""
         return f"{self._prefix(shard)}counters"
@@ -79,7 +87,8 @@ class Keys:
         """Return the keys that the sagas of a shard share."""
         indexes = [self.index_key(shard, status) for status in SagaStatus]
         definitions = f"{self._prefix(shard)}definitions"
-        return [self.due_key(shard), definitions, *indexes, self.counters_key(shard)]
+        rest = self.counters_key(shard), self.watermarks_key(shard)
+        return [self.due_key(shard), definitions, *indexes, *rest]
 
     def _prefix(self, shard: int) -> str:
         return f"{self._root}{{{shard}}}:"

@@ -1,43 +1,78 @@
 """Rules of liveness over the log's answers: which owners are dead, and which messages are lost."""
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Final, Literal
 
 from amends.backend.script_constants import LOST_AFTER, LOST_AFTER_AT_MOST, SOONER
 from amends.log.heartbeats import Heartbeat
-from amends.log.in_flight import Running
+from amends.log.in_flight import Running, Waiting
 from amends.log.owner import Owner
 
 DEAD_AFTER: Final = 10.0
 """Seconds without a heartbeat after which a worker is dead."""
 
-LONG_QUEUE: Final = 1_000
-"""Messages from which on a queue is long."""
-
-_LONG_PATIENCE: Final = 3600.0  # seconds
+PUBLISHED_WITHIN: Final = 10.0
+"""Seconds within which a message is in its queue, once the log says that it was sent."""
 
 
-def lost_after(times: int, length: int | None, count_live: Callable[[], int]) -> float:
-    """Return the seconds after which a message is presumed lost, counted from when it was to arrive.
+def looked_at_after(times: int, length: int | None) -> float:
+    """Return the seconds after which a message is judged, counted from when it was to arrive.
 
     times: how many messages the record had, this one included.
-    length: of the message's queue, None if unknown.
-    count_live: counts the sagas that have not ended.
+    length: of the message's queue, None if unknown. If it is not empty, a probe may be sent then.
     """
     patience = min(LOST_AFTER * 2.0 ** min(times - 1, 10), LOST_AFTER_AT_MOST)
-    if length == 0:
-        return patience / SOONER
-    return long_patience(times) if is_long(length, count_live) else patience
+    return patience / SOONER if length == 0 else patience
 
 
-def is_long(length: int | None, count_live: Callable[[], int]) -> bool:
-    """Tell whether a queue is long, and may hold a message for every saga alive."""
-    return length is not None and length >= LONG_QUEUE and length >= count_live()
+class Hand(Enum):
+    """Whose hands a message was last seen in."""
+
+    NOBODYS = "no worker has named it"
+    HELD = "a live worker has it"
+    DROPPED = "a worker had it that died"
+    RETURNED = "a worker had it and put it back into its queue"
 
 
-def long_patience(times: int) -> float:
-    """Return the seconds that the last of so many messages may spend in a long queue."""
-    return _LONG_PATIENCE * 2.0 ** min(times - 1, 10)
+class Verdict(Enum):
+    """What is known of a message that nobody has claimed."""
+
+    LOST = "it is lost"
+    UNDER_WAY = "it is under way"
+    SUSPECT = "it has been under way for long, and nobody knows"
+
+
+def judge_message(
+    message: Waiting,
+    *,
+    hand: Hand,
+    is_all_told: bool,
+    length: int | None,
+    is_consumed: bool,
+    watermark: float,
+) -> Verdict:
+    """Judge a message by what is known of it and of its queue, never by how many others there are.
+
+    message: unclaimed, though it should have arrived.
+    hand: who has it.
+    is_all_told: whether each live worker has told all messages that it has in hand.
+    length: messages in its queue, None if unknown.
+    is_consumed: whether a live worker may consume its queue.
+    watermark: of its queue, see `Reading`; 0 if unknown. A queue hands messages out in order: one that was published
+        before is in some worker's hands, or lost, unless it was put back.
+    """
+    if message.times == 0:  # it was never published
+        return Verdict.LOST
+    if hand is Hand.HELD:
+        return Verdict.UNDER_WAY
+    if hand is Hand.DROPPED:
+        return Verdict.LOST
+    was_passed = hand is not Hand.RETURNED and watermark > message.sent_at + PUBLISHED_WITHIN
+    if is_all_told and (length == 0 or (is_consumed and was_passed)):
+        return Verdict.LOST
+    may_be_lost = message.is_overdue and (is_consumed or length == 0)
+    return Verdict.SUSPECT if may_be_lost else Verdict.UNDER_WAY
 
 
 APART_AFTER: Final = 2

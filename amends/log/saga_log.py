@@ -32,13 +32,15 @@ from amends.log.delivery import NOWHERE, Delivery
 from amends.log.heartbeats import Workers
 from amends.log.maintenance import Maintenance
 from amends.log.observers import tell_observers
+from amends.log.parking import Parking
 from amends.log.profiles import Profiles
 from amends.log.reads import Reads
 from amends.log.starts import Starts
 from amends.log.store import Store, Tell
+from amends.log.watermarks import Watermarks
 
 
-class SagaLog(Reads):
+class SagaLog(Reads, Parking):
     """The saga log. Its methods, and those of its parts, raise `LogUnavailable` if Redis cannot be reached."""
 
     def __init__(
@@ -63,6 +65,7 @@ class SagaLog(Reads):
         self.maintenance = Maintenance(self._store, self._definitions)
         self.workers = Workers(self._store)
         self.profiles = Profiles(self._store)
+        self.watermarks = Watermarks(self._store)
         self._give_up_after = give_up_after
         self._max_countdown = max_countdown
         self._parks_after = parks_after
@@ -70,14 +73,25 @@ class SagaLog(Reads):
     # A task's two round trips
 
     def claim_step(
-        self, saga_id: str, path: str, *, token: str, owner: str, retries: int, brought: str = ""
+        self,
+        saga_id: str,
+        path: str,
+        *,
+        token: str,
+        owner: str,
+        retries: int,
+        brought: str = "",
+        origin: tuple[str, str] = ("", ""),
     ) -> Run | Done | Stop:
-        """Claim a record for one task, by the claim table of the design."""
+        """Claim a record for one task, by the claim table of the design.
+
+        brought, origin: of the message: tokens of its earlier claims, joined by a comma; see `origin_of`.
+        """
         *who, known, grace = self._claim(Claim(token=token, owner=owner, retries=retries))
-        answer = self._store.call("claim_step", saga_id, path, *who, brought, known, grace)
-        if answer[0] == "stop":
-            return Stop(reason=answer[1])
-        return Done() if answer[0] == "done" else self._run(answer)
+        answer = self._store.call("claim_step", saga_id, path, *who, brought, known, grace, *origin)
+        if answer[0] == "run":
+            return self._run(answer)
+        return Done() if answer[0] == "done" else Stop(reason=answer[1])
 
     def complete_step(
         self,
@@ -188,30 +202,9 @@ class SagaLog(Reads):
         longest_wait: seconds that a message may wait for its record; a longer wait stays in the log.
         only_look: publish nothing; return `Waiting` for a message that should have arrived.
         """
-        arguments = [
-            self._definitions.known(),
-            round(longest_wait * 1000),
-            int(only_look),
-            LOOK_AGAIN * 1000,
-        ]
-        answer = self._store.call("dispatch_saga", saga_id, *arguments)
+        times = round(longest_wait * 1000), int(only_look), LOOK_AGAIN * 1000
+        answer = self._store.call("dispatch_saga", saga_id, self._definitions.known(), *times)
         return read_dispatched(self._definitions, answer)
-
-    def note_unregistered(
-        self, saga_id: str, path: str, *, task: str, most: int, elsewhere: bool = False
-    ) -> str:
-        """Count a message that met a worker without its task. Returns ``parked`` if the saga is stuck for it.
-
-        most: how many such messages park the saga.
-        elsewhere: whether a live worker knows the task; then it is not counted.
-        """
-        arguments = [path, canonical_json(task)[1:-1], most, int(elsewhere)]
-        answer: str = self._store.call("note_unregistered", saga_id, *arguments)[0]
-        return answer
-
-    def unpark_saga(self, saga_id: str) -> Continuation:
-        """Let a parked saga go on. Returns `Late` if it is not parked."""
-        return read_continuation(self._store.call("unpark_saga", saga_id))
 
     # Claims
 

@@ -6,15 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from celery import Celery, bootsteps
 from celery.platforms import EX_FAILURE
 from celery.signals import worker_shutdown
-from celery.worker import state
 from kombu.exceptions import OperationalError
 
-from amends.activities.request import CANCELLED
 from amends.backend.app_identity import identity_of
 from amends.backend.celery_apps import for_each_app
 from amends.backend.fast_path import shortcuts_off
@@ -28,13 +26,12 @@ from amends.log.saga_log import log_of
 from amends.worker import retention
 from amends.worker.health_file import Health, Pulse, health_of
 from amends.worker.heartbeat import Heartbeat
+from amends.worker.in_hand import messages_in_hand, queues_consumed
 from amends.worker.reconnection import prepare_connections
 from amends.worker.revocation import Revocations
 from amends.worker.shutdown import hand_back
 from amends.worker.sweep import BATCH, Sweep
 from amends.worker.task_events import MonitorSwitch
-
-_MOST_TOLD: Final = 1_000  # ids of messages in a heartbeat, which comes every 2 s
 
 _logger = logging.getLogger(__name__)
 
@@ -54,6 +51,7 @@ class Recovery(bootsteps.StartStopStep):
         self._ends = threading.Event()
         self._heartbeat: Heartbeat | None = None
         self._health: Health | None = None
+        self._returned: list[str] = []  # ids of messages that were handed back
 
     def start(self, worker: Any) -> None:
         """Begin to beat and to sweep, where the app has a saga log."""
@@ -70,9 +68,13 @@ class Recovery(bootsteps.StartStopStep):
         self._heartbeat = heartbeat = Heartbeat(
             log,
             partial(_processes, worker.pool),
-            _messages_in_hand,
+            lambda: messages_in_hand(worker.consumer, self._returned),
             node=worker.hostname,
             profile=partial(_profile_of, worker),
+            queues=lambda: (
+                [] if self._process.is_ending.value else queues_consumed(worker.consumer)
+            ),
+            returned=lambda: self._returned,
             after=self._note_beat,
         )
         heartbeat.start()
@@ -93,7 +95,8 @@ class Recovery(bootsteps.StartStopStep):
             return
         self._process.note_ending()
         try:
-            hand_back(worker)
+            self._returned = hand_back(worker)
+            self._heartbeat.hurry()  # what it names as in hand seems lost once this worker is gone
         except Exception:
             _logger.exception("what is fetched goes back when the worker has ended")
 
@@ -118,12 +121,13 @@ class Recovery(bootsteps.StartStopStep):
 
     def _loop(self, app: Celery, heartbeat: Heartbeat, interval: float) -> None:
         removes_at, revocations = 0.0, Revocations()
+        sweep = Sweep(app, may_judge=heartbeat.may_judge)
         while not self._ends.wait(_jittered(interval)):
             try:
                 revocations.cancel_sagas(app)
                 if heartbeat.takes_more():
                     log_of(app).maintenance.hasten_parked(limit=BATCH)
-                _sweep(app, heartbeat.may_judge, self._ends)
+                _run(sweep, heartbeat.may_judge, self._ends)
                 if time.monotonic() >= removes_at:
                     removes_at = time.monotonic() + _jittered(retention.INTERVAL)
                     rest = retention.rest_after(app, retention.remove_ended(app))
@@ -143,9 +147,9 @@ def _settings_of(app: Celery) -> Settings:
         raise SystemExit(EX_FAILURE) from error
 
 
-def _sweep(app: Celery, may_judge: Callable[[], bool], ends: threading.Event) -> None:
+def _run(sweep: Sweep, may_judge: Callable[[], bool], ends: threading.Event) -> None:
     """Sweep until little is due. Once, where what runs may not be judged: it stays due for others."""
-    while Sweep(app, may_judge=may_judge).run_once() >= BATCH:
+    while sweep.run_once() >= BATCH:
         if ends.is_set() or not may_judge():
             return
 
@@ -157,20 +161,6 @@ def _processes(pool: Any) -> Iterable[int]:
     except AttributeError:  # prefork asks what is gone
         return ()
     return processes
-
-
-def _messages_in_hand() -> set[str] | None:
-    """Name the messages that the worker has fetched or is at; None where they are too many to tell.
-
-    All sets: on a lost connection Celery clears the one of what is fetched, and tasks run on.
-    """
-    while True:
-        try:
-            requests = [*state.reserved_requests, *state.active_requests, *CANCELLED]
-        except RuntimeError:  # another thread changed one meanwhile
-            continue
-        ids = {request.id for request in requests}
-        return ids if len(ids) <= _MOST_TOLD else None
 
 
 def _profile_of(worker: Any) -> Profile | None:

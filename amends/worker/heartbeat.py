@@ -28,7 +28,7 @@ _logger = logging.getLogger(__name__)
 class Heartbeat:
     """Says now and then that this worker lives, which processes of its pool do, and what it is at.
 
-    `pids` and `messages` tell those; `node` is what Celery calls this worker,
+    `pids`, `messages`, `queues` and `returned` tell those; `node` is what Celery calls this worker,
     `profile` what it takes, None while that is unknown. After each beat `after` hears
     whether the log accepted it. It goes on while the pool drains; `stop` ends it.
     """
@@ -41,6 +41,8 @@ class Heartbeat:
         *,
         node: str = "",
         profile: Callable[[], Profile | None] = lambda: None,
+        queues: Callable[[], Iterable[str] | None] = lambda: None,
+        returned: Callable[[], Iterable[str]] = lambda: (),
         after: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._log = log
@@ -53,9 +55,12 @@ class Heartbeat:
         self._has_changed = False
         self._pids = pids
         self._messages = messages
+        self._queues = queues
+        self._returned = returned
         self._accepted_since: float | None = None
         self._last = 0.0
         self._ends = threading.Event()
+        self._is_wanted = threading.Event()
 
     def start(self) -> None:
         """Begin to beat, in a thread."""
@@ -64,13 +69,24 @@ class Heartbeat:
     def stop(self) -> None:
         """Stop the heartbeat."""
         self._ends.set()
+        self._is_wanted.set()
+
+    def hurry(self) -> None:
+        """Let the next beat come at once."""
+        self._is_wanted.set()
 
     def beat(self) -> None:
         """Write one heartbeat. Raises `LogUnavailable`."""
         pids = {os.getpid(), *self._pids()}
         self._note_ended(pids)
         at = self._log.workers.note_heartbeat(
-            WorkerProcess.current.name, pids, self._messages(), node=self._node, version=VERSION
+            WorkerProcess.current.name,
+            pids,
+            self._messages(),
+            node=self._node,
+            version=VERSION,
+            queues=self._queues(),
+            returned=self._returned(),
         )
         self._named = dict.fromkeys(pids, at)
         if profile := self._profile():
@@ -113,4 +129,5 @@ class Heartbeat:
                 self._accepted_since = None
                 _logger.exception("no heartbeat; the next one tries again")
             self._after(self._accepted_since is not None)
-            self._ends.wait(INTERVAL)
+            self._is_wanted.wait(INTERVAL)
+            self._is_wanted.clear()

@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import Final
 
 from celery import Celery
@@ -13,22 +13,19 @@ from kombu.exceptions import OperationalError
 from amends.activities.soft_limit import timed_out
 from amends.backend.settings import settings_of
 from amends.definition.serialization import error_json
-from amends.dispatch.broker import queue_length
 from amends.dispatch.coordinator import advance
-from amends.dispatch.routing import queue_of
 from amends.errors import LogUnavailable, UnreadableData
 from amends.log.answers import LOOK_AGAIN, Cost, Dispatched, Publish
 from amends.log.in_flight import Parked, Running, Waiting
 from amends.log.liveness import (
     APART_AFTER,
-    LONG_QUEUE,
+    Verdict,
     died_in_time,
-    is_long,
-    long_patience,
     lost_owner,
 )
 from amends.log.saga_log import SagaLog, log_of
 from amends.worker.competence import Competence
+from amends.worker.lost_messages import LostMessages
 from amends.worker.parked import unpark
 
 _TAKEN_FOR: Final = 10.0
@@ -38,6 +35,8 @@ BATCH: Final = 50
 
 _HASTENED_BY_EACH: Final = 16
 """Sagas that a sweep makes due sooner, for each that has lost its message."""
+
+_MOST_HASTENED: Final = 1_000
 
 _LATER: Final = 120.0  # seconds
 
@@ -54,9 +53,8 @@ class Sweep:
         self._log: SagaLog = log_of(app)
         self._settings = settings_of(app)
         self._may_judge = may_judge
-        self._queue_length = cache(partial(queue_length, app))  # one question a queue and sweep
-        self._count_live = cache(self._log.maintenance.count_live)
         self._competence = Competence(app)
+        self._messages = LostMessages(app, self._log, may_judge=may_judge)
         self._heartbeat_of = self._log.workers.read_heartbeat
 
     def run_once(self) -> int:
@@ -65,15 +63,17 @@ class Sweep:
         A failure on one saga is logged, and the others go on. Raises `LogUnavailable`, and kombu's ``OperationalError`` if
         the broker is away.
         """
+        fallen = self._begin()
         due = self._log.maintenance.take_due(lease=_TAKEN_FOR, limit=BATCH)
+        sagas = list(dict.fromkeys([*fallen, *due]))
         losses = 0
-        for k, (saga_id, found) in enumerate(zip(due, self._look(due), strict=True)):
+        for k, (saga_id, found) in enumerate(zip(sagas, self._look(sagas), strict=True)):
             try:
                 losses += self._heal(saga_id, found)
             except LogUnavailable:
                 raise
             except OperationalError:
-                self._log.maintenance.put_back(due[k:])  # for when the broker is there again
+                self._log.maintenance.put_back(sagas[k:])  # for when the broker is there again
                 raise
             except UnreadableData as error:
                 _logger.warning("saga %s is left to other workers: %s", saga_id, error)
@@ -81,13 +81,19 @@ class Sweep:
                 _logger.exception("saga %s stays due", saga_id)
         if losses:  # where many stand, each is looked at seldom
             self._log.maintenance.hasten_sagas(
-                min(losses * _HASTENED_BY_EACH, LONG_QUEUE), beyond=_LATER
+                min(losses * _HASTENED_BY_EACH, _MOST_HASTENED), beyond=_LATER
             )
         return len(due)
 
     def heal(self, saga_id: str) -> None:
         """Recover one saga: judge its claim or message, and publish what remains."""
+        self._begin()
         self._heal(saga_id, self._look([saga_id])[0])
+
+    def _begin(self) -> list[str]:
+        """Forget what the sweep before knew. Returns sagas to look at, though they are not due."""
+        self._competence = Competence(self._app)
+        return self._messages.begin_sweep()
 
     def _look(self, saga_ids: Sequence[str]) -> list[_Found]:
         self._heartbeat_of = cache(self._log.workers.read_heartbeat)  # anew, after this look
@@ -105,31 +111,21 @@ class Sweep:
         if isinstance(found, Parked):
             unpark(self._app, saga_id, found)
             return False
-        waiting = found if isinstance(found, Waiting) and self._is_lost(saga_id, found) else None
-        if waiting or (isinstance(found, Running) and self._end_attempt(saga_id, found)):
+        if isinstance(found, Waiting):
+            return self._replace_lost(saga_id, found)
+        if isinstance(found, Running) and self._end_attempt(saga_id, found):
             advance(self._app, saga_id)
-        return waiting is not None and self._is_hardly_alone(saga_id, waiting)
+        return False
 
-    def _is_lost(self, saga_id: str, waiting: Waiting) -> bool:
-        """Judge a message by its queue.
-
-        One that is empty has lost it. One that is long, and has a message for every saga alive, has it
-        most probably: it is not made longer still, but after 1, 2, 4 ... hours.
-        """
-        length = self._length(saga_id, waiting)
-        if length == 0:
-            return True
-        if not is_long(length, self._count_live):
-            return waiting.is_overdue
-        return waiting.age >= long_patience(waiting.times)
-
-    def _is_hardly_alone(self, saga_id: str, waiting: Waiting) -> bool:
-        """Return whether other messages may be lost too: this one was sent, and its queue is short."""
-        return waiting.times > 0 and (self._length(saga_id, waiting) or 0) < LONG_QUEUE
-
-    def _length(self, saga_id: str, waiting: Waiting) -> int | None:
-        queue = queue_of(self._app, waiting.itinerary.records[waiting.path], saga_id)
-        return None if queue is None else self._queue_length(queue)
+    def _replace_lost(self, saga_id: str, message: Waiting) -> bool:
+        """Publish again what a saga waits for, if it is lost. Returns whether others may be: a message was sent, and lost."""
+        verdict = self._messages.judge(saga_id, message)
+        if verdict is None:
+            self._log.maintenance.put_back([saga_id])
+        if verdict is not Verdict.LOST:
+            return False
+        advance(self._app, saga_id)
+        return message.times > 0
 
     def _end_attempt(self, saga_id: str, running: Running) -> bool:
         """End an attempt that is past its time, or has lost its owner. Returns whether it was ended.

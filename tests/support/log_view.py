@@ -36,6 +36,12 @@ class LogView(Store):
         at: float | None = self.client.zscore(self.due_key_of(saga_id), saga_id)
         return at
 
+    def forget_workers(self) -> None:
+        """Let no worker be known, and no queue: those of other tests have just ended."""
+        watermarks = [self.watermarks_key(shard) for shard in range(self.shards)]
+        probes = self.client.keys(self.probe_key("*"))
+        self.client.delete(self.workers_key, *watermarks, *probes)
+
     def make_due(self, saga_id: str, at: float = 0.0) -> None:
         """Let a saga be due at a time in milliseconds: by default long ago."""
         self.client.zadd(self.due_key_of(saga_id), {saga_id: at})

@@ -118,7 +118,8 @@ class Message:
     """The message that nobody has claimed, the last of `dispatches`.
 
     `queue_length` is None where the broker did not say, for the reason in `broker_error`, or where a route
-    names no queue. `lost_at` is when a sweep presumes it lost and publishes again, None where nobody can tell.
+    names no queue. `holder` is the worker that has it in hand, '' if none says so. `lost_at` is when a sweep judges whether
+    it is lost, None where none does: a worker has it, or none consumes its queue.
     """
 
     queue: str | None
@@ -127,6 +128,7 @@ class Message:
     sent_at: float
     dispatches: int
     lost_at: float | None
+    holder: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

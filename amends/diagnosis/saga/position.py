@@ -6,9 +6,10 @@ from amends.breaker.circuits import circuit_named
 from amends.diagnosis.saga.explanation import Circuit, Claim, Message, Wait
 from amends.diagnosis.saga.record_view import View
 from amends.dispatch.broker import queue_length
-from amends.dispatch.routing import queue_of
+from amends.dispatch.custody import Custody
+from amends.dispatch.routing import queue_of, watched_queue
 from amends.errors import ConfigurationError, LogUnavailable
-from amends.log.liveness import loss_of, lost_after
+from amends.log.liveness import looked_at_after, loss_of
 from amends.log.saga_log import SagaLog
 
 
@@ -62,20 +63,26 @@ def circuit_of(view: View, path: str) -> Circuit | None:
 
 def message_of(view: View, log: SagaLog, path: str) -> Message:
     """Return the message of the next record. The broker is asked for the length of its queue."""
-    queue, length, away = queue_of(view.app, view.plan(path), view.entry.id), None, None
+    fields, length, away = view.entry.fields, None, None
+    is_advance = fields.get("advance") == fields["sent"]
+    queue, _ = watched_queue(view.app, None if is_advance else view.plan(path), view.entry.id)
     try:
         length = queue_length(view.app, queue) if queue else None
     except OperationalError as error:
         away = str(error)
     sent_at, times = view.entry.sent_at or view.now, view.entry.dispatches
-    patience = lost_after(times, length, log.maintenance.count_live)
+    custody = Custody(log.workers.read_heartbeats(), may_judge=True)
+    number = int(fields["messages"]) - len(view.standing.remaining) + 1
+    holder = custody.holder_of(view.entry.id, path, number=number)
+    is_judged = not away and not holder and (length == 0 or custody.may_consume(queue))
     return Message(
         queue=queue,
         queue_length=length,
         broker_error=away,
         sent_at=sent_at,
         dispatches=times,
-        lost_at=None if away else sent_at + patience,
+        lost_at=sent_at + looked_at_after(times, length) if is_judged else None,
+        holder=holder.node or holder.worker if holder else "",
     )
 
 

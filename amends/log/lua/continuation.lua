@@ -9,5 +9,6 @@ local function continuation(link)
   if saga.paused then return {'end', 'paused'} end
   local first = remaining(1)[1]
   if first and first == record_of(link) then return {'go'} end
+  set('advance', get('sent'))
   return {'advance', number_messages(1)}
 end

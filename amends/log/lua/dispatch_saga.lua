@@ -7,19 +7,19 @@
 -- ARGV[2] digests the caller knows, joined by ,   ARGV[3] the longest wait for a message, ms
 -- ARGV[4] 1 to look first whether a message is under way   ARGV[5] ms until what runs is looked at again
 -- Answers {"publish", digest, itinerary or '', first message's number, ms until the first may run,
---          path, tries, path, tries, ...}
+--          now (ms) where it is a copy of a message that was lost, or '', path, tries, path, tries, ...}
 --       | {"running", digest, itinerary or '', path, token, owner, attempts and deaths since a person
 --          renewed them, deaths of whole workers, when it was claimed, ms since then, ms until its limit, ms until it is given up,
 --          identity of the app that started it or ''}
---       | {"waiting", digest, itinerary or '', path, 1 where its message is lost unless its queue is long,
---          ms since it was to arrive, how many there were, identity of that app or ''}
+--       | {"waiting", digest, itinerary or '', path, 1 where its message is overdue, when it was to arrive (ms),
+--          how many there were, the number of the first that is not superseded, 1 where it is that of amends.advance,
+--          identity of that app or ''}
 --       | {"parked", digest, itinerary or '', path of what comes next, identity of that app or ''}
 --       | {"nothing", why}
 local known, longest, only_look, again = ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5])
 
--- A message is presumed lost after 1, 2, 4 ... 10 minutes, and where its queue is empty six times sooner.
--- It still may be one that a busy worker has fetched, hence the doubling. Where its queue is not
--- empty, it is looked at again after a quarter of the time that it is under way, within 15 s and 2 minutes;
+-- A message is overdue after 1, 2, 4 ... 10 minutes, and looked at six times sooner, as its queue may be empty.
+-- Where it is not, it is looked at again after a quarter of the time that it is under way, within 15 s and 2 minutes;
 -- of a shard at most one saga a second, however many wait: a sweep that finds lost ones hastens the others.
 --! constant LOST_AFTER
 --! constant LOST_AFTER_AT_MOST
@@ -30,7 +30,7 @@ local function message_sent()
   return sent, times, math.min(LOST_AFTER * 2 ^ math.min(times - 1, 10), LOST_AFTER_AT_MOST)
 end
 
-local function look_at_message(itinerary, code)
+local function look_at_message(itinerary, list)
   local sent, times, patience = message_sent()
   if NOW < sent + patience / SOONER then
     set_due(sent + patience / SOONER)
@@ -40,7 +40,8 @@ local function look_at_message(itinerary, code)
   local calm = math.min(math.floor((NOW - sent) / 4), LOOK_AT_MOST)
   local look = NOW + math.max(LOOK, calm, redis.call('ZCARD', DUE) * LOOK_EACH)
   set_due(overdue and look or math.min(sent + patience, look))
-  return {'waiting', saga.definition, itinerary, path_of(code), overdue and 1 or 0, NOW - sent, times, get('app') or ''}
+  return {'waiting', saga.definition, itinerary, path_of(list[1]), overdue and 1 or 0, sent, times,
+    get('messages') - #list + 1, get('advance') == get('sent') and 1 or 0, get('app') or ''}
 end
 
 if not open_saga() then
@@ -75,7 +76,7 @@ if running then
 end
 
 local list = remaining()
-read({list[1] .. '.w', 'sent', 'dispatches', 'app'})
+read({list[1] .. '.w', 'sent', 'dispatches', 'advance', 'app'})
 local wait = math.max(0, (get(list[1] .. '.w') or NOW) - NOW)
 if wait > longest then
   set_due(NOW + wait)
@@ -86,13 +87,14 @@ if only_look then
     set_due(NOW + wait + LEASE)
     return {'nothing', 'it waits for its next attempt'}
   end
-  return look_at_message(itinerary, list[1])
+  return look_at_message(itinerary, list)
 end
 local sent, _, patience = message_sent()
 if NOW >= sent + patience / SOONER then add('dispatches', 1) end -- the one before is lost
 set('sent', NOW + wait)
 set_due(NOW + wait + LEASE)
-local answer = {'publish', saga.definition, itinerary, number_messages(#list), wait}
+local is_copy = wait == 0 and tonumber(get('dispatches')) > 1
+local answer = {'publish', saga.definition, itinerary, number_messages(#list), wait, is_copy and NOW_TEXT or ''}
 for _, code in ipairs(list) do
   answer[#answer + 1] = path_of(code)
   answer[#answer + 1] = get(code .. '.r') or 0

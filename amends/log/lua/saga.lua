@@ -6,6 +6,7 @@
 --         itinerary as JSON, for workers; <digest>:records is what scripts read of it
 -- KEYS[5] to KEYS[10] zset  sagas of the shard by status (see index_of), scored by their last move
 -- KEYS[11] hash  what the shard counts: see `transition`
+-- KEYS[12] zset  watermarks of queues: see `watermark`
 -- ARGV[1] the saga's id
 --
 -- A saga's fields: name definition input status direction outcome error reason created ended (when)
@@ -13,6 +14,7 @@
 -- act (the tokens of a person's last ones, joined by ,) messages (how many were numbered)
 -- folded (see `fold`) app (identity of the one that started it; '', or none of an earlier release)
 -- dispatches (of the same message) sent (when it was to arrive)
+-- advance (the `sent` whose message is that of amends.advance; any other `sent` is a record's own)
 --   states   of its records, as 1=done,2=running; one that is not in there was never touched, and is pending
 --            pending running done failed unknown skipped stuck
 --   claim    of the one record that runs, or '': <record>|<attempt's number>|<when it was claimed>|
@@ -30,7 +32,7 @@
 --   r.x output    JSON                  r.e error    JSON          r.n outcome if the switch fails
 -- Times are milliseconds of Redis TIME. JSON is passed through, never read.
 --
-local SAGA, HISTORY, DUE, DEFINITIONS, COUNTERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[11]
+local SAGA, HISTORY, DUE, DEFINITIONS, COUNTERS, WATERMARKS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[11], KEYS[12]
 local ID = ARGV[1]
 local clock = redis.call('TIME')
 -- A number that is written as it is costs as much as a call of Redis: what is written often is a text, or has '%d'.

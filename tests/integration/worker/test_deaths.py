@@ -48,7 +48,7 @@ def claim(log, saga_id, *, worker, ago, tries=0):
 
 def was_seen(log, worker, pids, at):
     """Let the last heartbeat of a worker be of that time."""
-    log.workers.note_heartbeat(worker, pids)
+    log.workers.note_heartbeat(worker, pids, [])
     view = view_of(log)
     view.client.hset(f"{view.workers_key}:{worker}", "at", round(at * 1000))
 
@@ -147,6 +147,7 @@ def test_s11_a_step_whose_workers_die_is_poison_once_it_died_apart_from_others(a
 @pytest.fixture
 def suspects(log, saga_id, work, monkeypatch):
     """Give two sagas whose workers have died twice, started by a worker with four threads."""
+    view_of(log).forget_workers()  # those of other tests did not tell what they had in hand
     monkeypatch.setattr(attempt, "_TURN_AFTER", (0.1, 0.2))
     handles = []
     for name in ("one", "two"):

@@ -17,11 +17,10 @@ from amends.backend.settings import settings_of
 from amends.definition.serialization import canonical_json
 from amends.dispatch.coordinator import advance
 from amends.log import liveness
-from amends.log.in_flight import Waiting
 from amends.log.liveness import lost_owner
 from amends.log.owner import WorkerProcess
 from amends.worker import bootstep as bootsteps
-from amends.worker import heartbeat
+from amends.worker import heartbeat, in_hand, lost_messages
 from amends.worker import sweep as recovery
 from amends.worker.bootstep import Recovery
 from amends.worker.heartbeat import Heartbeat
@@ -62,9 +61,10 @@ def alone(log, saga_id):
 
 
 @pytest.fixture
-def quiet_app(app, broker):
+def quiet_app(app, broker, log):
     """Give the app while no worker runs: its queue keeps what is published."""
     broker.delete("work", "undo")
+    view_of(log).forget_workers()
     yield app
     broker.delete("work", "undo")
 
@@ -118,17 +118,15 @@ def is_published(quiet_app, broker, log, alone):
 
 
 @pytest.mark.parametrize(
-    ("times", "age", "lost"),
+    ("times", "age", "sent"),
     [
         *[(1, 58, False), (1, 60, True), (2, 118, False), (2, 120, True), (3, 240, True)],
         *[(4, 478, False), (4, 480, True), (5, 598, False), (5, 600, True), (9, 600, True)],
     ],
 )
-def test_with_a_queue_that_is_not_empty_patience_doubles_up_to_ten_minutes(
-    is_published, broker, times, age, lost
-):
+def test_the_patience_for_a_probe_doubles_up_to_ten_minutes(is_published, broker, times, age, sent):
     broker.lpush("work", "another")
-    assert is_published(age=age, times=times) is lost
+    assert is_published(age=age, times=times) is sent
 
 
 @pytest.mark.parametrize(
@@ -136,24 +134,6 @@ def test_with_a_queue_that_is_not_empty_patience_doubles_up_to_ten_minutes(
     [(1, 8, False), (1, 10, True), (2, 18, False), (2, 20, True), (3, 38, False), (3, 40, True)],
 )
 def test_with_an_empty_queue_patience_is_shorter_and_doubles_too(is_published, times, age, lost):
-    assert is_published(age=age, times=times) is lost
-
-
-@pytest.fixture
-def long_queue(broker, log, monkeypatch):
-    """Give a queue that is long, and has a message for each of the sagas alive."""
-    for each in (liveness, recovery):
-        monkeypatch.setattr(each, "LONG_QUEUE", 3)
-    broker.lpush("work", *["another"] * (3 + log.maintenance.count_live()))
-
-
-@pytest.mark.parametrize(
-    ("times", "age", "lost"),
-    [(1, 3595, False), (1, 3600, True), (2, 7195, False), (3, 14400, True)],
-)
-def test_a_long_queue_with_a_message_for_every_saga_is_hardly_made_longer(
-    is_published, long_queue, times, age, lost
-):
     assert is_published(age=age, times=times) is lost
 
 
@@ -168,9 +148,10 @@ def let_pass(log, saga_id, seconds):
 
 
 @pytest.mark.parametrize("wait", [290.0, 400.0])
-def test_a_wait_that_was_left_to_the_log_is_over_in_time_however_long_the_queue_is(
-    quiet_app, broker, log, alone, long_queue, wait
+def test_a_wait_that_was_left_to_the_log_is_over_in_time_whatever_is_in_the_queue(
+    quiet_app, broker, log, alone, wait
 ):
+    broker.lpush("work", "another")
     claim(log, alone.id, owner="")
     error = '{"type":"NotDone","message":"later"}'
     how = {"error": error, "wait": wait, "unknown": False, "cost": "attempt"}
@@ -182,13 +163,6 @@ def test_a_wait_that_was_left_to_the_log_is_over_in_time_however_long_the_queue_
     assert (broker.llen("work") > before) is (wait > longest)
 
 
-def test_a_long_queue_with_fewer_messages_than_sagas_has_lost_some(
-    is_published, long_queue, log, monkeypatch
-):
-    monkeypatch.setattr(type(log.maintenance), "count_live", lambda _: 10_000)
-    assert is_published(age=61, times=1)
-
-
 def test_a_saga_that_was_published_a_thousand_times_is_only_looked_at_calmly(is_published):
     assert not is_published(age=1, times=5000)
 
@@ -196,9 +170,8 @@ def test_a_saga_that_was_published_a_thousand_times_is_only_looked_at_calmly(is_
 @pytest.fixture
 def calm(log, saga_id, monkeypatch):
     """Give a saga whose message is lost too, and which is to be looked at in an hour, unless it is drawn."""
-    for each in (liveness, recovery):
-        monkeypatch.setattr(each, "LONG_QUEUE", 100_000)
-    monkeypatch.setattr(recovery, "_HASTENED_BY_EACH", 100_000)  # every one is drawn
+    for each in ("_MOST_HASTENED", "_HASTENED_BY_EACH"):
+        monkeypatch.setattr(recovery, each, 100_000)  # every one is drawn
     calm_id = f"calm-{saga_id}"
     log.starts.start_saga(
         calm_id, job_saga.itinerary, canonical_json({"job_id": calm_id, "amount": 1})
@@ -224,19 +197,6 @@ def test_a_message_that_is_not_lost_hastens_nothing(quiet_app, broker, log, alon
     broker.lpush("work", "another")
     engine_saga.let_wait(log, alone.id)
     Sweep(quiet_app, may_judge=never).run_once()
-    assert not due_soon(log, calm)
-
-
-def test_a_message_that_is_lost_from_a_queue_with_many_hastens_nothing(
-    quiet_app, broker, log, alone, calm, monkeypatch
-):
-    for each in (liveness, recovery):
-        monkeypatch.setattr(each, "LONG_QUEUE", 3)
-    monkeypatch.setattr(type(log.maintenance), "count_live", lambda _: 10_000)
-    broker.lpush("work", *["another"] * 3)
-    engine_saga.let_wait(log, alone.id, 61)
-    Sweep(quiet_app, may_judge=never).run_once()
-    assert broker.llen("work") == 4
     assert not due_soon(log, calm)
 
 
@@ -290,12 +250,13 @@ def test_o18_an_entry_without_a_saga_is_dropped_when_it_is_met(quiet_app, log, s
     assert view_of(log).client.zscore(due, saga_id) is None
 
 
-def test_one_sweep_asks_for_the_length_of_a_queue_once(quiet_app, monkeypatch):
-    sweep = Sweep(quiet_app, may_judge=never)
-    waiting = Waiting(itinerary=job_saga.itinerary, path="a", is_overdue=False, age=11.0, times=1)
-    assert sweep._is_lost(waiting)
-    monkeypatch.setattr(quiet_app, "connection_for_read", None)
-    assert sweep._is_lost(waiting)
+def test_one_sweep_asks_for_the_length_of_a_queue_once(quiet_app, log, alone, calm, monkeypatch):
+    asked = []
+    monkeypatch.setattr(lost_messages, "queue_length", lambda _, queue: asked.append(queue) or 1)
+    for each in (alone.id, calm):
+        engine_saga.let_wait(log, each)
+    Sweep(quiet_app, may_judge=never).run_once()
+    assert asked.count("work") == 1
 
 
 def test_o16_a_sweep_twice_equals_a_sweep_once(quiet_app, broker, log, alone):
@@ -442,10 +403,10 @@ def test_a_claim_whose_worker_lives_and_no_longer_has_its_message_is_abandoned(
 
 def test_a_worker_with_too_many_messages_to_tell_says_nothing_of_them(log, monkeypatch):
     requests = [SimpleNamespace(id=str(n)) for n in range(1001)]
-    monkeypatch.setattr(bootsteps.state, "reserved_requests", requests)
-    assert bootsteps._messages_in_hand() is None
-    monkeypatch.setattr(bootsteps.state, "reserved_requests", requests[:3])
-    assert {"0", "1", "2"} <= bootsteps._messages_in_hand()
+    monkeypatch.setattr(in_hand.state, "reserved_requests", requests)
+    assert in_hand.messages_in_hand(None) is None
+    monkeypatch.setattr(in_hand.state, "reserved_requests", requests[:3])
+    assert {"0", "1", "2"} <= in_hand.messages_in_hand(None)
     for messages in (["0"], None):
         Heartbeat(log, list, lambda told=messages: told).beat()
         assert log.workers.read_heartbeat(WorkerProcess.current.name).messages == (
@@ -543,9 +504,7 @@ def test_a_worker_sweeps_until_little_is_due_unless_that_stays_due(
     found, ends = [recovery.BATCH, recovery.BATCH, 0], threading.Event()
     if is_ending:
         ends.set()
-    monkeypatch.setattr(bootsteps.Sweep, "__init__", lambda *_, **__: None)
-    monkeypatch.setattr(bootsteps.Sweep, "run_once", lambda _: found.pop(0))
-    bootsteps._sweep(None, judges, ends)
+    bootsteps._run(SimpleNamespace(run_once=lambda: found.pop(0)), judges, ends)
     assert len(found) == 3 - sweeps
 
 

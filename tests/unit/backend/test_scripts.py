@@ -15,10 +15,12 @@ from amends.log import saga_log as log
 from amends.log.control import SagaControl
 from amends.log.heartbeats import Workers
 from amends.log.maintenance import Maintenance
+from amends.log.parking import Parking
 from amends.log.profiles import Profiles
 from amends.log.queries.summary import SagaSummaries
 from amends.log.reads import Reads
 from amends.log.starts import Starts
+from amends.log.watermarks import Watermarks
 
 ROOT = Path(log.__file__).parent.parent.parent
 TEXTS = {
@@ -85,7 +87,7 @@ def test_redis_is_called_by_the_scripts_alone():
 
 
 def test_a_method_of_the_log_runs_the_script_of_its_name():
-    for cls in (log.SagaLog, Reads, SagaControl):
+    for cls in (log.SagaLog, Parking, Reads, SagaControl):
         called = calls_of_scripts(cls)
         assert called == {name: {name} for name in called}
 
@@ -123,6 +125,8 @@ def test_every_script_is_run_and_every_one_that_is_run_is_there():
         RedisCircuit,
         SagaSummaries,
         Workers,
+        Watermarks,
+        Parking,
     )
     called = set().union(*(names for cls in calling for names in calls_of_scripts(cls).values()))
     assert called == SCRIPTS.keys()

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.usefixtures("swept")
 def alone(app, log, broker, saga_id):
     """Give a saga in the log that was never published, while no worker runs."""
     broker.delete("work", "undo")
+    view_of(log).forget_workers()
     log.starts.start_saga(
         saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1})
     )
@@ -77,6 +78,22 @@ def test_whether_a_live_worker_takes_the_task_is_told(why, log, tasks, queues, i
     assert (f"No live worker knows {do_a.name}" in " ".join(reasons(found))) is (is_taken is False)
 
 
+def test_a_message_that_a_worker_has_fetched_is_told_with_that_worker(why, log, broker):
+    broker.lpush("work", "another")
+    saga_id = why().id
+    log.workers.note_heartbeat("busy", [1], [f"{saga_id}.1.a"], node="orders@here")
+    message = why().message
+    assert (message.holder, message.lost_at) == ("orders@here", None)
+
+
+def test_in_a_queue_that_no_live_worker_consumes_a_message_is_not_judged(why, log, broker):
+    broker.lpush("work", "another")
+    log.workers.note_heartbeat("elsewhere", [1], [], queues=["mail"])
+    assert why().message.lost_at is None
+    log.workers.note_heartbeat("here", [1], [], queues=["work"])
+    assert why().message.lost_at is not None
+
+
 @pytest.mark.parametrize("times", [1, 2, 4, 9])
 @pytest.mark.parametrize("others", [0, 1])
 def test_a_message_is_published_again_when_it_was_said_to_be(app, why, log, broker, times, others):
@@ -84,6 +101,7 @@ def test_a_message_is_published_again_when_it_was_said_to_be(app, why, log, brok
     for _ in range(others):
         broker.lpush("work", "another")
     saga_id = why().id
+    log.workers.note_heartbeat("busy", [1], [], queues=["work"])
     engine_saga.let_wait(log, saga_id, 0, times=times)
     patience = why().message.lost_at - why().message.sent_at
     for age, is_published in ((patience - 2, False), (patience + 1, True)):
