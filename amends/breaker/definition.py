@@ -204,13 +204,8 @@ class CircuitBreaker(Control):
         backend, fast_path, namespace = settings.backend, settings.fast_path, settings.namespace
         # In memory nothing is far away, and a rehearsal's clock is not that of this process.
         remembers = 0.0 if backend.startswith("memory://") else REMEMBERED
-        gate = Gate(
-            circuit,
-            self.options,
-            redis_access_of(backend, fast_path=fast_path),
-            namespace=namespace,
-            remembers=remembers,
-        )
+        access = redis_access_of(backend, fast_path=fast_path)
+        gate = Gate(circuit, self.options, access, namespace=namespace, remembers=remembers)
         return self._gates.setdefault((os.getpid(), backend, fast_path, namespace, circuit), gate)
 
 
