@@ -47,9 +47,10 @@ def client(each_redis):
 
 @pytest.fixture(autouse=True)
 def _without_rests(monkeypatch):
-    """Let no breaker rest after an error, for each call is to meet it, and no client before it tries again."""
+    """Let nothing rest before it asks again, and each call meet its own error."""
     monkeypatch.setattr(redis_access, "_FIRST_REST", 0.0)
     monkeypatch.setattr("redis.retry.sleep", lambda _: None)
+    monkeypatch.setattr("amends.log.repetition._PAUSE", 0.0)
 
 
 def entries():

@@ -23,7 +23,10 @@ def client(each_redis):
 
 
 @pytest.mark.parametrize("code", REFUSALS)
-def test_a_refusal_is_told_by_its_code_and_what_was_refused_lands_later(client, journey, code):
+def test_a_refusal_is_told_by_its_code_and_what_was_refused_lands_later(
+    client, journey, monkeypatch, code
+):
+    monkeypatch.setattr("amends.log.repetition._PAUSE", 0.0)
     log, (first, second, *_) = journey.log, [step.name for step in trip_saga.itinerary.steps]
     assert isinstance(journey.claim(first), Run)
     view_of(log).make_due(journey.id)
