@@ -29,7 +29,7 @@ def _endings(tmp_path_factory):
 
 @pytest.mark.usefixtures("_endings")
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
-def test_whatever_leaves_an_activity_ends_its_attempt_and_nothing_else(pool, tmp_path):
+def test_s18_whatever_leaves_an_activity_ends_its_attempt_and_nothing_else(pool, tmp_path):
     assert set(SAMPLE) <= WAYS.keys()
     told = run(pool, tmp_path, ways=SAMPLE)
     assert len(told) == 7 * len(SAMPLE), os.environ["AMENDS_BACKEND"]

@@ -9,7 +9,7 @@ POISON_AFTER = 5
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), MemoryError()], ids=repr)
-def test_a_result_that_cannot_be_written_though_the_log_is_there_is_not_called_for_for_ever(
+def test_s18_a_result_that_cannot_be_written_though_the_log_is_there_is_not_called_for_for_ever(
     work, saga_id, monkeypatch, error
 ):
     written = SagaLog.complete_step

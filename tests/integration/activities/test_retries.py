@@ -1,8 +1,12 @@
 """Which error is tried again, how often and how soon."""
 
+import time
+from types import SimpleNamespace
+
 import pytest
 
 from amends import NotDone, Refused, RetryPolicy, Saga, Step
+from amends.activities import attempt
 from tests.support.engine_saga import (
     Job,
     JobResult,
@@ -79,20 +83,37 @@ def test_the_numbers_are_those_that_the_saga_was_started_with(work, saga_id, mon
     assert run(saga_id).outcome == "completed"
 
 
-def test_a_wait_that_would_pass_the_saga_s_deadline_fails_now(work, saga_id):
-    steps = [
+hurried = Saga(
+    "hurried",
+    input=Job,
+    output=JobResult,
+    outputs={"part": "b.part"},
+    timeout=30.0,
+    steps=[
         Step(do_a, name="a", compensation=undo_a, outcome="no_a"),
         Step(do_b, name="b", compensation=None),
-    ]
-    hurried = Saga(
-        "hurried",
-        input=Job,
-        output=JobResult,
-        outputs={"part": "b.part"},
-        timeout=30.0,
-        steps=steps,
-    )
+    ],
+)
+
+
+def test_a_wait_that_would_pass_the_saga_s_deadline_fails_now(work, saga_id):
     work.script(f"{saga_id}:a", without_effect(NotDone("away", retry_after=60.0)))
+    handle = hurried.start(Job(job_id=saga_id), saga_id=saga_id)
+    assert handle.wait(timeout=60).outcome == "no_a"
+    assert work.records(saga_id) == ["a"]
+
+
+def test_the_time_that_the_attempt_took_is_no_time_left_to_wait(work, saga_id, monkeypatch):
+    took = 0.0
+
+    def take_long(_):
+        nonlocal took
+        took = 15.0
+        raise NotDone("away", retry_after=20.0)
+
+    flying = SimpleNamespace(monotonic=lambda: time.monotonic() + took, time=time.time)
+    monkeypatch.setattr(attempt, "time", flying)
+    work.script(f"{saga_id}:a", take_long)
     handle = hurried.start(Job(job_id=saga_id), saga_id=saga_id)
     assert handle.wait(timeout=60).outcome == "no_a"
     assert work.records(saga_id) == ["a"]

@@ -247,6 +247,14 @@ def takes_the_missing(request: "Missing") -> Booking: ...
 async def takes_its_time(request: Book) -> Booking: ...
 
 
+async def takes_its_time_and_yields(request: Book) -> Booking:
+    yield
+
+
+def yields(request: Book) -> Booking:
+    yield
+
+
 FUNCTIONS = [
     (takes_nothing, ": an activity is a function of one pydantic model .*; annotate each"),
     (takes_three, ": an activity is .*, a compensation one of .*; annotate each"),
@@ -264,6 +272,8 @@ FUNCTIONS = [
     (undoes_and_gives, " returns .*Booking'>; a compensation returns None"),
     (takes_the_missing, ": name 'Missing' is not defined, which an annotation says: import it"),
     (takes_its_time, " is async, and a Celery task runs to its end"),
+    (takes_its_time_and_yields, " is async, and a Celery task runs to its end"),
+    (yields, " yields, so that a call of it does nothing yet"),
 ]
 
 
