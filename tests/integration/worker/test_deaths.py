@@ -13,7 +13,7 @@ from amends.log.owner import WorkerProcess
 from amends.worker.heartbeat import Heartbeat
 from amends.worker.sweep import Sweep
 from tests.support.claims import change_claim
-from tests.support.engine_saga import Job, engine_saga, job_saga, succeed
+from tests.support.engine_saga import Job, engine_saga, inline_saga, job_saga, succeed
 from tests.support.eventually import eventually
 from tests.support.log_view import view_of
 
@@ -144,8 +144,8 @@ def test_s11_a_step_whose_workers_die_is_poison_once_it_died_apart_from_others(a
     assert alone.snapshot().steps["a"].state == "unknown"
 
 
-@pytest.fixture
-def suspects(log, saga_id, work, monkeypatch):
+@pytest.fixture(params=[job_saga, inline_saga], ids=["chain", "inline"])
+def suspects(request, log, saga_id, work, monkeypatch):
     """Give two sagas whose workers have died twice, started by a worker with four threads."""
     view_of(log).forget_workers()  # those of other tests did not tell what they had in hand
     monkeypatch.setattr(attempt, "_TURN_AFTER", (0.1, 0.2))
@@ -153,10 +153,10 @@ def suspects(log, saga_id, work, monkeypatch):
     for name in ("one", "two"):
         each = f"{name}-{saga_id}"
         text = canonical_json({"job_id": each, "amount": 1})
-        log.starts.start_saga(each, job_saga.itinerary, text)
+        log.starts.start_saga(each, request.param.itinerary, text)
         fields = {"1.q": liveness.APART_AFTER, "states": "1=pending"}
         view_of(log).client.hset(view_of(log).saga_key(each), mapping=fields)
-        handles.append(job_saga.get(each))
+        handles.append(request.param.get(each))
     return handles
 
 
