@@ -7,7 +7,7 @@ from typing import Any
 
 from amends.definition.itinerary import Itineraries, Itinerary
 from amends.definition.states import SagaStatus
-from amends.errors import LogUnavailable, SagaAlreadyStarted
+from amends.errors import LogUnavailable
 from amends.log.answers import Delivered
 from amends.log.delivery import NOWHERE, Delivery, Destination
 from amends.log.repetition import ask_again
@@ -30,9 +30,14 @@ class AlreadyThere:
 
 @dataclass(frozen=True)
 class Conflict:
-    """A start's answer: the id belongs to another saga, of this name or with another input."""
+    """A start's answer: the id belongs to another saga, of this name or with another input.
+
+    status, input: those of a saga of the same name, which is the same one if its input, JSON, means the one at hand.
+    """
 
     saga: str
+    status: SagaStatus | None = None
+    input: str = ""
 
 
 Start = Started | Delivered | AlreadyThere | Conflict
@@ -51,49 +56,54 @@ class Starts:
         self._defined: set[tuple[int, str]] = set()
 
     def start_saga(
-        self, saga_id: str, itinerary: Itinerary, saga_input: str, message: Delivery | None = None
-    ) -> Started | Delivered | AlreadyThere:
+        self,
+        saga_id: str,
+        itinerary: Itinerary,
+        saga_input: str,
+        message: Delivery | None = None,
+        *,
+        given: str = "",
+    ) -> Start:
         """Write a new saga, and deliver its first message where one is given.
 
         saga_input: canonical JSON.
+        given: digest of what of it was given, see `given_digest`; '' if unknown.
 
-        A start whose answer is lost is asked for once more. Raises `SagaAlreadyStarted` where the id belongs to another
-        saga, and `LogUnavailable` with the id.
+        A start whose answer is lost is asked for once more. Raises `LogUnavailable` with the id.
         """
-        ask = partial(self._start_saga, saga_id, itinerary, saga_input, message)
+        own = [saga_id, saga_input, given, message.text if message else ""]
+        where = message.destination if message else NOWHERE
+        ask = partial(self._start_saga, own, itinerary, where)
         try:
             return ask()
         except LogUnavailable:
             return ask_again(ask, saga_id)
 
-    def _start_saga(
-        self, saga_id: str, itinerary: Itinerary, saga_input: str, message: Delivery | None
-    ) -> Started | Delivered | AlreadyThere:
-        own = [saga_id, saga_input, message.text if message else ""]
-        where = message.destination if message else NOWHERE
-        shard = self._store.shard_of(saga_id)
+    def _start_saga(self, own: Sequence[str], itinerary: Itinerary, where: Destination) -> Start:
+        shard = self._store.shard_of(own[0])
         answer = self._store.call_for_one("start_saga", own, self._shared(itinerary, shard, where))
         if answer[0] == "define":  # the shard lost its definitions, as after a flush
             self._defined.clear()
             shared = self._shared(itinerary, shard, where)
             answer = self._store.call_for_one("start_saga", own, shared)
-        start = _read_start(answer)
-        if isinstance(start, Conflict):
-            raise SagaAlreadyStarted(saga_id, start.saga)
-        return start
+        return _read_start(answer)
 
     def start_sagas(
         self,
         itinerary: Itinerary,
-        starts: Sequence[tuple[str, str]],
+        starts: Sequence[tuple[str, str]] | Sequence[tuple[str, str, str]],
         messages: Sequence[Delivery] | None = None,
     ) -> list[Start]:
-        """`start_saga` for many ids and inputs, in one round trip; a conflict is an answer, and not raised.
+        """`start_saga` for many, in one round trip.
 
-        `messages` are the first one of each, into one queue.
+        starts: of each its id, its input, and the digest of what of that was given.
+        messages: the first one of each, into one queue.
         """
         texts = [each.text for each in messages] if messages else [""] * len(starts)
-        sends = [(*start, text) for start, text in zip(starts, texts, strict=True)]
+        sends = [
+            (saga_id, saga_input, given[0] if given else "", text)
+            for (saga_id, saga_input, *given), text in zip(starts, texts, strict=True)
+        ]
         where = messages[0].destination if messages else NOWHERE
         ask = partial(self._send_starts, itinerary, sends, where)
         try:
@@ -109,7 +119,7 @@ class Starts:
         return [_read_start(answer) for answer in answers]
 
     def _send_starts(
-        self, itinerary: Itinerary, starts: Sequence[tuple[str, str, str]], where: Destination
+        self, itinerary: Itinerary, starts: Sequence[Sequence[str]], where: Destination
     ) -> list[list[Any]]:
         return self._store.call_for_each(
             "start_saga", starts, lambda shard: self._shared(itinerary, shard, where)
@@ -136,6 +146,8 @@ def _read_start(answer: Sequence[Any]) -> Start:
             return AlreadyThere(SagaStatus(status))
         case ["conflict", saga]:
             return Conflict(saga)
+        case ["conflict", saga, status, saga_input]:
+            return Conflict(saga, SagaStatus(status), saga_input)
         case [Delivered.said]:
             return Delivered()
     raise ValueError(f"start_saga answered {answer}")

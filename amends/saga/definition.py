@@ -1,10 +1,10 @@
 """The definition of a saga: steps in order, their compensations, and the outcomes of failures."""
 
+import hashlib
 import logging
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import zip_longest
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from celery import Celery
 from celery.app import app_or_default
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from amends.backend.settings import celery_setting
 from amends.definition.itinerary import Dispatch
+from amends.definition.same_input import is_same_input
 from amends.definition.serialization import (
     canonical_json,
     dumped,
@@ -28,6 +29,7 @@ from amends.errors import LogUnavailable, SagaAlreadyStarted
 from amends.log.answers import Publish
 from amends.log.saga_log import log_of
 from amends.log.starts import AlreadyThere, Conflict, Start, Started
+from amends.saga.batches import NewSaga, chunks, paired
 from amends.saga.handle import Handle, SagaId, id_text
 from amends.saga.itinerary_builder import build_itinerary
 from amends.saga.step import AnyStep
@@ -35,12 +37,6 @@ from amends.saga.step import AnyStep
 Input = TypeVar("Input", bound=BaseModel)
 
 Output = TypeVar("Output", bound=BaseModel)
-
-_MOST: Final = 1_000
-"""Sagas that are started in one round trip."""
-
-_LARGEST: Final = 4_000_000
-"""Characters of their inputs."""
 
 _logger = logging.getLogger(__name__)
 
@@ -99,12 +95,15 @@ class Saga(Generic[Input, Output]):
         answer, asked twice: the saga may be in it. Its `saga_id` is the id; the same start under it starts the saga once.
         """
         app, new_id = app_or_default(), uuid.uuid4().hex if saga_id is None else id_text(saga_id)
-        text = self._checked_input(new_id, saga_input)
+        text, given = self._checked_input(new_id, saga_input)
         self._check_routes(app, [new_id])
         messages = deliveries(app, [new_id], self._first)
         answer = log_of(app).starts.start_saga(
-            new_id, self.itinerary, text, messages[0] if messages else None
+            new_id, self.itinerary, text, messages[0] if messages else None, given=given
         )
+        answer = self._judged(answer, text)
+        if isinstance(answer, Conflict):
+            raise SagaAlreadyStarted(new_id, answer.saga)
         self._publish(app, {new_id: answer})
         return self._handle(new_id)
 
@@ -120,23 +119,26 @@ class Saga(Generic[Input, Output]):
         Raises what `start` does. If one raises `SagaAlreadyStarted`, the others are started all the same. `LogUnavailable`
         has `saga_ids`, those of all inputs that were read, and `answered`: so many, from the first on, are in the log.
         """
-        starts: Iterable[tuple[str, str]] = self._starts(inputs, saga_ids)
+        starts: Iterable[NewSaga] = self._starts(inputs, saga_ids)
         if isinstance(inputs, Collection):
             starts = list(starts)
         ids: list[str] = []
         app, refusals, is_away = app_or_default(), [], False
-        for chunk in _chunks(starts):
-            of_chunk = [saga_id for saga_id, _ in chunk]
+        for chunk in chunks(starts):
+            of_chunk = [saga_id for saga_id, *_ in chunk]
             self._check_routes(app, of_chunk)
             messages = deliveries(app, of_chunk, self._first)
             try:
                 answers = log_of(app).starts.start_sagas(self.itinerary, chunk, messages)
-                found = list(zip(of_chunk, answers, strict=True))
+                judged = (
+                    self._judged(a, text) for a, (_, text, _) in zip(answers, chunk, strict=True)
+                )
+                found = list(zip(of_chunk, judged, strict=True))
                 firsts = dict(reversed(found))  # an id may be there twice
                 new = {each: firsts[each] for each in of_chunk}
                 is_away = is_away or not self._publish(app, new)
             except LogUnavailable as error:
-                read = [each for each, _ in starts] if isinstance(starts, list) else ids + of_chunk
+                read = [each for each, *_ in starts] if isinstance(starts, list) else ids + of_chunk
                 raise LogUnavailable(error.reason, saga_ids=read, answered=len(ids)) from error
             refusals += [(each, a.saga) for each, a in found if isinstance(a, Conflict)]
             ids += of_chunk
@@ -146,16 +148,25 @@ class Saga(Generic[Input, Output]):
 
     def _starts(
         self, inputs: Iterable[Input], saga_ids: Iterable[SagaId] | None
-    ) -> Iterator[tuple[str, str]]:
-        """Pair each id with its input as the log keeps it."""
-        for saga_id, value in _paired(inputs, saga_ids):
-            yield saga_id, self._checked_input(saga_id, value)
+    ) -> Iterator[NewSaga]:
+        """Yield each id with its input as the log keeps it."""
+        for saga_id, value in paired(inputs, saga_ids):
+            yield saga_id, *self._checked_input(saga_id, value)
 
-    def _checked_input(self, saga_id: str, value: Input) -> str:
-        """Write an input as the log keeps it. Raises ``ValueError`` for it or its id."""
+    def _checked_input(self, saga_id: str, value: Input) -> tuple[str, str]:
+        """Write an input as the log keeps it, and the digest of what was given. Raises ``ValueError`` for it or its id."""
         # As a worker will: an input that it could not read, or would read as another, is refused here.
         read = read_back(self.input, value, f"the input of {saga_id}")
-        return held_to_size(canonical_json(dumped(read)), f"the input of {saga_id}")
+        return held_to_size(canonical_json(dumped(read)), f"the input of {saga_id}"), _given(read)
+
+    def _judged(self, answer: Start, text: str) -> Start:
+        """Return a start's answer; a conflict is none if code with another input model started the same saga."""
+        match answer:
+            case Conflict(_, SagaStatus() as status, stored) if is_same_input(
+                self.input, stored, text
+            ):
+                return AlreadyThere(status)
+        return answer
 
     def _check_routes(self, app: Celery, saga_ids: Sequence[str]) -> None:
         """Raise what a function in ``task_routes`` raises for the first messages, before anything is written."""
@@ -200,29 +211,7 @@ class Saga(Generic[Input, Output]):
         return True
 
 
-def _paired(
-    inputs: Iterable[Input], saga_ids: Iterable[SagaId] | None
-) -> Iterator[tuple[str, Input]]:
-    if saga_ids is None:
-        yield from ((uuid.uuid4().hex, value) for value in inputs)
-        return
-    missing: Any = object()
-    for number, (saga_id, value) in enumerate(zip_longest(saga_ids, inputs, fillvalue=missing), 1):
-        if saga_id is missing or value is missing:
-            lacking = "saga_id" if saga_id is missing else "input"
-            raise ValueError(f"there is no {number}. {lacking}: give each input its id")
-        yield id_text(saga_id), value
-
-
-def _chunks(starts: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    """Part them, so that neither this process nor the log holds too much at a time."""
-    chunk: list[tuple[str, str]] = []
-    size = 0
-    for start in starts:
-        chunk.append(start)
-        size += len(start[1])
-        if len(chunk) == _MOST or size >= _LARGEST:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+def _given(value: BaseModel) -> str:
+    """Return a digest of what a model was given: without what is as its default says, in nested models too."""
+    given = value.model_dump(mode="json", by_alias=False, round_trip=True, exclude_defaults=True)
+    return hashlib.sha1(canonical_json(given).encode(), usedforsecurity=False).hexdigest()[:16]

@@ -9,7 +9,7 @@
 -- KEYS[12] zset  watermarks of queues: see `watermark`
 -- ARGV[1] the saga's id
 --
--- A saga's fields: name definition input status direction outcome error reason created ended (when)
+-- A saga's fields: name definition input given (digest of what the input does not owe to defaults) status direction outcome error reason created ended (when)
 -- parked (how often a sweep looked since; only while it is) deadline, or '' paused (when), or ''
 -- act (the tokens of a person's last ones, joined by ,) messages (how many were numbered)
 -- folded (see `fold`) app (identity of the one that started it; '', or none of an earlier release)

@@ -3,21 +3,24 @@
 --! include transition
 --! include deliver
 --! for each saga
--- ARGV[2] input, canonical JSON   ARGV[3] its first message, or '' where that is not to be delivered here
--- and of all: ARGV[4] saga's name   ARGV[5] digest of its definition   ARGV[6] timeout in ms, or ''
--- ARGV[7] number of its steps   ARGV[8] itinerary, JSON   ARGV[9] plan
+-- ARGV[2] input, canonical JSON   ARGV[3] digest of what of it was given, or ''
+-- ARGV[4] its first message, or '' where that is not to be delivered here
+-- and of all: ARGV[5] saga's name   ARGV[6] digest of its definition   ARGV[7] timeout in ms, or ''
+-- ARGV[8] number of its steps   ARGV[9] itinerary, JSON   ARGV[10] plan
 -- The last two are '' where the caller knows that this shard has them.
--- ARGV[10] queue of the first message   ARGV[11] the broker's database   ARGV[12] the log's   ARGV[13] identity of the app
+-- ARGV[11] queue of the first message   ARGV[12] the broker's database   ARGV[13] the log's   ARGV[14] identity of the app
 -- Answers {"started", first message's number} | {"delivered"}: started, and that message is in its queue
 --       | {"define"}: again, with itinerary and plan
 --       | {"exists", status} the same saga | {"conflict", its name} another under this id
-local input, name, digest, timeout, messages = ARGV[2], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local itinerary, records = ARGV[8], ARGV[9]
+--       | {"conflict", its name, status, input}: the same saga only if that input means this one
+local input, given, name, digest, timeout, messages = ARGV[2], ARGV[3], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local itinerary, records = ARGV[9], ARGV[10]
 
-local known = redis.call('HMGET', SAGA, 'name', 'input', 'status')
+local known = redis.call('HMGET', SAGA, 'name', 'input', 'status', 'given')
 if known[1] then
-  if known[1] == name and known[2] == input then return {'exists', known[3]} end
-  return {'conflict', known[1]}
+  if known[1] ~= name then return {'conflict', known[1]} end
+  if known[2] == input or given ~= '' and known[4] == given then return {'exists', known[3]} end
+  return {'conflict', known[1], known[3], known[2]}
 end
 if records ~= '' then
   redis.call('HSET', DEFINITIONS, digest, itinerary, digest .. ':records', records)
@@ -28,8 +31,8 @@ saga.name, saga.status, saga.created, saga.direction = name, 'pending', NOW, 'fo
 saga.deadline = timeout ~= '' and NOW + timeout
 -- What every script reads comes first, for a small hash is searched from its beginning.
 changes = {'status', 'pending', 'direction', 'forward', 'deadline', saga.deadline or '', 'definition', digest, 'paused', '',
-  'name', name, 'created', NOW_TEXT, 'states', '', 'claim', '', 'sent', NOW_TEXT, 'dispatches', '1', 'messages', messages, 'app', ARGV[13],
-  'input', input}
+  'name', name, 'created', NOW_TEXT, 'states', '', 'claim', '', 'sent', NOW_TEXT, 'dispatches', '1', 'messages', messages, 'app', ARGV[14],
+  'given', given, 'input', input}
 add_event('saga.started')
 set_due(NOW + LEASE)
-return deliver(ARGV[3], ARGV[10], ARGV[11], ARGV[12]) and {'delivered'} or {'started', 1}
+return deliver(ARGV[4], ARGV[11], ARGV[12], ARGV[13]) and {'delivered'} or {'started', 1}

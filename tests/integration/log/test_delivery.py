@@ -66,7 +66,7 @@ def test_a_start_that_is_none_brings_none(log, client, delivery):
     start(log, delivery, saga_id)
     assert start(log, delivery, saga_id) == [AlreadyThere(SagaStatus.PENDING)]
     (refused,) = start(log, delivery, saga_id, text='{"another":1}')
-    assert refused == Conflict("trip")
+    assert refused == Conflict("trip", SagaStatus.PENDING, "{}")
     assert delivered(client, delivery) == ["message"]
 
 

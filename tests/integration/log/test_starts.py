@@ -1,17 +1,18 @@
 """Starts, and what the log holds of definitions."""
 
 import uuid
+from functools import partial
 from itertools import count, islice
 
 import pytest
 import redis
 
-from amends import ConfigurationError, LogUnavailable, SagaAlreadyStarted
+from amends import ConfigurationError, LogUnavailable
 from amends.backend.client import client_of
 from amends.definition.states import SagaStatus
 from amends.log.keys import LAYOUT
 from amends.log.saga_log import SagaLog
-from amends.log.starts import AlreadyThere, Started
+from amends.log.starts import AlreadyThere, Conflict, Started
 from demo.ports import free_port
 from tests.support.log_view import view_of
 from tests.support.sagas.trip import trip_saga
@@ -25,15 +26,22 @@ def test_a_second_start_with_the_same_input_is_the_same_saga(journey):
 
 
 def test_a_second_start_with_another_input_is_refused(journey):
-    with pytest.raises(SagaAlreadyStarted) as caught:
-        journey.log.starts.start_saga(journey.id, trip_saga.itinerary, journey.input(nights=2))
-    assert (caught.value.saga_id, caught.value.name) == (journey.id, "trip")
+    answer = journey.log.starts.start_saga(journey.id, trip_saga.itinerary, journey.input(nights=2))
+    assert answer == Conflict("trip", SagaStatus.PENDING, journey.input())
 
 
 def test_a_start_of_another_definition_under_the_same_id_is_refused(journey):
     other = trip_saga.itinerary.model_copy(update={"saga": "voyage"})
-    with pytest.raises(SagaAlreadyStarted):
-        journey.log.starts.start_saga(journey.id, other, journey.input())
+    assert journey.log.starts.start_saga(journey.id, other, journey.input()) == Conflict("trip")
+
+
+def test_what_was_given_alike_is_the_same_saga_whatever_its_defaults_made_of_it(log):
+    saga_id = uuid.uuid4().hex
+    start = partial(log.starts.start_saga, saga_id, trip_saga.itinerary)
+    start('{"a":1,"b":2}', given="alike")
+    assert start('{"a":1}', given="alike") == AlreadyThere(SagaStatus.PENDING)
+    assert start('{"a":1}', given="other").input == '{"a":1,"b":2}'
+    assert start('{"a":1}').input == '{"a":1,"b":2}'
 
 
 def test_a_definition_is_sent_once_for_each_shard(log, client, monkeypatch):

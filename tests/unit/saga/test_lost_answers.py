@@ -8,7 +8,7 @@ import pytest
 import amends
 from amends import ActRefused, LogUnavailable, SagaAlreadyStarted
 from amends.log.saga_log import log_of
-from amends.saga import definition
+from amends.saga import batches, definition
 from amends.saga.bulk import Operation, Target, Verdict, perform
 from tests.support.app import in_process_app
 from tests.support.engine_saga import Job, job_saga
@@ -62,7 +62,7 @@ def test_many_starts_are_asked_for_again_under_their_ids(log):
 
 @pytest.mark.parametrize(("of", "read"), [(list, 6), (iter, 4)])
 def test_many_starts_that_stay_unanswered_say_which_were_answered(log, monkeypatch, of, read):
-    monkeypatch.setattr(definition, "_MOST", 2)
+    monkeypatch.setattr(batches, "_MOST", 2)
     inputs = [Job(job_id=str(number)) for number in range(6)]
     send = log.starts.start_sagas
 
