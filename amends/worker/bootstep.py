@@ -124,14 +124,14 @@ class Recovery(bootsteps.StartStopStep):
         sweep = Sweep(app, may_judge=heartbeat.may_judge)
         while not self._ends.wait(_jittered(interval)):
             try:
+                if time.monotonic() >= removes_at:  # first: a full log takes a removal alone
+                    removes_at = time.monotonic() + _jittered(retention.INTERVAL)
+                    rest = retention.rest_after(app, retention.remove_ended(app))
+                    removes_at = time.monotonic() + _jittered(rest)
                 revocations.cancel_sagas(app)
                 if heartbeat.takes_more():
                     log_of(app).maintenance.hasten_parked(limit=BATCH)
                 _run(sweep, heartbeat.may_judge, self._ends)
-                if time.monotonic() >= removes_at:
-                    removes_at = time.monotonic() + _jittered(retention.INTERVAL)
-                    rest = retention.rest_after(app, retention.remove_ended(app))
-                    removes_at = time.monotonic() + _jittered(rest)
             except (LogUnavailable, ConfigurationError, OperationalError) as error:
                 _logger.warning("no sweep: %s", error)
             except Exception:

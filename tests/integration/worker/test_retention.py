@@ -1,14 +1,18 @@
 """Ended sagas leave the log after a while, and no others do."""
 
 import pytest
+from celery import Celery
 from celery.contrib.testing.worker import start_worker
 
 from amends import Refused, SagaStuck, UnknownSaga
+from amends.backend.celery_apps import current
+from amends.log.saga_log import log_of
 from amends.worker import retention
 from benchmarks.growth.crowd import ENDED, grow
 from tests.support.engine_saga import Job, job_saga, without_effect
 from tests.support.eventually import eventually
 from tests.support.log_view import view_of
+from tests.support.refusals import configured
 
 
 def finished(saga_id):
@@ -65,3 +69,19 @@ def test_a_worker_with_more_to_remove_than_one_look_takes_looks_at_each_sweep(
     with start_worker(app, pool="threads", loglevel="CRITICAL", perform_ping_check=False):
         eventually(lambda: len(log.maintenance.read_ended(ago=0.0, limit=500)) < 500 - 2 * 64)
     log.maintenance.remove_sagas(log.maintenance.read_ended(ago=0.0, limit=500), kept_for=0.0)
+
+
+def test_a_log_that_is_full_gets_room_by_what_ended(redis_url, each_redis, saga_id, monkeypatch):
+    monkeypatch.setattr(retention, "INTERVAL", 0.1)
+    app = Celery("full", broker=f"{redis_url}/5", set_as_current=False)
+    app.conf.update(amends_backend=f"{each_redis.url}/0", amends_sweep_interval=0.2)
+    app.finalize()
+    how = {"pool": "threads", "loglevel": "CRITICAL", "perform_ping_check": False}
+    with current(app), start_worker(app, **how):
+        handle, log = finished(saga_id), log_of(app)
+        log.starts.start_saga("waits", job_saga.itinerary, "{}")
+        view_of(log).make_due("waits")  # which a sweep would note
+        client = view_of(log).client
+        with configured(client, "maxmemory", 1):
+            monkeypatch.setitem(app.conf, "amends_retention", 0.001)
+            eventually(lambda: not client.exists(view_of(log).saga_key(handle.id)))
