@@ -210,6 +210,7 @@ class Attempt:
 
     def _fail(self, error: BaseException, *, cost: Cost = "attempt") -> Ended:
         """Record that the attempt failed, and none follows."""
+        refused = isinstance(error, Refused)
         follows = self._land(
             lambda: self._log.fail_step(
                 self._saga_id,
@@ -217,14 +218,14 @@ class Attempt:
                 token=self._token,
                 error=error_json(error),
                 unknown=cost == "attempt" and is_unknown(error),
-                refused=isinstance(error, Refused),
+                refused=refused,
                 outcome=self._record.step.outcome_of(type(error)),
                 link=self._link,
                 cost=cost,
             )
         )
         fails = not isinstance(follows, Late) and not self._record.compensates
-        return Ended(follows=follows, error=for_celery(error), fails=fails)
+        return Ended(follows=follows, error=for_celery(error), fails=fails, refused=refused)
 
     def break_off(self, error: BaseException, *, poison_after: int) -> None:
         """Record a death: the attempt is over without an end of its own, and its process lives on."""

@@ -22,7 +22,6 @@ from amends.backend.settings import settings_of
 from amends.dispatch import fast_path
 from amends.dispatch.coordinator import publish_chains
 from amends.dispatch.messages import countdown_of, publishing_if_possible, send_advance, stop_chain
-from amends.errors import Refused
 from amends.log.answers import Advance, Claim, Claimed, GoOn, Publish, RetryAfter, Run
 from amends.log.delivery import Delivery
 from amends.log.liveness import APART_AFTER
@@ -203,14 +202,13 @@ class StepAtHand:
 
     def _fail(self, ended: Ended, error: Exception) -> NoReturn:
         """Let the task fail as its step did. A refusal is an answer: no error of a task, for signals and hooks."""
-        is_refused = isinstance(error, Refused)
-        if self._message.inline or is_refused:  # Celery calls no error callback then
+        if self._message.inline or ended.refused:  # Celery calls no error callback then
             match ended.follows:
                 case GoOn():
                     self._publish_rest(is_celerys=False)
                 case Advance(number=number):
                     send_advance(self._task.app, self._saga_id, number)
-        if is_refused:
+        if ended.refused:
             raise Answered(repr(error))
         raise error
 

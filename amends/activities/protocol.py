@@ -33,10 +33,12 @@ Call = Callable[[str, Callable[..., Any], list[Any]], Any]
 class Ended:
     """How an attempt ended: what follows by the log, its error as Celery may have it, and the wait for the next one.
 
-    `fails` tells that a step failed for good, and its task too. A compensation's goes on to those after it.
+    `fails` tells that a step failed for good, and its task too, unless it was `refused`. The task of a compensation goes on
+    to those after it.
     """
 
     follows: Continuation
     error: Exception | None = None
     wait: float = 0.0
     fails: bool = False
+    refused: bool = False

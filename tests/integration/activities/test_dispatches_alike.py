@@ -29,6 +29,13 @@ class NoRoom(Refused):
     pass
 
 
+class NoRoomOf(Refused):
+    """One that cannot be pickled, as such classes often cannot."""
+
+    def __init__(self, hotel, nights):
+        super().__init__(f"{hotel} is full for {nights} nights")
+
+
 @activity(retry=QUICK)
 def alike_first(job: Job) -> None:
     engine_saga.play(job)
@@ -161,9 +168,16 @@ def test_a_failed_step_is_told_with_its_own_task_and_its_traceback(work, saga_id
 
 
 @pytest.mark.parametrize("dispatch", SAGAS)
-def test_a_refusal_is_no_failure_of_a_task(work, saga_id, dispatch):
-    _, handle, heard = play(work, saga_id, dispatch, {"b": [NoRoom("full")]})
-    assert handle.snapshot().steps["b"].error == "NoRoom: full"
+@pytest.mark.parametrize(
+    ("refusal", "told"),
+    [
+        (NoRoom("full"), "NoRoom: full"),
+        (NoRoomOf("Ritz", 3), "NoRoomOf: Ritz is full for 3 nights"),
+    ],
+)
+def test_a_refusal_is_no_failure_of_a_task(work, saga_id, dispatch, refusal, told):
+    _, handle, heard = play(work, saga_id, dispatch, {"b": [refusal]})
+    assert handle.snapshot().steps["b"].error == told
     assert [each for each in heard["b"] if "task_failure" in each or "task_success" in each] == []
     assert [each for each in heard["b"] if "ERROR" in each or "WARNING" in each] == []
     assert [each for each in heard["b"] if "task_postrun" in each and "'IGNORED'" in each]
