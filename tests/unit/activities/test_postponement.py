@@ -1,0 +1,42 @@
+"""A message that is put off while the saga log is away."""
+
+from types import SimpleNamespace
+
+import pytest
+from celery import Celery
+from celery.exceptions import Retry
+
+from amends import LogUnavailable
+from amends.activities.postponement import put_off
+from amends.dispatch.messages import TOKEN_HEADER
+
+
+@pytest.fixture
+def tokens_of():
+    """Return a function that puts a message off and returns the tokens that it brings then."""
+    app = Celery(broker="memory://")
+
+    def put(*tokens):
+        sent = []
+
+        def signature(_request, *, headers, **_):
+            return SimpleNamespace(apply_async=lambda: sent.append(headers[TOKEN_HEADER]))
+
+        request = SimpleNamespace(headers=None, id="o-1.1.pay")
+        task = SimpleNamespace(app=app, request=request, signature_from_request=signature)
+        with pytest.raises(Retry):
+            put_off(task, tokens, LogUnavailable("away"))
+        return sent[0].split(",")
+
+    yield put
+    app.close()
+
+
+def test_a_message_brings_the_tokens_of_all_its_claims(tokens_of):
+    assert tokens_of("a,b", "c") == ["a", "b", "c"]
+    assert tokens_of("", "a") == ["a"]
+
+
+def test_in_a_long_outage_it_brings_those_of_its_first_claims_and_of_its_last(tokens_of):
+    tokens = [f"t{n}" for n in range(100)]
+    assert tokens_of(",".join(tokens), "last") == [*tokens[:50], *tokens[51:], "last"]
