@@ -1,6 +1,8 @@
 """The settings, read from Celery's own configuration."""
 
+import difflib
 import re
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any, Final, NamedTuple
 
@@ -44,6 +46,10 @@ class Settings:
     health_file: str | None = None
     #: Whether the engine may go past the public calls of its libraries (`amends.backend.fast_path`).
     fast_path: bool = True
+
+
+_KNOWN: Final = frozenset(field.name for field in fields(Settings))
+_NEAR: Final = 0.85  # of 1: a letter or two are wrong
 
 
 class _Reading(NamedTuple):
@@ -97,10 +103,9 @@ def _reading_of(app: Celery) -> _Reading:
 
 
 def _read(app: Celery) -> Settings:
-    known = {field.name for field in fields(Settings)}
     given = _given(app)
-    for name in given.keys() - known:
-        hint = did_you_mean(name, known, prefix=_PREFIX) or f"; known: {', '.join(sorted(known))}"
+    for name in given.keys() - _KNOWN:
+        hint = did_you_mean(name, _KNOWN, prefix=_PREFIX) or f"; known: {', '.join(sorted(_KNOWN))}"
         raise ConfigurationError(f"unknown setting {_PREFIX}{name} in Celery's configuration{hint}")
     if not given.get("backend"):
         if app.main == "default":  # Celery's stand-in, which would try amqp on localhost
@@ -110,7 +115,7 @@ def _read(app: Celery) -> Settings:
             )
         raise ConfigurationError(
             f"the Celery app {app.main!r} has no amends_backend: set it to the Redis URL of the saga log,"
-            " like redis://localhost:6379/1"
+            f" like redis://localhost:6379/1{backend_hint(app)}"
         )
     settings = Settings(**{**given, "backend": redis_url(given["backend"])})
     _check(settings)
@@ -151,6 +156,32 @@ def _given(app: Celery) -> dict[str, Any]:
     keys = list(app.conf)  # loads the configuration, and only then is there a namespace
     namespace = app.conf.prefix or ""
     names = {key.removeprefix(namespace).lower() for key in keys if _PREFIX in key.lower()}
-    return {
-        name.removeprefix(_PREFIX): app.conf[name] for name in names if name.startswith(_PREFIX)
-    }
+    given = {}
+    for name in names:
+        if name.startswith(_PREFIX):
+            with suppress(KeyError):  # of a project's own: Celery reads no setting by this key
+                given[name.removeprefix(_PREFIX)] = app.conf[name]
+    return given
+
+
+def unread_settings(app: Celery) -> dict[str, str]:
+    """Return each key that looks like a setting of ours and is not read, with the key that Celery reads in its place.
+
+    In Django that is ``AMENDS_BACKEND`` for ``CELERY_AMENDS_BACKEND``, elsewhere for ``amends_backend``.
+    """
+    given = _given(app)
+    found = {}
+    for key in app.conf:
+        name = key.lower().removeprefix(_PREFIX)
+        if name == key.lower() or name in given:
+            continue
+        for known in difflib.get_close_matches(name, _KNOWN, n=1, cutoff=_NEAR):
+            read = f"{_PREFIX}{known}"
+            found[key] = f"{app.conf.prefix}{read.upper()}" if app.conf.prefix else read
+    return found
+
+
+def backend_hint(app: Celery) -> str:
+    """Return the end of a sentence that says that `amends_backend` is not set: by which key it may have been meant."""
+    meant = {key: read for key, read in unread_settings(app).items() if "backend" in read.lower()}
+    return "".join(f"; {key} is not read, call it {read}" for key, read in meant.items())

@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 from amends.backend.app_identity import identity_of
 from amends.backend.celery_apps import for_each_app
 from amends.backend.fast_path import shortcuts_off
-from amends.backend.settings import Settings, is_configured, settings_of
+from amends.backend.settings import Settings, backend_hint, is_configured, settings_of
 from amends.breaker.scope import enter_worker
 from amends.diagnosis.deployment.log_rules import weaknesses_of
 from amends.errors import ConfigurationError, LogUnavailable
@@ -56,7 +56,8 @@ class Recovery(bootsteps.StartStopStep):
     def start(self, worker: Any) -> None:
         """Begin to beat and to sweep, where the app has a saga log."""
         if not is_configured(worker.app):
-            _logger.warning("no sagas run here: amends_backend is not set")
+            hint = backend_hint(worker.app)
+            _logger.warning("no sagas run here: amends_backend is not set%s", hint)
             prepare_connections(worker.consumer, fast_path=False)
             return
         settings = _settings_of(worker.app)

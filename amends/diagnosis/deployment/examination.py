@@ -4,12 +4,12 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 from celery import Celery
 
-from amends.backend.settings import Settings, settings_of
+from amends.backend.settings import Settings, settings_of, unread_settings
 from amends.diagnosis.deployment import breaker_rules, options
 from amends.diagnosis.deployment import broker_rules as broker
 from amends.diagnosis.deployment import fast_path_rules as fast_path
@@ -29,6 +29,7 @@ from amends.diagnosis.deployment.findings import (
     Rule,
     Severity,
     error,
+    warning,
 )
 from amends.diagnosis.deployment.log_state import LogState, is_in_process, read_log
 from amends.diagnosis.deployment.redis_server import RedisServer
@@ -48,6 +49,16 @@ def _configuration(reason: str) -> Iterator[Problem]:
         yield Problem(what=reason, where="Celery's configuration", remedy="correct it")
 
 
+@warning("config.unread", fine="no setting is spelled so that Celery does not read it")
+def _unread(keys: Mapping[str, str]) -> Iterator[Problem]:
+    for key, read in keys.items():
+        yield Problem(
+            what=f"{key} is set, and Celery does not read it",
+            where="Celery's configuration",
+            remedy=f"call it {read}, or something that does not look like a setting of amends",
+        )
+
+
 @error("config.imports", fine="the app's modules can be imported")
 def _imports(reason: str) -> Iterator[Problem]:
     if reason:
@@ -62,7 +73,12 @@ _OUTSIDE: Final[Sequence[Rule[str]]] = (_configuration, _imports, saga_log.away,
 CODES: Final[dict[str, Severity]] = {
     rule.code: rule.severity
     for rules in (
-        *(_OUTSIDE, (saga_log.in_process, fast_path.off), saga_log.RULES, saga_log.SERVER_RULES),
+        *(
+            _OUTSIDE,
+            (_unread, saga_log.in_process, fast_path.off),
+            saga_log.RULES,
+            saga_log.SERVER_RULES,
+        ),
         options.RULES,
         *(broker.RULES, broker.SERVER_RULES, crew.PRESENCE, crew.RULES, breaker_rules.RULES),
     )
@@ -88,6 +104,7 @@ def _examine(app: Celery, patience: Patience) -> Iterator[Finding]:
         yield from _imports.apply(f"{type(failure).__name__}: {failure}")
     else:
         yield from _imports.apply("")
+    yield from _unread.apply(unread_settings(app))
     try:
         settings = settings_of(app)
     except ConfigurationError as failure:

@@ -1,13 +1,20 @@
 """The settings in Celery's configuration, and the client of the log."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 from celery import Celery
 
 from amends import ConfigurationError
 from amends.backend.client import _client, client_of
-from amends.backend.settings import Settings, settings_of
+from amends.backend.settings import (
+    Settings,
+    backend_hint,
+    is_configured,
+    settings_of,
+    unread_settings,
+)
 
 URL = "redis://127.0.0.1:6379/9"
 
@@ -154,3 +161,50 @@ def test_a_client_gives_up_within_seconds_and_speaks_text():
     assert 0 < options["socket_timeout"] <= 2.0
     assert options["retry"]._retries <= 2
     assert options["decode_responses"] is True
+
+
+def configured(namespace=None, **names):
+    """Return an app that is configured by an object with these names, as by a module."""
+    app = Celery("shop", broker="memory://", set_as_current=False)
+    app.config_from_object(SimpleNamespace(**names), namespace=namespace)
+    return app
+
+
+DJANGO = {"namespace": "CELERY", "CELERY_AMENDS_BACKEND": URL}
+PLAIN = {"amends_backend": URL}
+
+
+@pytest.mark.parametrize("own", [DJANGO, PLAIN], ids=["django", "plain"])
+@pytest.mark.parametrize("name", ["AMENDS_TEAM", "AMENDS_SHARDS", "AMENDS_TIME_SCALE"])
+def test_a_name_that_celery_does_not_read_is_left_alone(own, name):
+    app = configured(**own, **{name: 16})
+    assert is_configured(app)
+    assert settings_of(app) == Settings(backend=URL)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "read"), [("CELERY", "CELERY_AMENDS_BACKEND"), (None, "amends_backend")]
+)
+@pytest.mark.parametrize("name", ["AMENDS_BACKEND", "AMENDS_BAKEND"])
+def test_a_backend_that_celery_does_not_read_is_named_with_the_key_that_it_reads(
+    namespace, read, name
+):
+    app = configured(namespace, **{name: URL})
+    assert not is_configured(app)
+    with pytest.raises(ConfigurationError, match=f"{name} is not read, call it {read}$"):
+        settings_of(app)
+    assert backend_hint(app) == f"; {name} is not read, call it {read}"
+
+
+def test_a_name_that_looks_like_a_setting_is_told_and_no_other():
+    app = configured(**DJANGO, AMENDS_SHARD=16, AMENDS_TEAM="blue", MY_AMENDS_SHARDS=3)
+    assert unread_settings(app) == {"AMENDS_SHARD": "CELERY_AMENDS_SHARDS"}
+    assert unread_settings(configured(**DJANGO, AMENDS_BACKEND=URL)) == {}
+
+
+@pytest.mark.parametrize("namespace", ["CELERY", None])
+def test_a_setting_that_celery_reads_and_nobody_knows_is_refused(namespace):
+    name = "CELERY_AMENDS_TEAM" if namespace else "amends_team"
+    app = configured(**(DJANGO if namespace else PLAIN), **{name: "blue"})
+    with pytest.raises(ConfigurationError, match="unknown setting amends_team"):
+        settings_of(app)

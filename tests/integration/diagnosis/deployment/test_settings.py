@@ -6,6 +6,7 @@ from demo.ports import free_port
 
 SETTINGS = {
     "config.invalid": {"amends_shard": 64},
+    "config.unread": {"AMENDS_SHARD": 64},
     "config.imports": {"imports": ["no_such_module"]},
     "log.in_process": {"amends_backend": "memory://doctor"},
     "tasks.eager": {"task_always_eager": True},
