@@ -26,7 +26,11 @@ logger = get_task_logger("amends.sagas")
 
 
 def write_lines(_: Celery, transition: Transition) -> None:
-    """Write a line an event, with ``saga``, ``saga_id``, ``event``, ``step`` and ``attempt`` as fields."""
+    """Write a line an event, with ``saga``, ``saga_id``, ``event``, ``step`` and ``attempt`` as fields.
+
+    Celery's formatter (``celery/app/log.py``) begins a line with the task at hand; outside of one, as in a sweep, with
+    the fields ``task_name`` and ``task_id``, or else with question marks. Those of the saga are its row in Flower.
+    """
     for event in transition.events:
         level = LEVELS.get(event.name, logging.WARNING if "limit" in event.details else INFO)
         if not logger.isEnabledFor(level):
@@ -37,6 +41,8 @@ def write_lines(_: Celery, transition: Transition) -> None:
             "event": event.name,
             "step": event.record,
             "attempt": event.details.get("attempt"),
+            "task_name": f"saga.{transition.saga}",
+            "task_id": transition.saga_id,
         }
         about = "".join(f" {name}={_value(value)}" for name, value in _members(event))
         logger.log(level, "saga %s: %s%s", transition.saga_id, event.name, about, extra=fields)
