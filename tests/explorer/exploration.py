@@ -43,7 +43,7 @@ class Explorer:
         settings = settings_of(app)
         self.client: Any = redis.Redis.from_url(settings.backend, decode_responses=True)
         log = log_of(app)
-        log._store.prepare()
+        log._store._prepare("start_saga")
         self._diary = Diary(self.client, log)
         self._broker = Broker(app)
         self._known: dict[tuple[str, bool, bool], list[Point]] = {}

@@ -22,7 +22,7 @@ class LogMonitor(Monitor):
 @pytest.fixture
 def monitor(app):
     log = log_of(app)
-    log._store.prepare()
+    log._store._prepare("start_saga")
     return LogMonitor(view_of(log).client)
 
 
