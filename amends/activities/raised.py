@@ -94,10 +94,7 @@ def for_celery(error: BaseException) -> Exception:
 def _is_plain(error: Exception) -> bool:
     try:
         texts = [text for each in _chain(error) for text in (str(each), repr(each))]
-        pickled, trace = pickle.dumps(error), error.__traceback__
-        error.__traceback__ = (
-            trace  # which contextlib sets, and a frozen dataclass does not let be set
-        )
+        pickled = pickle.dumps(error)
         is_same = type(pickle.loads(pickled)) is type(error)  # noqa: S301 - our own
     except BaseException as flaw:  # the error's own code ran, and may raise anything
         if ends_process(flaw):

@@ -15,7 +15,13 @@ from amends.log.saga_log import SagaLog
 from tests.support.engine_saga import Job, engine_saga, job_saga
 
 AWAY = LogUnavailable("away")
-ERRORS = {"away": AWAY, "limit": SoftTimeLimitExceeded()}
+
+
+class LeftBehind(BaseException):
+    """As a ``gevent.Timeout`` that an activity set and did not cancel."""
+
+
+ERRORS = {"away": AWAY, "limit": SoftTimeLimitExceeded(), "own limit": LeftBehind()}
 
 
 @pytest.fixture
@@ -95,7 +101,9 @@ def test_a_claim_is_kept_where_the_broker_is_away_too(
     assert work.records(saga_id) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("ways", [["away", "landed", "away"], ["limit"], ["limit", "away"]])
+@pytest.mark.parametrize(
+    "ways", [["away", "landed", "away"], ["limit"], ["limit", "away"], ["own limit", "away"]]
+)
 def test_a_result_is_kept_until_the_log_has_it(work, saga_id, lose_answers, ways):
     lose_answers("complete_step", *ways, saga_id=saga_id)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
