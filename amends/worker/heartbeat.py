@@ -59,6 +59,7 @@ class Heartbeat:
         self._returned = returned
         self._accepted_since: float | None = None
         self._last = 0.0
+        self._offset = 0.0  # of the log's clock
         self._ends = threading.Event()
         self._is_wanted = threading.Event()
 
@@ -94,9 +95,10 @@ class Heartbeat:
             self._has_changed |= profile.digest != self._told
             self._told = profile.digest
         now = time.monotonic()
-        if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:
+        has_leapt = abs(at - now - self._offset) > DEAD_AFTER / 2
+        if self._accepted_since is None or now - self._last > DEAD_AFTER / 2 or has_leapt:
             self._accepted_since = now
-        self._last = now
+        self._last, self._offset = now, at - now
 
     def _note_ended(self, pids: set[int]) -> None:
         """Note when the processes were last named that are gone now: they died no earlier."""
@@ -107,7 +109,10 @@ class Heartbeat:
             self._log.workers.note_ended(WorkerProcess.current.name, self._ended)
 
     def may_judge(self) -> bool:
-        """Tell whether beats were accepted for long enough to judge others: not after an outage."""
+        """Tell whether beats were accepted for long enough to judge others: not after an outage.
+
+        Nor after the log's clock leapt, as at a failover to a server with another one: all heartbeats look old then.
+        """
         now = time.monotonic()
         if self._accepted_since is None or now - self._last > DEAD_AFTER / 2:
             return False

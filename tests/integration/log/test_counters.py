@@ -116,3 +116,13 @@ def test_a_claim_repeated_under_its_token_counts_nothing_again(journey, counting
     before = counting.matching("event")
     journey.claim("check_traveller")
     assert counting.matching("event") == before
+
+
+def test_a_time_is_not_counted_down_where_the_clock_went_back(journey, counting):
+    journey.do("check_traveller", "travel", "postcard")
+    assert journey.claim("hotel")
+    journey.client.hincrby(journey.saga_key, "created", 61_000)
+    age_claim(journey.client, journey.saga_key, -7_000)
+    journey.complete("hotel")
+    assert counting["took", "trip", "sum"] == counting["ran", "trip", "hotel", "sum"] == 0
+    assert counting["took", "trip", "0.1"] == counting["ran", "trip", "hotel", "0.01"] == 1
