@@ -10,13 +10,13 @@ from functools import lru_cache
 from math import ceil
 from typing import Any, Final
 
-from celery import Celery, Task
+from celery import Celery, Task, current_app
 from celery.canvas import Signature
 from celery.utils.quorum_queues import detect_quorum_queues
 from kombu.exceptions import OperationalError
 
 from amends.backend.fast_path import is_lost_connection
-from amends.backend.settings import compensation_queue
+from amends.backend.settings import celery_setting, compensation_queue
 
 ADVANCE: Final = "amends.advance"
 """The Celery task that publishes what remains of a saga. Its code is the coordinator's."""
@@ -113,6 +113,11 @@ def publishing() -> Iterator[None]:
         raise OperationalError(f"the connection to the broker was lost: {error}") from error
 
 
+def plays_messages(app: Celery) -> bool:
+    """Tell whether an app runs what is published at once, as a rehearsal's does: its errors are the caller's."""
+    return celery_setting(app, "task_always_eager") or getattr(app, "plays_messages", False)
+
+
 @contextmanager
 def publishing_if_possible(saga_id: str) -> Iterator[None]:
     """Publish inside; where that fails, say why: the saga goes on when its due entry comes up.
@@ -126,6 +131,8 @@ def publishing_if_possible(saga_id: str) -> Iterator[None]:
     except OperationalError as error:
         _logger.warning("saga %s goes on when it is due: the broker is away: %s", saga_id, error)
     except Exception:
+        if plays_messages(current_app):
+            raise
         _logger.exception(
             "saga %s goes on when it is due, and needs a mend: its message cannot be published",
             saga_id,

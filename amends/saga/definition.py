@@ -11,7 +11,6 @@ from celery.app import app_or_default
 from kombu.exceptions import OperationalError
 from pydantic import BaseModel
 
-from amends.backend.settings import celery_setting
 from amends.definition.itinerary import Dispatch
 from amends.definition.same_input import is_same_input
 from amends.definition.serialization import (
@@ -24,6 +23,7 @@ from amends.definition.serialization import (
 from amends.definition.states import SagaStatus
 from amends.dispatch.coordinator import advance, publish_many
 from amends.dispatch.fast_path import deliveries
+from amends.dispatch.messages import plays_messages
 from amends.dispatch.routing import check_route
 from amends.errors import LogUnavailable, SagaAlreadyStarted
 from amends.log.answers import Publish
@@ -202,7 +202,7 @@ class Saga(Generic[Input, Output]):
             )
             return False
         except Exception:
-            if celery_setting(app, "task_always_eager"):  # it ran here
+            if plays_messages(app):  # it ran here
                 raise
             _logger.exception(
                 "saga %s is in the log, as are those started with it, and cannot be published until that is mended",

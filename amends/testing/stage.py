@@ -34,6 +34,8 @@ class _Waits(Exception):  # noqa: N818 - no error: a saga is left until its time
 class _App(Celery):
     """A Celery app whose messages go nowhere: of a saga's, `deliver` is told the saga."""
 
+    plays_messages = True
+
     def __init__(self, deliver: Callable[[str], None]) -> None:
         options = {"set_as_current": False, "fixups": [], "task_cls": current_task_class()}
         super().__init__("rehearsal", broker="memory://", **options)
