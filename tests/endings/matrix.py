@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +34,7 @@ class Ending:
 
 @contextmanager
 def worker(pool: str, log: Path, *, slots: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a worker with this pool."""
+    """Run a worker with this pool. Raises `AssertionError` if it does not end when it is told to."""
     command = [sys.executable, "-m", "celery", "-A", "tests.endings.app", "worker"]
     options = ["--pool", pool, "--concurrency", str(slots), "--without-mingle", "--without-gossip"]
     with log.open("wb") as output:
@@ -45,13 +46,11 @@ def worker(pool: str, log: Path, *, slots: int) -> Iterator[subprocess.Popen[byt
         )
         try:
             yield process
-        finally:
             process.terminate()
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            assert process.wait(60) == 0, f"it was told to end, see {log}"
+        finally:
+            process.kill()
+            process.wait()
 
 
 def run(pool: str, directory: Path, *, ways: Sequence[str] = tuple(WAYS)) -> list[Ending]:
@@ -72,8 +71,13 @@ def run(pool: str, directory: Path, *, ways: Sequence[str] = tuple(WAYS)) -> lis
             way: app.act.delay(app.Ask(way=way, at="act")).id for way in ways if WAYS[way].alone
         }
         over = ("completed", "compensated", "stuck")
+
+        def is_over(handle: Any) -> bool:
+            assert process.poll() is None, f"the worker has ended, see {log}"
+            return handle.status in over
+
         for handle in started:
-            eventually(lambda handle=handle: handle.status in over, timeout=180)
+            eventually(partial(is_over, handle), timeout=180)
         told = [
             Ending(each.way, each.at, each.dispatch, "; ".join(_faults(app, pool, each, handle)))
             for each, handle in zip(wanted, started, strict=True)

@@ -155,7 +155,9 @@ def worlds_of_their_own() -> Iterator[None]:
         flying = _Time()
         for module in (attempt, log_retry, task):
             patch.setattr(module, "time", flying)
-        patch.setattr(Store, "_prepare", lambda *_: None)  # Redis has the scripts since the first one
+        patch.setattr(
+            Store, "_prepare", lambda *_: None
+        )  # Redis has the scripts since the first one
         # A worker that ended in this process before is none of these.
         WorkerProcess.current.note_ending(ends=False)
         yield

@@ -1,13 +1,15 @@
 """An activity's task outside of any saga: its context, its retries, and where its messages go."""
 
+import signal
 import time
+from asyncio import CancelledError
 from collections import defaultdict
 
 import pytest
 from celery import Celery, current_app
 from pydantic import BaseModel
 
-from amends import CircuitBreaker, NotDone, Refused, RetryPolicy, activity, context
+from amends import ActivityError, CircuitBreaker, NotDone, Refused, RetryPolicy, activity, context
 
 QUICK = RetryPolicy(max_attempts=3, initial_interval=0.0, jitter=0.0, non_retryable=(KeyError,))
 
@@ -199,3 +201,30 @@ def test_a_circuit_breaker_waits_for_a_call_until_it_would_be_killed(app, monkey
     monkeypatch.setattr(CircuitBreaker, "acquire", note)
     ask_with_care.task.apply(args=[{"who": "ada"}], throw=True)
     assert leases[0] > app.tasks[ask_with_care.name].time_limit == 30.0
+
+
+@activity(retry=QUICK)
+def leave(request: Ask) -> Answer:
+    calls[request.who].append(context().attempt)
+    raise LEAVING[request.who]
+
+
+LEAVING = {"exit": SystemExit(2), "memory": MemoryError("full"), "cancel": CancelledError()}
+
+
+@pytest.mark.parametrize("who", LEAVING)
+def test_what_is_no_error_to_celery_is_tried_again_and_fails_as_one(who):
+    failed = leave.task.apply(args=[{"who": who}])
+    assert (type(failed.result), failed.state) == (ActivityError, "FAILURE")
+    assert failed.result.error_type == type(LEAVING[who]).__name__
+    assert calls[who] == [1, 2, 3]
+
+
+def test_ctrl_c_ends_an_eager_call():
+    LEAVING["ctrl-c"] = KeyboardInterrupt()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            leave.task.apply(args=[{"who": "ctrl-c"}])
+    finally:
+        signal.signal(signal.SIGINT, before)
