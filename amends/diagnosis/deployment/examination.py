@@ -138,7 +138,12 @@ def _examine_surroundings(app: Celery, settings: Settings, patience: Patience) -
         yield from _apply(broker.SERVER_RULES, server)
     if answered is not None:
         heartbeats = log.heartbeats if log else None
-        found = crew.Crew(workers=answered, heartbeats=heartbeats, destinations=destinations)
+        found = crew.Crew(
+            workers=answered,
+            heartbeats=heartbeats,
+            destinations=destinations,
+            profiles=log.profiles if log else (),
+        )
         yield from _apply(crew.PRESENCE, found)
         nodes = sorted({each.node for each in found.alive if each.node})
         if circuits := read_circuits(nodes):

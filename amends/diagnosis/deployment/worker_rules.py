@@ -9,15 +9,20 @@ from amends.diagnosis.deployment.findings import Problem, Rule, Unseen, error, f
 from amends.diagnosis.deployment.worker_inspection import Worker
 from amends.log.heartbeats import VERSION, Heartbeat
 from amends.log.liveness import DEAD_AFTER
+from amends.log.profiles import Profile
 
 
 @dataclass(frozen=True, kw_only=True)
 class Crew:
-    """The workers that answered, and those that say in the log that they live; None where the log is away."""
+    """The workers that answered, and those that say in the log that they live; None where the log is away.
+
+    profiles: what live workers take by the log, also those that did not answer.
+    """
 
     workers: Sequence[Worker]
     heartbeats: Sequence[Heartbeat] | None
     destinations: Sequence[Destination]
+    profiles: Sequence[Profile] = ()
 
     @property
     def alive(self) -> list[Heartbeat]:
@@ -32,6 +37,12 @@ class Crew:
             if each.queue and not each.error:
                 found.setdefault(each.queue, set()).add(each.task)
         return found
+
+    @property
+    def tasks(self) -> set[str]:
+        """The tasks that any live worker knows."""
+        answered = (worker.tasks for worker in self.workers)
+        return set().union(*answered, *(each.tasks for each in self.profiles))
 
     def consumers(self, queue: str) -> list[Worker]:
         """Select the workers that consume a queue."""
@@ -156,7 +167,7 @@ def _unknown_task(crew: Crew) -> Iterator[Problem]:
     for each in crew.destinations:
         needed.setdefault(each.task, set()).update(each.sagas)
     for task, sagas in sorted(needed.items()):
-        if sagas and not any(task in worker.tasks for worker in crew.workers):
+        if sagas and task not in crew.tasks:
             yield Problem(
                 what=f"no worker knows {task}, which live sagas may need: {few(sagas)}",
                 where=task,

@@ -81,7 +81,9 @@ def faulty_log(faulty_settings):
 def findings(faulty_workers, faulty_log, faulty_settings):
     """Give what is found: also a worker that beats and does not answer, and a saga whose task was taken away."""
     faulty_log.workers.note_heartbeat("b00b00", [1], node="ghost@nowhere", version="0.0.1")
-    faulty_log.profiles.keep(Profile(app="another", name="billing", queues=frozenset({"bills"})))
+    billing = {"tasks": frozenset({"billing.known"}), "queues": frozenset({"bills"})}
+    faulty_log.profiles.keep(Profile(app="another", name="billing", **billing))
+    faulty_log.starts.start_saga("order-2", itinerary_of("billing.known"), "{}")
     faulty_log.starts.start_saga("order-1", itinerary_of("examined.taken_away"), "{}")
     doctor = Doctor(
         {
