@@ -10,6 +10,7 @@
 --
 --! include open_saga
 --! include definition
+--! include plan
 --! include remaining
 --! include paths
 --! include move

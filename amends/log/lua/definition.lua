@@ -1,13 +1,6 @@
--- What a saga's definition says.
+-- The itinerary of a saga's definition.
 --
 --! include saga
--- A record's limit in ms, the numbers of the steps its input comes from, joined by , (i is the saga's input),
--- and c where its failure is passed over.
-local function plan_of(code)
-  local _, last = plan:find('|' .. code .. ':', 1, true)
-  return plan:match('^(%d+):([^:]*):(%a*)', last + 1)
-end
-
 -- The itinerary as JSON, or '' for a caller whose known digests have it.
 local function itinerary_for(known)
   if (',' .. known .. ','):find(',' .. saga.definition .. ',', 1, true) then return '' end

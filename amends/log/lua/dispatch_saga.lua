@@ -1,6 +1,7 @@
 -- Say what remains of a saga, for the chain that is to be published. One past its deadline turns.
 --
 --! include definition
+--! include plan
 --! include budget
 --! include turn_back
 --! include settle

@@ -1,7 +1,7 @@
 -- Record that a claimed record failed for good, and what follows: the fallback, the next step, or
 -- compensation.
 --
---! include definition
+--! include plan
 --! include turn_back
 --! include settle
 --! include continuation

@@ -147,8 +147,8 @@ def test_an_included_file_comes_before_the_text_that_asks_for_it(name):
 
 UNUSED = {
     "dispatch_saga": {"record_of", "note_unsent"},
-    "examine_saga": {"index_of", "is_over", "record_of", "plan_of"},
-    "fail_step": {"itinerary_for", "note_unsent"},
+    "examine_saga": {"index_of", "is_over", "record_of"},
+    "fail_step": {"note_unsent"},
     "complete_step": {"note_unsent"},
     "complete_and_claim": {"note_unsent"},
     "cancel_saga": {"note_unsent"},
