@@ -86,9 +86,9 @@ def watched_queue(app: Celery, record: RecordPlan | None, saga_id: str) -> tuple
         queue = queue_of(app, record, saga_id)
         if record.call.priority is not None:
             priority = record.call.priority
-    if celery_setting(app, "task_inherit_parent_priority"):
-        return queue, ""  # it is known to nobody
-    return queue, with_priority(queue or "", priority)
+    if queue is None or celery_setting(app, "task_inherit_parent_priority"):
+        return queue, f"{queue or ''}|?"  # what no claim tells of: it has probes alone
+    return queue, with_priority(queue, priority)
 
 
 def queues_in_use(app: Celery) -> list[str]:

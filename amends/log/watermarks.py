@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from amends.backend.script_constants import LOST_AFTER
 from amends.log.store import Store
@@ -34,17 +34,14 @@ class Watermarks:
 
     def read_watermarks(self, queues: Collection[str]) -> Reading:
         """Return the watermarks of these queues, one or more."""
-
-        def command(client: Any) -> Any:
-            pipeline = client.pipeline(transaction=False).time()
-            for shard in range(self._store.shards):
-                pipeline.zmscore(self._store.watermarks_key(shard), queues)
-            return pipeline.execute()
-
-        (seconds, micros), *found = self._store.read(command)
-        newest = [max(score or 0.0 for score in scores) for scores in zip(*found, strict=True)]
-        watermarks = {queue: ms / 1000 for queue, ms in zip(queues, newest, strict=True)}
-        return Reading(at=seconds + micros / 1_000_000, watermarks=watermarks)
+        keys = map(self._store.watermarks_key, range(self._store.shards))
+        answers = self._store.call_many("read_watermarks", [([key], list(queues)) for key in keys])
+        times, *found = zip(*answers, strict=True)
+        newest = [max(float(score or 0) for score in scores) for scores in found]
+        return Reading(
+            at=max(times) / 1000,
+            watermarks={queue: ms / 1000 for queue, ms in zip(queues, newest, strict=True)},
+        )
 
     def permit_probe(self, queue: str, *, watermark: float) -> bool:
         """Return whether a copy of one message may be sent to a queue, to learn which of its messages are lost.

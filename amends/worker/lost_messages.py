@@ -74,7 +74,7 @@ class LostMessages:
             is_consumed=self._custody.may_consume(queue),
         )
         verdict = judge(watermark=0.0)
-        if verdict is Verdict.LOST or not is_asked or not watched:
+        if verdict is Verdict.LOST or not is_asked:
             return verdict
         return self._judge_by_watermark(watermark_name(watched, message.app), judge)
 

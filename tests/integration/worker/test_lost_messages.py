@@ -238,3 +238,18 @@ def test_priorities_of_a_queue_have_watermarks_of_their_own(system, app):
         assert system.look() == [saga_id]
     finally:
         app.conf.task_default_priority = None
+
+
+def test_where_nobody_knows_the_priority_of_a_message_its_queue_has_probes_alone(system, app):
+    app.conf.task_inherit_parent_priority = True
+    try:
+        system.fill()
+        system.saga(age=50)
+        suspect = system.saga()
+        for _ in range(2):
+            system.consume(ago=0)
+            system.beat("w")
+            assert system.look(*system.sagas) in ([suspect], [])
+        assert system.published() == [suspect]
+    finally:
+        app.conf.task_inherit_parent_priority = False
