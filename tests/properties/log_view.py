@@ -62,7 +62,7 @@ class View:
 
 def view(client: redis.Redis, log: SagaLog, saga_id: str) -> View:
     """Read all of it in one transaction."""
-    saga, history, due, _, *indexes, _ = view_of(log).keys_of(saga_id)
+    saga, history, due, _, *indexes, _, _ = view_of(log).keys_of(saga_id)
     pipe: Any = client.pipeline(transaction=True)
     pipe.hgetall(saga).lrange(history, 0, -1).zscore(due, saga_id).time()
     pipe.pttl(saga).pttl(history).pttl(due)
