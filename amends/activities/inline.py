@@ -35,6 +35,7 @@ class InlineStep:
     run: Run
     token: str
     rest: list[dict[str, Any]]  #: The chain after it, reversed.
+    headers: dict[str, Any] | None  #: The message's own, such as a tracer's.
 
     def request(self, of_message: dict[str, Any] | None) -> dict[str, Any]:
         """Build the request of its task, as Celery builds it from a message.
@@ -55,6 +56,7 @@ class InlineStep:
             "parent_id": kwargs["saga_id"],
             "correlation_id": self.link.task_id,
             "chain": self.rest,
+            "headers": self.headers or {},  # given, Celery does not look for them again
             "errbacks": None,  # what follows a failure is published by the step
             "eta": None,
         }

@@ -155,9 +155,12 @@ class StepAtHand:
         claim = Claim(token=token, owner=self.owner, retries=link.retries)
         ended = attempt.complete_and_claim(output, claim)
         if isinstance(ended.follows, Claimed):
-            rest = self._request.chain[:-1]
             self._message.next = InlineStep(
-                link=link, run=ended.follows.run, token=token, rest=rest
+                link=link,
+                run=ended.follows.run,
+                token=token,
+                rest=self._request.chain[:-1],
+                headers=self._request.headers,
             )
         return ended
 

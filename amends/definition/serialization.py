@@ -19,7 +19,7 @@ from pydantic_core import (
 )
 
 from amends.definition.losses import check_equal
-from amends.errors import CircuitOpenError, UnreadableData
+from amends.errors import CircuitOpenError, Refused, UnreadableData
 
 Model = TypeVar("Model", bound=BaseModel)
 Error = TypeVar("Error", bound=BaseException)
@@ -108,8 +108,10 @@ def held_to_size(text: str, what: str) -> str:
 
 
 def error_json(error: BaseException) -> str:
-    """Write an error for the log: its type, its message, and the ``circuit`` that let no call through."""
-    members = {"type": type_name(error), "message": message_of(error)}
+    """Write an error for the log: type, message, whether it was `Refused`, and the ``circuit`` that let no call through."""
+    members: dict[str, Any] = {"type": type_name(error), "message": message_of(error)}
+    if isinstance(error, Refused):
+        members["refused"] = True
     if isinstance(error, CircuitOpenError):
         members["circuit"] = error.name
     return to_json(members).decode()

@@ -20,7 +20,7 @@ LEVELS: Final = {
     "step.switching": logging.WARNING,
     "step.unregistered": logging.WARNING,
 }
-"""The level of an event's line; INFO for others, and WARNING for the end of an attempt that took longer than its limit."""
+"""The level of an event's line; INFO for others and for a refused step, and WARNING for the end of an attempt that took longer than its limit."""
 
 logger = get_task_logger("amends.sagas")
 
@@ -32,7 +32,7 @@ def write_lines(_: Celery, transition: Transition) -> None:
     the fields ``task_name`` and ``task_id``, or else with question marks. Those of the saga are its row in Flower.
     """
     for event in transition.events:
-        level = LEVELS.get(event.name, logging.WARNING if "limit" in event.details else INFO)
+        level = _level(event)
         if not logger.isEnabledFor(level):
             continue
         fields = {
@@ -46,6 +46,13 @@ def write_lines(_: Celery, transition: Transition) -> None:
         }
         about = "".join(f" {name}={_value(value)}" for name, value in _members(event))
         logger.log(level, "saga %s: %s%s", transition.saga_id, event.name, about, extra=fields)
+
+
+def _level(event: Event) -> int:
+    error = event.details.get("error")
+    if event.name == "step.failed" and isinstance(error, dict) and "refused" in error:
+        return INFO  # an answer
+    return LEVELS.get(event.name, logging.WARNING if "limit" in event.details else INFO)
 
 
 def _members(event: Event) -> list[tuple[str, Any]]:

@@ -102,6 +102,19 @@ def test_each_event_is_a_line_with_the_saga_the_step_and_the_attempt_as_fields(
     assert [each.attempt for each in lines if each.event == "step.started"][:2] == [1, 2]
 
 
+def test_a_refused_step_is_a_line_for_the_record_and_no_warning(work, saga_id, caplog):
+    work.script(f"{saga_id}:c", without_effect(Refused("no")))
+    with caplog.at_level(logging.INFO, logger="amends.sagas"):
+        job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(60)
+        eventually(lambda: "saga.finished" in caplog.text)
+    lines = [each for each in caplog.records if getattr(each, "saga_id", None) == saga_id]
+    assert {
+        each.event: each.levelname
+        for each in lines
+        if each.event in ("step.failed", "saga.compensating")
+    } == {"step.failed": "INFO", "saga.compensating": "WARNING"}
+
+
 def test_an_observer_that_fails_is_logged_and_the_others_are_told(
     app, saga_id, caplog, monkeypatch
 ):
