@@ -213,5 +213,5 @@ class Saga(Generic[Input, Output]):
 
 def _given(value: BaseModel) -> str:
     """Return a digest of what a model was given: without what is as its default says, in nested models too."""
-    given = value.model_dump(mode="json", by_alias=False, round_trip=True, exclude_defaults=True)
-    return hashlib.sha1(canonical_json(given).encode(), usedforsecurity=False).hexdigest()[:16]
+    given = value.model_dump_json(by_alias=False, round_trip=True, exclude_defaults=True)
+    return hashlib.sha1(given.encode(), usedforsecurity=False).hexdigest()[:16]
