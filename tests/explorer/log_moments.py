@@ -49,7 +49,7 @@ class Diary:
 
     def __init__(self, client: Any, log: SagaLog) -> None:
         self._client = client
-        self._saga, self._history, self._due, _, *indexes, _ = view_of(log).keys_of(SAGA_ID)
+        self._saga, self._history, self._due, _, *indexes, _, _ = view_of(log).keys_of(SAGA_ID)
         self._indexes = dict(zip(SagaStatus, indexes, strict=True))
 
     def empty(self) -> None:
