@@ -8,8 +8,10 @@ import traceback
 from collections.abc import Iterator
 from typing import Any, Final
 
+from billiard.einfo import ExceptionInfo, ExceptionWithTraceback  # type: ignore[attr-defined]
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
-from celery.exceptions import SoftTimeLimitExceeded, TaskPredicate
+from celery.exceptions import Retry, SoftTimeLimitExceeded, TaskPredicate
+from kombu.utils.encoding import safe_repr
 
 from amends.activities.soft_limit import timed_out
 from amends.definition.serialization import message_of, type_name, without_values
@@ -91,6 +93,43 @@ def for_celery(error: BaseException) -> Exception:
     return stand_in.with_traceback(error.__traceback__)
 
 
+class Printed(Exception):  # noqa: N818 - it is what remains of one
+    """Stands for an error in a worker's main process, which prints it: it has the error's ``repr``."""
+
+    def __repr__(self) -> str:
+        return str(self.args[0])
+
+
+class PrintedInfo(ExceptionInfo):
+    """The ``ExceptionInfo`` of an error, with another in its place."""
+
+    def __init__(self, info: ExceptionInfo, error: Exception) -> None:
+        vars(self).update(vars(info), type=type(error), exception=error)
+
+
+def for_main_process(traced: Any) -> Any:
+    """Take an activity's own objects out of what Celery's tracer answered.
+
+    A worker's main process unpickles it, and would end by a class that its child alone knows, as one made as it ran.
+
+    traced: Celery's ``trace_ok_t``: the result, or the error's ``ExceptionInfo`` with how the task failed.
+    """
+    info, *rest = traced
+    if rest[0] is None or not isinstance(info, ExceptionInfo):
+        return traced
+    error: Any = info.exception
+    if isinstance(error, ExceptionWithTraceback):
+        error = error.exc
+    if isinstance(error, Retry):
+        cause = None if error.exc is None else Printed(safe_repr(error.exc))
+        printed: Exception = Retry(error.message, exc=cause, when=error.when)
+    elif isinstance(error, TaskPredicate):
+        return traced
+    else:
+        printed = Printed(safe_repr(error))
+    return type(traced)(PrintedInfo(info, printed), *rest)
+
+
 def _is_plain(error: Exception) -> bool:
     try:
         texts = [text for each in _chain(error) for text in (str(each), repr(each))]
@@ -109,7 +148,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__context__ if error.__cause__ is None else error.__cause__
 
 
 def _is_shutdown(error: BaseException) -> bool:

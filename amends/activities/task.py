@@ -21,7 +21,7 @@ from amends.activities.message import CURRENT, Message, StepAtHand, message_of
 from amends.activities.misdirected import give_back, leave_to_newer
 from amends.activities.postponement import put_off
 from amends.activities.protocol import Call, Definition
-from amends.activities.raised import keep_from_celery
+from amends.activities.raised import for_main_process, keep_from_celery
 from amends.activities.standalone import StandaloneCall
 from amends.backend.settings import Settings
 from amends.definition.itinerary import is_path, is_saga_id
@@ -204,7 +204,7 @@ class Relay:
     def __call__(self, uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
         """Trace the message's own step, and those after it. Returns what Celery's tracer does of the first."""
         if not is_in_saga(args, kwargs):
-            return self.trace(uuid, args, kwargs, request)
+            return for_main_process(self.trace(uuid, args, kwargs, request))
         message = Message(task_id=uuid)
         sends_events = WorkerProcess.current.sends_events.value
         token = CURRENT.set(message)
@@ -215,7 +215,7 @@ class Relay:
                     trace_inline(self._app, step, request)
         finally:
             CURRENT.reset(token)
-        return traced
+        return traced if traced[1] is None else for_main_process(traced)
 
 
 def register(activity: Definition, options: Mapping[str, Any]) -> ActivityTask:

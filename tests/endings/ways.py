@@ -143,12 +143,13 @@ WAYS: Final[Mapping[str, Way]] = {
         *((errors.ForgetfulError, 503), (errors.VagueError,), (errors.TouchyError,)),
         *((errors.UnprintableError, "x"), (errors.MistypedError,), (errors.QuitterError,)),
         *((errors.LockedError,), (errors.BoobyTrappedError,), (errors.DemandingError, 503, "away")),
-        *((errors.FrozenError,), (errors.IncomparableError, "no"), (errors.unknown_elsewhere,)),
+        *((errors.FrozenError,), (errors.IncomparableError, "no")),
         (ExceptionGroup, "many", [ValueError("a"), errors.LockedError()]),
         (BaseExceptionGroup, "many", [ValueError("a"), SystemExit(1)]),
     ),
     "raises Retry": Way(lambda: throw(Retry("again")), "Retry", alone=False),
     "rejects and asks for it back": Way(lambda: throw(Reject("no", requeue=True)), "Reject"),
+    "raises LateError": Way(lambda: throw(errors.unknown_elsewhere()), "LateError"),
     "raises its soft limit": Way(partial(throw, SoftTimeLimitExceeded), "TimeoutError"),
     "raises from a huge one": Way(
         lambda: throw(errors.caused(ValueError("x" * 5_000_000))), "ValueError"

@@ -8,11 +8,20 @@ from dataclasses import dataclass
 
 import billiard.common
 import pytest
+from billiard.einfo import ExceptionInfo
 from billiard.exceptions import Terminated, WorkerLostError
+from celery.app.trace import trace_ok_t
 from celery.exceptions import Ignore, Reject, Retry
 
 from amends import ActivityError, NotDone, Refused
-from amends.activities.raised import LARGEST, ends_process, for_celery, keep_from_celery
+from amends.activities.raised import (
+    LARGEST,
+    Printed,
+    ends_process,
+    for_celery,
+    for_main_process,
+    keep_from_celery,
+)
 from amends.definition.serialization import error_json
 
 
@@ -177,3 +186,43 @@ def test_a_killed_greenlet_is_the_workers_and_the_same_error_outside_of_one_the_
     work.throw(greenlet.GreenletExit)
     assert killed == [True]
     assert not ends_process(greenlet.GreenletExit())
+
+
+class Made(Exception):  # noqa: N818 - a class of an activity's
+    pass
+
+
+def traced(error):
+    try:
+        raise error
+    except type(error):
+        return trace_ok_t(ExceptionInfo(), "how it failed", 0.1, None)
+
+
+def test_a_workers_main_process_gets_no_object_of_an_activitys():
+    info, *_ = for_main_process(traced(Made("no", Made("argument"))))
+    sent = pickle.dumps(info)
+    texts = (repr(info.exception).encode(), info.traceback.encode())
+    assert b"Made" not in sent.replace(texts[1], b"").replace(texts[0], b"")
+    assert repr(pickle.loads(sent).exception) == "Made('no', Made('argument'))"  # noqa: S301 - our own
+    assert "Made: (" in info.traceback
+
+
+def test_nor_does_it_of_a_retry():
+    info, *_ = for_main_process(traced(Retry("again", exc=Made("no"), when=3.0)))
+    again = pickle.loads(pickle.dumps(info)).exception  # noqa: S301 - our own
+    assert (type(again), again.when) == (Retry, 3.0)
+    assert (type(again.exc), repr(again.exc)) == (Printed, "Made('no')")
+
+
+@pytest.mark.parametrize("error", [Ignore(), Reject("no")], ids=repr)
+def test_a_command_of_celerys_is_left_as_it_is(error):
+    answer = traced(error)
+    before = answer[0].exception
+    assert for_main_process(answer) is answer
+    assert answer[0].exception is before
+
+
+def test_so_is_what_succeeded():
+    answer = trace_ok_t("an output", None, 0.1, "None")
+    assert for_main_process(answer) is answer
