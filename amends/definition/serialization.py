@@ -44,10 +44,10 @@ _OF_MODEL: Final = frozenset(
         *("ge", "gt", "le", "lt", "multiple_of", "pattern", "expected", "expected_tags"),
         *("min_length", "max_length", "max_digits", "decimal_places", "whole_digits"),
         *("class", "class_name", "discriminator", "expected_schemes", "expected_version"),
-        *("field_type", "actual_length"),
+        *("field_type", "actual_length", "tz_expected", "tz_actual"),
     }
 )
-"""What a message may tell: the model's own constraints, and a length. ``error`` or ``tag`` would quote the input."""
+"""What a message may tell: the model's constraints, and measures. ``error`` or ``tag`` would quote the input."""
 
 
 def canonical_json(value: object) -> str:
@@ -218,8 +218,8 @@ def reading(path: str, what: str, model: type[BaseModel]) -> Iterator[None]:
 def validation_text(error: ValidationError) -> str:
     """Tell what failed on one line, without values: ``amount: Input should be greater than 0 [greater_than]``."""
     return "; ".join(
-        f"{'.'.join(map(str, each['loc'])) or error.title}: {_message(each)} [{each['type']}]"
-        for each in error.errors(include_url=False, include_input=False)
+        f"{'.'.join(map(str, each['loc'])) or error.title}: {each['msg']} [{each['type']}]"
+        for each in _like(error).errors(include_url=False, include_input=False)
     )
 
 
@@ -231,20 +231,19 @@ def _raised_from(error: BaseException) -> BaseException | None:
 def _like(error: Error) -> Error:
     if not isinstance(error, ValidationError):
         return error
-    lines = [
-        InitErrorDetails(
-            type=PydanticCustomError(each["type"], _message(each)),
-            loc=each["loc"],
-            input=None,
-        )
-        for each in error.errors(include_url=False, include_input=False)
-    ]
+    lines = [_line(each) for each in error.errors(include_url=False, include_input=False)]
     like = type(error).from_exception_data(error.title, lines, hide_input=True)
     like.__cause__, like.__context__ = error.__cause__, error.__context__
     like.__suppress_context__ = error.__suppress_context__
     return like.with_traceback(error.__traceback__)
 
 
-def _message(of: ErrorDetails) -> str:
-    is_told = of["type"] in _OF_PYDANTIC and of.get("ctx", {}).keys() <= _OF_MODEL
-    return of["msg"] if is_told else "The value is invalid"
+def _line(of: ErrorDetails) -> InitErrorDetails:
+    """Keep an error's place, type and, if it is pydantic's own, message, with dots for what may quote the input."""
+    if of["type"] not in _OF_PYDANTIC:
+        unsaid = PydanticCustomError(of["type"], "The value is invalid")
+        return InitErrorDetails(type=unsaid, loc=of["loc"], input=None)
+    told = {
+        name: value if name in _OF_MODEL else "..." for name, value in of.get("ctx", {}).items()
+    }
+    return InitErrorDetails(type=of["type"], loc=of["loc"], input=None, ctx=told)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import PydanticCustomError
+from pydantic_core._pydantic_core import list_all_errors
 
 from amends.definition.serialization import (
     error_json,
@@ -60,12 +61,12 @@ def failure(**fields):
         ({"sex": "secret"}, "sex: Input should be 'f' or 'm' [literal_error]"),
         ({"visits": [1, "secret"]}, "visits.1: Input should be a valid integer, unable to parse string as an integer [int_parsing]"),
         # What a validator says may quote the value, and so does the tag of a union.
-        ({"name": "secret"}, "name: The value is invalid [value_error]"),
+        ({"name": "secret"}, "name: Value error, ... [value_error]"),
         ({"alias": "secret"}, "alias: The value is invalid [no_name]"),
-        ({"pet": {"kind": "secret"}}, "pet: The value is invalid [union_tag_invalid]"),
+        ({"pet": {"kind": "secret"}}, "pet: Input tag '...' found using 'kind' does not match any of the expected tags: 'cat', 'dog' [union_tag_invalid]"),
         (
             {"name": "secret", "age": -41},
-            "age: Input should be greater than 0 [greater_than]; name: The value is invalid [value_error]",
+            "age: Input should be greater than 0 [greater_than]; name: Value error, ... [value_error]",
         ),
     ],
 )  # fmt: skip
@@ -76,8 +77,7 @@ def test_what_failed_is_told_without_the_value(fields, text):
     told = without_values(error)
     assert validation_text(told) == text
     shown = [str(told), repr(told), repr(told.errors()), repr(told.args), error_json(error)]
-    copied = pickle.loads(pickle.dumps(told))  # noqa: S301 - our own
-    shown += ["".join(traceback.format_exception(told)), str(copied)]
+    shown.append("".join(traceback.format_exception(told)))
     assert [each for each in shown if "secret" in each or "-41" in each] == []
 
 
@@ -129,3 +129,18 @@ def test_a_long_chain_of_errors_is_cut():
     while at is not None:
         count, at = count + 1, at.__cause__
     assert count == 21
+
+
+def test_every_error_of_pydantic_can_be_told():
+    for each in list_all_errors():
+        lines = [
+            {
+                "type": each["type"],
+                "loc": ("a",),
+                "input": "secret",
+                "ctx": each.get("example_context") or {},
+            }
+        ]
+        told = without_values(ValidationError.from_exception_data("Patient", lines))
+        assert told.errors()[0]["type"] == each["type"]
+        assert "secret" not in str(pickle.loads(pickle.dumps(told)))  # noqa: S301 - our own
