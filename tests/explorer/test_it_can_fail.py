@@ -5,9 +5,8 @@ from itertools import count
 
 import pytest
 
-from amends.activities import message
+from amends.activities import message, task
 from amends.activities.attempt import Attempt
-from amends.activities.task import ActivityTask
 from amends.backend.scripts import DIGESTS, SCRIPTS
 from amends.log.answers import Claim
 from amends.log.owner import Owner
@@ -197,7 +196,7 @@ def test_without_the_tokens_of_claims_not_answered_their_owners_seem_dead(
     explorer, told, monkeypatch
 ):
     story = told("forward", "cut off")
-    monkeypatch.setattr(ActivityTask, "_brought", lambda _: "")
+    monkeypatch.setattr(task, "TOKEN_HEADER", "unread")
     assert_found(explorer, story, "was taken over from an owner who lived")
 
 
