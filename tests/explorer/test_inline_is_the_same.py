@@ -26,7 +26,7 @@ PAIRS = [
 ]
 OWNER = re.compile(r"[0-9a-f]{12}:\d+:[\w.]*")
 # Who sent, claimed and acted, and how often; the definition says which way the saga goes.
-OWN = {"definition", "messages", "dispatches", "act"}
+OWN = {"definition", "messages", "dispatches", "act", "advance"}
 MISHAPS = st.sampled_from(
     [succeed, refuse, do_nothing, lose_the_reply, die_before, die_after, hang_after, be_paused]
 )
