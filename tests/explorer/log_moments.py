@@ -27,7 +27,9 @@ class Moment:
 
     @property
     def at_rest(self) -> bool:
-        return self.status in (None, "completed", "compensated", "stuck")
+        """Whether nothing goes on by itself; a parked saga does."""
+        rests = self.status in (None, "completed", "compensated", "stuck")
+        return rests and "parked" not in self.fields
 
     @property
     def stands_still(self) -> bool:
@@ -49,8 +51,10 @@ class Diary:
 
     def __init__(self, client: Any, log: SagaLog) -> None:
         self._client = client
-        self._saga, self._history, self._due, _, *indexes, _, _ = view_of(log).keys_of(SAGA_ID)
-        self._indexes = dict(zip(SagaStatus, indexes, strict=True))
+        view = view_of(log)
+        self._saga, self._history, self._due, *_ = view.keys_of(SAGA_ID)
+        shard = view.shard_of(SAGA_ID)
+        self._indexes = {status: view.index_key(shard, status) for status in SagaStatus}
 
     def empty(self) -> None:
         """Forget everything."""

@@ -129,6 +129,7 @@ _BY_MESSAGES: Final = (
         person=lambda _, handle: handle.retry(),
         ends="completed",
     ),
+    Plot(name="task unknown until a worker knows it", unregistered=5, ends="completed"),
     Plot(name="removed", acts={"c": [refuse]}, ends="compensated", is_removed=True, is_whole=True),
 )
 _INLINE: Final = tuple(
