@@ -16,7 +16,7 @@ from tests.chaos.scene import Fault, Scene
 
 PRIMARY = "payments.primary"
 # What a worker logs when its breakers find Redis away, and longer than they then leave it alone at first.
-LEFT_ALONE = "circuit breakers leave Redis alone"
+LEFT_ALONE = "; it is left alone for"
 AT_FIRST = 2.0
 
 

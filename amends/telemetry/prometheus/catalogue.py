@@ -89,6 +89,12 @@ UNREGISTERED: Final = _metric(
     *_RECORD,
     tells="Messages of a step or its compensation that met a worker which does not know the task.",
 )
+UNPARKED: Final = _metric(
+    "counter",
+    "amends_sagas_unparked_total",
+    *_RECORD,
+    tells="Parked sagas that went on by themselves, by the step or compensation that a worker could run then.",
+)
 SAGA_DURATION: Final = _metric(
     "histogram",
     "amends_saga_duration_seconds",

@@ -30,6 +30,7 @@ _OF_RECORDS: Final[_Meanings] = {
     "step.late": (catalogue.LATE_RESULTS, ()),
     "step.unregistered": (catalogue.UNREGISTERED, ()),
     "step.skipped": (catalogue.ACTS, ("skip",)),
+    "saga.unparked": (catalogue.UNPARKED, ()),
 }
 _OF_STEPS: Final[_Meanings] = {
     **_OF_RECORDS,

@@ -22,7 +22,7 @@ def cost(app, client, monkeypatch):
     """Give what measures a scrape: round trips to the log, commands, and bytes of its Redis' answers."""
     collector = SagaCollector(app)
     # Those that other tests of this process define are asked one by one.
-    monkeypatch.setattr("amends.telemetry.prometheus.gauges.breakers", tuple)
+    monkeypatch.setattr("amends.telemetry.prometheus.gauges.circuits", lambda _: [])
     database = client.connection_pool.connection_kwargs["db"]
     trips = Counter()
     send = AbstractConnection.send_packed_command
