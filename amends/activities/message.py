@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-from celery.exceptions import Reject, Retry
+from celery.exceptions import Retry
 from celery.utils.log import get_task_logger
 
 from amends.activities.abandonment import abandon
@@ -21,7 +21,13 @@ from amends.activities.request import Answered
 from amends.backend.settings import settings_of
 from amends.dispatch import fast_path
 from amends.dispatch.coordinator import publish_chains
-from amends.dispatch.messages import countdown_of, publishing_if_possible, send_advance, stop_chain
+from amends.dispatch.messages import (
+    bounded,
+    publish_again,
+    publishing_if_possible,
+    send_advance,
+    stop_chain,
+)
 from amends.log.answers import Advance, Claim, Claimed, GoOn, Publish, RetryAfter, Run
 from amends.log.delivery import Delivery
 from amends.log.liveness import APART_AFTER
@@ -220,25 +226,14 @@ class StepAtHand:
         seconds: Any = ended.wait  # a number, which typeshed's `Real` does not take
         retry: Exception = Retry(exc=ended.error, when=seconds)
         if ended.wait <= settings_of(self._task.app).max_countdown:
-            wait = countdown_of(self._task.app, ended.wait)
-            with publishing_if_possible(self._saga_id):
+            possibly = publishing_if_possible(self._saga_id)
+            with possibly, bounded(self._task.app, wait=ended.wait) as how:
                 if self._message.inline is None:
-                    retry = self._retried(ended.error, tries, wait)
+                    retry = publish_again(self._task, ended.error, tries=tries, how=how)
                 else:  # it, and the rest of the chain, get a message of their own
                     message = self._task.app.signature(self._message.inline.link.message)
-                    message.apply_async(chain=self._request.chain, retries=tries, countdown=wait)
+                    message.apply_async(chain=self._request.chain, retries=tries, **how)
         raise retry
-
-    def _retried(self, error: Exception | None, tries: int, wait: float) -> Exception:
-        """Publish this message again; returns what says so to Celery."""
-        self._request.retries = tries - 1
-        try:
-            retry: Exception = self._task.retry(exc=error, countdown=wait, throw=False)
-        except Reject as reject:
-            # Celery's answer to whatever is raised in publishing. Raised, it would run the error callback.
-            reason: Exception = reject.args[0]
-            raise reason from reject
-        return retry
 
 
 def _carry_out_in_turn(attempt: Attempt, run: Run) -> str | Ended:

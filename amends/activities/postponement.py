@@ -10,7 +10,7 @@ from celery.exceptions import Retry
 from celery.utils.log import get_task_logger
 from kombu.exceptions import OperationalError
 
-from amends.dispatch.messages import TOKEN_HEADER, countdown_of, publishing
+from amends.dispatch.messages import TOKEN_HEADER, bounded, countdown_of, publishing
 from amends.errors import LogUnavailable
 
 PUT_OFF: Final = (5.0, 15.0)
@@ -36,8 +36,8 @@ def put_off(task: Any, tokens: Iterable[str], error: LogUnavailable) -> None:
     headers = {**(request.headers or {}), TOKEN_HEADER: ",".join(kept)}
     message = task.signature_from_request(request, countdown=countdown, headers=headers)
     try:
-        with publishing():
-            message.apply_async()
+        with publishing(), bounded(task.app) as how:
+            message.apply_async(**how)
     except OperationalError as away:
         _logger.warning("%s is kept: %s, and %s", request.id, error, away)
         return

@@ -1,6 +1,5 @@
 """`CircuitBreaker`: a breaker as it is defined and used."""
 
-import inspect
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from celery.app import app_or_default
 from amends.backend.settings import Settings, settings_of
 from amends.breaker.classification import classify
 from amends.breaker.control import Control
+from amends.breaker.functions import check_function
 from amends.breaker.gate import REMEMBERED, Gate
 from amends.breaker.options import ErrorClasses, OnBackendError, Options
 from amends.breaker.permit import Permit
@@ -29,8 +29,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-
-_RETURNS_AT_ONCE: Final = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 # The blocks that the current thread or task is in. A generator may leave them out of order.
 _entered: ContextVar[tuple[tuple["CircuitBreaker", Permit], ...]] = ContextVar(
@@ -140,12 +138,12 @@ class CircuitBreaker(Control):
 
     def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function` under a permit. Raises `CircuitOpenError`, and the errors of the call unchanged."""
-        _check_function(function, self.name)
+        check_function(function, self.name)
         return self._guard(function, args, kwargs)
 
     def __call__(self, function: Callable[P, T], /) -> Callable[P, T]:
         """Guard every call of a function: a decorator."""
-        _check_function(function, self.name)
+        check_function(function, self.name)
 
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
             return self._guard(function, args, kwargs)
@@ -221,26 +219,4 @@ def _check_name(name: object) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise DefinitionError(
             f"a circuit breaker's name is 1 to 128 letters, digits, '.', '_' and '-', and not {name!r}"
-        )
-
-
-def _check_function(function: Any, name: str) -> None:
-    """Refuse what would return before the call is made."""
-    code = getattr(function, "__code__", None)
-    if code and not code.co_flags & _RETURNS_AT_ONCE:
-        return
-    kinds = {
-        "a coroutine function": inspect.iscoroutinefunction,
-        "an async generator function": inspect.isasyncgenfunction,
-        "a generator function": inspect.isgeneratorfunction,
-    }
-    for kind, fits in kinds.items():
-        if fits(function):
-            raise DefinitionError(
-                f"circuit breaker {name!r} cannot guard {getattr(function, '__qualname__', function)}: it is {kind},"
-                f" which returns before its call is made; guard the call inside, with `permit = breaker.acquire()`"
-            )
-    if not callable(function):
-        raise DefinitionError(
-            f"circuit breaker {name!r} guards a function, and {function!r} is none"
         )

@@ -10,16 +10,16 @@ from celery.canvas import Signature
 
 from amends.backend.settings import settings_of
 from amends.definition.itinerary import Itinerary, RecordPlan
-from amends.dispatch.messages import COPY_HEADER, advance_message, countdown_of, task_id
+from amends.dispatch.messages import COPY_HEADER, advance_message, bounded, task_id
 from amends.dispatch.routing import own_queue
 from amends.log.answers import Publish
 
 
 def publish_canvas(app: Celery, saga_id: str, what: Publish) -> None:
     """Publish it. Raises what Celery does with the broker away."""
-    options: dict[str, Any] = {"countdown": countdown_of(app, what.wait)} if what.wait else {}
     chained = canvas(app, saga_id, what)
-    chained.apply_async(link_error=advance_message(app, saga_id, what.number), **options)
+    with bounded(app, wait=what.wait or None) as how:
+        chained.apply_async(link_error=advance_message(app, saga_id, what.number), **how)
 
 
 def canvas(app: Celery, saga_id: str, what: Publish) -> Signature[Any]:

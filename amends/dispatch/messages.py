@@ -3,6 +3,7 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,11 +13,13 @@ from typing import Any, Final
 
 from celery import Celery, Task, current_app
 from celery.canvas import Signature
+from celery.exceptions import Reject
 from celery.utils.quorum_queues import detect_quorum_queues
 from kombu.exceptions import OperationalError
 
 from amends.backend.fast_path import is_lost_connection
 from amends.backend.settings import celery_setting, compensation_queue
+from amends.dispatch.producers import pool_of_producers
 
 ADVANCE: Final = "amends.advance"
 """The Celery task that publishes what remains of a saga. Its code is the coordinator's."""
@@ -32,6 +35,10 @@ COPY_HEADER: Final = "amends_copied_at"
 
 _TOLD_EACH: Final = 1.0  # seconds
 _told_at: Final[dict[str, float]] = {}  # of a queue that this process consumes
+
+_TRIES_AGAIN: Final = 1
+
+_producers: Final[dict[Celery, tuple[Any, int, Any]]] = {}
 
 _logger = logging.getLogger(__name__)
 
@@ -102,6 +109,39 @@ def advance_message(app: Celery, saga_id: str, number: int) -> Signature[Any]:
     )
 
 
+def producers_of(app: Celery) -> Any:
+    """Return this process's pool of producers for sagas' messages; see `pool_of_producers`."""
+    given: Any = (
+        app.producer_pool
+    )  # another one after a fork, and once the broker's settings have changed
+    kept = _producers.get(app)
+    if kept is None or kept[0] is not given or kept[1] != os.getpid():
+        kept = _producers[app] = (given, os.getpid(), pool_of_producers(app))
+    return kept[2]
+
+
+@contextmanager
+def bounded(app: Celery, *, wait: float | None = None) -> Iterator[dict[str, Any]]:
+    """Give the options for ``apply_async`` by which it waits no longer for the broker than a few seconds.
+
+    wait: seconds that the message is to wait, see `countdown_of`.
+    """
+    how: dict[str, Any] = {} if wait is None else {"countdown": countdown_of(app, wait)}
+    if celery_setting(app, "task_always_eager"):
+        yield how
+        return
+    with producers_of(app).acquire(block=True) as producer:
+        yield {**how, "connection": producer.connection, "retry_policy": retry_policy(app)}
+
+
+def retry_policy(app: Celery) -> dict[str, Any]:
+    """Return how a publication is tried: as often as Celery is told to, but twice at most."""
+    policy: dict[str, Any] = dict(celery_setting(app, "task_publish_retry_policy"))
+    tries_again = policy.get("max_retries")
+    policy["max_retries"] = _TRIES_AGAIN if tries_again is None else min(tries_again, _TRIES_AGAIN)
+    return policy
+
+
 @contextmanager
 def publishing() -> Iterator[None]:
     """Publish inside, and have one error that says that the broker is away: kombu's ``OperationalError``."""
@@ -141,8 +181,8 @@ def publishing_if_possible(saga_id: str) -> Iterator[None]:
 
 def send_advance(app: Celery, saga_id: str, number: int) -> None:
     """Send it, if possible."""
-    with publishing_if_possible(saga_id):
-        advance_message(app, saga_id, number).apply_async()
+    with publishing_if_possible(saga_id), bounded(app) as how:
+        advance_message(app, saga_id, number).apply_async(**how)
 
 
 def countdown_of(app: Celery, wait: float) -> float:
@@ -156,6 +196,20 @@ def countdown_of(app: Celery, wait: float) -> float:
     pool: Any = app.producer_pool
     is_delayed, _ = detect_quorum_queues(app, pool.connections.connection.transport.driver_type)
     return float(ceil(wait)) if is_delayed else wait
+
+
+def publish_again(
+    task: Task[Any, Any], error: Exception | None, *, tries: int, how: Mapping[str, Any]
+) -> Exception:
+    """Publish a task's message again, by Celery's own retry; returns what says so to Celery."""
+    task.request.retries = tries - 1
+    try:
+        retry: Exception = task.retry(exc=error, throw=False, **how)
+    except Reject as reject:
+        # Celery's answer to whatever is raised in publishing. Raised, it would run the error callback.
+        reason: Exception = reject.args[0]
+        raise reason from reject
+    return retry
 
 
 def stop_chain(task: Task[Any, Any]) -> None:

@@ -35,7 +35,6 @@ PRIVATE_ROOMS = (
 )
 # Outside of those rooms: what is set of a request is public in Celery, and the clock is of a rehearsal alone.
 PRIVATE_STRAYS = {
-    "activities/message.py",
     "dispatch/messages.py",
     "testing/clock.py",
 }

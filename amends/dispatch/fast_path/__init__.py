@@ -26,7 +26,7 @@ from amends.backend.settings import Settings, celery_setting, settings_of
 from amends.dispatch.canvas import canvas
 from amends.dispatch.fast_path.chain_template import ChainTemplate
 from amends.dispatch.fast_path.redis_message import NUMBER, SAGA
-from amends.dispatch.messages import advance_message
+from amends.dispatch.messages import advance_message, producers_of
 from amends.log.answers import Publish
 from amends.log.delivery import Delivery
 
@@ -137,7 +137,7 @@ def _tried(way: Callable[[], T]) -> T | None:
 def _publish(app: Celery, saga_ids: Sequence[str], what: Publish) -> bool:
     template = _template_of(app, what)
     if not template.write(saga_ids, what.number):
-        with app.producer_or_acquire() as producer:
+        with producers_of(app).acquire(block=True) as producer:
             template.send(saga_ids, what.number, producer)
     return True
 

@@ -7,6 +7,7 @@ records, with stand-ins for what differs from saga to saga, and kept as text.
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import json
+import os
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -20,6 +21,7 @@ from celery.utils import nodenames
 from kombu import Producer, exceptions
 from kombu.exceptions import OperationalError
 from kombu.utils.uuid import uuid
+from redis.exceptions import TimeoutError as NoAnswer
 
 from amends.backend.connection import asker, is_original
 from amends.dispatch.fast_path.channel_client import keep_client
@@ -31,6 +33,7 @@ from amends.dispatch.fast_path.redis_message import (
     formatted,
     redis_message_of,
 )
+from amends.dispatch.messages import producers_of, retry_policy
 from amends.dispatch.routing import Unroutable, is_routed_by_name
 
 T = TypeVar("T")
@@ -72,6 +75,7 @@ class ChainTemplate:
             create_sent_event=app.conf.task_send_sent_event,
             **named,
         )
+        self._pool: tuple[Any, int, Any] = (None, 0, None)
         self._count = len(rest) + 1
         self._message = formatted(app, json.dumps(message))
         self._is_kept = not app.conf.task_send_sent_event
@@ -94,7 +98,7 @@ class ChainTemplate:
         if not self._is_kept or not _is_unheard(self._app):
             return None
         try:
-            connection = self._app.producer_pool.connections.acquire()
+            connection = self._connections().acquire()
         except exceptions.LimitExceeded:
             return None  # Celery knows how long to wait
         try:
@@ -107,11 +111,21 @@ class ChainTemplate:
         except (
             *connection.recoverable_connection_errors,
             *connection.recoverable_channel_errors,
-        ):
+        ) as error:
+            if isinstance(
+                error, TimeoutError | NoAnswer
+            ):  # one more who waits for it would do so as long
+                raise OperationalError(f"the broker does not answer: {error}") from error
             # Nobody knows what arrived. kombu tries as often as it is told, and of two messages the log admits one.
             return None
         finally:
             connection.release()
+
+    def _connections(self) -> Any:
+        given, pid = self._app.producer_pool, os.getpid()
+        if self._pool[0] is not given or self._pool[1] != pid:
+            self._pool = given, pid, producers_of(self._app)
+        return self._pool[2].connections
 
     def send(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
         """Publish it for each of these sagas. Raises kombu's ``OperationalError`` with the broker away."""
@@ -166,7 +180,7 @@ class ChainTemplate:
 
     def _send_one(self, own: dict[str, Any], producer: Any, **how: Any) -> None:
         headers, properties, body, sent_event = json.loads(self._message % own)
-        options = {**self._route(body[1]), **how}
+        options = {**self._route(body[1]), "retry_policy": retry_policy(self._app), **how}
         # What is not connected is so by the publication, as often as Celery is told to try.
         if "queue" in options and producer.connection.connected:
             options["queue"] = _bound(options["queue"], producer.channel)

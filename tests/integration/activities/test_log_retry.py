@@ -89,7 +89,7 @@ def test_a_claim_is_kept_where_the_broker_is_away_too(
     refused = count()
 
     class Unsendable:
-        def apply_async(self):
+        def apply_async(self, **_):
             next(refused)
             raise OperationalError("away")
 

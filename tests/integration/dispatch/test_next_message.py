@@ -20,12 +20,12 @@ pytestmark = pytest.mark.usefixtures("swept")
 def messages_of(work):
     """Run a saga; answers its messages but the first, as text.
 
-    Without what differs from run to run, its id and the thread's, and without the number of the error callback,
-    which is that of the message that it came with first, or of this one.
+    Without what differs from run to run, its id and the thread's, without the number of the error callback,
+    which is that of the message that it came with first, or of this one, and without how often it is tried.
     """
     found = []
 
-    def note(**fields):
+    def note(retry_policy, **fields):
         found.append(plain(fields))
 
     def run(saga_id):

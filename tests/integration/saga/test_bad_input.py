@@ -25,6 +25,7 @@ from amends import (
 from amends.backend.client import client_of
 from amends.definition.itinerary import Itinerary
 from amends.definition.serialization import LARGEST
+from amends.dispatch.messages import producers_of
 from demo.ports import free_port
 from tests.support.engine_saga import Job, do_a, job_saga
 from tests.support.eventually import eventually
@@ -201,7 +202,7 @@ def test_a_misspelt_setting_stops_the_worker_and_says_which(redis_url, tmp_path,
 def test_a_message_that_cannot_be_decoded_is_dropped_and_the_worker_goes_on(
     work, app, saga_id, headers
 ):
-    with app.producer_or_acquire() as producer:
+    with producers_of(app).acquire(block=True) as producer:
         producer.publish(
             b"\xff\x00 no JSON",
             routing_key="work",

@@ -15,12 +15,13 @@ from amends.dispatch.messages import TOKEN_HEADER
 def tokens_of():
     """Return a function that puts a message off and returns the tokens that it brings then."""
     app = Celery(broker="memory://")
+    app.conf.amends_backend = "memory://postponed"
 
     def put(*tokens):
         sent = []
 
         def signature(_request, *, headers, **_):
-            return SimpleNamespace(apply_async=lambda: sent.append(headers[TOKEN_HEADER]))
+            return SimpleNamespace(apply_async=lambda **_: sent.append(headers[TOKEN_HEADER]))
 
         request = SimpleNamespace(headers=None, id="o-1.1.pay")
         task = SimpleNamespace(app=app, request=request, signature_from_request=signature)

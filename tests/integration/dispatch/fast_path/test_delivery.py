@@ -13,6 +13,7 @@ from kombu import Producer, Queue, pools
 from amends.activities import message
 from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.fast_path import deliveries
+from amends.dispatch.messages import producers_of
 from amends.saga import definition as saga
 from demo.ports import free_port
 from tests.integration.dispatch.fast_path.test_chain_template import CONFIGURATIONS, START, WHAT
@@ -41,7 +42,7 @@ def with_log(redis_url, **configuration):
     with redis.Redis.from_url(f"{redis_url}/4") as client:
         client.flushdb()
     app = app_with(f"{redis_url}/4", **{"amends_backend": f"{redis_url}/6", **configuration})
-    with app.producer_or_acquire() as producer:
+    with producers_of(app).acquire(block=True) as producer:
         producer.connection.connect()
     return app
 

@@ -15,7 +15,7 @@ from celery.events import EventDispatcher
 from kombu import VERSION as KOMBU
 from kombu import Producer, Queue
 from kombu.connection import ConnectionPool
-from kombu.serialization import register, unregister
+from kombu.serialization import register, register_json, unregister
 from kombu.transport.redis import Channel
 from redis.exceptions import ConnectionError as RedisAway
 
@@ -24,6 +24,7 @@ from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.coordinator import publish, publish_many
 from amends.dispatch.fast_path import chain_template as preparation
 from amends.dispatch.fast_path.chain_template import ChainTemplate, push
+from amends.dispatch.messages import producers_of
 from tests.support.published_messages import all_taken, app_with, pay, taken, what_remains
 
 pytestmark = pytest.mark.fast_path
@@ -85,7 +86,7 @@ def server(url):
     """Give a client of the broker, where no message is left, and where this process has a connection to it."""
     with redis.Redis.from_url(url) as client:
         remove_lists(client)
-        with app_with(url).producer_or_acquire() as producer:
+        with producers_of(app_with(url)).acquire(block=True) as producer:
             assert producer.channel.client.ping()
         yield client
 
@@ -175,14 +176,23 @@ TEXTS = {  # as signatures, YAML and encryption do, none of which need be instal
 }
 
 
+@pytest.fixture
+def texts():
+    """Register a serializer, which may stand for JSON, until the end of the test."""
+    yield functools.partial(register, "texts")
+    unregister("texts")
+    register_json()
+
+
 @pytest.mark.parametrize(("kind", "dumps"), TEXTS.values(), ids=TEXTS)
-def test_a_text_that_is_another_one_for_each_saga_is_written_anew(url, server, kept, kind, dumps):
-    register("texts", dumps, str, content_type=kind, content_encoding="utf-8")
+def test_a_text_that_is_another_one_for_each_saga_is_written_anew(
+    url, server, kept, texts, kind, dumps
+):
+    texts(dumps, str, content_type=kind, content_encoding="utf-8")
     app = app_with(url, task_serializer="texts")
     for saga_id in ("1047", "2024-05-01"):
         made = left_by(server, publish_canvas, app, saga_id, what_remains(START))
         assert left_by(server, publish, app, saga_id, what_remains(START)) == made != {}
-    unregister("texts")
     assert kept == [False] * 2
 
 
