@@ -116,8 +116,7 @@ def test_no_script_takes_more_than_a_path(log, paused):
 def test_an_absurd_id_ends_its_message(work, broker, send, name, saga_id):
     kwargs = {"saga_id": saga_id} | ({"step": "a"} if name == do_a.name else {})
     send(name, kwargs)
-    assert not broker.llen("work")
-    assert not broker.hlen("unacked")
+    eventually(lambda: not broker.llen("work") and not broker.hlen("unacked"))
 
 
 @pytest.mark.parametrize("step", [None, 5, [], {}])
