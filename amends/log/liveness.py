@@ -26,6 +26,10 @@ def looked_at_after(times: int, length: int | None) -> float:
     return patience / SOONER if length == 0 else patience
 
 
+HELD_FOR: Final = 600.0
+"""Seconds after which a process that has a message and does not claim it may hang, as in a signal handler of the app."""
+
+
 class Hand(Enum):
     """Whose hands a message was last seen in."""
 
@@ -47,6 +51,7 @@ def judge_message(
     message: Waiting,
     *,
     hand: Hand,
+    age: float,
     is_all_told: bool,
     length: int | None,
     is_consumed: bool,
@@ -56,6 +61,7 @@ def judge_message(
 
     message: unclaimed, though it should have arrived.
     hand: who has it.
+    age: seconds since it should have arrived.
     is_all_told: whether each live worker has told all messages that it has in hand.
     length: messages in its queue, None if unknown.
     is_consumed: whether a live worker may consume its queue.
@@ -65,7 +71,8 @@ def judge_message(
     if message.times == 0:  # it was never published
         return Verdict.LOST
     if hand is Hand.HELD:
-        return Verdict.UNDER_WAY
+        may_hang = message.is_overdue and age > HELD_FOR
+        return Verdict.SUSPECT if may_hang else Verdict.UNDER_WAY
     if hand is Hand.DROPPED:
         return Verdict.LOST
     was_passed = hand is not Hand.RETURNED and watermark > message.sent_at + PUBLISHED_WITHIN

@@ -50,8 +50,8 @@ class LostMessages:
         self._length = cache(partial(queue_length, self._app))  # one question a queue and sweep
         self._read_watermarks()
         fallen = [beat for beat in self._custody.dead if self._dead.get(beat.worker) is not beat]
-        now = max((beat.at + beat.age for beat in beats), default=0.0)
-        kept = [beat for beat in self._custody.dead if beat.at > now - KEPT]
+        self._now = max((beat.at + beat.age for beat in beats), default=0.0)
+        kept = [beat for beat in self._custody.dead if beat.at > self._now - KEPT]
         self._dead = {beat.worker: beat for beat in kept}
         return [saga_id for beat in fallen for saga_id in sagas_of(beat)]
 
@@ -69,12 +69,13 @@ class LostMessages:
             judge_message,
             message,
             hand=hand,
+            age=self._now - message.sent_at,
             is_all_told=self._custody.is_all_told(queue),
             length=self._length(queue) if queue and is_asked else None,
             is_consumed=self._custody.may_consume(queue),
         )
         verdict = judge(watermark=0.0)
-        if verdict is Verdict.LOST or not is_asked:
+        if verdict is Verdict.LOST or (verdict is not Verdict.SUSPECT and not is_asked):
             return verdict
         return self._judge_by_watermark(watermark_name(watched, message.app), judge)
 

@@ -5,7 +5,7 @@ process; ``celery/app/trace.py`` runs the task in a child, with chain, error cal
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime
 from typing import Any
 
@@ -52,10 +52,10 @@ class Broker:
         qos = self._channel.qos
         return [tag for tag in qos._delivered if tag not in qos._dirty]
 
-    def ids_in_hand(self) -> list[str]:
-        """Name the same by their tasks' ids."""
+    def ids_in_hand(self, *, but: Container[str]) -> list[str]:
+        """Name the same by their tasks' ids, without those of these tags."""
         delivered = self._channel.qos._delivered
-        return [delivered[tag].headers["id"] for tag in self.unanswered()]
+        return [delivered[tag].headers["id"] for tag in self.unanswered() if tag not in but]
 
     def give_back(self, tag: str) -> None:
         """Deliver an unanswered message again, as a broker does when its worker is gone."""

@@ -57,6 +57,7 @@ class World:
         self._somebody_died = False
         self._somebody_hung = False
         self._person = plot.person
+        self._let_go: set[str] = set()  # tags of messages
         self._unregistered = plot.unregistered
         self._unknown = app.tasks.pop(do_b.name) if plot.unregistered else None
 
@@ -119,7 +120,7 @@ class World:
             log_of(self._app).workers.note_heartbeat(
                 WorkerProcess.current.name,
                 self._pool.pids - self.striker.silent,
-                self._broker.ids_in_hand(),
+                self._broker.ids_in_hand(but=self._let_go),
             )
 
         def sweep() -> None:
@@ -144,6 +145,8 @@ class World:
         if message is None:
             return False
         worker = self.begin("worker", lambda: self._work_on(message))
+        if not worker.is_alive:
+            self._let_go.add(message.delivery_tag)  # the pool forgets what a dead process had
         is_unanswered = message.delivery_tag in self._broker.unanswered()
         is_lost = self._is_cut or (self._returns and not worker.is_alive)
         if is_lost and is_unanswered:

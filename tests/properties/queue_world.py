@@ -172,6 +172,7 @@ class QueueWorld:
         verdict = judge_message(
             message,
             hand=custody.hand_of(saga.id, "a", number=saga.number),
+            age=age,
             is_all_told=custody.is_all_told(saga.queue),
             length=len(self.queues[saga.queue]),
             is_consumed=custody.may_consume(saga.queue),

@@ -22,6 +22,7 @@ def judged(*, times=1, is_overdue=False, **facts):
     )
     known = {
         "hand": Hand.NOBODYS,
+        "age": 0.0,
         "is_all_told": True,
         "length": 1000,
         "is_consumed": True,
@@ -65,6 +66,12 @@ def test_a_queue_that_has_passed_a_message_has_lost_it(watermark, verdict):
 def test_what_a_live_worker_has_is_under_way_and_what_a_dead_one_had_is_lost(facts):
     assert judged(hand=Hand.HELD, **facts) is Verdict.UNDER_WAY
     assert judged(hand=Hand.DROPPED, **facts) is Verdict.LOST
+
+
+def test_a_process_that_has_a_message_for_ten_minutes_and_does_not_claim_it_may_hang():
+    assert judged(hand=Hand.HELD, age=601, is_overdue=True) is Verdict.SUSPECT
+    assert judged(hand=Hand.HELD, age=599, is_overdue=True) is Verdict.UNDER_WAY
+    assert judged(hand=Hand.HELD, age=601, length=0) is Verdict.UNDER_WAY  # that of a later copy
 
 
 def test_a_message_that_was_put_back_is_where_later_ones_have_passed_it():
