@@ -1,5 +1,6 @@
 """Whether a stored input means one of today: a model may have more fields than it had, or fewer."""
 
+import hashlib
 from typing import Any
 
 from pydantic import BaseModel
@@ -8,19 +9,30 @@ from pydantic_core import from_json
 from amends.definition.serialization import canonical_json, dumped, validated
 
 
-def is_same_input(model: type[BaseModel], stored: str, text: str) -> bool:
-    """Return whether a stored input, read as one of today, is the same, and nothing of it is left out.
+def given_digest(value: BaseModel) -> str:
+    """Return a digest of what a model was given: without what is as its default says, in nested models too."""
+    given = value.model_dump_json(by_alias=False, round_trip=True, exclude_defaults=True)
+    return hashlib.sha1(given.encode(), usedforsecurity=False).hexdigest()[:16]
+
+
+def is_same_input(model: type[BaseModel], stored: str, text: str, *, given_alike: bool) -> bool:
+    """Return whether a stored input is the same as one of today.
 
     model: the input's model.
     stored: JSON that code of any age wrote.
     text: the input at hand, canonical JSON.
+    given_alike: whether the digests of both are equal. Then they differ by defaults alone: those of other code are no
+        difference, but two models of one union may be told apart by theirs.
     """
-    data = from_json(stored)
+    data, own = from_json(stored), validated(model, from_json(text))
     try:
-        read = dumped(validated(model, data))
+        read = validated(model, data)
     except Exception:  # noqa: BLE001 - a model's own validator may raise anything: it cannot be read
-        return False
-    return canonical_json(read) == text and _has_all(read, data)
+        return given_alike
+    written = dumped(read)
+    if read == own or canonical_json(written) == text:  # a set is written in any order
+        return given_alike or _has_all(written, data)
+    return given_alike and given_digest(read) != given_digest(own)
 
 
 def _has_all(read: Any, data: Any) -> bool:

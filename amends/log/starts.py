@@ -33,11 +33,13 @@ class Conflict:
     """A start's answer: the id belongs to another saga, of this name or with another input.
 
     status, input: those of a saga of the same name, which is the same one if its input, JSON, means the one at hand.
+    given_alike: whether what of the inputs was given is alike.
     """
 
     saga: str
     status: SagaStatus | None = None
     input: str = ""
+    given_alike: bool = False
 
 
 Start = Started | Delivered | AlreadyThere | Conflict
@@ -146,8 +148,8 @@ def _read_start(answer: Sequence[Any]) -> Start:
             return AlreadyThere(SagaStatus(status))
         case ["conflict", saga]:
             return Conflict(saga)
-        case ["conflict", saga, status, saga_input]:
-            return Conflict(saga, SagaStatus(status), saga_input)
+        case ["conflict", saga, status, saga_input, given_alike]:
+            return Conflict(saga, SagaStatus(status), saga_input, bool(given_alike))
         case [Delivered.said]:
             return Delivered()
     raise ValueError(f"start_saga answered {answer}")

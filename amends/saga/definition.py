@@ -1,6 +1,5 @@
 """The definition of a saga: steps in order, their compensations, and the outcomes of failures."""
 
-import hashlib
 import logging
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from kombu.exceptions import OperationalError
 from pydantic import BaseModel
 
 from amends.definition.itinerary import Dispatch
-from amends.definition.same_input import is_same_input
+from amends.definition.same_input import given_digest, is_same_input
 from amends.definition.serialization import (
     canonical_json,
     dumped,
@@ -157,13 +156,15 @@ class Saga(Generic[Input, Output]):
         """Write an input as the log keeps it, and the digest of what was given. Raises ``ValueError`` for it or its id."""
         # As a worker will: an input that it could not read, or would read as another, is refused here.
         read = read_back(self.input, value, f"the input of {saga_id}")
-        return held_to_size(canonical_json(dumped(read)), f"the input of {saga_id}"), _given(read)
+        return held_to_size(canonical_json(dumped(read)), f"the input of {saga_id}"), given_digest(
+            read
+        )
 
     def _judged(self, answer: Start, text: str) -> Start:
         """Return a start's answer; a conflict is none if code with another input model started the same saga."""
         match answer:
-            case Conflict(_, SagaStatus() as status, stored) if is_same_input(
-                self.input, stored, text
+            case Conflict(_, SagaStatus() as status, stored, given_alike) if is_same_input(
+                self.input, stored, text, given_alike=given_alike
             ):
                 return AlreadyThere(status)
         return answer
@@ -209,9 +210,3 @@ class Saga(Generic[Input, Output]):
                 next(iter(answers)),
             )
         return True
-
-
-def _given(value: BaseModel) -> str:
-    """Return a digest of what a model was given: without what is as its default says, in nested models too."""
-    given = value.model_dump_json(by_alias=False, round_trip=True, exclude_defaults=True)
-    return hashlib.sha1(given.encode(), usedforsecurity=False).hexdigest()[:16]

@@ -12,15 +12,15 @@
 -- Answers {"started", first message's number} | {"delivered"}: started, and that message is in its queue
 --       | {"define"}: again, with itinerary and plan
 --       | {"exists", status} the same saga | {"conflict", its name} another under this id
---       | {"conflict", its name, status, input}: the same saga only if that input means this one
+--       | {"conflict", its name, status, input, 1 if what was given is alike, or 0}: the same saga only if that input means this one
 local input, given, name, digest, timeout, messages = ARGV[2], ARGV[3], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local itinerary, records = ARGV[9], ARGV[10]
 
 local known = redis.call('HMGET', SAGA, 'name', 'input', 'status', 'given')
 if known[1] then
   if known[1] ~= name then return {'conflict', known[1]} end
-  if known[2] == input or given ~= '' and known[4] == given then return {'exists', known[3]} end
-  return {'conflict', known[1], known[3], known[2]}
+  if known[2] == input then return {'exists', known[3]} end
+  return {'conflict', known[1], known[3], known[2], given ~= '' and known[4] == given and 1 or 0}
 end
 if records ~= '' then
   redis.call('HSET', DEFINITIONS, digest, itinerary, digest .. ':records', records)

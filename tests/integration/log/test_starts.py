@@ -1,6 +1,7 @@
 """Starts, and what the log holds of definitions."""
 
 import uuid
+from dataclasses import replace
 from functools import partial
 from itertools import count, islice
 
@@ -35,13 +36,14 @@ def test_a_start_of_another_definition_under_the_same_id_is_refused(journey):
     assert journey.log.starts.start_saga(journey.id, other, journey.input()) == Conflict("trip")
 
 
-def test_what_was_given_alike_is_the_same_saga_whatever_its_defaults_made_of_it(log):
+def test_a_start_is_told_whether_what_was_given_is_alike(log):
     saga_id = uuid.uuid4().hex
     start = partial(log.starts.start_saga, saga_id, trip_saga.itinerary)
     start('{"a":1,"b":2}', given="alike")
-    assert start('{"a":1}', given="alike") == AlreadyThere(SagaStatus.PENDING)
-    assert start('{"a":1}', given="other").input == '{"a":1,"b":2}'
-    assert start('{"a":1}').input == '{"a":1,"b":2}'
+    there = Conflict("trip", SagaStatus.PENDING, '{"a":1,"b":2}')
+    assert start('{"a":1}', given="alike") == replace(there, given_alike=True)
+    assert start('{"a":1}', given="other") == there
+    assert start('{"a":1}') == there
 
 
 def test_a_definition_is_sent_once_for_each_shard(log, client, monkeypatch):

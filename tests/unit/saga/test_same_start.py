@@ -1,5 +1,7 @@
 """A start that code with another input model repeats: the same saga, unless what was given differs."""
 
+from typing import Literal
+
 import pytest
 from pydantic import BaseModel, Field, create_model
 
@@ -144,3 +146,35 @@ def test_an_input_that_todays_model_cannot_read_is_another_one(begun):
     strict = in_order(weight=(int, ...))
     with pytest.raises(SagaAlreadyStarted):
         strict.start(strict.input(order="o", weight=1), saga_id="s1")
+
+
+class Wallet(BaseModel):
+    kind: Literal["wallet"] = "wallet"
+    account: str
+
+
+class Bank(BaseModel):
+    kind: Literal["bank"] = "bank"
+    account: str
+
+
+def test_models_that_differ_by_a_default_alone_are_no_same_input(begun):
+    paid = in_order(by=(Wallet | Bank, ...))
+    begun(paid, paid.input(order="o", by=Wallet(account="1")))
+    with pytest.raises(SagaAlreadyStarted):
+        paid.start(paid.input(order="o", by=Bank(account="1")), saga_id="s1")
+
+
+def test_what_another_default_of_other_code_makes_of_an_input_is_no_difference():
+    before, after = in_order(note=(str, "")), in_order(note=(str, "none"))
+    before.start(before.input(order="o"), saga_id="s1")
+    after.start(after.input(order="o"), saga_id="s1")
+    with pytest.raises(SagaAlreadyStarted):
+        after.start(after.input(order="o", note="fragile"), saga_id="s1")
+
+
+def test_the_order_in_which_a_set_is_written_is_no_difference(begun):
+    marked = in_order(marks=(set[int], ...))
+    begun(marked, marked.input(order="o", marks={8, 0}))
+    assert [*{8, 0}] != [*{0, 8}]
+    marked.start(marked.input(order="o", marks={0, 8}), saga_id="s1")
