@@ -27,7 +27,6 @@ Result = TypeVar("Result")
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
 
-
 SagaId = str | UUID | int
 """What a saga may be called by; the log has the text of a UUID or a number."""
 
@@ -226,12 +225,14 @@ class Handle(Generic[Result]):
         fields = output_of(entry)
         try:
             return self._output(fields)
-        except Exception as error:
-            raise UnreadableData(
-                f"saga {self.id!r} ended as {entry.outcome}, and this code cannot read its output: {why_invalid(error)};"
-                " let the output's model take what older code stored, or wait with amends.get(saga_id), which returns"
-                " a plain dict"
-            ) from error
+        except Exception as error:  # noqa: BLE001 - a validator may raise anything
+            why = why_invalid(error)
+        # Outside of the handler: Python would note there the validator's error, which quotes the data.
+        raise UnreadableData(
+            f"saga {self.id!r} ended as {entry.outcome}, and this code cannot read its output: {why};"
+            " let the output's model take what older code stored, or wait with amends.get(saga_id), which returns"
+            " a plain dict"
+        )
 
 
 def _actor(by: str | None, why: str | None) -> dict[str, str]:
