@@ -34,6 +34,8 @@ def tell_results(output: Output, operation: Operation, results: Sequence[Result]
         _print_one(output, results[0], now)
     else:
         _print_many(output, results, now)
+        if any(each.verdict is Verdict.UNAVAILABLE for each in results):
+            output.line(f"Repeat it with --act-id {operation.act_id}: each is done once.", err=True)
     unsent = [each for each in results if not each.is_published]
     if unsent:
         click.secho(

@@ -16,7 +16,7 @@ from amends.cli.json_documents import summary_json
 from amends.cli.output import Output
 from amends.cli.table import Cell, Column
 from amends.cli.targets import Targets, targets_of
-from amends.log.control import new_act_id
+from amends.log.control import check_act_id, new_act_id
 from amends.log.queries.summary import SagaSummary
 from amends.saga.bulk import ActName, Operation, perform
 
@@ -24,6 +24,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _MOST: Final = 100
 _SHOWN: Final = 10
+
+
+def _checked_id(_: click.Context, option: click.Parameter, act_id: str | None) -> str | None:
+    try:
+        return None if act_id is None else check_act_id(act_id)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=option) from error
 
 
 def _on_sagas(function: Function) -> Function:
@@ -40,6 +47,7 @@ def _on_sagas(function: Function) -> Function:
         click.option(
             "--act-id",
             metavar="ID",
+            callback=_checked_id,
             help="Repeat an act that the log did not answer, under the id that its error gave.",
         ),
         *HOW,

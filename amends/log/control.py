@@ -26,6 +26,13 @@ def new_act_id() -> str:
     return secrets.token_hex(8)
 
 
+def check_act_id(act_id: str) -> str:
+    """Return the id of an act. Raises ``ValueError`` for what can be none."""
+    if not _ACT_ID.fullmatch(act_id):
+        raise ValueError(f"act_id {act_id!r}: use 1 to 64 letters, digits, '.', '_' and '-'")
+    return act_id
+
+
 class SagaControl:
     """An operator's acts, each one transition.
 
@@ -95,9 +102,7 @@ class SagaControl:
         act_id: str | None,
         *arguments: Any,
     ) -> Continuation:
-        token = new_act_id() if act_id is None else act_id
-        if not _ACT_ID.fullmatch(token):
-            raise ValueError(f"act_id {token!r}: use 1 to 64 letters, digits, '.', '_' and '-'")
+        token = new_act_id() if act_id is None else check_act_id(act_id)
         members = ",".join(f"{canonical_json(k)}:{canonical_json(v)}" for k, v in actor.items())
         sent = [token, members, "" if seen is None else str(seen), *arguments]
         ask = partial(self._store.call, name, saga_id, *sent)

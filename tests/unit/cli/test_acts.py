@@ -7,6 +7,7 @@ import re
 import pytest
 
 from amends.cli import acts
+from amends.cli.output import Output
 from demo.ports import free_port
 from tests.support.log_view import lost_answers
 from tests.unit.cli.errands import begin
@@ -312,3 +313,21 @@ def test_an_act_that_the_log_did_not_answer_is_repeated_under_its_id(run, waitin
     assert run("cancel", "e-1", *WHY).exit_code == 4
     assert run("cancel", "e-1", *WHY, "--act-id", act_id).exit_code == 0
     assert [event.name for event in handle.history()].count("saga.cancelled") == 1
+
+
+def test_a_terminal_of_any_width_is_told_the_id_of_an_act_on_many(run, waiting, log, monkeypatch):
+    waiting("e-1", "e-2")
+    monkeypatch.setattr(Output, "width", 80)
+    with lost_answers(log, "cancel_saga", times=2):
+        shown = run("cancel", "e-1", "e-2", *WHY)
+    assert shown.exit_code == 5
+    (act_id,) = re.findall(r"with --act-id (\w+)", shown.stderr)
+    assert run("cancel", "e-1", "e-2", *WHY, "--act-id", act_id).exit_code == 0
+
+
+@pytest.mark.parametrize("act", [("cancel", "e-1"), ("skip", "e-1", "deliver")])
+def test_an_id_that_no_act_can_have_is_a_wrong_usage(run, waiting, act):
+    waiting("e-1")
+    shown = run(*act, *WHY, "--act-id", "a b")
+    assert shown.exit_code == 2
+    assert "--act-id" in shown.stderr
