@@ -103,14 +103,15 @@ class UnreadableData(SagaError):  # noqa: N818 - the name says what happened
 class LogUnavailable(SagaError):  # noqa: N818 - the name says what happened
     """The saga log could not be reached, refused, or did not answer.
 
-    A read may be repeated. A start or an act may be in the log all the same, for an answer can be lost: repeated with
-    the ids below it is the same start, or the same act, and gets its first answer.
+    A read may be repeated. A start or an act may be in the log all the same unless it was refused, for an answer can be
+    lost: repeated with the ids below it is the same start, or the same act, and gets its first answer.
 
     reason: what the log's Redis, or the way to it, said.
     saga_id: id of the saga that was to be started or acted on; None for a read, and after `start_many`.
     act_id: id of the act; None unless it was one.
     saga_ids: after `start_many`, the ids of its inputs, in order, as far as the inputs were read.
     answered: for how many of them, from the first on, the log had answered before.
+    refused: whether the log's Redis said that it wrote nothing.
     """
 
     def __init__(
@@ -120,23 +121,27 @@ class LogUnavailable(SagaError):  # noqa: N818 - the name says what happened
         act_id: str | None = None,
         saga_ids: Sequence[str] = (),
         answered: int = 0,
+        refused: bool = False,  # noqa: FBT001, FBT002 - an error is rebuilt from its args
     ) -> None:
-        super().__init__(reason, saga_id, act_id, saga_ids, answered)
+        super().__init__(reason, saga_id, act_id, saga_ids, answered, refused)
         self.reason = reason
         self.saga_id = saga_id
         self.act_id = act_id
         self.saga_ids = saga_ids
         self.answered = answered
+        self.refused = refused
 
     def __str__(self) -> str:
         if self.act_id is not None:
+            fate = "is not" if self.refused else "may be"
             return (
-                f"{self.reason}; the act on saga {self.saga_id!r} may be in the log:"
+                f"{self.reason}; the act on saga {self.saga_id!r} {fate} in the log:"
                 f" repeat it with the act id {self.act_id}, and it is done once"
             )
         if self.saga_id is not None:
+            fate = "was not" if self.refused else "may have been"
             return (
-                f"{self.reason}; saga {self.saga_id!r} may have been started:"
+                f"{self.reason}; saga {self.saga_id!r} {fate} started:"
                 " repeat the start with this saga_id, and it is started once"
             )
         if self.saga_ids:

@@ -83,6 +83,10 @@ _MEANINGS: Final[Mapping[str, _Meaning]] = {
     "CROSSSLOT": _CLUSTER,
 }
 _DEMOTED: Final = ("READONLY", "MASTERDOWN")
+_WROTE_NOTHING: Final = frozenset({"BUSY", "MISCONF", "NOREPLICAS", "OOM", "READONLY"})
+"""Codes of a start or an act that wrote nothing: its script has looked for an earlier try's work, and its first write was
+refused. But for BUSY, which comes after seconds of another script. Others may follow a try whose answer was lost.
+"""
 
 
 def code_of(error: Exception) -> str:
@@ -109,10 +113,10 @@ def explained(error: Exception, subject: str) -> SagaError:
     """
     code = code_of(error)
     if meaning := _MEANINGS.get(code):
-        kind = LogUnavailable if meaning.is_away else ConfigurationError
-        return kind(
-            f"{subject}: the Redis at amends_backend {meaning.what} ({code}); {meaning.remedy}"
-        )
+        text = f"{subject}: the Redis at amends_backend {meaning.what} ({code}); {meaning.remedy}"
+        if not meaning.is_away:
+            return ConfigurationError(text)
+        return LogUnavailable(text, refused=code in _WROTE_NOTHING)
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
         return LogUnavailable(f"{subject} at amends_backend cannot be reached: {error}")
     return ConfigurationError(

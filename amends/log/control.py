@@ -108,8 +108,8 @@ class SagaControl:
         ask = partial(self._store.call, name, saga_id, *sent)
         try:
             answer = ask()
-        except LogUnavailable:
-            answer = ask_again(ask, saga_id, token)
+        except LogUnavailable as error:
+            answer = ask_again(ask, error, saga_id, token)
         if answer[0] == "unknown":
             raise UnknownSaga(saga_id)
         if answer[0] == "refused":

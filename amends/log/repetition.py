@@ -11,11 +11,17 @@ T = TypeVar("T")
 _PAUSE: Final = 0.2  # seconds
 
 
-def ask_again(call: Callable[[], T], saga_id: str | None = None, act_id: str | None = None) -> T:
+def ask_again(
+    call: Callable[[], T],
+    first: LogUnavailable,
+    saga_id: str | None = None,
+    act_id: str | None = None,
+) -> T:
     """Repeat a start or an act that was not answered, and return its answer.
 
     call: the same start, or the same act. The log's client gives a Redis that stands still about 3 s, so that both calls
         outlast one of 6 s.
+    first: the error of the first call.
     saga_id, act_id: what a caller repeats it with, for the error.
 
     Raises `LogUnavailable`.
@@ -24,4 +30,5 @@ def ask_again(call: Callable[[], T], saga_id: str | None = None, act_id: str | N
     try:
         return call()
     except LogUnavailable as error:
-        raise LogUnavailable(error.reason, saga_id, act_id) from error
+        refused = first.refused and error.refused
+        raise LogUnavailable(error.reason, saga_id, act_id, refused=refused) from error

@@ -78,8 +78,8 @@ class Starts:
         ask = partial(self._start_saga, own, itinerary, where)
         try:
             return ask()
-        except LogUnavailable:
-            return ask_again(ask, saga_id)
+        except LogUnavailable as error:
+            return ask_again(ask, error, saga_id)
 
     def _start_saga(self, own: Sequence[str], itinerary: Itinerary, where: Destination) -> Start:
         shard = self._store.shard_of(own[0])
@@ -110,8 +110,8 @@ class Starts:
         ask = partial(self._send_starts, itinerary, sends, where)
         try:
             answers = ask()
-        except LogUnavailable:
-            answers = ask_again(ask)
+        except LogUnavailable as error:
+            answers = ask_again(ask, error)
         lacking = [k for k, answer in enumerate(answers) if answer[0] == "define"]
         if lacking:
             self._defined.clear()

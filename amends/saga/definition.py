@@ -91,7 +91,8 @@ class Saga(Generic[Input, Output]):
         With the broker away it returns the handle with a warning: the saga runs once the broker is back.
         Raises `SagaAlreadyStarted` if the id belongs to another saga, ``ValueError`` for an invalid id or input
         (pydantic's), what a function in ``task_routes`` raises for the first step, and `LogUnavailable` if the log did not
-        answer, asked twice: the saga may be in it. Its `saga_id` is the id; the same start under it starts the saga once.
+        answer, asked twice: the saga may be in it unless that is `refused`. Its `saga_id` is the id; the same start under it
+        starts the saga once.
         """
         app, new_id = app_or_default(), uuid.uuid4().hex if saga_id is None else id_text(saga_id)
         text, given = self._checked_input(new_id, saga_input)

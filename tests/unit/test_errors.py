@@ -24,6 +24,7 @@ ERRORS = [
     errors.LogUnavailable("connection refused", "order-1"),
     errors.LogUnavailable("connection refused", "order-1", "3f2a"),
     errors.LogUnavailable("connection refused", saga_ids=["order-1", "order-2"], answered=1),
+    errors.LogUnavailable("it is full (OOM)", "order-1", refused=True),
     errors.CircuitOpenError("payments", "half-open", 1.25),
     errors.ActivityError("MemoryError", "no room for the picture"),
     errors.Refused("no money"),
@@ -112,6 +113,14 @@ def test_every_error_is_exported_and_no_other():
         (
             errors.LogUnavailable("connection refused", "order-1", "3f2a"),
             "connection refused; the act on saga 'order-1' may be in the log: repeat it with the act id 3f2a, and it is done once",
+        ),
+        (
+            errors.LogUnavailable("it is full (OOM)", "order-1", refused=True),
+            "it is full (OOM); saga 'order-1' was not started: repeat the start with this saga_id, and it is started once",
+        ),
+        (
+            errors.LogUnavailable("it is full (OOM)", "order-1", "3f2a", refused=True),
+            "it is full (OOM); the act on saga 'order-1' is not in the log: repeat it with the act id 3f2a, and it is done once",
         ),
         (
             errors.LogUnavailable(

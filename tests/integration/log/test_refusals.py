@@ -1,5 +1,6 @@
 """A Redis that refuses, on each server at hand: the caller is told why, and nothing is lost."""
 
+import re
 import uuid
 
 import pytest
@@ -39,8 +40,10 @@ def test_a_refusal_is_told_by_its_code_and_what_was_refused_lands_later(
     ]
     with REFUSALS[code](client):
         for call in calls:
-            with pytest.raises(LogUnavailable, match=rf"the saga log: .*\(({code})\)"):
+            with pytest.raises(LogUnavailable, match=rf"the saga log: .*\(({code})\)") as caught:
                 call()
+            certain = re.search(r"\((OOM|READONLY|NOREPLICAS|BUSY)\)", str(caught.value))
+            assert caught.value.refused is bool(certain)
     start, complete, *_ = calls
     assert start() == Started(1)
     complete()

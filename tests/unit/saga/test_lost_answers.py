@@ -1,6 +1,7 @@
 """A start or an act whose answer is lost is asked for again: it is the same start, the same act."""
 
 from contextlib import suppress
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import amends
 from amends import ActRefused, LogUnavailable, SagaAlreadyStarted
 from amends.log.saga_log import log_of
+from amends.log.store import Store
 from amends.saga import batches, definition
 from amends.saga.bulk import Operation, Target, Verdict, perform
 from tests.support.app import in_process_app
@@ -45,6 +47,22 @@ def test_a_start_that_stays_unanswered_says_under_which_id_to_repeat_it(log):
     assert f"saga '{saga_id}' may have been started: repeat" in str(caught.value)
     assert job_saga.start(JOB, saga_id=saga_id).id == saga_id
     assert started(log) == [saga_id]
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("second", [False, True])
+def test_nothing_was_started_or_done_if_both_calls_were_refused(log, monkeypatch, first, second):
+    handle, refusals = job_saga.start(JOB), []
+
+    def refuse(*_):
+        raise LogUnavailable("away", refused=refusals.pop())
+
+    monkeypatch.setattr(Store, "_send", refuse)
+    for call in (partial(job_saga.start, JOB, saga_id="new"), handle.pause):
+        refusals += [second, first]
+        with pytest.raises(LogUnavailable) as caught:
+            call()
+        assert caught.value.refused is (first and second)
 
 
 def test_a_start_of_what_is_in_the_log_is_done_though_it_cannot_be_published_again(log):
