@@ -103,5 +103,9 @@ class LostMessages:
     def _read_watermarks(self) -> None:
         since = time.monotonic() - _WATCHED_FOR
         self._watched = {queue: at for queue, at in self._watched.items() if at > since}
-        if self._watched:
-            self._readings.append(self._log.watermarks.read_watermarks(list(self._watched)))
+        if not self._watched:
+            return
+        unsettled = [each for each in self._readings if each.at > self._custody.told_at]
+        if unsettled[1:]:
+            self._readings.pop()  # lest the first of them is pushed out before it has settled
+        self._readings.append(self._log.watermarks.read_watermarks(list(self._watched)))

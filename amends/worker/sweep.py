@@ -58,7 +58,7 @@ class Sweep:
         self._heartbeat_of = self._log.workers.read_heartbeat
 
     def run_once(self) -> int:
-        """Recover every due saga that stands still. Returns how many were due.
+        """Recover every due saga that stands still. Returns how many were due, but for those that the next sweep can tell of.
 
         A failure on one saga is logged, and the others go on. Raises `LogUnavailable`, and kombu's ``OperationalError`` if
         the broker is away.
@@ -73,27 +73,35 @@ class Sweep:
             except LogUnavailable:
                 raise
             except OperationalError:
-                self._log.maintenance.put_back(sagas[k:])  # for when the broker is there again
+                # for when the broker is there again
+                self._log.maintenance.put_back([*self._undecided, *sagas[k:]])
                 raise
             except UnreadableData as error:
                 _logger.warning("saga %s is left to other workers: %s", saga_id, error)
             except Exception:
                 _logger.exception("saga %s stays due", saga_id)
+        self._put_back_undecided()
         if losses:  # where many stand, each is looked at seldom
             self._log.maintenance.hasten_sagas(
                 min(losses * _HASTENED_BY_EACH, _MOST_HASTENED), beyond=_LATER
             )
-        return len(due)
+        return len(due) - len(self._undecided)
 
     def heal(self, saga_id: str) -> None:
         """Recover one saga: judge its claim or message, and publish what remains."""
         self._begin()
         self._heal(saga_id, self._look([saga_id])[0])
+        self._put_back_undecided()
 
     def _begin(self) -> list[str]:
         """Forget what the sweep before knew. Returns sagas to look at, though they are not due."""
         self._competence = Competence(self._app)
+        self._undecided: list[str] = []
         return self._messages.begin_sweep()
+
+    def _put_back_undecided(self) -> None:
+        if self._undecided:
+            self._log.maintenance.put_back(self._undecided)
 
     def _look(self, saga_ids: Sequence[str]) -> list[_Found]:
         self._heartbeat_of = cache(self._log.workers.read_heartbeat)  # anew, after this look
@@ -121,7 +129,7 @@ class Sweep:
         """Publish again what a saga waits for, if it is lost. Returns whether others may be: a message was sent, and lost."""
         verdict = self._messages.judge(saga_id, message)
         if verdict is None:
-            self._log.maintenance.put_back([saga_id])
+            self._undecided.append(saga_id)
         if verdict is not Verdict.LOST:
             return False
         advance(self._app, saga_id)

@@ -9,7 +9,7 @@ from amends.definition.serialization import canonical_json
 from amends.dispatch.messages import COPY_HEADER
 from amends.log.liveness import DEAD_AFTER
 from amends.log.watermarks import watermark_name
-from amends.worker.sweep import Sweep
+from amends.worker.sweep import BATCH, Sweep
 from tests.support.clock import redis_now
 from tests.support.engine_saga import engine_saga, job_saga
 from tests.support.log_view import view_of
@@ -176,6 +176,30 @@ def test_what_was_fetched_since_a_worker_last_told_may_have_passed_the_queue(sys
     assert system.look() == []
     system.beat("w")
     assert system.look() == [saga_id]
+
+
+def test_what_the_next_sweep_can_tell_does_not_bring_it_on_at_once(system):
+    sagas = [system.saga(age=50) for _ in range(BATCH)]
+    system.fill()
+    system.beat("w")
+    system.consume(ago=0)
+    for saga_id in sagas:
+        system.view.make_due(saga_id)
+    assert system.sweep.run_once() == 0
+    now = redis_now(system.view.client) * 1000
+    assert all(system.view.due_at(saga_id) <= now for saga_id in sagas)
+
+
+def test_workers_that_tell_in_turn_settle_a_watermark_however_often_one_sweeps(system):
+    saga_id = system.saga(age=50)
+    system.fill()
+    system.consume(ago=0)
+    published = []
+    for worker in ("a", "b", "a", "b"):
+        system.beat(worker)
+        for _ in range(6):
+            published += system.look()
+    assert published == [saga_id]
 
 
 def test_a_queue_has_one_probe_whatever_number_of_sagas_wait_in_it(system):

@@ -41,6 +41,7 @@ def app_like(app, *, knows=True, **changes):
 def lost(app, broker, log, saga_id):
     """Give a saga of the app whose message is lost."""
     broker.delete("work")
+    view_of(log).forget_workers()
     log.starts.start_saga(
         saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1})
     )
