@@ -45,6 +45,9 @@ class Message:
     """A message of a saga in its worker. Steps run under it one after the other, first its own."""
 
     task_id: str  #: Of its own step; a worker's heartbeat names it.
+    #: Its error callback, which Celery is given once the activity's own task runs: what fails before that, as in a hook of
+    #: the app's, would be published anew at once, and without end. Its due entry takes longer each time.
+    errbacks: Any = None
     until: float = field(default_factory=lambda: time.monotonic() + INLINE_FOR)
     """No step begins under it after that, as of ``time.monotonic()``."""
     inline: InlineStep | None = None  #: The step at hand, if it is another than the message's own.
@@ -100,6 +103,8 @@ class StepAtHand:
         self._saga_id = saga_id
         self._message = message
         self.owner = owner_prefix(WorkerProcess.current.name, os.getpid()) + message.task_id
+        if message.errbacks and not message.inline:
+            self._request.errbacks = message.errbacks
 
     def carry_out(self, run: Run, path: str, *, token: str) -> None:
         """Make an attempt under a claim, and do what the log says follows.

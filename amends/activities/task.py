@@ -205,7 +205,8 @@ class Relay:
         """Trace the message's own step, and those after it. Returns what Celery's tracer does of the first."""
         if not is_in_saga(args, kwargs):
             return for_main_process(self.trace(uuid, args, kwargs, request))
-        message = Message(task_id=uuid)
+        request = dict(request or ())
+        message = Message(task_id=uuid, errbacks=request.pop("errbacks", None))
         sends_events = WorkerProcess.current.sends_events.value
         token = CURRENT.set(message)
         try:
@@ -219,10 +220,7 @@ class Relay:
 
 
 def register(activity: Definition, options: Mapping[str, Any]) -> ActivityTask:
-    """Register an activity's task with every app.
-
-    options: Celery's, as the activity was given them.
-    """
+    """Register an activity's task with every app. `options` are Celery's, as the activity was given them."""
 
     def run(task: ActivityTask, *args: Any, **kwargs: Any) -> Any:
         try:

@@ -15,6 +15,7 @@ from tests.support.eventually import eventually
 is_in_context: ContextVar[bool] = ContextVar("is_in_context", default=False)
 hooks = Counter()
 published = []
+lacking = set()
 
 
 class ContextTask(Task):
@@ -25,6 +26,8 @@ class ContextTask(Task):
     throws = (LookupError,)
 
     def __call__(self, *args, **kwargs):
+        if lacking & {kwargs.get("saga_id")}:
+            raise ConnectionError("no context")
         token = is_in_context.set(True)
         try:
             return self.run(*args, **kwargs)
@@ -138,6 +141,15 @@ def test_its_way_to_publish_is_gone(work, saga_id):
     SAGAS["chain"].start(Visit(), saga_id=saga_id).wait(timeout=60)
     ours = [each for each in published if each and each.startswith(saga_id)]
     assert ours == [f"{saga_id}.1.one", f"{saga_id}.2.two", f"{saga_id}.3.three"]
+
+
+@pytest.mark.parametrize("dispatch", SAGAS)
+def test_a_step_that_fails_before_its_claim_is_not_published_again_at_once(work, saga_id, dispatch):
+    lacking.add(saga_id)
+    handle = SAGAS[dispatch].start(Visit(), saga_id=saga_id)
+    eventually(lambda: hooks[f"{saga_id}.1.one", "on_failure"])  # after Celery's error callbacks
+    assert [each for each in published if each and each.startswith(saga_id)] == [f"{saga_id}.1.one"]
+    assert handle.cancel()
 
 
 def test_what_the_engine_owns_stays(app):

@@ -4,6 +4,7 @@ import time
 from itertools import count
 
 import pytest
+from celery import current_task
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import task_failure
 from kombu.exceptions import OperationalError
@@ -11,6 +12,7 @@ from kombu.exceptions import OperationalError
 from amends import LogUnavailable
 from amends.activities import log_retry, postponement, task
 from amends.activities.log_retry import retry_until_written
+from amends.dispatch.messages import ADVANCE
 from amends.log.saga_log import SagaLog
 from tests.support.engine_saga import Job, engine_saga, job_saga
 
@@ -65,6 +67,18 @@ def test_a_claim_without_an_answer_is_put_off_and_takes_its_own_place(
     assert handle.snapshot().steps["a"].attempts == 1
     # And not because a sweep found a claim whose answer never came.
     assert "step.retrying" not in [event.name for event in handle.history()]
+
+
+def test_a_message_that_is_put_off_keeps_its_error_callback(work, saga_id, impatient, lose_answers):
+    callbacks = []
+
+    def look(*_):
+        callbacks.extend(current_task.request.errbacks)
+
+    lose_answers("claim_step", "away", saga_id=saga_id)
+    work.script(f"{saga_id}:a", look)
+    job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(timeout=60)
+    assert [each["task"] for each in callbacks] == [ADVANCE]
 
 
 def test_a_limit_that_strikes_in_a_claim_fails_no_task(work, saga_id, lose_answers):
