@@ -52,12 +52,13 @@ def redis_url(backend: object) -> str:
 
 
 def _split(url: str) -> SplitResult:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         _ = parts.port
-    except ValueError:
+    except ValueError:  # whose text may have the password
         raise _refused(
-            "has a port that is no number; in a password, / ? and # are written %2F, %3F and %23"
+            "has a host that is none, or a port that is no number;"
+            " in a password, / ? # and [ are written %2F, %3F, %23 and %5B"
         ) from None
     if parts.fragment:
         raise _refused("has a #, which is written %23 in a password")
