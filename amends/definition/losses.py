@@ -64,8 +64,15 @@ def _losses(annotation: Any, at: str, seen: set[Any]) -> Iterator[str]:
             yield from _of_field(field.annotation, field, f"{at}.{name}", seen)
     elif is_dataclass(kind) or any(hasattr(kind, mark) for mark in _HAVE_FIELDS):
         given = {each.name: each.default for each in fields(kind)} if is_dataclass(kind) else {}
-        for name, hint in get_type_hints(kind, include_extras=True).items():
+        for name, hint in _hints(kind).items():
             yield from _of_field(hint, given.get(name), f"{at}.{name}", seen)
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    try:
+        return get_type_hints(kind, include_extras=True)
+    except NameError:  # of a class within a function, which pydantic finds there; a start compares what it is given
+        return {}
 
 
 def _of_field(annotation: Any, field: Any, at: str, seen: set[Any]) -> Iterator[str]:

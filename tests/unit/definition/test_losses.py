@@ -170,3 +170,18 @@ def test_a_value_that_does_not_equal_its_own_copy_is_no_loss():
 def test_a_call_on_its_own_refuses_what_its_message_would_mask():
     with pytest.raises(ValueError, match=r"an argument of a call on its own: Card.number"):
         take_card.s(Card(number="4111"))
+
+
+def test_a_dataclass_whose_names_only_pydantic_finds_is_let_pass():
+    @dataclass
+    class Coin:
+        value: "Value"
+
+    Value = int  # noqa: N806 - a name of this function's
+
+    class Purse(BaseModel):
+        coin: Coin
+
+    Purse.model_rebuild()
+    check_losses(Purse, where="here")
+    assert read_back(Purse, Purse(coin=Coin(1)), "it").coin.value == Value(1)
