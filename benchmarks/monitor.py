@@ -1,5 +1,6 @@
 """Commands that clients send to a Redis, by its ``MONITOR``; what scripts do inside is left out."""
 
+import re
 import threading
 import time
 import uuid
@@ -16,6 +17,8 @@ _HOUSEKEEPING: Final = frozenset(
     {"TIME", "ZRANGEBYSCORE"}
     | {DIGESTS[name] for name in ("take_due", "note_heartbeat", "keep_profile", "remove_saga")}
 )
+# And each process reads once how many shards there are, and now and then what workers tell of themselves.
+_NOT_OF_SAGAS: Final = re.compile(r"amends:(\S+:)?(\{(workers|profiles)\}|shards\b)")
 _PATIENCE: Final = 10.0
 
 
@@ -99,5 +102,7 @@ def of_sagas(commands: list[Command], database: int) -> list[Command]:
     return [
         each
         for each in commands
-        if each.database == database and _HOUSEKEEPING.isdisjoint((each.name, *each.words[1:2]))
+        if each.database == database
+        and _HOUSEKEEPING.isdisjoint((each.name, *each.words[1:2]))
+        and not _NOT_OF_SAGAS.search(each.text)
     ]

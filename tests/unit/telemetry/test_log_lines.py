@@ -30,7 +30,12 @@ def written():
     handler = logging.StreamHandler(stream)
     handler.setFormatter(TaskFormatter(FORMAT, use_color=False))
     logger.addHandler(handler)
+    level = logger.level
+    logger.setLevel(
+        logging.INFO
+    )  # a worker of another test in this process may have silenced them all
     yield stream.getvalue
+    logger.setLevel(level)
     logger.removeHandler(handler)
 
 

@@ -12,6 +12,7 @@ from amends.diagnosis.deployment.worker_inspection import Patience, ask_workers
 from amends.log.profiles import Profile
 from amends.log.saga_log import SagaLog
 from tests.integration.diagnosis.deployment.doctor_process import ROOM, Doctor, Worker
+from tests.support.eventually import eventually
 
 # A part of what is said of each.
 FAULTY = {
@@ -81,6 +82,7 @@ def faulty_log(faulty_settings):
 def findings(faulty_workers, faulty_log, faulty_settings):
     """Give what is found: also a worker that beats and does not answer, and a saga whose task was taken away."""
     faulty_log.workers.note_heartbeat("b00b00", [1], node="ghost@nowhere", version="0.0.1")
+    eventually(faulty_log.profiles.read_live)  # the worker's, which it tells once it consumes
     billing = {"tasks": frozenset({"billing.known"}), "queues": frozenset({"bills"})}
     faulty_log.profiles.keep(Profile(app="another", name="billing", **billing))
     faulty_log.starts.start_saga("order-2", itinerary_of("billing.known"), "{}")
