@@ -64,6 +64,8 @@ def _split(url: str) -> SplitResult:
         raise _refused("has a #, which is written %23 in a password")
     database = parts.path.strip("/")
     if parts.scheme != "unix" and database and not database.isdecimal():
+        if "@" in database:  # the rest of a password
+            raise _refused("has an @ behind its host; in a password, / is written %2F")
         raise _refused(f"has the database {database!r}, which is no number")
     return parts
 

@@ -54,6 +54,7 @@ def test_a_certificate_is_asked_for_as_redis_py_and_as_celery_say_it(name, spell
         ("redis://:sec[ret@log:6379/0", "has a host that is none"),
         ("redis://:sec\u2100ret@log:6379/0", "has a host that is none"),
         ("redis://:sec#ret@log:6379/0", "has a "),
+        ("redis://:9/secret@log:6379/0", "has an @ behind its host"),
         ("redis://log/orders", "has the database 'orders', which is no number"),
         ("redis://log/0?socket_timeout=long", "Invalid value for 'socket_timeout'"),
         ("redis://log/0?sockettimeout=1", "unexpected keyword argument 'sockettimeout'"),
