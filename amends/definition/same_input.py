@@ -1,18 +1,11 @@
 """Whether a stored input means one of today: a model may have more fields than it had, or fewer."""
 
-import hashlib
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import from_json
 
-from amends.definition.serialization import canonical_json, dumped, validated
-
-
-def given_digest(value: BaseModel) -> str:
-    """Return a digest of what a model was given: without what is as its default says, in nested models too."""
-    given = value.model_dump_json(by_alias=False, round_trip=True, exclude_defaults=True)
-    return hashlib.sha1(given.encode(), usedforsecurity=False).hexdigest()[:16]
+from amends.definition.serialization import canonical_json, dumped, given_digest, validated
 
 
 def is_same_input(model: type[BaseModel], stored: str, text: str, *, given_alike: bool) -> bool:

@@ -1,24 +1,20 @@
 """What is inside of the log's JSON: models, outputs and errors.
 
 Validation errors are told without the values that failed: more people read history, logs and monitors than may read the
-data. Kept of pydantic's, which quote their input, are location, type, and the message if that cannot quote it.
+data.
 """
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, TypeVar, get_args
+from operator import is_not
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import (
-    ErrorDetails,
-    InitErrorDetails,
-    PydanticCustomError,
-    core_schema,
-    from_json,
-    to_json,
-)
+from pydantic_core import from_json, to_json
 
 from amends.definition.losses import check_equal
+from amends.definition.validation_errors import without_value
 from amends.errors import CircuitOpenError, Refused, UnreadableData
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -35,19 +31,6 @@ _PARTED: Final = (dict, list, tuple)
 
 _LONGEST_CHAIN: Final = 20
 """Errors that one was raised from which are kept; a loop of retries in an activity may make thousands."""
-
-_OF_PYDANTIC: Final = frozenset(get_args(core_schema.ErrorType))
-"""The types of pydantic's own errors. The message of another type is a validator's, which may quote the input."""
-
-_OF_MODEL: Final = frozenset(
-    {
-        *("ge", "gt", "le", "lt", "multiple_of", "pattern", "expected", "expected_tags"),
-        *("min_length", "max_length", "max_digits", "decimal_places", "whole_digits"),
-        *("class", "class_name", "discriminator", "expected_schemes", "expected_version"),
-        *("field_type", "actual_length", "tz_expected", "tz_actual"),
-    }
-)
-"""What a message may tell: the model's constraints, and measures. ``error`` or ``tag`` would quote the input."""
 
 
 def canonical_json(value: object) -> str:
@@ -69,6 +52,12 @@ def _sorted(value: object) -> object:
 def dumped(value: BaseModel) -> Any:
     """Turn a model into the JSON data that `validated` builds it from: its own fields, by name."""
     return value.model_dump(mode="json", by_alias=False, round_trip=True)
+
+
+def given_digest(value: BaseModel) -> str:
+    """Return a digest of what a model was given: without what is as its default says, in nested models too."""
+    given = value.model_dump_json(by_alias=False, round_trip=True, exclude_defaults=True)
+    return hashlib.sha1(given.encode(), usedforsecurity=False).hexdigest()[:16]
 
 
 def validated(model: type[Model], value: Any) -> Model:
@@ -229,21 +218,19 @@ def _raised_from(error: BaseException) -> BaseException | None:
 
 
 def _like(error: Error) -> Error:
-    if not isinstance(error, ValidationError):
+    like: Any = error
+    if isinstance(error, ValidationError):
+        lines = [
+            without_value(each) for each in error.errors(include_url=False, include_input=False)
+        ]
+        like = type(error).from_exception_data(error.title, lines, hide_input=True)
+    elif isinstance(error, BaseExceptionGroup):
+        members = [_without_values(each) for each in error.exceptions]
+        if any(map(is_not, members, error.exceptions)):
+            like = error.derive(members)
+    if like is error:
         return error
-    lines = [_line(each) for each in error.errors(include_url=False, include_input=False)]
-    like = type(error).from_exception_data(error.title, lines, hide_input=True)
     like.__cause__, like.__context__ = error.__cause__, error.__context__
     like.__suppress_context__ = error.__suppress_context__
-    return like.with_traceback(error.__traceback__)
-
-
-def _line(of: ErrorDetails) -> InitErrorDetails:
-    """Keep an error's place, type and, if it is pydantic's own, message, with dots for what may quote the input."""
-    if of["type"] not in _OF_PYDANTIC:
-        unsaid = PydanticCustomError(of["type"], "The value is invalid")
-        return InitErrorDetails(type=unsaid, loc=of["loc"], input=None)
-    told = {
-        name: value if name in _OF_MODEL else "..." for name, value in of.get("ctx", {}).items()
-    }
-    return InitErrorDetails(type=of["type"], loc=of["loc"], input=None, ctx=told)
+    told: Error = like.with_traceback(error.__traceback__)
+    return told

@@ -11,10 +11,11 @@ from kombu.exceptions import OperationalError
 from pydantic import BaseModel
 
 from amends.definition.itinerary import Dispatch
-from amends.definition.same_input import given_digest, is_same_input
+from amends.definition.same_input import is_same_input
 from amends.definition.serialization import (
     canonical_json,
     dumped,
+    given_digest,
     held_to_size,
     read_back,
     validated,

@@ -9,12 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from pydantic_core._pydantic_core import list_all_errors
 
-from amends.definition.serialization import (
-    error_json,
-    validation_text,
-    why_invalid,
-    without_values,
-)
+from amends.definition.serialization import error_json, validation_text, why_invalid, without_values
 
 
 def refuse(text):
@@ -119,6 +114,24 @@ def test_the_errors_that_it_was_raised_from_are_told_without_values_too(how, sho
     assert "secret" not in text
     assert ("int_parsing" in text) is (how != "from None")
     assert shown in text
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_the_errors_of_a_group_are_told_without_values_too(depth):
+    with pytest.raises(OSError, match="a bad answer") as caught:
+        raise_from_invalid("from")
+    error = caught.value.__cause__
+    for _ in range(depth):
+        error = ExceptionGroup("several", [error, OSError("away")])
+    told = without_values(error)
+    text = "".join(traceback.format_exception(told)) + repr(told)
+    assert "secret" not in text
+    assert "int_parsing" in text
+
+
+def test_a_group_without_such_errors_stays_itself():
+    error = ExceptionGroup("several", [OSError("away")])
+    assert without_values(error) is error
 
 
 def test_a_long_chain_of_errors_is_cut():
