@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import compress
 from typing import Any
 
 from amends.definition.itinerary import Itineraries
@@ -60,8 +61,19 @@ class Maintenance:
         return sum(self._store.call_many("hasten_sagas", calls))
 
     def hasten_parked(self, *, limit: int) -> None:
-        """Make parked sagas due now, of the longest stuck `limit` of each shard. Other stuck ones have no due time."""
-        self._store.put_back(self._store.read_index([SagaStatus.STUCK], ago=0.0, limit=limit))
+        """Make parked sagas due now, of the longest stuck `limit` of each shard.
+
+        A sweep of an earlier release, which knows no parked ones, has taken their due time.
+        """
+        stuck = self._store.read_index([SagaStatus.STUCK], ago=0.0, limit=limit)
+
+        def read(client: Any) -> Any:
+            pipeline = client.pipeline(transaction=False)
+            for saga_id in stuck:
+                pipeline.hexists(self._store.keys_of(saga_id)[0], "parked")
+            return pipeline.execute()
+
+        self._store.put_back(compress(stuck, self._store.read(read)), revive=True)
 
     def count_live(self) -> int:
         """Count the sagas that have a due time."""

@@ -161,15 +161,15 @@ class Store(Keys):
 
         return self.read(read)
 
-    def put_back(self, saga_ids: Iterable[str]) -> None:
-        """Make these sagas due now, unless they have no due time."""
+    def put_back(self, saga_ids: Iterable[str], *, revive: bool = False) -> None:
+        """Make these sagas due now; those without a due time only to `revive` them."""
 
         def put_back(client: Any) -> None:
             now = _now(client)
             pipeline = client.pipeline(transaction=False)
             for saga_id in saga_ids:
                 due = self.due_key(self.shard_of(saga_id))
-                pipeline.zadd(due, {saga_id: now}, xx=True, lt=True)
+                pipeline.zadd(due, {saga_id: now}, xx=not revive, lt=True)
             pipeline.execute()
 
         self.reach(put_back)

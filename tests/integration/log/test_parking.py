@@ -115,6 +115,13 @@ def test_what_an_operator_takes_up_is_parked_no_more(parked, act):
     assert unpark(parked) == Late()
 
 
+def test_a_parked_saga_is_due_again_after_a_sweep_of_an_earlier_release(parked):
+    parked.client.zrem(parked.due_key, parked.id)
+    parked.log.maintenance.hasten_parked(limit=50)
+    assert due(parked) <= view_of(parked.log).client.time()[0] * 1000 + 1000
+    assert look(parked).path == "travel"
+
+
 def test_a_deadline_does_not_make_a_parked_saga_due(parked):
     parked.client.hset(parked.saga_key, "deadline", "1")
     look(parked)
@@ -126,5 +133,6 @@ def test_a_saga_that_is_stuck_for_a_failed_compensation_is_not_parked(journey):
     journey.do("check_traveller", "travel", "postcard")
     journey.lose("hotel")
     journey.lose("travel:undo", unknown=True)
+    journey.log.maintenance.hasten_parked(limit=50)
     assert (journey.status, due(journey), look(journey)) == ("stuck", None, None)
     assert unpark(journey) == Late()
