@@ -6,6 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import task_unknown
 
+from amends.backend.app_identity import identity_of
 from amends.backend.settings import is_configured, settings_of
 from amends.definition.itinerary import is_path, is_saga_id
 from amends.errors import ConfigurationError, LogUnavailable
@@ -30,7 +31,10 @@ def _note(sender: Any, message: Any, name: str, **_: Any) -> None:
     try:
         log, most = log_of(app), settings_of(app).poison_after
         queue = _queue(app, message)
-        elsewhere = any(each.takes(name, queue) for each in log.profiles.read_live())
+        elsewhere = any(
+            each.app == identity_of(app) and each.takes(name, queue)  # a queue of that broker
+            for each in log.profiles.read_live()
+        )
         answer = log.note_unregistered(saga_id, path, task=name, most=most, elsewhere=elsewhere)
     except (LogUnavailable, ConfigurationError) as error:
         _logger.warning(

@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from amends import RetryPolicy, Saga, SagaStuck, Step, activity
+from amends.backend.app_identity import identity_of
 from amends.log.profiles import Profile
 from tests.support.engine_saga import Job, do_a, do_c, engine_saga, job_saga, undo_a
 from tests.support.eventually import eventually
@@ -108,13 +109,14 @@ def parks_at_once(app, monkeypatch):
 
 
 @pytest.fixture
-def canary(log, later_saga):
+def canary(app, log, later_saga):
     """Give a way to let another worker, which takes these queues, know the task; it is gone in the end."""
     task = later_saga.itinerary.records["later"].call.task
     view = view_of(log)
 
-    def beat(*queues):
-        log.profiles.keep(Profile(app="canary", tasks=frozenset({task}), queues=frozenset(queues)))
+    def beat(*queues, identity=""):
+        of = identity or identity_of(app)
+        log.profiles.keep(Profile(app=of, tasks=frozenset({task}), queues=frozenset(queues)))
 
     yield beat
     view.client.delete(view.profiles_key, f"{view.profiles_key}:beaten")
@@ -133,10 +135,13 @@ def test_o24_a_saga_is_not_parked_while_a_live_worker_takes_its_task(
     assert (record.used.unregistered, record.tries) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("queue", "how"), [("another", {}), ("work", {"identity": "of another broker"})]
+)
 def test_o24_a_worker_that_knows_the_task_and_does_not_get_it_is_none(
-    parks_at_once, later_saga, saga_id, canary
+    parks_at_once, later_saga, saga_id, canary, queue, how
 ):
-    canary("another")
+    canary(queue, **how)
     handle = later_saga.start(Job(job_id=saga_id), saga_id=saga_id)
     with pytest.raises(SagaStuck, match="no worker knows the task"):
         handle.wait(timeout=60)
