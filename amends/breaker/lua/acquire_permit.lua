@@ -18,6 +18,7 @@ redis.call('ZREMRANGEBYSCORE', PROBES, '-inf', exact(NOW))
 -- A caller that holds a slot gets it again: its message came twice, or its process was killed.
 if redis.call('ZSCORE', PROBES, token) or redis.call('ZCARD', PROBES) < most then
   redis.call('ZADD', PROBES, exact(NOW + lease), token)
+  let_expire()
   return {'probe', epoch}
 end
 local first = redis.call('ZRANGE', PROBES, 0, 0, 'WITHSCORES')

@@ -11,7 +11,7 @@
 -- Times are microseconds of Redis TIME. So are epochs, which no restart can give out again.
 --
 local BREAKER, PROBES, EVENTS = KEYS[1], KEYS[2], KEYS[3]
-local KEPT = 100
+local KEPT, FORGOTTEN_AFTER = 100, 30 * 86400
 local clock = redis.call('TIME')
 local NOW = clock[1] * 1000000 + clock[2]
 
@@ -22,8 +22,19 @@ local until_, opens = tonumber(head[3]), tonumber(head[4]) or 0
 -- A number of 16 digits as text: Lua itself would give 14 of them.
 local function exact(number) return string.format('%.0f', number) end
 
+-- The circuit of one worker, whose name has an @, is forgotten a month after its last move: hosts come and go. Not so
+-- while a person's will is over it.
+local function let_expire()
+  if not BREAKER:find('@', 1, true) then return end
+  local is_held = redis.call('HEXISTS', BREAKER, 'override') == 1
+  for _, key in ipairs(KEYS) do
+    if is_held then redis.call('PERSIST', key) else redis.call('EXPIRE', key, FORGOTTEN_AFTER) end
+  end
+end
+
 local function add_event(name, by, ...)
   redis.call('XADD', EVENTS, 'MAXLEN', KEPT, '*', 'name', name, 'at', exact(NOW), 'epoch', epoch, 'by', by, ...)
+  let_expire()
 end
 
 -- Comes to a state, in a new epoch: whatever is under way is late from here on.

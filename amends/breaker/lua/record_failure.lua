@@ -31,6 +31,7 @@ if state == 'closed' then
   failures = #times
   if failures < threshold then
     redis.call('HSET', BREAKER, 'f' .. epoch, table.concat(times, ','))
+    let_expire()
     return {'counted', failures}
   end
 end

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from amends.breaker.definition import breakers
 from amends.breaker.states import CircuitState
 from amends.diagnosis.deployment.findings import Problem, Rule, few, warning
-from amends.errors import LogUnavailable
+from amends.errors import ConfigurationError, LogUnavailable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class WorkerCircuits:
 
 
 def read_circuits(workers: Sequence[str]) -> list[WorkerCircuits]:
-    """Read the circuits of these workers; none where the log is away."""
+    """Read the circuits of these workers; none where that Redis is away or refuses."""
     own = [each for each in breakers() if each.options.scope == "worker"]
     try:
         return [
@@ -28,7 +28,7 @@ def read_circuits(workers: Sequence[str]) -> list[WorkerCircuits]:
             )
             for breaker in own
         ]
-    except LogUnavailable:
+    except (LogUnavailable, ConfigurationError):
         return []
 
 

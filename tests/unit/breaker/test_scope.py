@@ -71,3 +71,31 @@ def test_another_scope_under_the_same_name_is_refused(payments):
         type(payments)(payments.name, failure_on=payments.options.failure_on)
     with pytest.raises(DefinitionError, match="not 'shared' or 'worker'"):
         type(payments)("other", failure_on=(OSError,), scope="host")
+
+
+def times_to_live(circuit):
+    shared = circuit._gate().shared
+    found = [shared._access.ask(lambda client, key=key: client.ttl(key)) for key in shared.keys]
+    return [ttl for ttl in found if ttl != -2]  # of the keys that there are
+
+
+def test_the_circuit_of_a_worker_is_forgotten_unless_a_person_holds_it(payments, fail, clock):
+    enter_worker("sick@h")
+    circuit = payments.of("sick@h")
+    fail(payments, 1)
+    assert min(times_to_live(circuit)) > 0
+    fail(payments, 2)
+    clock.advance(3600)
+    payments.acquire()
+    ttls = times_to_live(circuit)
+    assert (len(ttls), min(ttls) > 0) == (3, True)
+    circuit.force_open(by="ada")
+    assert set(times_to_live(circuit)) == {-1}
+    circuit.clear_override(by="ada")
+    assert min(times_to_live(circuit)) > 0
+
+
+def test_a_circuit_that_all_workers_share_is_kept(define, fail):
+    shared = define()
+    fail(shared, 3)
+    assert set(times_to_live(shared)) == {-1}
