@@ -11,7 +11,7 @@ from amends.definition.itinerary import UNDO, RecordPlan
 from amends.errors import did_you_mean
 from amends.log.saga_log import log_of
 from amends.saga.definition import Saga
-from amends.saga.handle import Handle, get
+from amends.saga.handle import Handle, SagaId, get
 from amends.testing.calls import Call, begun, effective
 from amends.testing.clock import Clock
 from amends.testing.script import Scene, Script
@@ -49,7 +49,7 @@ class Rehearsal:
         saga: Saga[Input, Output],
         saga_input: Input,
         *,
-        saga_id: str | None = None,
+        saga_id: SagaId | None = None,
         within: float | None = None,
     ) -> Handle[Output]:
         """Start a saga, play it to its end, or until it is stuck, and return its handle.

@@ -152,7 +152,9 @@ class Sweep:
         owner = running.owner and running.owner.format()
         is_poison = False
         if lost == "nothing":
-            error: Exception = LogUnavailable(f"{owner} went on without the saga log's answer")
+            error: Exception = LogUnavailable(
+                f"{owner} went on without the saga log's answer, or its task failed before the call"
+            )
         else:
             error = WorkerLostError(f"the process {owner} that ran it died")
             if running.worker_deaths >= APART_AFTER:
