@@ -44,6 +44,12 @@ class ActivityRequest(Request):
         if isinstance(error, Answered):
             self.send_event("task-failed", exception=str(error), traceback="")
 
+    def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 - Celery's
+        """Note when a hard limit ends a process: it lived until then, whatever its last heartbeat."""
+        if not soft and self.worker_pid:
+            WorkerProcess.current.killed[int(self.worker_pid)] = time.monotonic()
+        super().on_timeout(soft, timeout)
+
     def cancel(self, *arguments: Any, **options: Any) -> None:
         """Tell the process to end. Until it did it has the message, which Celery forgets at once."""
         CANCELLED.add(self)

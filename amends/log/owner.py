@@ -22,6 +22,7 @@ class WorkerProcess:
     sends_events: whether it sends the events of tasks, which Flower switches on and off.
     is_ending: whether it is about to end: a message ends with the step at hand.
     turn: its one place for attempts that run apart.
+    killed: processes of the pool that their hard limit ended, and when by the monotonic clock.
     current: the worker that this process belongs to.
 
     Made before the pool forks: its children inherit the name that claims and heartbeats bear, and share the memory of
@@ -38,6 +39,7 @@ class WorkerProcess:
         self.sends_events = c_bool.from_buffer(shared, 0)
         self.is_ending = c_bool.from_buffer(shared, 1)
         self.turn = Turn(shared=bool(node))
+        self.killed: dict[int, float] = {}
 
     @classmethod
     def enter(cls, node: str) -> Self:

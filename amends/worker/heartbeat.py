@@ -101,8 +101,12 @@ class Heartbeat:
         self._last, self._offset = now, at - now
 
     def _note_ended(self, pids: set[int]) -> None:
-        """Note when the processes were last named that are gone now: they died no earlier."""
-        gone = {pid: at for pid, at in self._named.items() if pid not in pids}
+        """Note when the processes were last named, or killed at their limit, that are gone now: they died no earlier."""
+        killed = WorkerProcess.current.killed
+        lived = self._named | {pid: at + self._offset for pid, at in killed.copy().items()}
+        gone = {pid: at for pid, at in lived.items() if pid not in pids}
+        for pid in gone:
+            killed.pop(pid, None)
         if gone:
             ended = {**self._ended, **gone}
             self._ended = dict(list(ended.items())[-_MOST_ENDED:])

@@ -3,9 +3,11 @@
 import logging
 import socket
 import threading
+from concurrent.futures import Future
 
 import pytest
 from celery import Celery
+from redis import Redis
 
 from amends.dispatch.messages import bounded, producers_of, send_advance
 from tests.support.engine_saga import Job, job_saga
@@ -20,6 +22,8 @@ def silent():
 
 def app_of(broker, log):
     """Make an app whose log no other test's worker sweeps: sagas stay in it."""
+    with Redis.from_url(log) as client:
+        client.flushdb()
     app = Celery("silent", broker=broker, set_as_current=False)
     app.conf.update(amends_backend=log, task_publish_retry_policy={"interval_start": 0.0})
     return app
@@ -27,17 +31,17 @@ def app_of(broker, log):
 
 def returns(act, app):
     """Do something in a thread of its own, where the app is current; answers what it returned."""
-    returned = []
+    returned = Future()
 
     def run():
         app.set_current()
-        returned.append(act())
+        try:
+            returned.set_result(act())
+        except Exception as error:  # noqa: BLE001 - the caller raises it
+            returned.set_exception(error)
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(60)
-    assert returned, "it waits without end"
-    return returned[0]
+    threading.Thread(target=run, daemon=True).start()
+    return returned.result(60)
 
 
 @pytest.mark.parametrize("transport", ["redis", "amqp"])
