@@ -4,8 +4,7 @@
 --! constant LOST_AFTER
 -- A sweep looks at it now and then, and lets it go on where its worker can. `quoted` is the reason inside of JSON.
 local function park(reason, quoted)
-  saga.parked = '0'
-  set('parked', saga.parked)
   stand_stuck(reason, quoted)
+  set('parked', '0')
   set_due(NOW + LOST_AFTER)
 end

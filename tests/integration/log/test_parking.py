@@ -136,3 +136,13 @@ def test_a_saga_that_is_stuck_for_a_failed_compensation_is_not_parked(journey):
     journey.log.maintenance.hasten_parked(limit=50)
     assert (journey.status, due(journey), look(journey)) == ("stuck", None, None)
     assert unpark(journey) == Late()
+
+
+def test_what_an_earlier_release_took_up_is_parked_no_more_once_it_is_stuck_again(journey):
+    journey.do("check_traveller", "travel", "postcard")
+    journey.client.hset(journey.saga_key, "parked", "1")
+    journey.lose("hotel")
+    journey.lose("travel:undo", unknown=True)
+    journey.log.control.pause_saga(journey.id, actor={})
+    journey.log.control.resume_saga(journey.id, actor={})
+    assert (journey.status, look(journey), journey.field("parked")) == ("stuck", None, None)
