@@ -41,15 +41,17 @@ def app_like(app, *, knows=True, **changes):
 def lost(app, broker, log, saga_id):
     """Give a saga of the app whose message is lost."""
     broker.delete("work")
-    view_of(log).forget_workers()
+    view = view_of(log)
+    view.forget_workers()
+    profiles = view.profiles_key, f"{view.profiles_key}:beaten"
+    view.client.delete(*profiles)  # of other tests' workers
     log.starts.start_saga(
         saga_id, job_saga.itinerary, canonical_json({"job_id": saga_id, "amount": 1})
     )
     engine_saga.let_wait(log, saga_id)
     yield saga_id
-    view = view_of(log)
     view.client.zrem(view.due_key_of(saga_id), saga_id)
-    view.client.delete(view.profiles_key, f"{view.profiles_key}:beaten")
+    view.client.delete(*profiles)
     broker.delete("work")
 
 

@@ -7,6 +7,7 @@ from celery import Celery
 from kombu import Producer
 
 from amends.dispatch.broker import queue_length, queue_lengths
+from tests.support.eventually import eventually
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_a_queue_has_as_many_messages_as_nobody_has_fetched(app, queue):
     assert queue_length(app, queue.name) == 0
     for _ in range(3):
         publish(queue)
-    assert queue_length(app, queue.name) == 3
+    eventually(lambda: queue_length(app, queue.name) == 3)
     assert queue.get() is not None
     assert queue_length(app, queue.name) == 2
 

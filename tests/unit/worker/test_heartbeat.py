@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from amends.log.owner import WorkerProcess
 from amends.worker import heartbeat
 from amends.worker.heartbeat import Heartbeat
 
@@ -22,6 +23,7 @@ class Clocks:
 def clocks(monkeypatch):
     clocks = Clocks()
     monkeypatch.setattr(heartbeat, "time", SimpleNamespace(monotonic=lambda: clocks.here))
+    monkeypatch.setattr(WorkerProcess.current, "killed", {})
     return clocks
 
 
