@@ -37,7 +37,7 @@ class Keys:
         if stored is None:
             return False
         shards, _, layout = stored.partition(" ")
-        if layout and int(layout) > LAYOUT:
+        if layout.isdecimal() and int(layout) > LAYOUT:
             raise ConfigurationError(
                 f"the saga log has layout {layout}, which a newer release of amends wrote, and this one reads {LAYOUT}:"
                 " upgrade amends here, or set amends_backend to another log"

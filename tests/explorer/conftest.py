@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from celery import Celery
+from redis import Redis
 
 from tests.explorer.apps import explored_app
 from tests.explorer.exploration import Explorer
@@ -20,6 +21,8 @@ def backend(redis_url: str) -> str:
 
 @pytest.fixture(scope="module")
 def app(backend: str) -> Iterator[Celery]:
+    with Redis.from_url(backend) as client:
+        client.flushdb()  # of another test's log, with another number of shards
     app = explored_app(broker="memory://", backend=backend)
     yield app
     app.close()
