@@ -20,7 +20,6 @@ from amends.activities.protocol import Ended
 from amends.activities.request import Answered
 from amends.backend.settings import settings_of
 from amends.dispatch import fast_path
-from amends.dispatch.coordinator import publish_chains
 from amends.dispatch.messages import (
     bounded,
     publish_again,
@@ -200,26 +199,27 @@ class StepAtHand:
             records=[(link["kwargs"]["step"], link["options"].get("retries", 0)) for link in links],
         )
 
-    def _publish_rest(self, *, is_celerys: bool = True) -> None:
-        """Publish the chain's next link, as Celery would when the task is done, for less.
+    def _publish_rest(self) -> None:
+        """Publish the chain's next link, as Celery would when the task is done, and for less where the fast path takes it.
 
-        And where the broker is away, Celery would take the finished task for a failed one.
-
-        is_celerys: whether Celery goes on with the chain where the fast path does not.
+        Where that raises, Celery would take the finished task for a failed one.
         """
         rest = self._rest()
-        if rest is None or (is_celerys and not fast_path.takes(self._task.app, rest)):
+        if rest is None:
             return
+        link, remaining = self._request.chain[-1], self._request.chain[:-1]
         stop_chain(self._task)
         with publishing_if_possible(self._saga_id):
-            publish_chains(self._task.app, [self._saga_id], rest)
+            if not fast_path.publish(self._task.app, [self._saga_id], rest):
+                with bounded(self._task.app) as how:
+                    self._task.app.signature(link).apply_async(chain=remaining, **how)
 
     def _fail(self, ended: Ended, error: Exception) -> NoReturn:
         """Let the task fail as its step did. A refusal is an answer: no error of a task, for signals and hooks."""
         if self._message.inline or ended.refused:  # Celery calls no error callback then
             match ended.follows:
                 case GoOn():
-                    self._publish_rest(is_celerys=False)
+                    self._publish_rest()
                 case Advance(number=number):
                     send_advance(self._task.app, self._saga_id, number)
         if ended.refused:

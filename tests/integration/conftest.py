@@ -15,7 +15,13 @@ from tests.support.engine_saga import EngineSaga, engine_saga
 
 @pytest.fixture(scope="module")
 def app(redis_url: str) -> Iterator[Celery]:
-    """Give an app of its own, current while the module's tests run."""
+    """Give an app of its own, current while the module's tests run, with an empty log and broker.
+
+    A saga, a message or a worker that the modules before left there would be this module's, too.
+    """
+    for database in (2, 3):
+        with redis.Redis.from_url(f"{redis_url}/{database}") as client:
+            client.flushdb()
     app = Celery("engine_saga", broker=f"{redis_url}/2")
     app.conf.update(
         amends_backend=f"{redis_url}/3",

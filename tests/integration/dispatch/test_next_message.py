@@ -55,13 +55,14 @@ def test_it_is_the_message_that_celery_would_publish(saga_id, messages_of, monke
 def test_a_step_is_done_although_its_next_message_cannot_be_published(
     work, saga_id, log, monkeypatch
 ):
-    publish = message.publish_chains
+    bounded = message.bounded
 
-    def refuse_once(*what):
-        monkeypatch.setattr(message, "publish_chains", publish)
+    def refuse_once(app):
+        monkeypatch.setattr(message, "bounded", bounded)
         raise OperationalError("the broker is away")
 
-    monkeypatch.setattr(message, "publish_chains", refuse_once)
+    monkeypatch.setattr(fast_path, "publish", lambda *_: False)
+    monkeypatch.setattr(message, "bounded", refuse_once)
     states = []
 
     def note(task_id, state, **_):

@@ -78,7 +78,6 @@ def test_a_saga_that_cannot_be_routed_is_not_started(work, saga, saga_id):
         saga.get(saga_id)
 
 
-@pytest.mark.fast_path  # without it Celery publishes the next link, and tells what that raised
 def test_a_route_that_fails_between_steps_repeats_no_call(work, log, saga, saga_id, warnings):
     broken.add("b")
     handle = saga.start(Job(job_id=saga_id), saga_id=saga_id)

@@ -22,8 +22,9 @@ def hearing(saga_id, *, heard):
     """Note what the signals say of a saga."""
 
     def listener(name):
-        def hear(sender, saga_id, outcome, reason, **_):
-            heard.append((name, sender, saga_id, outcome, reason))
+        def hear(sender, outcome, reason, **named):
+            if named["saga_id"] == saga_id:
+                heard.append((name, sender, saga_id, outcome, reason))
 
         return hear
 

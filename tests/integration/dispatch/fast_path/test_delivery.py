@@ -10,7 +10,7 @@ from celery.app.amqp import AMQP
 from kombu import VERSION as KOMBU
 from kombu import Producer, Queue, pools
 
-from amends.activities import message
+from amends.dispatch import fast_path
 from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.fast_path import deliveries
 from amends.dispatch.messages import producers_of
@@ -160,7 +160,7 @@ def test_a_saga_ends_without_a_publication(work, saga_id, monkeypatch):
 
     run(saga_id[::-1])  # it connects, if nothing has yet
     monkeypatch.setattr(saga, "publish_many", refuse)
-    monkeypatch.setattr(message, "publish_chains", refuse)
+    monkeypatch.setattr(fast_path, "publish", refuse)
     run(saga_id)
     assert work.records(saga_id) == ["a", "b", "c"]
 
