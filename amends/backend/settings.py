@@ -96,8 +96,9 @@ def _reading_of(app: Celery) -> _Reading:
     conf: Any = app.conf
     reading = _readings.get(app)
     if reading is None or not reading.is_of(conf):
-        settings = _read(app)
-        reading = _Reading(settings, {}, conf, dict(conf.changes), list(conf.maps))
+        _given(app)  # Celery loads its configuration when it is first looked at
+        changes, maps = dict(conf.changes), list(conf.maps)  # before: another thread may set more
+        reading = _Reading(_read(app), {}, conf, changes, maps)
         _readings[app] = reading
     return reading
 

@@ -3,14 +3,28 @@
 import logging
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import redis
 from celery import Celery
 from celery.contrib.testing.worker import TestWorkController, start_worker
 
+from amends.errors import SagaError
 from amends.log.saga_log import SagaLog, log_of
 from tests.support.engine_saga import EngineSaga, engine_saga
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Tell what became of a failed test's saga: what goes wrong by chance may not come again to be looked at."""
+    report = yield
+    given = getattr(item, "funcargs", {})
+    if report.failed and {"saga_id", "log"} <= given.keys():
+        with suppress(SagaError):
+            history = given["log"].read_history(given["saga_id"])
+            report.sections.append(("the saga's history", "\n".join(map(str, history))))
+    return report
 
 
 @pytest.fixture(scope="module")

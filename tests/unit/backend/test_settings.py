@@ -7,6 +7,7 @@ import pytest
 from celery import Celery
 
 from amends import ConfigurationError
+from amends.backend import settings
 from amends.backend.client import _client, client_of
 from amends.backend.settings import (
     Settings,
@@ -46,6 +47,19 @@ def test_settings_are_read_from_the_configuration(app):
     assert settings_of(app) == Settings(
         backend=URL, compensation_queue="undo", max_countdown=60, shards=8, sweep_interval=0.5
     )
+
+
+def test_a_setting_that_another_thread_makes_meanwhile_is_read(app, monkeypatch):
+    app.conf.amends_backend = URL
+
+    def read_late(app, read=settings._read):
+        found = read(app)
+        app.conf.amends_shards = 8
+        return found
+
+    monkeypatch.setattr(settings, "_read", read_late)
+    assert settings_of(app).shards == 64
+    assert settings_of(app).shards == 8
 
 
 def test_settings_are_found_under_a_namespace_as_in_django(app):
