@@ -108,7 +108,8 @@ def test_a_program_that_does_not_answer_is_named(tmp_path: Path) -> None:
         with pytest.raises(DemoError, match=r"family did not answer within 0\.1 s"):
             program.await_ready(timeout=0.1)
         program.stop()
-    eventually(lambda: not alive(tmp_path))  # who is killed and nobody waits for takes a moment to end
+    # Who is killed, and nobody waits for, takes a moment to end.
+    eventually(lambda: not alive(tmp_path))
 
 
 def test_a_program_that_does_not_end_when_asked_is_killed(tmp_path: Path) -> None:
