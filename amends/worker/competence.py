@@ -28,6 +28,10 @@ class Competence:
         task = found.itinerary.records[found.path].call.task
         return task in self._app.tasks and found.app not in self._live_apps
 
+    def is_left(self, found: Running | Waiting | Parked) -> bool:
+        """Tell whether a saga that this app's workers do not cover is carried on by those of its own, which live."""
+        return not self.covers(found) and found.app in self._live_apps
+
     @cached_property
     def _live_apps(self) -> frozenset[str]:
         return frozenset(each.app for each in self._profiles)

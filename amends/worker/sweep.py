@@ -60,6 +60,8 @@ class Sweep:
     def run_once(self) -> int:
         """Recover every due saga that stands still. Returns how many were due, but for those that the next sweep can tell of.
 
+        And but for those of another app whose workers live, which stay due for these.
+
         A failure on one saga is logged, and the others go on. Raises `LogUnavailable`, and kombu's ``OperationalError`` if
         the broker is away.
         """
@@ -114,7 +116,11 @@ class Sweep:
         """Recover a saga by what a look found. Returns whether others may have lost their messages too."""
         if isinstance(found, Exception):
             raise found
-        if found is None or isinstance(found, Publish) or not self._competence.covers(found):
+        if found is None or isinstance(found, Publish):
+            return False
+        if not self._competence.covers(found):
+            if self._competence.is_left(found):  # this look may not put off theirs
+                self._undecided.append(saga_id)
             return False
         if isinstance(found, Parked):
             unpark(self._app, saga_id, found)

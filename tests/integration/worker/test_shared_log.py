@@ -12,6 +12,7 @@ from amends.definition.serialization import canonical_json
 from amends.log.profiles import Profile
 from amends.log.saga_log import log_of
 from amends.worker.sweep import Sweep
+from tests.support.clock import redis_now
 from tests.support.engine_saga import engine_saga, job_saga
 from tests.support.log_view import view_of
 
@@ -84,6 +85,21 @@ def test_one_that_knows_the_task_carries_it_on_unless_workers_of_the_starting_ap
     if alive:
         beats(app, log)
     assert publishes(app_like(app, broker_url=others_broker), lost) is not alive
+
+
+@pytest.mark.parametrize(("alive", "within"), [(True, 0.0), (False, 15.0)])
+def test_a_look_of_another_app_puts_off_no_wait_that_is_over(
+    app, log, lost, others_broker, alive, within
+):
+    if alive:
+        beats(app, log)
+    view, key = view_of(log), view_of(log).saga_key(lost)
+    view.client.hset(key, mapping={"sent": 0, "dispatches": 0})  # as in the log while it waits
+    view.make_due(lost)
+    other = Sweep(app_like(app, knows=False, broker_url=others_broker), may_judge=lambda: True)
+    assert other.run_once() == (0 if alive else 1)
+    assert view.due_at(lost) <= (redis_now(view.client) + within) * 1000
+    assert publishes(app, lost)
 
 
 def test_a_saga_that_an_earlier_release_started_is_carried_on_by_every_app(
