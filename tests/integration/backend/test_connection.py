@@ -17,10 +17,12 @@ ATTEMPTS = 3
 
 
 @pytest.fixture
-def client(redis_url):
-    retry = Retry(ConstantBackoff(0.01), retries=ATTEMPTS - 1)
+def client(request, redis_url):
+    """Give a client that waits for an answer for long, or for so many seconds as the test says."""
+    patience = getattr(request, "param", 60.0)
+    how = {"socket_timeout": patience, "retry": Retry(ConstantBackoff(0.01), retries=ATTEMPTS - 1)}
     with redis.Redis.from_url(
-        redis_url, decode_responses=True, socket_timeout=0.2, retry=retry, client_name="lines"
+        redis_url, decode_responses=True, client_name="lines", **how
     ) as client:
         yield client
 
@@ -74,9 +76,10 @@ def test_the_answer_of_a_call_that_was_interrupted_is_not_taken_for_the_next_one
     assert lines.ask("ECHO", "mine") == "mine"
 
 
+@pytest.mark.parametrize("client", [1.0], indirect=True)
 def test_nor_is_an_answer_that_comes_too_late(lines):
     with pytest.raises(redis.TimeoutError):
-        lines.ask("BLPOP", "lines:nothing", 1)
+        lines.ask("BLPOP", "lines:nothing", 3)
     assert lines.ask("ECHO", "mine") == "mine"
 
 
