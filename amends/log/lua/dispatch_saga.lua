@@ -31,26 +31,19 @@ local function message_sent()
   return sent, times, math.min(LOST_AFTER * 2 ^ math.min(times - 1, 10), LOST_AFTER_AT_MOST)
 end
 
-local function waiting(itinerary, list, sent, times, overdue)
-  return {'waiting', saga.definition, itinerary, path_of(list[1]), overdue and 1 or 0, sent, times,
-    get('messages') - #list + 1, get('advance') == get('sent') and 1 or 0, get('app') or ''}
-end
-
 local function look_at_message(itinerary, list)
   local sent, times, patience = message_sent()
   if NOW < sent + patience / SOONER then
     set_due(sent + patience / SOONER)
     return {'nothing', 'its message is under way'}
   end
-  if times == 0 then -- none was sent: whoever may looks and publishes, and may be another than this one
-    set_due(NOW + LOOK)
-    return waiting(itinerary, list, sent, times, false)
-  end
   local overdue = NOW >= sent + patience
   local calm = math.min(math.floor((NOW - sent) / 4), LOOK_AT_MOST)
   local look = NOW + math.max(LOOK, calm, redis.call('ZCARD', DUE) * LOOK_EACH)
+  if times == 0 then look = NOW + LOOK end -- none was sent: whose app it is publishes, and another's may have looked
   set_due(overdue and look or math.min(sent + patience, look))
-  return waiting(itinerary, list, sent, times, overdue)
+  return {'waiting', saga.definition, itinerary, path_of(list[1]), overdue and 1 or 0, sent, times,
+    get('messages') - #list + 1, get('advance') == get('sent') and 1 or 0, get('app') or ''}
 end
 
 if not open_saga() then
