@@ -57,14 +57,14 @@ def test_what_waits_says_when_it_goes_on(run, moves):
     moves.start("v-1")
     moves.put_off("v-1", "room", wait=120.0)
     shown = run("show", "v-1")
-    assert re.search(r"room +again in (2m|1m 5\ds), 1 attempt", shown.output)
+    assert re.search(r"room +again in (2m|1m \d+s), 1 attempt", shown.output)
 
 
 def test_what_runs_says_for_how_long_and_until_when(run, moves):
     moves.start("v-1")
     moves.claim("v-1", "room")
     assert re.search(
-        r"stands at   room: running for 0\.\ds, attempt 1, given up in 1m 1\ds",
+        r"stands at   room: running for \S+, attempt 1, given up in (1m )?\d+s",
         run("show", "v-1").output,
     )
 

