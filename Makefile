@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker up chaos chaos-breaker neighbourhood test acceptance test-versions test-servers long explore endings bench bench-growth bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker up chaos chaos-breaker matrix neighbourhood test acceptance test-versions test-servers long explore endings bench bench-growth bench-cluster bench-capacity bench-breaker lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,20 +34,24 @@ demo-breaker: install ## Take the primary payment down under orders, and show it
 up: install ## Run the whole system until Ctrl-C: Redis, services, workers, Flower
 	@$(BIN)/python -m demo up
 
-chaos: install ## Kill at random for MINUTES (2) under ORDERS (200), and check: SEED, POOL, BROKER
+chaos: install ## Kill at random for MINUTES (2) under ORDERS (200), and check: SEED, POOL, BROKER, LOG
 	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.2} $(BIN)/python -m tests.chaos
 
 chaos-breaker: install ## The same, with the primary payment down again and again: what gets through its circuit?
 	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.05} $(BIN)/python -m tests.chaos --outages
 
+matrix: install ## Run chaos on each server, broker and pool, and record it: CELLS ('cluster/*', today), ORDERS, MINUTES, SEED
+	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.2} $(BIN)/python -m tests.matrix
+
 neighbourhood: install ## Two apps on one log through standstills: SAGAS (1000) a queue, POOL, STOPPED, FULL, FROZEN (seconds)
 	@$(BIN)/python -m tests.neighbourhood
 
 test: install ## Run all tests but the long proofs and those on the whole system
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -m 'not long' --ignore tests/acceptance tests
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m 'not long and not servers' --ignore tests/acceptance tests
 
-acceptance: install ## Run the tests on the whole system: workers killed, both brokers, Flower in a browser
+acceptance: install ## Run the tests on the whole system: workers killed, both brokers, Flower, clusters; LOG_USER=sagas: as a user with few rights
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not long' tests/acceptance
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m 'servers and not long' tests/integration
 
 test-versions: install ## Run the library's tests on each promised set of versions: VERSIONS (lowest newest ...)
 	$(BIN)/python -m tests.versions $(VERSIONS)
@@ -71,6 +75,12 @@ bench: install ## Compare sagas with chains and other libraries: ROUNDS (5), SAG
 bench-growth: install ## Measure how a saga's cost grows: AXES, ROUNDS (5), SAGAS (200), OTHERS, RESULTS
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
 	@$(BIN)/python -m benchmarks.growth
+
+bench-cluster: install ## Count what a saga costs each node of a cluster, and one Redis beside it: SAGAS (1000), RESULTS
+	@$(BIN)/python -m benchmarks.cluster
+
+bench-capacity: install ## Model how many sagas so many primaries carry, by measured costs: ROUNDS (5), ENDED, RATES, PRIMARIES, RESULTS
+	@$(BIN)/python -m benchmarks.capacity
 
 bench-breaker: install ## Compare what a closed circuit breaker costs with two other libraries
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench

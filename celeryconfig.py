@@ -15,6 +15,12 @@ amends_fast_path = os.environ.get("AMENDS_FAST_PATH", "on").lower() not in {
     "no",
 }
 
+# Replicas of the log's Redis that have what a transition wrote before it is answered.
+amends_wait_replicas = int(os.environ.get("AMENDS_WAIT_REPLICAS", "0"))
+
+# A file in which each worker keeps what the log acknowledged to it, to find after a failover what is lost.
+amends_acknowledged_file = os.environ.get("AMENDS_ACKNOWLEDGED_FILE")
+
 # A file that each worker touches while it lives; %n is the worker's own name. None is written without it.
 amends_health_file = os.environ.get("AMENDS_HEALTH_FILE")
 

@@ -20,9 +20,9 @@ MOST: Final = 200
 """Sagas that are counted at most."""
 _ORDERS: Final = 20
 _OF_WAITING: Final = frozenset({"LLEN", "HLEN", "ZCARD", "INFO"})  # of `Course`
-# What does not grow with the sagas: definitions, kept once per shard, and heartbeats.
+# What does not grow with the sagas: definitions and marks of queues, kept once per shard, and heartbeats.
 _NOT_OF_A_SAGA: Final = re.compile(
-    r"amends:(shards|\{workers\}.*|\{profiles\}.*|\{\d+\}:(definitions|counters))"
+    r"amends:(shards|\{workers\}.*|\{profiles\}.*|\{\d+\}:(definitions|counters|watermarks))"
 )
 
 

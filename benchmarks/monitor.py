@@ -14,7 +14,7 @@ from amends.backend.scripts import DIGESTS
 CONNECTING: Final = frozenset({"CLIENT", "SELECT", "HELLO", "AUTH", "PING", "SCRIPT"})
 # A worker sweeps, beats, and removes sagas that ended long ago.
 _HOUSEKEEPING: Final = frozenset(
-    {"TIME", "ZRANGEBYSCORE"}
+    {"TIME", "INFO", "ZRANGEBYSCORE"}
     | {DIGESTS[name] for name in ("take_due", "note_heartbeat", "keep_profile", "remove_saga")}
 )
 # And each process reads once how many shards there are, and now and then what workers tell of themselves.

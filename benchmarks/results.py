@@ -134,3 +134,18 @@ def describe_machine(redis_version: str) -> dict[str, Any]:
         },
         "load_at_start": os.getloadavg()[0],
     }
+
+
+def write_rows(path: Path, head: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a JSON file; a row a line, so that two runs can be compared."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = ",\n".join(f"  {json.dumps(_rounded(row))}" for row in rows)
+    text = json.dumps(head, indent=1, default=str).removesuffix("\n}")
+    path.write_text(f'{text},\n "rows": [\n{lines}\n ]\n}}\n', encoding="utf-8")
+
+
+def _rounded(value: Any) -> Any:
+    """Leave out digits that nobody measured."""
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -17,9 +17,11 @@ from typing import Any
 import httpx
 from amqp import AMQPError
 from kombu import Connection
-from redis import Redis
 from redis.exceptions import RedisError
 
+from amends.backend.client import impatient_client_of
+from amends.backend.url import nodes_of, redis_url
+from demo.log_user import user_settings
 from demo.ports import LOOPBACK, free_port
 from demo.programs import NotInstalled, Program, running
 
@@ -51,19 +53,30 @@ class RedisServer(Program):
     """A Redis that syncs every write and evicts nothing; `url` has no database.
 
     program: its ``redis-server``, by default the one that `find_redis` finds.
+    port: default: a free one.
+    settings: on top of those that every Redis here has.
     """
 
-    def __init__(self, name: str, *, directory: Path, program: Path | None = None) -> None:
-        self.port = free_port()
+    def __init__(
+        self,
+        name: str,
+        *,
+        directory: Path,
+        program: Path | None = None,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.port = port or free_port()
         self.url = f"redis://{LOOPBACK}:{self.port}"
+        self.way = self.url  #: By which it is asked whether it answers.
         self.data = directory / name
         self.forget()
-        command = redis_command(self.port, self.data, program)
+        command = redis_command(self.port, self.data, program, settings or {})
         super().__init__(name, command, directory=directory)
 
     def answers(self) -> bool:
         """Return whether it answers a PING."""
-        return not self.frozen and redis_answers(self.url)
+        return not self.frozen and redis_answers(self.way)
 
     def forget(self) -> None:
         """Lose all data. It must not run."""
@@ -72,17 +85,24 @@ class RedisServer(Program):
 
 
 class RabbitServer(Program):
-    """A RabbitMQ without plugins; no part of it is the system service's."""
+    """A RabbitMQ without plugins; no part of it is the system service's.
+
+    settings: of its application `rabbit`, such as `consumer_timeout` in milliseconds.
+    """
 
     grace = 8.0
 
-    def __init__(self, name: str, *, directory: Path) -> None:
+    def __init__(
+        self, name: str, *, directory: Path, settings: Mapping[str, int] | None = None
+    ) -> None:
         self.port = free_port()
         self.url = f"amqp://guest:guest@{LOOPBACK}:{self.port}//"
         home = directory / name
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
         (home / "enabled_plugins").write_text("[].\n", encoding="ascii")
+        own = ", ".join(f"{{{key}, {value}}}" for key, value in (settings or {}).items())
+        (home / "advanced.config").write_text(f"[{{rabbit, [{own}]}}].\n", encoding="ascii")
         command = ["sh", "-c", RABBITMQ_SCRIPT, str(find_rabbitmq())]
         super().__init__(name, command, directory=directory, environment=self._settings(home))
 
@@ -228,18 +248,31 @@ def find_rabbitmq() -> Path:
     )
 
 
-def redis_command(port: int, data: Path, program: Path | None = None) -> list[str]:
-    """Return the command of a Redis on this port, with its data in the directory `data`; `program` as in `RedisServer`."""
+def redis_command(
+    port: int, data: Path, program: Path | None = None, settings: Mapping[str, str] = REDIS_SETTINGS
+) -> list[str]:
+    """Return the command of a Redis on this port, with its data in the directory `data`; the rest as in `RedisServer`."""
     here = {"bind": LOOPBACK, "port": str(port), "dir": str(data.resolve())}
-    flags = {**here, **REDIS_SETTINGS}.items()
+    flags = {**here, **REDIS_SETTINGS, **settings}.items()
     own = str(program or find_redis())
-    return [own, *(part for name, value in flags for part in (f"--{name}", value))]
+    return [
+        own,
+        *(part for name, value in flags for part in (f"--{name}", value)),
+        *user_settings(),
+    ]
 
 
 def redis_answers(url: str) -> bool:
-    """Return whether a Redis answers a PING."""
-    with Redis.from_url(url, socket_timeout=2.0, socket_connect_timeout=2.0) as client:
-        try:
-            return bool(client.ping())
-        except RedisError:
-            return False
+    """Return whether a Redis answers a PING; of Sentinels their primary, of a cluster any node that its URL names."""
+    backend = redis_url(url)
+    return any(map(_answers, nodes_of(backend) or [backend]))
+
+
+def _answers(url: str) -> bool:
+    client: Any = impatient_client_of(url, patience=2.0)
+    try:
+        return bool(client.ping())
+    except RedisError:
+        return False
+    finally:
+        client.close()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demo.log_user import as_log_user
 from demo.ports import LOOPBACK, free_port
 from demo.programs import DemoError, Program, running
 from demo.servers import RabbitServer, RedisServer, Worker, flower, redis_answers, services
@@ -78,7 +79,7 @@ def _servers(
     if not log:
         redis = RedisServer("redis", directory=directory)
         servers.append(redis)
-        log, messages = f"{redis.url}/1", f"{redis.url}/0"
+        log, messages = as_log_user(f"{redis.url}/1"), f"{redis.url}/0"
     elif not redis_answers(log):
         # Without the URL: it may hold a password.
         raise DemoError(

@@ -10,7 +10,13 @@ from celery.exceptions import Retry
 from celery.utils.log import get_task_logger
 from kombu.exceptions import OperationalError
 
-from amends.dispatch.messages import TOKEN_HEADER, bounded, countdown_of, publishing
+from amends.dispatch.messages import (
+    TOKEN_HEADER,
+    bounded,
+    countdown_of,
+    headers_again,
+    publishing,
+)
 from amends.errors import LogUnavailable
 
 PUT_OFF: Final = (5.0, 15.0)
@@ -33,7 +39,7 @@ def put_off(task: Any, tokens: Iterable[str], error: LogUnavailable) -> None:
     countdown = countdown_of(task.app, random.uniform(*PUT_OFF))  # noqa: S311 - jitter
     every = ",".join(filter(None, tokens)).split(",")
     kept = every if len(every) <= 2 * _KEPT else [*every[:_KEPT], *every[-_KEPT:]]
-    headers = {**(request.headers or {}), TOKEN_HEADER: ",".join(kept)}
+    headers = {**headers_again(task), TOKEN_HEADER: ",".join(kept)}
     message = task.signature_from_request(request, countdown=countdown, headers=headers)
     try:
         with publishing(), bounded(task.app) as how:

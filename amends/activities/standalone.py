@@ -17,7 +17,7 @@ from amends.activities.protocol import Definition
 from amends.activities.raised import as_told, ends_process, for_celery
 from amends.backend.settings import settings_of
 from amends.definition.serialization import output_json, validated, without_values
-from amends.dispatch.messages import DEFERRALS_HEADER, countdown_of
+from amends.dispatch.messages import DEFERRALS_HEADER, countdown_of, headers_again
 from amends.errors import CircuitOpenError, Refused
 
 
@@ -47,7 +47,8 @@ class StandaloneCall:
         if isinstance(error, Refused) or not activity.retry.allows(error, attempt):
             raise known
         wait = countdown_of(self._task.app, activity.retry.wait_after(error, attempt))
-        raise self._task.retry(exc=known, countdown=wait) from known
+        headers = headers_again(self._task)
+        raise self._task.retry(exc=known, countdown=wait, headers=headers) from known
 
     def _try(self, arguments: list[Any], attempt: int) -> tuple[Any, BaseException | None]:
         """Call the function. Returns its output as JSON data, or its error without values that do not validate."""
@@ -120,7 +121,7 @@ class StandaloneCall:
 
         A wait that is too long for a message is taken in parts: the next part is a deferral like any other.
         """
-        given = self._request.headers or {}
+        given = headers_again(self._task)
         deferrals = int(given.get(DEFERRALS_HEADER, 0))
         headers = {**given, DEFERRALS_HEADER: deferrals + 1}
         longest = settings_of(self._task.app).max_countdown

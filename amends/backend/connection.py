@@ -5,6 +5,8 @@ socket (pool, checks, retries, metrics) takes longer than Redis does. This one g
 has had since 5.2 and does not document as a whole.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,8 +15,10 @@ from typing import Any, Final
 import redis
 from redis.exceptions import ResponseError
 from redis.retry import Retry
+from redis.sentinel import SentinelManagedConnection
 
 from amends.backend.fast_path import Shortcut
+from amends.backend.sentinel import find_primary, leads_elsewhere
 
 _NAME: Final = (
     () if redis.VERSION >= (5, 3) else ("EVALSHA",)
@@ -45,7 +49,7 @@ class KeptConnections:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client: Any = client
-        self._idle: list[Any] = []  # append and pop are atomic
+        self._idle: list[_Kept] = []  # append and pop are atomic
 
     def ask(self, *command: Any) -> Any:
         """Send a command, again as often as the client would, and return the answer. Raises redis-py's errors.
@@ -61,28 +65,61 @@ class KeptConnections:
             return self._client.execute_command(*command)
 
     def _ask(self, command: tuple[Any, ...]) -> Any:
-        connection = self._take()
+        kept = self._take()
         try:
-            packed = connection.pack_command(*command)
-            return connection.retry.call_with_retry(lambda: _once(connection, packed), _try_again)
+            packed = kept.connection.pack_command(*command)
+            again = kept.connection.retry.call_with_retry
+            return again(lambda: kept.exchange(packed), _try_again)
         finally:
-            self._idle.append(connection)
+            self._idle.append(kept)
 
-    def _take(self) -> Any:
+    def _take(self) -> _Kept:
         try:
             return self._idle.pop()
         except IndexError:
-            return new_connection(self._client)
+            return _Kept(new_connection(self._client))
 
     def disconnect(self) -> None:
         """Close what no thread uses; each is connected anew when it is asked."""
-        for connection in self._idle.copy():
+        for kept in self._idle.copy():
             try:
-                self._idle.remove(connection)
+                self._idle.remove(kept)
             except ValueError:  # a thread has taken it
                 continue
-            connection.disconnect()
-            self._idle.append(connection)
+            kept.close()
+            self._idle.append(kept)
+
+
+class _Kept:
+    """One connection."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self._is_open = True
+        self._is_named = isinstance(connection, SentinelManagedConnection)
+
+    def exchange(self, packed: Any) -> Any:
+        """Send a packed command, and return the answer. Raises redis-py's errors."""
+        connection = self.connection
+        if self._is_named and leads_elsewhere(connection):
+            self.close()
+        try:
+            if self._is_named and not self._is_open:
+                find_primary(connection)
+            connection.send_packed_command(packed)
+            answer = connection.read_response()
+        except ResponseError:  # an answer, read whole
+            raise
+        except BaseException:  # what is still to be read must not be taken for another answer
+            self.close()
+            raise
+        self._is_open = True
+        return answer
+
+    def close(self) -> None:
+        """Close it, until it is used."""
+        self._is_open = False
+        self.connection.disconnect()
 
 
 def new_connection(client: redis.Redis) -> Any:
@@ -136,14 +173,3 @@ def is_original(function: Any, module: str) -> bool:
 
 def _try_again(_: Exception) -> None:
     """Connect anew, which a connection does by itself."""
-
-
-def _once(connection: Any, packed: Any) -> Any:
-    try:
-        connection.send_packed_command(packed)
-        return connection.read_response()
-    except ResponseError:  # an answer, read whole
-        raise
-    except BaseException:  # what is still to be read must not be taken for another answer
-        connection.disconnect()
-        raise

@@ -5,6 +5,7 @@ except where Redis 6.2 wraps the error of a script's command: there the code sta
 """
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +14,26 @@ from redis import exceptions
 
 from amends.errors import ConfigurationError, LogUnavailable, SagaError
 
+ERRORS: Final = (exceptions.RedisError, exceptions.RedisClusterException)
+"""What a client of redis-py raises: of a cluster one that is no ``RedisError``."""
+
+
+class TooFewReplicas(exceptions.RedisError):
+    """A write is on the primary, and on fewer replicas than it has to be."""
+
+
+class NoCluster(exceptions.RedisError):
+    """A Redis that was to tell of its cluster is a part of none."""
+
+
+_AWAY: Final = (
+    TooFewReplicas,
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.ClusterError,  # redis-py has followed a key for long, and others of the request are elsewhere still
+    exceptions.RedisClusterException,
+    OSError,
+)
 _CLASSES: Final[Mapping[type, str]] = {
     exceptions.AskError: "ASK",
     exceptions.AuthenticationError: "NOAUTH",
@@ -28,8 +49,10 @@ _CLASSES: Final[Mapping[type, str]] = {
     exceptions.ReadOnlyError: "READONLY",
     exceptions.TryAgainError: "TRYAGAIN",
 }
+_PIPELINED: Final = r"(?:Command # \d+ \(.*?\) of pipeline caused error: )?"
+"""What redis-py puts before the error of one command of several."""
 _CODE: Final = re.compile(
-    r"(?:Command # \d+ \(.*?\) of pipeline caused error: )?"  # redis-py's
+    rf"{_PIPELINED}"
     r"(?:Error running script \(call to f_[0-9a-f]{40}\): @user_script:\d+: (?:@user_script: \d+: -)?)?"
     r"([A-Z]+) ",
     re.DOTALL,
@@ -51,7 +74,9 @@ _FULL: Final = (
 _PRIMARY: Final = "let amends_backend name the primary"
 _LATER: Final = "the same call may be repeated"
 _CLUSTER: Final = _Meaning(
-    "is a part of a cluster, for which amends has no client", "use one Redis", is_away=False
+    "is a part of a cluster, which amends_backend does not say",
+    "write redis+cluster:// in place of redis://",
+    is_away=False,
 )
 _MEANINGS: Final[Mapping[str, _Meaning]] = {
     "OOM": _Meaning("is full", _FULL),
@@ -71,7 +96,7 @@ _MEANINGS: Final[Mapping[str, _Meaning]] = {
     "NOSCRIPT": _Meaning("has lost its scripts", _LATER),
     "NOAUTH": _Meaning("refuses the user or the password", "correct them in amends_backend"),
     "NOPERM": _Meaning(
-        "denies the user a right", "let its ACL have every command on the keys of the log"
+        "denies the user a right", "`celery saga doctor --acl USER` prints the ACL that is enough"
     ),
     "WRONGTYPE": _Meaning(
         "holds other data under a key of the saga log",
@@ -117,9 +142,35 @@ def explained(error: Exception, subject: str) -> SagaError:
         if not meaning.is_away:
             return ConfigurationError(text)
         return LogUnavailable(text, refused=code in _WROTE_NOTHING)
-    if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
-        return LogUnavailable(f"{subject} at amends_backend cannot be reached: {error}")
+    if isinstance(error, NoCluster):
+        return ConfigurationError(
+            f"{subject}: the Redis at amends_backend is no part of a cluster;"
+            " write redis:// in place of redis+cluster://"
+        )
+    if distrust := _distrust(error):
+        return LogUnavailable(
+            f"{subject}: the certificate of the Redis at amends_backend is not trusted: {distrust};"
+            " ssl_ca_certs has to name its CA, and the certificate the host"
+        )
+    if isinstance(error, _AWAY):
+        said = str(error).rstrip(".")
+        return LogUnavailable(f"{subject} at amends_backend cannot be reached: {said}")
     return ConfigurationError(
-        f"{subject}: the Redis at amends_backend refused a request: {error}; it has to be a Redis 6.2 or newer, or"
-        " Valkey, whose user may run every command on the keys of the log"
+        f"{subject}: the Redis at amends_backend refused a request: {_words(error)}; amends_backend has to name a database"
+        " of a Redis 6.2 or newer, or of a Valkey; sentinel:// is for Sentinels, redis+cluster:// for a cluster"
     )
+
+
+def _distrust(error: BaseException | None) -> str:
+    """Return why a connection did not trust the server's certificate, or ''."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message.rstrip(".")
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _words(error: Exception) -> str:
+    """Return what Redis said, without the arguments of the command."""
+    said = re.sub(_PIPELINED, "", str(error), count=1, flags=re.DOTALL)
+    return said.partition(", with args beginning with:")[0]

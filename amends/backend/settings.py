@@ -13,16 +13,19 @@ from amends.errors import ConfigurationError, did_you_mean
 
 _PREFIX = "amends_"
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_PREFIXED: Final = re.compile(r"[^\s{}]{0,64}")  # a brace would begin another hash tag
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Settings ``amends_*`` of Celery's configuration. Times are seconds."""
 
-    #: URL of the saga log's Redis. It has no default.
+    #: URL of the saga log's Redis, of its Sentinels, or of a cluster's nodes. It has no default.
     backend: str
     #: Part of each key in that Redis, for an app that shares it with others. None: the Redis has one app's log.
     namespace: str | None = None
+    #: What each key begins with, before ``amends:``, where others give an app a part of their Redis by that.
+    key_prefix: str | None = None
     #: Queue of compensations and of `advance`. None: the app's default queue.
     compensation_queue: str | None = None
     #: Longest wait that is left to a message. A longer one is an entry of the log alone.
@@ -44,11 +47,23 @@ class Settings:
     monitor_events: bool = True
     #: File that a worker touches while it lives. None: no file.
     health_file: str | None = None
+    #: File in which a worker keeps what the log acknowledged to it, for its next start to compare with the log. None: memory.
+    acknowledged_file: str | None = None
+    #: Replicas that have to have what a transition wrote before it is answered. 0: a failover may lose the last of them.
+    wait_replicas: int = 0
     #: Whether the engine may go past the public calls of its libraries (`amends.backend.fast_path`).
     fast_path: bool = True
 
+    @property
+    def key_root(self) -> str:
+        """What each key of the log and of circuit breakers begins with."""
+        return f"{self.key_prefix or ''}amends:{f'{self.namespace}:' if self.namespace else ''}"
 
-_KNOWN: Final = frozenset(field.name for field in fields(Settings))
+
+OF_BACKEND: Final = ("backend_options", "backend_use_ssl")
+"""Settings that become a part of `backend`: by Celery's names for those of a result backend, for Sentinels and for TLS."""
+_KNOWN: Final = frozenset({*(field.name for field in fields(Settings)), *OF_BACKEND})
+_MAY_BE_ZERO: Final = frozenset({"wait_replicas"})
 _NEAR: Final = 0.85  # of 1: a letter or two are wrong
 
 
@@ -118,7 +133,8 @@ def _read(app: Celery) -> Settings:
             f"the Celery app {app.main!r} has no amends_backend: set it to the Redis URL of the saga log,"
             f" like redis://localhost:6379/1{backend_hint(app)}"
         )
-    settings = Settings(**{**given, "backend": redis_url(given["backend"])})
+    options, use_ssl = (given.pop(name, None) for name in OF_BACKEND)
+    settings = Settings(**{**given, "backend": redis_url(given["backend"], options, use_ssl)})
     _check(settings)
     return settings
 
@@ -135,15 +151,24 @@ def _check(settings: Settings) -> None:
             raise ConfigurationError(f"{_PREFIX}{field.name} is {value!r}, not True or False")
         if field.type not in (int, float):
             continue
-        if not isinstance(value, int | field.type) or isinstance(value, bool) or value <= 0:
+        if (
+            not isinstance(value, int | field.type)
+            or isinstance(value, bool)
+            or (value < 0 if field.name in _MAY_BE_ZERO else value <= 0)
+        ):
             whole = "a whole" if field.type is int else "a"
+            least = "0 or more" if field.name in _MAY_BE_ZERO else "above 0"
             raise ConfigurationError(
-                f"{_PREFIX}{field.name} is {value!r}, not {whole} number above 0"
+                f"{_PREFIX}{field.name} is {value!r}, not {whole} number {least}"
             )
     namespace = settings.namespace
     if namespace is not None and not _NAMESPACE.fullmatch(str(namespace)):
         raise ConfigurationError(
             f"{_PREFIX}namespace is {namespace!r}, not 1 to 64 letters, digits, '.', '_' and '-'"
+        )
+    if not _PREFIXED.fullmatch(str(settings.key_prefix or "")):
+        raise ConfigurationError(
+            f"{_PREFIX}key_prefix is {settings.key_prefix!r}, not up to 64 characters without blanks and braces"
         )
     if settings.give_up_after <= settings.hard_limit_after:
         raise ConfigurationError(

@@ -9,9 +9,11 @@ from typing import Any, Final, Protocol, TypeVar
 import redis
 from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import RedisError
+from redis.sentinel import SentinelManagedConnection
 
 from amends.backend.connection import connect_anew, connection_needs, new_connection
 from amends.backend.fast_path import Shortcut
+from amends.backend.sentinel import find_primary, leads_elsewhere
 
 T = TypeVar("T")
 Commands = tuple[tuple[str, ...], ...]
@@ -39,7 +41,7 @@ class Connections(Protocol):
         """Close what no thread uses: Redis was demoted."""
 
 
-def connections_of(client: redis.Redis, *, fast_path: bool = True) -> Connections:
+def connections_to(client: redis.Redis, *, fast_path: bool = True) -> Connections:
     """Return the way to a client's Redis: past redis-py's layers, where `fast_path` and redis-py let it."""
     return ReportingConnections(client) if fast_path else ClientConnections(client)
 
@@ -170,6 +172,7 @@ class _Connection:
         self.connection = connection
         self.report: _Report | None = None
         self._is_open = False  # redis-py tells it since 8.0; nobody else uses this connection
+        self._is_named = isinstance(connection, SentinelManagedConnection)
         self._lock = threading.Lock()
 
     def exchange(self, packed: list[bytes], awaited: int) -> list[Any]:
@@ -205,9 +208,14 @@ class _Connection:
 
     def _try(self, packed: list[bytes], awaited: int, new: _Report | None) -> list[Any]:
         connection, report, is_done = self.connection, self.report, False
+        if self._is_named and leads_elsewhere(connection):
+            self._is_open = False
+            connection.disconnect()
         try:
-            if report and not self._is_open:
-                packed = report.packed + packed
+            if not self._is_open:
+                if self._is_named:
+                    find_primary(connection)
+                packed = report.packed + packed if report else packed
             connection.send_packed_command(packed)
             if report:
                 connection.read_response()

@@ -199,12 +199,12 @@ class CircuitBreaker(Control):
         return last[3]
 
     def _open_gate(self, settings: Settings, circuit: str) -> Gate:
-        backend, fast_path, namespace = settings.backend, settings.fast_path, settings.namespace
+        backend, fast_path, root = settings.backend, settings.fast_path, settings.key_root
         # In memory nothing is far away, and a rehearsal's clock is not that of this process.
         remembers = 0.0 if backend.startswith("memory://") else REMEMBERED
         access = redis_access_of(backend, fast_path=fast_path)
-        gate = Gate(circuit, self.options, access, namespace=namespace, remembers=remembers)
-        return self._gates.setdefault((os.getpid(), backend, fast_path, namespace, circuit), gate)
+        gate = Gate(circuit, self.options, access, root=root, remembers=remembers)
+        return self._gates.setdefault((os.getpid(), backend, fast_path, root, circuit), gate)
 
 
 _defined: WeakValueDictionary[str, CircuitBreaker] = WeakValueDictionary()

@@ -41,11 +41,11 @@ class Gate:
         options: Options,
         access: RedisAccess,
         *,
-        namespace: str | None = None,
+        root: str = "amends:",
         remembers: float = REMEMBERED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.shared = RedisCircuit(name, options, access, namespace)
+        self.shared = RedisCircuit(name, options, access, root)
         self._name = name
         self._options = options
         self._local = LocalCircuit(options)

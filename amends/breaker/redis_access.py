@@ -8,13 +8,12 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Final, TypeVar
 
-import redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
-from amends.backend.client import impatient_client_of
-from amends.backend.redis_errors import explained, is_demoted
+from amends.backend.client import Client, impatient_client_of
+from amends.backend.redis_errors import ERRORS, explained, is_demoted
 from amends.backend.scripts import DIGESTS, SCRIPTS
-from amends.breaker.connection import connections_of
+from amends.breaker.cluster_connections import connections_of
 
 T = TypeVar("T")
 
@@ -42,7 +41,7 @@ class RedisAccess:
 
     def __init__(
         self,
-        client: redis.Redis,
+        client: Client,
         *,
         clock: Callable[[], float] = time.monotonic,
         fast_path: bool = True,
@@ -70,7 +69,7 @@ class RedisAccess:
             self._take_turn()
         try:
             answer = self._attempt(command)
-        except (RedisError, OSError) as error:
+        except (*ERRORS, OSError) as error:
             raise self._left_alone(errors, error) from error
         if errors:
             self._errors = 0

@@ -4,6 +4,7 @@ import os
 import socket
 from typing import Any, Final
 
+from amends.backend.cluster import ask_with_time
 from amends.breaker.options import Options
 from amends.breaker.redis_access import RedisAccess
 from amends.breaker.results import MICROSECONDS, Admitted, Failure, Recorded, Rejected, new_token
@@ -18,12 +19,11 @@ class RedisCircuit:
     """A circuit in Redis. Its methods raise `Away` when that cannot be reached."""
 
     def __init__(
-        self, name: str, options: Options, access: RedisAccess, namespace: str | None = None
+        self, name: str, options: Options, access: RedisAccess, root: str = "amends:"
     ) -> None:
         self._options = options
         self._access = access
-        root = f"amends:{namespace}" if namespace else "amends"
-        tag = f"{root}:breaker:{{{name}}}"
+        tag = f"{root}breaker:{{{name}}}"
         self.keys = [tag, f"{tag}:probes", f"{tag}:events"]
 
     def acquire_permit(self, token: str | None, *, lease: float) -> Admitted | Rejected:
@@ -121,12 +121,13 @@ class RedisCircuit:
     def read(self) -> tuple[int, dict[str, str], dict[str, float]]:
         """Read the time in microseconds, the breaker's fields, and its probes with the ends of their leases."""
 
-        def command(client: Any) -> Any:
-            pipeline = client.pipeline(transaction=True).time().hgetall(self.keys[0])
-            return pipeline.zrange(self.keys[1], 0, -1, withscores=True).execute()
+        def ask(pipeline: Any) -> None:
+            pipeline.hgetall(self.keys[0]).zrange(self.keys[1], 0, -1, withscores=True)
 
-        (seconds, micros), fields, probes = self._access.ask(command)
-        return seconds * MICROSECONDS + micros, fields, dict(probes)
+        micros, (fields, probes) = self._access.ask(
+            lambda client: ask_with_time(client, self.keys[0], ask, transaction=True)
+        )
+        return micros, fields, dict(probes)
 
     def read_events(self, limit: int) -> list[dict[str, str]]:
         """Read its newest transitions, in their order."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 from celery import Celery
-from kombu.utils.url import maybe_sanitize_url
 
 from amends.backend.settings import settings_of
+from amends.backend.url import address_of
 from amends.cli.formatting import json_text
 from amends.cli.table import Cell, Column, table_lines
 from amends.log.queries.listing import has_sagas
@@ -62,7 +62,7 @@ class Output:
         """Say on standard error if the log has no saga at all, which an all clear would hide; return whether it has none."""
         if has_sagas(self.app):
             return False
-        where = maybe_sanitize_url(settings_of(self.app).backend)
+        where = address_of(settings_of(self.app).backend)
         text = f"This log has no saga yet: {where}. Is amends_backend the right one?"
         click.secho(text, fg="yellow", err=True)
         return True

@@ -12,7 +12,7 @@ from celery import Celery, Task, shared_task
 from amends.backend.settings import celery_setting, settings_of
 from amends.dispatch import fast_path
 from amends.dispatch.canvas import publish_canvas
-from amends.dispatch.messages import ADVANCE, publishing
+from amends.dispatch.messages import ADVANCE, headers_again, publishing
 from amends.errors import LogUnavailable, UnreadableData
 from amends.log.answers import Publish
 from amends.log.saga_log import log_of
@@ -95,4 +95,4 @@ def advance_task(self: Task[Any, Any], saga_id: str) -> None:
     except UnreadableData as error:
         _logger.warning("saga %s is left to other workers: %s", saga_id, error)
     except LogUnavailable as error:
-        raise self.retry(exc=error, countdown=5.0) from error
+        raise self.retry(exc=error, countdown=5.0, headers=headers_again(self)) from error

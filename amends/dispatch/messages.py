@@ -33,6 +33,8 @@ DEFERRALS_HEADER: Final = "amends_deferrals"
 COPY_HEADER: Final = "amends_copied_at"
 """The header of a message that replaces a lost one: `Publish.copied_at`."""
 
+_DEATHS: Final = ("x-death", "x-first-death-", "x-last-death-")
+
 _TOLD_EACH: Final = 1.0  # seconds
 _told_at: Final[dict[str, float]] = {}  # of a queue that this process consumes
 
@@ -198,13 +200,23 @@ def countdown_of(app: Celery, wait: float) -> float:
     return float(ceil(wait)) if is_delayed else wait
 
 
+def headers_again(task: Task[Any, Any]) -> dict[str, Any]:
+    """Return the headers of a task's message that is published again: without RabbitMQ's history of its dead letters.
+
+    With quorum queues a message waits in queues that it leaves as a dead letter. By that history RabbitMQ before 4.0.1
+    takes its next wait for a cycle, and drops it. Celery leaves these headers out since 5.6.3, unless headers are given.
+    """
+    given: Mapping[str, Any] = task.request.headers or {}
+    return {name: value for name, value in given.items() if not name.startswith(_DEATHS)}
+
+
 def publish_again(
     task: Task[Any, Any], error: Exception | None, *, tries: int, how: Mapping[str, Any]
 ) -> Exception:
     """Publish a task's message again, by Celery's own retry; returns what says so to Celery."""
     task.request.retries = tries - 1
     try:
-        retry: Exception = task.retry(exc=error, throw=False, **how)
+        retry: Exception = task.retry(exc=error, throw=False, headers=headers_again(task), **how)
     except Reject as reject:
         # Celery's answer to whatever is raised in publishing. Raised, it would run the error callback.
         reason: Exception = reject.args[0]

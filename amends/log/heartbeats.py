@@ -14,6 +14,12 @@ VERSION: Final = version("amends")
 KEPT: Final = 3600.0
 """Seconds that the last heartbeat of a worker is kept: it names the messages that were lost with the worker."""
 
+CLOCKS_DIFFER: Final = 1.0
+"""Seconds by which the clocks of a cluster's nodes may differ: who judges a claim by a heartbeat compares two of them."""
+
+MOST_TOLD: Final = 1_000
+"""Ids of messages that a heartbeat names at most: it comes every 2 s. A worker that has more in hand names none."""
+
 RECENT: Final = 60.0
 """Seconds for which a worker that fell silent is still of interest to those who ask which workers there are."""
 
@@ -22,10 +28,12 @@ RECENT: Final = 60.0
 class Heartbeat:
     """A worker's last heartbeat."""
 
-    at: float  #: Seconds since 1970 by the log's clock.
-    age: float  #: Seconds since then.
+    at: float  #: Seconds since 1970 by the log's clock; in a cluster, the earliest that it can have been by any node's.
+    age: float  #: Seconds since it came.
     pids: frozenset[str]  #: Live processes of its pool.
-    messages: frozenset[str] | None  #: Ids of its unacknowledged messages, None if unknown.
+    messages: (
+        frozenset[str] | None
+    )  #: Ids of its unacknowledged messages, None if unknown or over `MOST_TOLD`.
     worker: str = ""  #: Name of the worker, as in `Owner`.
     node: str = ""  #: Celery's name of the worker, '' if unknown.
     version: str = ""  #: Version of amends that it runs, '' if unknown.
@@ -35,16 +43,22 @@ class Heartbeat:
     returned: frozenset[str] = frozenset()  #: Ids of messages that it put back into their queues.
 
     @classmethod
-    def read(cls, worker: str, fields: Mapping[str, str], *, now: float) -> Self:
-        """Read a worker's hash; `now` is the time by the log's clock."""
+    def read(
+        cls, worker: str, fields: Mapping[str, str], *, now: float, margin: float = 0.0
+    ) -> Self:
+        """Read a worker's hash.
+
+        now: the time by the clock that it has its time by.
+        margin: seconds by which other clocks of the log may differ.
+        """
         at, messages = int(fields["at"]) / 1000, fields.get("messages")
         queues = json.loads(fields.get("queues") or "null")
         return cls(
             worker=worker,
-            at=at,
+            at=at - margin,
             age=now - at,
             pids=frozenset(fields["pids"].split(",")),
-            messages=None if messages is None else frozenset(messages.split(",")),
+            messages=None if messages is None else frozenset(filter(None, messages.split(","))),
             node=fields.get("node", ""),
             version=fields.get("version", ""),
             ended=_read_ended(fields.get("ended", "")),
@@ -108,13 +122,10 @@ class Workers:
 
         known: names of workers to leave out, if they have been silent for `RECENT`.
         """
-
-        def command(client: Any) -> Any:
-            pipeline = client.pipeline(transaction=False).time()
-            return pipeline.zrange(self._index, 0, -1, withscores=True).execute()
-
-        (seconds, _), scored = self._store.read(command)
-        ages = {key: seconds - at / 1000 for key, at in scored}
+        now, (scored,) = self._store.read_with_time(
+            self._index, lambda pipeline: pipeline.zrange(self._index, 0, -1, withscores=True)
+        )
+        ages = {key: now - at / 1000 for key, at in scored}
         return self._read_heartbeats(
             [
                 key
@@ -128,16 +139,14 @@ class Workers:
         return sorted({each.node for each in self.read_heartbeats() if each.node})
 
     def _read_heartbeats(self, keys: Sequence[str]) -> list[Heartbeat]:
-        def command(client: Any) -> Any:
-            pipeline = client.pipeline(transaction=False).time()
+        def ask(pipeline: Any) -> None:
             for key in keys:
                 pipeline.hgetall(key)
-            return pipeline.execute()
 
-        (seconds, micros), *found = self._store.read(command)
-        now = seconds + micros / 1_000_000
+        now, found = self._store.read_with_time(self._index, ask)
+        margin = CLOCKS_DIFFER if self._store.is_spread else 0.0
         return [
-            Heartbeat.read(_worker(key), fields, now=now)
+            Heartbeat.read(_worker(key), fields, now=now, margin=margin)
             for key, fields in zip(keys, found, strict=True)
             if fields
         ]

@@ -1,46 +1,75 @@
 """Names of the log's keys.
 
 A saga's keys share a hash tag, ``{<shard>}``, with the sets of its shard: each transition is one script on one slot.
-All begin with ``amends:``, or with ``amends:<namespace>:``, so that several logs may share a Redis.
+In a cluster the tags are others, whose slots are evenly spread, so that each node has as many shards as slots.
+All begin with ``amends:`` or with ``amends:<namespace>:``, and these with a prefix, so that several logs may share a Redis.
 """
 
+from binascii import crc_hqx
 from collections.abc import Sequence
 from functools import cache
+from itertools import count
 from typing import Final
 from zlib import crc32
 
 from amends.definition.states import SagaStatus
 from amends.errors import ConfigurationError
 
-LAYOUT: Final = 1
-"""The newest layout of a log that this release reads: its keys, and the fields that every script reads."""
+LAYOUT: Final = 2
+"""The newest layout of a log that this release reads: its keys, and the fields that every script reads.
+
+1: the tag of a shard is its number. 2: a text whose slot is in the shard's part of all slots.
+"""
+
+ROOT: Final = "amends:"
+"""What each key begins with where an app has no namespace and no prefix."""
+
+_SLOTS: Final = 16_384  # of every cluster
 
 
 class Keys:
-    """The keys of a log in so many shards, under a namespace if it has one."""
+    """The keys of a log in so many shards.
 
-    def __init__(self, shards: int, namespace: str | None = None) -> None:
+    root: what each begins with.
+    is_spread: whether the shards are spread evenly over a cluster's slots.
+    """
+
+    def __init__(self, shards: int, root: str = ROOT, *, is_spread: bool = False) -> None:
         self.shards = shards
-        self._root = f"amends:{namespace}:" if namespace else "amends:"
+        self._root = root
         self.shards_key = f"{self._root}shards"
         self.workers_key = f"{self._root}{{workers}}"
         self.profiles_key = f"{self._root}{{profiles}}"
+        self.lost_key = f"{self._root}{{lost}}"  # a sorted set; see `lost_writes`
         self.shared_keys = cache(self._shared_keys)
+        self.is_spread = is_spread
+        self._layout = 2 if is_spread else 1
+        self._tags = _spread_tags(shards) if is_spread else None
+
+    @property
+    def shards_text(self) -> str:
+        """What a log says of its shards: how many, and its layout but for the first, which earlier releases know alone."""
+        return f"{self.shards}" if self._layout == 1 else f"{self.shards} {self._layout}"
 
     def has_shards(self, stored: str | None) -> bool:
         """Return whether a log says how many shards it has, as one does from its first saga or worker on.
 
-        A blank and its layout follow the number, but for layout 1: releases that know no layout refuse such a log too.
-
-        Raises `ConfigurationError` if these are not as many as the keys are for, or if only a newer release reads its layout.
+        Raises `ConfigurationError` if these are not as many as the keys are for, or if it has another layout.
         """
         if stored is None:
             return False
-        shards, _, layout = stored.partition(" ")
-        if layout.isdecimal() and int(layout) > LAYOUT:
+        shards, _, told = stored.partition(" ")
+        layout = int(told) if told.isdecimal() else 1
+        if layout > LAYOUT:
             raise ConfigurationError(
                 f"the saga log has layout {layout}, which a newer release of amends wrote, and this one reads {LAYOUT}:"
                 " upgrade amends here, or set amends_backend to another log"
+            )
+        if layout != self._layout:
+            made, here = ("one Redis", "a cluster")[:: 1 if layout == 1 else -1]
+            raise ConfigurationError(
+                f"the saga log was made on {made}, and this is {here}, where sagas are under other keys: set amends_backend to"
+                " another log, and leave the one of before until its sagas have ended"
             )
         if shards != str(self.shards):
             raise ConfigurationError(
@@ -91,4 +120,16 @@ class Keys:
         return [self.due_key(shard), definitions, *indexes, *rest]
 
     def _prefix(self, shard: int) -> str:
-        return f"{self._root}{{{shard}}}:"
+        return f"{self._root}{{{self._tags[shard] if self._tags else shard}}}:"
+
+
+@cache
+def _spread_tags(shards: int) -> Sequence[str]:
+    """Return a tag for each shard: each has its slot in the shard's part of all slots, and nodes have whole ranges of slots."""
+    tags: dict[int, str] = {}
+    for number in count():
+        tag = f"{number:x}"
+        tags.setdefault(crc_hqx(tag.encode(), 0) % _SLOTS * shards // _SLOTS, tag)
+        if len(tags) == shards:
+            break
+    return [tags[shard] for shard in range(shards)]

@@ -8,8 +8,9 @@ from typing import Any
 
 from amends.definition.itinerary import Itineraries
 from amends.definition.states import ENDED, SagaStatus
+from amends.errors import LogUnavailable
 from amends.log.answers import LOOK_AGAIN, Dispatched, read_dispatched
-from amends.log.store import Store
+from amends.log.store import Store, redis_now
 
 
 class Maintenance:
@@ -20,12 +21,22 @@ class Maintenance:
         self._definitions = definitions
 
     def take_due(self, *, lease: float, limit: int) -> list[str]:
-        """Lease due sagas to this sweep, at most `limit` of each shard, for `lease` seconds."""
+        """Lease due sagas to this sweep, at most `limit` of each shard, for `lease` seconds.
+
+        Those of a cluster's node that is away are left out.
+        """
         calls = [
             ([self._store.due_key(n)], [round(lease * 1000), limit])
             for n in range(self._store.shards)
         ]
-        return [saga_id for ids in self._store.call_many("take_due", calls) for saga_id in ids]
+        if not self._store.is_spread:
+            return [saga_id for ids in self._store.call_many("take_due", calls) for saga_id in ids]
+        answers = self._store.try_many("take_due", calls)
+        taken = [ids for ids in answers if not isinstance(ids, LogUnavailable)]
+        for each in taken or answers:
+            if isinstance(each, Exception):
+                raise each
+        return [saga_id for ids in taken for saga_id in ids]
 
     def look_at_sagas(
         self, saga_ids: Sequence[str], *, longest_wait: float, again: int = LOOK_AGAIN
@@ -49,7 +60,7 @@ class Maintenance:
 
     def put_back(self, saga_ids: Iterable[str]) -> None:
         """End the lease of these sagas: those still alive are due now."""
-        self._store.put_back(saga_ids)
+        self._make_due(saga_ids)
 
     def hasten_sagas(self, count: int, *, beyond: float) -> int:
         """Draw `count` live sagas; those not due within `beyond` seconds become due now. Returns how many did."""
@@ -73,7 +84,20 @@ class Maintenance:
                 pipeline.hexists(self._store.keys_of(saga_id)[0], "parked")
             return pipeline.execute()
 
-        self._store.put_back(compress(stuck, self._store.read(read)), revive=True)
+        self._make_due(compress(stuck, self._store.read(read)), revive=True)
+
+    def _make_due(self, saga_ids: Iterable[str], *, revive: bool = False) -> None:
+        """Make these sagas due now; those without a due time only to `revive` them."""
+
+        def make_due(client: Any) -> None:
+            now = redis_now(client)
+            pipeline = client.pipeline(transaction=False)
+            for saga_id in saga_ids:
+                due = self._store.due_key(self._store.shard_of(saga_id))
+                pipeline.zadd(due, {saga_id: now}, xx=not revive, lt=True)
+            pipeline.execute()
+
+        self._store.reach(make_due)
 
     def count_live(self) -> int:
         """Count the sagas that have a due time."""

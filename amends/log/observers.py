@@ -5,9 +5,9 @@ this, nothing tells of it; the history in the log has every event.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from celery import Celery
 
@@ -55,10 +55,23 @@ class Transition:
         return [Event.from_json(text) for text in self._texts]
 
 
+class Memory(NamedTuple):
+    """Where a worker keeps the last transitions that an app's log acknowledged to it, apart from the log.
+
+    write: takes a place, a saga's id, and the first event of a transition as JSON.
+    places: endless; each transition takes the next one.
+    """
+
+    app: Celery
+    write: Callable[[int, bytes, bytes], object]
+    places: Iterator[int]
+
+
 Observer = Callable[[Celery, Transition], None]
 Condition = Callable[[Transition], bool]
 
 _observers: Final[list[tuple[Observer, Condition]]] = []
+_memories: Final[list[Memory]] = []  # one at most
 _logger = logging.getLogger(__name__)
 
 
@@ -70,8 +83,16 @@ def subscribe(observer: Observer, *, where: Condition = lambda _: True) -> None:
     _observers.append((observer, where))
 
 
+def keep_in(memory: Memory | None) -> None:
+    """Keep transitions in this memory from now on, or in none."""
+    _memories[:] = [] if memory is None else [memory]
+
+
 def tell_observers(app: Celery, saga_id: str, head: Sequence[Any], events: Sequence[str]) -> None:
     """Call each observer for a transition. A failing observer is logged and affects nothing else."""
+    for memory in _memories:
+        if memory.app is app:
+            memory.write(next(memory.places), saga_id.encode(), events[0].encode())
     transition = Transition(saga_id, head, events)
     for observer, has_interest in _observers:
         try:

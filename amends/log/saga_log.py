@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any
 
-import redis
 from celery import Celery
 from pydantic_core import from_json
 
 from amends.backend.app_identity import identity_of
-from amends.backend.client import client_of
+from amends.backend.client import Client, client_of
 from amends.backend.settings import Settings, settings_of
 from amends.definition.itinerary import Itineraries
 from amends.definition.serialization import canonical_json
@@ -30,6 +29,8 @@ from amends.log.answers import (
 from amends.log.control import SagaControl
 from amends.log.delivery import NOWHERE, Delivery
 from amends.log.heartbeats import Workers
+from amends.log.keys import ROOT
+from amends.log.lost_writes import LostWrites
 from amends.log.maintenance import Maintenance
 from amends.log.observers import tell_observers
 from amends.log.parking import Parking
@@ -43,22 +44,22 @@ from amends.log.watermarks import Watermarks
 class SagaLog(Reads, Parking):
     """The saga log. Its methods, and those of its parts, raise `LogUnavailable` if Redis cannot be reached."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a setting, and none travels far
         self,
-        client: redis.Redis,
+        client: Client,
         *,
         shards: int = 64,
-        namespace: str | None = None,
+        root: str = ROOT,
         app_id: Callable[[], str] = lambda: "",
         give_up_after: float = 15.0,
         max_countdown: float = 300.0,
         parks_after: int = 5,
         tell: Tell | None = None,
         fast_path: bool = True,
+        wait_replicas: int = 0,
     ) -> None:
-        self._store = Store(
-            client, shards=shards, namespace=namespace, tell=tell, fast_path=fast_path
-        )
+        how: Any = {"tell": tell, "fast_path": fast_path, "wait_replicas": wait_replicas}
+        self._store = Store(client, shards=shards, root=root, **how)
         self._definitions = Itineraries()
         self.starts = Starts(self._store, self._definitions, app_id)
         self.control = SagaControl(self._store)
@@ -66,6 +67,7 @@ class SagaLog(Reads, Parking):
         self.workers = Workers(self._store)
         self.profiles = Profiles(self._store)
         self.watermarks = Watermarks(self._store)
+        self.lost_writes = LostWrites(self._store)
         self._give_up_after = give_up_after
         self._max_countdown = max_countdown
         self._parks_after = parks_after
@@ -91,6 +93,9 @@ class SagaLog(Reads, Parking):
         answer = self._store.call("claim_step", saga_id, path, *who, brought, known, grace, *origin)
         if answer[0] == "run":
             return self._run(answer)
+        if answer[0] == "unknown":
+            self.lost_writes.note_unknown(saga_id)
+            return Stop(reason="there is no such saga")
         return Done() if answer[0] == "done" else Stop(reason=answer[1])
 
     def complete_step(
@@ -231,11 +236,12 @@ def _log(app: Celery, settings: Settings, pid: int) -> SagaLog:  # noqa: ARG001 
     return SagaLog(
         client_of(settings.backend),
         shards=settings.shards,
-        namespace=settings.namespace,
+        root=settings.key_root,
         app_id=cache(partial(identity_of, app)),
         give_up_after=settings.give_up_after,
         max_countdown=settings.max_countdown,
         parks_after=settings.poison_after,
         tell=partial(tell_observers, app),
         fast_path=settings.fast_path,
+        wait_replicas=settings.wait_replicas,
     )

@@ -6,14 +6,21 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final, TypeVar
 
-import redis
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from amends.backend.connection import asker, connect_anew
-from amends.backend.redis_errors import explained, is_demoted
-from amends.backend.scripts import DIGESTS, SCRIPTS, TRANSITIONS
+from amends.backend.client import Client
+from amends.backend.cluster import (
+    Cluster,
+    ask_all,
+    ask_with_time,
+    asker_of,
+    connect_anew,
+)
+from amends.backend.redis_errors import ERRORS, explained, is_demoted
+from amends.backend.script_loading import load_scripts
+from amends.backend.scripts import DIGESTS, TRANSITIONS
 from amends.definition.states import SagaStatus
-from amends.log.keys import Keys
+from amends.log.keys import ROOT, Keys
 
 T = TypeVar("T")
 
@@ -35,18 +42,20 @@ class Store(Keys):
 
     def __init__(
         self,
-        client: redis.Redis,
+        client: Client,
         *,
         shards: int,
-        namespace: str | None = None,
+        root: str = ROOT,
         tell: Tell | None = None,
         fast_path: bool = True,
+        wait_replicas: int = 0,
     ) -> None:
         self.client: Any = client  # redis-py leaves open whether replies are str
-        super().__init__(shards, namespace)
+        super().__init__(shards, root, is_spread=isinstance(client, Cluster))
         self._tell = tell
         self._loaded = self._is_founded = False
-        self._ask = asker(client, fast_path=fast_path)
+        self._replicas = dict.fromkeys(TRANSITIONS, wait_replicas) if wait_replicas else {}
+        self._ask = asker_of(client, fast_path=fast_path)
 
     def call(self, name: str, saga_id: str, *arguments: Any) -> Any:
         """Run a script on a saga."""
@@ -152,7 +161,7 @@ class Store(Keys):
         """
 
         def read(client: Any) -> list[str]:
-            last = _now(client) - round(ago * 1000)
+            last = redis_now(client) - round(ago * 1000)
             pipeline = client.pipeline(transaction=False)
             for shard in range(self.shards):
                 for status in statuses:
@@ -161,18 +170,10 @@ class Store(Keys):
 
         return self.read(read)
 
-    def put_back(self, saga_ids: Iterable[str], *, revive: bool = False) -> None:
-        """Make these sagas due now; those without a due time only to `revive` them."""
-
-        def put_back(client: Any) -> None:
-            now = _now(client)
-            pipeline = client.pipeline(transaction=False)
-            for saga_id in saga_ids:
-                due = self.due_key(self.shard_of(saga_id))
-                pipeline.zadd(due, {saga_id: now}, xx=not revive, lt=True)
-            pipeline.execute()
-
-        self.reach(put_back)
+    def read_with_time(self, key: str, ask: Callable[[Any], object]) -> tuple[float, list[Any]]:
+        """Return the time by the clock of a key's node, in seconds since 1970, and what `ask` asks of a pipeline."""
+        micros, answers = self.read(lambda client: ask_with_time(client, key, ask))
+        return micros / 1_000_000, answers
 
     def _prepare(self, name: str) -> None:
         """Load the scripts and check the number of shards at first use, which only a start or a worker writes."""
@@ -190,36 +191,38 @@ class Store(Keys):
                     raise
             connect_anew(self.client)
             return command(self.client)
-        except RedisError as error:
+        except ERRORS as error:
             raise _told(error) from error
 
     def _load(self, client: Any, *, founds: bool) -> bool:
-        pipeline = client.pipeline(transaction=False)
-        for text in SCRIPTS.values():
-            pipeline.script_load(text)
-        if founds:
-            pipeline.set(self.shards_key, self.shards, nx=True)
-        pipeline.get(self.shards_key)
-        *_, stored = pipeline.execute()
-        return self.has_shards(stored)
+        def ask(pipeline: Any) -> None:
+            if founds:
+                pipeline.set(self.shards_key, self.shards_text, nx=True)
+            pipeline.get(self.shards_key)
+
+        try:
+            return self.has_shards(load_scripts(client, self.shards_key, ask))
+        except RedisError:
+            if (
+                self._is_founded and self.is_spread
+            ):  # it was seen before, and other nodes have their sagas
+                return True
+            raise
 
     def _send(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         self._prepare(name)
         try:
             return (
                 [self._send_one(name, *calls[0])]
-                if len(calls) == 1
+                if len(calls) == 1 and name not in self._replicas
                 else self._send_all(name, calls)
             )
-        except RedisError as error:
+        except ERRORS as error:
             raise _told(error) from error
 
     def _send_all(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
-        pipeline = self.client.pipeline(transaction=False)
-        for keys, arguments in calls:
-            pipeline.evalsha(DIGESTS[name], len(keys), *keys, *arguments)
-        answers: list[Any] = pipeline.execute(raise_on_error=False)
-        return answers
+        commands = [("EVALSHA", DIGESTS[name], len(keys), *keys, *rest) for keys, rest in calls]
+        return ask_all(self.client, commands, replicas=self._replicas.get(name, 0))
 
     def _send_one(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
         try:
@@ -237,10 +240,10 @@ def _sound(answers: list[Any]) -> list[Any]:
 
 def _told(answer: Any) -> Any:
     """Return the error that a caller gets in place of redis-py's, and any other answer itself."""
-    return explained(answer, "the saga log") if isinstance(answer, RedisError) else answer
+    return explained(answer, "the saga log") if isinstance(answer, ERRORS) else answer
 
 
-def _now(client: Any) -> int:
+def redis_now(client: Any) -> int:
     """Return Redis's time in milliseconds."""
     seconds, micros = client.time()
     now: int = seconds * 1000 + micros // 1000

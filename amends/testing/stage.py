@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from celery import Celery
 from celery.result import AsyncResult
@@ -70,7 +70,7 @@ class Stage:
         self.app.conf.amends_backend = f"memory://{secrets.token_hex(8)}"
         self.app.conf.amends_monitor_events = False
         self._client = client_of(self.app.conf.amends_backend)
-        keep_time(self._client, clock)
+        keep_time(cast("Any", self._client), clock)
         self._clock = clock
         self._play = play
         self._due: dict[str, float] = {}

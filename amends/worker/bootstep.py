@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, bootsteps
 from celery.platforms import EX_FAILURE
 from celery.signals import worker_shutdown
+from celery.utils.nodenames import node_format
 from kombu.exceptions import OperationalError
 
 from amends.backend.app_identity import identity_of
@@ -24,10 +26,12 @@ from amends.log.owner import WorkerProcess
 from amends.log.profiles import Profile
 from amends.log.saga_log import log_of
 from amends.worker import retention
+from amends.worker.failover import Failovers
 from amends.worker.health_file import Health, Pulse, health_of
 from amends.worker.heartbeat import Heartbeat
 from amends.worker.in_hand import messages_in_hand, queues_consumed
 from amends.worker.reconnection import prepare_connections
+from amends.worker.remembered import Remembered
 from amends.worker.revocation import Revocations
 from amends.worker.shutdown import hand_back
 from amends.worker.sweep import BATCH, Sweep
@@ -47,6 +51,7 @@ class Recovery(bootsteps.StartStopStep):
         # Before the pool forks, and anew where a parent process made several workers.
         self._process = WorkerProcess.enter(worker.hostname)
         enter_worker(worker.hostname)
+        self._remembered = _remember(worker)
         self._process.switch_events(on=bool(worker.task_events))
         self._ends = threading.Event()
         self._heartbeat: Heartbeat | None = None
@@ -82,6 +87,7 @@ class Recovery(bootsteps.StartStopStep):
         # Bootsteps stop before the pool drains, and what still runs there must not seem dead.
         worker_shutdown.connect(self._fall_silent, weak=False)
         worker_shutdown.connect(lambda **_: self._process.leave(), weak=False)
+        worker_shutdown.connect(lambda **_: Remembered.leave(), weak=False)
         arguments = (worker.app, heartbeat, settings.sweep_interval)
         threading.Thread(
             target=self._loop, args=arguments, name="amends-sweep", daemon=True
@@ -123,8 +129,11 @@ class Recovery(bootsteps.StartStopStep):
     def _loop(self, app: Celery, heartbeat: Heartbeat, interval: float) -> None:
         removes_at, revocations = 0.0, Revocations()
         sweep = Sweep(app, may_judge=heartbeat.may_judge)
+        failovers = Failovers(app, self._remembered)
+        failovers.look()  # at what the worker of before had been told, too
         while not self._ends.wait(_jittered(interval)):
             try:
+                failovers.look()  # before what is lost is done again
                 if time.monotonic() >= removes_at:  # first: a full log takes a removal alone
                     removes_at = time.monotonic() + _jittered(retention.INTERVAL)
                     rest = retention.rest_after(app, retention.remove_ended(app))
@@ -143,6 +152,19 @@ def _settings_of(app: Celery) -> Settings:
     """Return an app's settings, or end the worker with a line that says what is wrong with them."""
     try:
         return settings_of(app)
+    except ConfigurationError as error:
+        _logger.critical("no sagas can run here: %s", error)
+        raise SystemExit(EX_FAILURE) from error
+
+
+def _remember(worker: Any) -> Remembered:
+    """Remember what the log acknowledges to a worker, or end it with a line that says what is wrong with its file."""
+    forks = worker.pool_cls.uses_semaphore  # as prefork does; all else runs in this process
+    processes = (worker.max_concurrency or worker.concurrency) if forks else 0
+    kept = _settings_of(worker.app).acknowledged_file if is_configured(worker.app) else None
+    file = Path(node_format(kept, worker.hostname)) if kept else None
+    try:
+        return Remembered.enter(worker.app, processes, file)
     except ConfigurationError as error:
         _logger.critical("no sagas can run here: %s", error)
         raise SystemExit(EX_FAILURE) from error

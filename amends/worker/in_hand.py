@@ -1,14 +1,13 @@
 """What a worker has in hand: messages that it has fetched, and the queues that it fetches from."""
 
 from collections.abc import Container, Iterator
-from typing import Any, Final
+from typing import Any
 
 from celery.worker import state
 from celery.worker.request import Request
 
 from amends.activities.request import CANCELLED
-
-_MOST_TOLD: Final = 1_000  # ids of messages in a heartbeat, which comes every 2 s
+from amends.log.heartbeats import MOST_TOLD
 
 
 def messages_in_hand(consumer: Any, returned: Container[str] = ()) -> set[str] | None:
@@ -26,7 +25,7 @@ def messages_in_hand(consumer: Any, returned: Container[str] = ()) -> set[str] |
         except RuntimeError:  # another thread changed one meanwhile
             continue
         ids = running.union(each for each in fetched if each not in returned)
-        return ids if len(ids) <= _MOST_TOLD else None
+        return ids if len(ids) <= MOST_TOLD else None
 
 
 def waiting(consumer: Any) -> Iterator[Request]:

@@ -23,6 +23,7 @@ from amends.log.liveness import (
     died_in_time,
     lost_owner,
 )
+from amends.log.owner import WorkerProcess
 from amends.log.saga_log import SagaLog, log_of
 from amends.worker.competence import Competence
 from amends.worker.lost_messages import LostMessages
@@ -30,6 +31,7 @@ from amends.worker.parked import unpark
 
 _TAKEN_FOR: Final = 10.0
 
+_AT_ONCE: Final = 3_200  # sagas of all shards: they are looked at within a part of their lease
 BATCH: Final = 50
 """Sagas of a shard that one sweep looks at."""
 
@@ -43,6 +45,11 @@ _LATER: Final = 120.0  # seconds
 _logger = logging.getLogger(__name__)
 
 _Found = Dispatched | Exception
+
+
+def taken_of(shards: int) -> int:
+    """Return how many due sagas a sweep takes of each shard of a log that has so many."""
+    return min(BATCH, max(1, _AT_ONCE // shards))
 
 
 class Sweep:
@@ -66,7 +73,9 @@ class Sweep:
         the broker is away.
         """
         fallen = self._begin()
-        due = self._log.maintenance.take_due(lease=_TAKEN_FOR, limit=BATCH)
+        due = self._log.maintenance.take_due(
+            lease=_TAKEN_FOR, limit=taken_of(self._settings.shards)
+        )
         sagas = list(dict.fromkeys([*fallen, *due]))
         losses = 0
         for k, (saga_id, found) in enumerate(zip(sagas, self._look(sagas), strict=True)):
@@ -148,6 +157,9 @@ class Sweep:
         sign of life, stays a death however late it is noticed.
         """
         lost, may_judge = lost_owner(running, self._heartbeat_of), self._may_judge()
+        # A worker knows its own pool, however long the log was away. That it could not beat itself says nothing.
+        is_own = running.owner is not None and running.owner.worker == WorkerProcess.current.name
+        may_judge |= is_own and lost == "death"
         is_dead = lost in ("death", "worker_death") and died_in_time(running, self._heartbeat_of)
         if not is_dead and (
             running.time_left <= 0 or (may_judge and lost and running.limit_left <= 0)

@@ -1,12 +1,10 @@
 """How the cost of a saga grows: ``make bench-growth``. `benchmarks.growth.plan` lists what the environment sets."""
 
-import json
 import random
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
@@ -18,7 +16,7 @@ from benchmarks.course import LOG, course
 from benchmarks.growth.others import WARM, costs, measure_others, two_servers
 from benchmarks.growth.plan import Plan, Rows, Say
 from benchmarks.growth.saga import FIVE
-from benchmarks.results import describe_machine, spread
+from benchmarks.results import describe_machine, spread, write_rows
 from benchmarks.servers import Server
 
 _DISPATCHES: Final = ("chain", "inline")
@@ -75,21 +73,6 @@ def measure(axis: str, plan: Plan, say: Say) -> Rows:
     return rows
 
 
-def write(path: Path, head: dict[str, Any], rows: Rows) -> None:
-    """Write a JSON file; a row a line, so that two runs can be compared."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = ",\n".join(f"  {json.dumps(_rounded(row))}" for row in rows)
-    text = json.dumps(head, indent=1, default=str).removesuffix("\n}")
-    path.write_text(f'{text},\n "rows": [\n{lines}\n ]\n}}\n', encoding="utf-8")
-
-
-def _rounded(value: Any) -> Any:
-    """Leave out digits that nobody measured."""
-    if isinstance(value, dict):
-        return {name: _rounded(each) for name, each in value.items()}
-    return float(f"{value:.6g}") if isinstance(value, float) else value
-
-
 def table(rows: Rows) -> Table:
     """Return the costs of each case: median of the rounds, smallest and largest."""
     found = Table("ms a saga", "time", "processor", "of it the log's", "bytes kept")
@@ -125,7 +108,7 @@ def main() -> int:
         rows += [{"axis": axis, **row} for row in found]
         head = {"machine": machine, "asked": asdict(plan), "seconds": time.monotonic() - began}
         if plan.results:
-            write(plan.results, head, rows)  # after each axis: a run is long
+            write_rows(plan.results, head, rows)  # after each axis: a run is long
     Console(width=140).print(table(rows))
     return 0
 

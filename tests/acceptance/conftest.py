@@ -22,6 +22,8 @@ from tests.support.servers import skip_without, whole_system
 
 PRODUCT = "book"
 FLOWER_LOGIN = ("ada", "lovelace")  # its buttons and its API are refused without one
+BOTH_WORKERS = {"reply": True, "timeout": 60, "limit": 2}
+"""Whose answers are waited for: one of them may have a queue that the other one never had."""
 FLOWER = {"FLOWER_BASIC_AUTH": ":".join(FLOWER_LOGIN)}
 
 
@@ -74,11 +76,11 @@ class OrderSystem:
     @contextmanager
     def unconsumed(self, queue: str) -> Iterator[None]:
         """Keep the workers from a queue for a while."""
-        tasks.app.control.cancel_consumer(queue, reply=True, timeout=60, limit=1)
+        tasks.app.control.cancel_consumer(queue, **BOTH_WORKERS)
         try:
             yield
         finally:
-            tasks.app.control.add_consumer(queue, reply=True, timeout=60, limit=1)
+            tasks.app.control.add_consumer(queue, **BOTH_WORKERS)
 
     def ledger(self, order_id: str) -> dict[str, Any]:
         answer = self.services.get("/ledger", params={"order_id": order_id})

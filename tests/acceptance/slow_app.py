@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 from celery import Celery
 from celery.signals import worker_shutting_down
@@ -57,6 +58,9 @@ def work(job: Job) -> None:
     """Work, or ask for the wait."""
     if LINGER:
         signal.signal(signal.SIGTERM, end_slowly)
+    if "CALLS" in os.environ:
+        with Path(os.environ["CALLS"]).open("a", encoding="ascii") as calls:
+            calls.write(f"{job.job_id}\n")
     if job.wait and context().attempt == 1:
         raise NotDone("later", retry_after=job.wait)
     time.sleep(job.seconds)

@@ -10,6 +10,7 @@ from redis import Redis
 from amends.backend.app_identity import identity_of
 from amends.log.saga_log import log_of
 from amends.log.watermarks import watermark_name
+from demo.log_user import as_log_user
 from demo.servers import Worker
 from tests.support.eventually import eventually
 
@@ -22,12 +23,13 @@ def backlog(redis_url, tmp_path, monkeypatch):
     """Give the app, a worker of it that has yet to be started, and its broker."""
     settings = {
         "CELERY_BROKER_URL": f"{redis_url}/9",
-        "AMENDS_BACKEND": f"{redis_url}/10",
+        "AMENDS_BACKEND": as_log_user(f"{redis_url}/10"),
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
     for name in ("CELERY_BROKER_URL", "AMENDS_BACKEND"):
         monkeypatch.setenv(name, settings[name])
-        with Redis.from_url(settings[name]) as client:
+    for database in (9, 10):
+        with Redis.from_url(f"{redis_url}/{database}") as client:
             client.flushdb()
     from tests.acceptance import backlog_app as module  # noqa: PLC0415 - it reads its settings
 

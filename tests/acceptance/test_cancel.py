@@ -5,6 +5,7 @@ import time
 import pytest
 
 import tasks
+from tests.acceptance.conftest import BOTH_WORKERS
 
 SERVICES = {
     "reserve_inventory": "inventory",
@@ -46,12 +47,12 @@ def unconsumed(each_system):
     stopped = []
 
     def stop(queue):
-        tasks.app.control.cancel_consumer(queue, reply=True, timeout=60, limit=1)
+        tasks.app.control.cancel_consumer(queue, **BOTH_WORKERS)
         stopped.append(queue)
 
     def let_go():
         while stopped:
-            tasks.app.control.add_consumer(stopped.pop(), reply=True, timeout=60, limit=1)
+            tasks.app.control.add_consumer(stopped.pop(), **BOTH_WORKERS)
 
     yield stop, let_go
     let_go()

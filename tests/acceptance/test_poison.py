@@ -8,6 +8,7 @@ from redis import Redis
 
 from amends.definition.states import ENDED
 from amends.log.saga_log import log_of
+from demo.log_user import as_log_user
 from demo.servers import Worker
 from tests.support.eventually import eventually
 
@@ -21,7 +22,7 @@ def poisoned(redis_url, monkeypatch):
         with Redis.from_url(f"{redis_url}/{database}") as client:
             client.flushdb()
     monkeypatch.setenv("CELERY_BROKER_URL", f"{redis_url}/9")
-    monkeypatch.setenv("AMENDS_BACKEND", f"{redis_url}/10")
+    monkeypatch.setenv("AMENDS_BACKEND", as_log_user(f"{redis_url}/10"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     sys.modules.pop("tests.acceptance.poisoned_app", None)  # it reads them when it is imported
     from tests.acceptance import poisoned_app  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Workers that are told to end, as by a deployment: what they run, what they have fetched, who is judged."""
+"""Workers that are told to end, as by a deployment, or by a RabbitMQ: what they run, what they have fetched, who is judged."""
 
 import os
 import re
@@ -12,7 +12,11 @@ from redis import Redis
 from amends.log.liveness import DEAD_AFTER
 from amends.log.saga_log import log_of
 from demo import servers
+from demo.log_user import as_log_user
+from demo.programs import running
+from demo.servers import find_rabbitmq
 from tests.support.eventually import eventually
+from tests.support.servers import skip_without
 
 # Two looks of a sweep at a claim, 10 s each: at the second the worker has not beaten for longer than it may.
 LONG = 2 * DEAD_AFTER + 3.0
@@ -87,10 +91,19 @@ def events(handle, name):
 
 
 @pytest.fixture
+def impatient_url(tmp_path):
+    """Give the URL of a RabbitMQ that closes the channel of a message which is not acknowledged in 2 s."""
+    skip_without(find_rabbitmq)
+    settings = {"consumer_timeout": 2_000, "channel_tick_interval": 500}  # milliseconds
+    broker = servers.RabbitServer("impatient", directory=tmp_path, settings=settings)
+    with running(broker):
+        yield broker.url
+
+
+@pytest.fixture
 def broker_url(request, redis_url):
-    if getattr(request, "param", "redis") == "rabbitmq":
-        return request.getfixturevalue("rabbitmq_url")
-    return f"{redis_url}/7"
+    kind = getattr(request, "param", "redis")
+    return f"{redis_url}/7" if kind == "redis" else request.getfixturevalue(f"{kind}_url")
 
 
 @pytest.fixture
@@ -98,12 +111,12 @@ def slow_app(broker_url, redis_url, tmp_path, monkeypatch):
     """Give the small app, without workers."""
     settings = {
         "CELERY_BROKER_URL": broker_url,
-        "AMENDS_BACKEND": f"{redis_url}/8",
+        "AMENDS_BACKEND": as_log_user(f"{redis_url}/8"),
         # Nothing of the test before, whose workers were killed.
         "QUEUE": uuid.uuid4().hex,
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
-    with Redis.from_url(settings["AMENDS_BACKEND"]) as client:
+    with Redis.from_url(f"{redis_url}/8") as client:
         client.flushdb()
     for name in ("CELERY_BROKER_URL", "AMENDS_BACKEND", "QUEUE"):
         monkeypatch.setenv(name, settings[name])
@@ -179,3 +192,28 @@ def test_of_workers_that_end_slowly_nobody_is_declared_dead_and_of_one_that_ends
     eventually(lambda: len(events(lost, "step.started")) == 2)
     retried = events(lost, "step.retrying")
     assert [event.details["error"]["type"] for event in retried] == ["WorkerLostError"]
+
+
+@pytest.mark.parametrize("broker_url", ["impatient"], indirect=True)
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.parametrize("dispatch", ["chain", "inline"])
+def test_a_saga_whose_message_is_held_for_longer_than_rabbitmq_waits_ends_once(
+    slow_app, tmp_path, dispatch, pool
+):
+    calls = tmp_path / "calls"
+    workers = [slow_app.worker(name, pool=pool, CALLS=str(calls)) for name in ("one", "two")]
+    for worker in workers:
+        worker.await_ready()
+    handle = slow_app.start(dispatch, wait=8.0)  # in which a worker holds its message
+    eventually(lambda: any(not worker.runs for worker in workers))
+
+    def ended():
+        for worker in workers:
+            worker.start()  # as a supervisor does
+        return handle.status == "completed"
+
+    eventually(ended, timeout=120)
+    assert (
+        calls.read_text().split() == [handle.id] * 2
+    )  # the attempt that asked to wait, and the next
+    assert len(events(handle, "saga.finished")) == 1

@@ -18,7 +18,7 @@ from demo.programs import DemoError
 from sagas.order import DISPATCH
 from tests.chaos.run import run
 from tests.chaos.schedule import Options, draw_schedule
-from tests.chaos.verdict import print_verdict, write_histories
+from tests.chaos.verdict import print_verdict, write_figures, write_histories
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -34,6 +34,7 @@ def main(options: Options, directory: Path, console: Console) -> int:
     console.print(text, soft_wrap=True)
     verdict = run(options, schedule, directory=directory)
     write_histories(verdict, directory)
+    write_figures(verdict, directory)
     print_verdict(verdict, console=console, directory=directory)
     return 0 if verdict.passed else 1
 

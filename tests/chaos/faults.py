@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from celery import current_app
 
@@ -13,6 +13,8 @@ from demo.programs import Program
 from demo.servers import RedisServer, Worker
 from tests.chaos.messages import find_running, ids_under_way, running_pids
 from tests.chaos.scene import Fault, Scene
+from tests.support.redis_clusters import Node, OwnCluster
+from tests.support.redis_sentinels import Watched
 
 # To wait for a moment in which a step runs.
 PATIENCE = 3.0
@@ -113,10 +115,19 @@ def lose_answers(scene: Scene, fault: Fault) -> str:
     return f"{fault.details['count']} answers"
 
 
-def _server(scene: Scene, fault: Fault) -> Program:
+def _place(scene: Scene, fault: Fault) -> Program | OwnCluster | Watched:
     system = scene.system
-    servers = {"log": system.log, "broker": system.broker, "services": system.services}
-    return servers[fault.kind.split()[0]]
+    places = {"log": system.log, "broker": system.broker, "services": system.services}
+    return cast("Program | OwnCluster | Watched", places[fault.kind.split()[0]])
+
+
+def _server(scene: Scene, fault: Fault) -> Program:
+    """Return the program to strike: of several servers, one of those that have the data."""
+    place = _place(scene, fault)
+    if isinstance(place, Program):
+        return place
+    owners = place.owners()
+    return owners[fault.draw % len(owners)]
 
 
 def kill_server(scene: Scene, fault: Fault) -> str:
@@ -127,6 +138,31 @@ def kill_server(scene: Scene, fault: Fault) -> str:
     scene.pause(fault.lasts)
     server.start(wait=True)
     return server.name
+
+
+def hand_over(scene: Scene, fault: Fault) -> str | None:
+    """Let a replica take the place of a primary."""
+    node, place = _server(scene, fault), _place(scene, fault)
+    if isinstance(place, Watched):
+        return f"{node.name} to {place.hand_over(place.primary).name}"
+    if not isinstance(place, OwnCluster) or not isinstance(node, Node):
+        return None
+    return f"{node.name} to {place.hand_over(node).name}"
+
+
+def move_slot(scene: Scene, fault: Fault) -> str | None:
+    """Move the slot of some key to another primary, and leave it in between for a while."""
+    node, log = _server(scene, fault), scene.system.log
+    if not isinstance(log, OwnCluster) or not isinstance(node, Node):
+        return None
+    key = node.client.randomkey()
+    others = [each for each in log.owners() if each is not node]
+    if key is None or not others:
+        return None
+    target = others[fault.draw % len(others)]
+    with log.moving(key, node, target):
+        scene.pause(fault.lasts)
+    return f"{key}, {node.name} to {target.name}"
 
 
 def freeze_server(scene: Scene, fault: Fault) -> str:

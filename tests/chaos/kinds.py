@@ -7,9 +7,10 @@ import httpx
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from amends import LogUnavailable
+from amends import LogUnavailable, UnknownSaga
 from demo.sandbox import Faults
 from tests.chaos import faults, service_faults
+from tests.chaos.brokers import BROKERS
 from tests.chaos.circuit import FROZEN_AT_MOST
 from tests.chaos.queues import BrokerAway
 from tests.chaos.scene import TARGET, Fault, Kind, Scene
@@ -48,21 +49,36 @@ BUSY_OR_NOT: Details = ({"busy": True}, {"busy": True}, {"busy": False})
 SERVICES = ("inventory", PRIMARY, "payments.fallback", "shipping", "notifications")
 
 Common = Mapping[str, Any]
+# Only a prefork pool has children to kill.
+OF_CHILDREN: Common = {"pools": ("prefork",)}
 # How long what was hit recovers before it is hit again: a worker boots for some seconds, and judges others only
 # after 15 s of its own heartbeats. So that a dead worker is noticed at all, one of three workers is always left alone:
 # at any time one may have a fault of its process and one a fault of its line.
 WORKER: Common = {"targets": tuple(WORKERS)}
 PROCESS: Common = {**WORKER, "holds": (TARGET, "process"), "rests": 20.0}
 AT_WORK: Common = {**PROCESS, "details": BUSY_OR_NOT}
-LINE: Common = {**WORKER, "holds": (TARGET, "line"), "rests": 20.0, "blinds": True}
+LINE: Common = {
+    **WORKER,
+    "logs": ("redis",),
+    "holds": (TARGET, "line"),
+    "rests": 20.0,
+    "blinds": True,
+}
 # An outage of the log makes every judge begin anew, and one of the broker keeps what is found from being published.
-BROKER: Common = {"holds": ("sight",), "rests": 25.0}
-LOG: Common = {**BROKER, "blinds": True}
+SIGHT: Common = {"holds": ("sight",), "rests": 25.0}
+LOG: Common = {**SIGHT, "blinds": True}
+# The log's own Redis is struck as the log.
+BROKER: Common = {**SIGHT, "brokers": [each for each in BROKERS if each != "redis-log"]}
 EVERYTHING: Common = {"holds": (*WORKERS, "process", "sight"), "rests": 25.0}
 ONE_SERVICE: Common = {"holds": (TARGET,)}
 ALL_SERVICES: Common = {"holds": ("services",), "rests": 10.0, "blinds": True}
-CHILD: Common = {**WORKER, "details": BUSY_OR_NOT, "prefork_only": True}
-ANSWERS: Common = {**WORKER, "details": ({"count": 1}, {"count": 2}), "blinds": True}
+CHILD: Common = {**WORKER, "details": BUSY_OR_NOT, **OF_CHILDREN}
+ANSWERS: Common = {
+    **WORKER,
+    "logs": ("redis",),
+    "details": ({"count": 1}, {"count": 2}),
+    "blinds": True,
+}
 
 # A seed draws them in this order.
 KINDS: Mapping[str, Kind] = {
@@ -76,9 +92,15 @@ KINDS: Mapping[str, Kind] = {
     "answers lost": Kind(faults.lose_answers, 5, **ANSWERS),
     "log killed": Kind(faults.kill_server, 8, (0.0, 4.0), **LOG),
     "log frozen": Kind(faults.freeze_server, 8, (1.0, 8.0), **LOG),
+    "log handed over": Kind(faults.hand_over, 8, logs=("cluster", "sentinel"), **LOG),
+    "log slot moved": Kind(faults.move_slot, 8, (0.0, 2.0), logs=("cluster",), **LOG),
     "broker killed": Kind(faults.kill_server, 8, (0.0, 8.0), **BROKER),
     "broker frozen": Kind(faults.freeze_server, 8, (1.0, 8.0), **BROKER),
-    "broker emptied": Kind(faults.kill_server, 4, (0.0, 2.0), **BROKER),
+    # A RabbitMQ has no parts to empty, and a replica keeps what a primary forgets.
+    "broker emptied": Kind(
+        faults.kill_server, 4, (0.0, 2.0), **{**SIGHT, "brokers": ("redis", "redis-options")}
+    ),
+    "broker handed over": Kind(faults.hand_over, 8, **{**SIGHT, "brokers": ("redis-sentinel",)}),
     "services killed": Kind(faults.kill_server, 1, (0.2, 5.0), **ALL_SERVICES),
     "service faulty": Kind(
         service_faults.make_faulty, 4, (2.0, 12.0), targets=SERVICES, details=FAULTY, **ONE_SERVICE
@@ -86,7 +108,10 @@ KINDS: Mapping[str, Kind] = {
     "message deleted": Kind(faults.delete_message, 5),
     "message doubled": Kind(faults.double_message, 5, (0.0, 40.0), details=FRESH_OR_NOT),
     "task revoked": Kind(faults.revoke, 3),
-    "task terminated": Kind(faults.terminate, 4, details=SIGNALS),
+    # A solo worker hears of it when its task has ended.
+    "task terminated": Kind(
+        faults.terminate, 4, details=SIGNALS, pools=("prefork", "threads", "gevent")
+    ),
     "order cancelled": Kind(faults.cancel, 4),
     PRIMARY_DOWN: Kind(
         service_faults.take_primary_down,
@@ -97,7 +122,7 @@ KINDS: Mapping[str, Kind] = {
         **ONE_SERVICE,
     ),
     # One that is killed with its whole worker keeps its place for 80 s, and later outages would show nothing.
-    PROBE_KILLED: Kind(service_faults.kill_probe, 0, (18.0, 18.0), prefork_only=True),
+    PROBE_KILLED: Kind(service_faults.kill_probe, 0, (18.0, 18.0), **OF_CHILDREN),
 }
 
 
@@ -107,7 +132,14 @@ def carry_out(scene: Scene, fault: Fault) -> bool:
     scene.events.write("fault.begins", **told)
     try:
         hit = KINDS[fault.kind].act(scene, fault)
-    except (BrokerAway, LogUnavailable, OperationalError, RedisError, httpx.HTTPError) as error:
+    except (
+        BrokerAway,
+        LogUnavailable,
+        UnknownSaga,
+        OperationalError,
+        RedisError,
+        httpx.HTTPError,
+    ) as error:
         hit = None  # another fault took away what it was aimed at
         told["why"] = repr(error)
     scene.events.write("fault.done", **told, hit=hit or "nothing to hit")

@@ -5,10 +5,13 @@ import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from amends import Handle, LogUnavailable
+from amends import Handle, LogUnavailable, UnknownSaga
 from demo.orders import PlannedOrder
 from demo.verdict import AT_REST
 from sagas.order import OrderResult, order_saga
+
+LOST = "lost"
+"""The status of an order whose start was answered, and that the log does not know: a failover lost it."""
 
 PLACERS = 4
 AGAIN = 0.5
@@ -47,10 +50,13 @@ class Orders:
     def look(self) -> None:
         """Look which of the open sagas have come to rest. Raises `LogUnavailable`."""
         for saga_id in self.open_ids():
-            status = self.handles[saga_id].status
-            if status in AT_REST:
+            try:
+                status = str(self.handles[saga_id].status)
+            except UnknownSaga:
+                status = LOST
+            if status in (*AT_REST, LOST):
                 self._at_rest.add(saga_id)
-                self._tell("order.at_rest", order=saga_id, status=str(status))
+                self._tell("order.at_rest", order=saga_id, status=status)
 
     def close(self) -> None:
         """Place no more."""

@@ -8,13 +8,13 @@ Both classes have the same methods, which raise :class:`BrokerAway`: `lengths` c
 import contextlib
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import amqp
 from amqp.exceptions import AMQPError, NotFound
-from redis import Redis
 from redis.exceptions import RedisError
 
 PATIENCE = 3.0
@@ -29,7 +29,7 @@ class BrokerAway(Exception):  # noqa: N818 - reads as the sentence it is
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """One message as it waited in `queue`; `raw` is the broker's own form of it."""
+    """One message as it waited in `queue`, by the broker's name; `raw` is the broker's own form of it."""
 
     queue: str
     task_id: str
@@ -50,26 +50,40 @@ def _rotated(names: Sequence[str], draw: int) -> list[str]:
 
 
 class RedisQueues:
-    """The queues of Celery's Redis transport: lists, filled from the left and consumed from the right."""
+    """The queues of Celery's Redis transport: lists, filled from the left and consumed from the right.
 
-    def __init__(self, url: str, names: Sequence[str]) -> None:
-        self._names = list(names)
+    connect: returns a client of the broker with these timeouts.
+    options: the transport's, by which a queue has a list for each priority, and its name a prefix.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[..., Any],
+        names: Sequence[str],
+        options: Mapping[str, Any],
+    ) -> None:
+        steps = options.get("priority_steps", [0])[1:]
+        ends = ["", *(f"{options['sep']}{step}" for step in steps)]
+        prefix = options.get("global_keyprefix", "")
+        self._lists = {name: [f"{prefix}{name}{end}" for end in ends] for name in names}
         self._client, self._waiting = (
-            Redis.from_url(url, socket_timeout=seconds, socket_connect_timeout=TIMEOUT)
+            connect(socket_timeout=seconds, socket_connect_timeout=TIMEOUT)
             for seconds in (TIMEOUT, PATIENCE + TIMEOUT)
         )
 
     @_or_away()
     def lengths(self) -> Mapping[str, int]:
         with self._client.pipeline(transaction=False) as pipeline:
-            for name in self._names:
-                pipeline.llen(name)
-            return dict(zip(self._names, pipeline.execute(), strict=True))
+            for key in chain(*self._lists.values()):
+                pipeline.llen(key)
+            lengths = iter(pipeline.execute())
+        return {name: sum(islice(lengths, len(keys))) for name, keys in self._lists.items()}
 
     @_or_away()
     def take(self, draw: int) -> Message | None:
+        keys = [*chain(*(self._lists[name] for name in _rotated([*self._lists], draw)))]
         # It waits in line with the workers, so that it gets one.
-        found: Any = self._waiting.blpop(_rotated(self._names, draw), timeout=PATIENCE)
+        found: Any = self._waiting.blpop(keys, timeout=PATIENCE)
         if found is None:
             return None
         queue, raw = found

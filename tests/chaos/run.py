@@ -3,28 +3,31 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 import tasks
+from amends import Handle, UnknownSaga
 from amends.backend.settings import compensation_queue
 from amends.dispatch.routing import EXAMPLE, queue_of
+from amends.log.history import Event
+from amends.log.lost_writes import LostWrite
+from amends.log.saga_log import log_of
 from demo.orders import PlannedOrder, plan_orders, stock_for
 from demo.run import use
 from demo.sandbox import faults_switched_on, read_ledger, set_stock
-from demo.servers import RabbitServer
 from sagas.order import order_saga
 from tasks.payment import primary, process_payment
 from tests.chaos.circuit import Limits
 from tests.chaos.kinds import USUAL, USUAL_WITH_OUTAGES, carry_out
 from tests.chaos.order_verdict import OrderVerdict
-from tests.chaos.orders import Orders
+from tests.chaos.orders import LOST, Orders
 from tests.chaos.outage_verdict import judge_outages
-from tests.chaos.queues import Queues, RabbitQueues, RedisQueues
 from tests.chaos.scene import EventLog, Fault, Scene
 from tests.chaos.schedule import Options, Schedule
 from tests.chaos.standstill import Sample, Samples, Standstill
@@ -37,25 +40,27 @@ REST_WITHIN = 180.0
 STILL = 2.0  # seconds of empty queues after which nothing more is under way
 TICK = 0.1
 AT_ONCE = 32
-# What this process sends must not wait for a frozen broker until that is thawed.
-PATIENT: Mapping[str, Mapping[str, float]] = {
-    "redis": {"socket_timeout": 5.0, "socket_connect_timeout": 2.0},
-    "rabbitmq": {"read_timeout": 5.0, "write_timeout": 5.0, "connect_timeout": 2.0},
-}
 
 
 def run(options: Options, schedule: Schedule, *, directory: Path) -> Verdict:
     """Run the schedule against a system in `directory`, and judge what is left."""
     with (
-        running_system(directory, pool=options.pool, broker=options.broker) as system,
+        running_system(
+            directory,
+            pool=options.pool,
+            broker=options.broker,
+            log=options.log,
+            wait_replicas=options.wait_replicas,
+        ) as system,
         httpx.Client(base_url=system.urls["SERVICES_URL"], timeout=10.0) as services,
     ):
-        use(system.urls, broker_transport_options=PATIENT[options.broker])
+        _use(system)
+        tasks.app.conf.amends_wait_replicas = int(system.urls["AMENDS_WAIT_REPLICAS"])
         events = EventLog(directory / "events.jsonl")
         scene = Scene(
             system=system,
             orders=Orders(plan_orders(options.orders, series=f"{options.seed}"), events.write),
-            queues=_queues_of(system),
+            queues=system.messages.queues(list(tasks.app.amqp.queues)),
             services=services,
             events=events,
             ending=threading.Event(),
@@ -79,6 +84,8 @@ def run(options: Options, schedule: Schedule, *, directory: Path) -> Verdict:
             began=began,
             elapsed=time.time() - began,
             outages=outages if options.outages else None,
+            lost=_lost(list(scene.orders.handles)),
+            may_lose=options.wait_replicas == 0,
         )
 
 
@@ -97,11 +104,11 @@ def _carry_out(scene: Scene, schedule: Schedule) -> tuple[Counter[str], Counter[
     return hit, missed
 
 
-def _queues_of(system: System) -> Queues:
-    names = list(tasks.app.amqp.queues)
-    if isinstance(system.broker, RabbitServer):
-        return RabbitQueues(system.broker.port, names)
-    return RedisQueues(system.broker.url, names)
+def _use(system: System) -> None:
+    """Let this process use the system as its workers do. What it sends does not wait for a frozen broker to be thawed."""
+    settings = dict(system.messages.settings)
+    options = {**settings.pop("broker_transport_options", {}), **system.messages.waits}
+    use(system.urls, broker_transport_options=options, **settings)
 
 
 def _play(scene: Scene, schedule: Schedule) -> tuple[Counter[str], Counter[str]]:
@@ -155,15 +162,31 @@ def _judge(scene: Scene) -> list[OrderVerdict]:
     ledger, verdicts = read_ledger(scene.services), []
     for planned in scene.orders.planned:
         handle = scene.orders.handles.get(planned.id)
+        status, outcome, history = _read(handle) if handle else (None, None, ())
         verdict = OrderVerdict(
             planned=planned,
-            status=None if handle is None else str(handle.status),
-            outcome=None if handle is None else handle.outcome,
+            status=status,
+            outcome=outcome,
             entry=ledger[planned.id],
-            history=() if handle is None else handle.history(),
+            history=history,
         )
         verdicts.append(verdict)
     return verdicts
+
+
+def _lost(started: Sequence[str]) -> Sequence[LostWrite]:
+    """Return what ``saga doctor --after-failover --started`` lists."""
+    writes = log_of(tasks.app).lost_writes
+    writes.note_missing(started)
+    return writes.read()
+
+
+def _read(handle: Handle[Any]) -> tuple[str | None, str | None, Sequence[Event]]:
+    """Return a saga's status, outcome and history; a status of its own for one that was started, and that a failover lost."""
+    try:
+        return str(handle.status), handle.outcome, handle.history()
+    except UnknownSaga:
+        return LOST, None, ()
 
 
 def _standstills(orders: Sequence[OrderVerdict], samples: Sequence[Sample]) -> list[Standstill]:
@@ -180,5 +203,5 @@ def _limits(pool: str) -> Limits:
         failure_threshold=primary.options.failure_threshold,
         reset_timeout=primary.options.reset_timeout,
         lease=process_payment.start_to_close_timeout,
-        calls_at_once=threads if pool == "threads" else 1,
+        calls_at_once=threads if pool in ("threads", "gevent") else 1,
     )

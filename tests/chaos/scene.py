@@ -11,12 +11,15 @@ from typing import Any
 import httpx
 
 from demo.sandbox import Faults
+from tests.chaos.brokers import BROKERS
 from tests.chaos.circuit import Outage
+from tests.chaos.logs import LOGS
 from tests.chaos.orders import Orders
 from tests.chaos.queues import Message, Queues
 from tests.chaos.system import System
 
 TARGET = "its target"
+POOLS = ("prefork", "threads", "gevent", "solo")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +91,9 @@ class Kind:
     holds: Sequence[str] = ()  #: What it takes hold of until that has recovered; `TARGET` among it.
     rests: float = 0.0  #: Seconds that the recovery takes.
     details: Sequence[Mapping[str, Any]] = ({},)
-    prefork_only: bool = False
+    logs: Sequence[str] = tuple(set(LOGS.values()))  #: What log it is for.
+    brokers: Sequence[str] = BROKERS  #: What broker it is for.
+    pools: Sequence[str] = POOLS  #: What pool it is for.
     #: Whether it takes away the breakers' Redis, so that each process counts alone, or the services' counts.
     blinds: bool = False
 

@@ -2,14 +2,24 @@
 
 import random
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
 
+from tests.chaos.brokers import BROKERS
 from tests.chaos.kinds import ALL_KILLED, KINDS, PRIMARY_DOWN, PROBE_KILLED, REPLIES_LOST
-from tests.chaos.scene import Fault, Kind
+from tests.chaos.logs import LOGS
+from tests.chaos.scene import POOLS, Fault, Kind
 
 # Seconds between two faults, on average. Many overlap.
 PACE = 1.0
@@ -20,6 +30,20 @@ ALL_KILLED_EVERY = 120.0
 OUTAGE_EVERY = 30.0
 OUTAGE_AFTER = (3.0, 8.0)
 PROBE_KILLED_EVERY = 4  # outages
+# What has replicas suffers all the time what one Redis may suffer now and then.
+NODE_FAULT_EVERY = 20.0
+NODE_FAULTS = ("log killed", "log handed over", "log frozen", "log slot moved")
+
+
+def _one_of(names: Collection[str]) -> AfterValidator:
+    """Accept one of these names."""
+
+    def check(given: str) -> str:
+        if given not in names:
+            raise ValueError(f"there is {', '.join(names)}")
+        return given
+
+    return AfterValidator(check)
 
 
 class Options(BaseModel):
@@ -30,13 +54,23 @@ class Options(BaseModel):
     seed: NonNegativeInt = Field(default_factory=lambda: secrets.randbelow(10**6))
     orders: PositiveInt = 200
     minutes: float = Field(2.0, gt=0, le=24 * 60)
-    pool: Literal["prefork", "threads"] = "prefork"
-    broker: Literal["redis", "rabbitmq"] = "redis"
+    pool: Annotated[str, _one_of(POOLS)] = "prefork"
+    broker: Annotated[str, _one_of(BROKERS)] = "redis"
+    log: Annotated[str, _one_of(LOGS)] = "redis"
+    wait_replicas: NonNegativeInt | None = None  #: None: all of them.
     outages: bool = False
+
+    @model_validator(mode="after")
+    def _can_share(self) -> Self:
+        if self.broker == "redis-log" and self.log != "redis":
+            raise ValueError(
+                "BROKER=redis-log needs LOG=redis: kombu knows no cluster, and a log's own user no queues"
+            )
+        return self
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, outages: bool = False) -> Self:
-        """Read SEED, ORDERS, MINUTES, POOL and BROKER. Raises :class:`pydantic.ValidationError`."""
+        """Read SEED, ORDERS, MINUTES, POOL, BROKER, LOG and WAIT_REPLICAS. Raises :class:`pydantic.ValidationError`."""
         known = {name: environment.get(name.upper()) for name in cls.model_fields}
         given = {name: value for name, value in known.items() if value}
         return cls.model_validate({**given, "outages": outages})
@@ -64,6 +98,8 @@ def draw_schedule(options: Options) -> Schedule:
     first = list(_draw_all_killed(rng, span, options))
     if options.outages:
         first += _draw_outages(rng, span, options)
+    if LOGS[options.log] != "redis":
+        first += _draw_node_faults(rng, span, options)
     faults = _draw_faults(rng, span, options, first)
     return Schedule(orders=tuple(placed), faults=tuple(faults), lasts=span)
 
@@ -91,10 +127,19 @@ def _draw_outages(rng: random.Random, span: float, options: Options) -> Iterator
         yield outage
 
 
+def _draw_node_faults(rng: random.Random, span: float, options: Options) -> Iterator[Fault]:
+    """Draw one in each 20 s, of each kind in turn, from one on that is drawn."""
+    kinds = [each for each in NODE_FAULTS if LOGS[options.log] in KINDS[each].logs]
+    begin = rng.randrange(len(kinds))
+    for part in range(max(1, int(span // NODE_FAULT_EVERY))):
+        at = part * NODE_FAULT_EVERY + rng.uniform(0.0, NODE_FAULT_EVERY / 4)
+        yield _draw_fault(rng, kinds[(begin + part) % len(kinds)], at, span)
+
+
 def _draw_faults(
     rng: random.Random, span: float, options: Options, first: list[Fault]
 ) -> list[Fault]:
-    kinds = {name: kind for name, kind in KINDS.items() if _fits(name, kind, options)}
+    kinds = {name: kind for name, kind in KINDS.items() if _fits(kind, options)}
     faults = [*first]
     at = rng.expovariate(1.0 / PACE)
     while at < span:
@@ -107,12 +152,12 @@ def _draw_faults(
     return sorted(faults, key=lambda fault: fault.at)
 
 
-def _fits(name: str, kind: Kind, options: Options) -> bool:
-    # Signals reach a prefork child alone; a RabbitMQ has no parts to empty.
+def _fits(kind: Kind, options: Options) -> bool:
     return (
         kind.weight > 0
-        and (options.pool == "prefork" or not kind.prefork_only)
-        and (options.broker == "redis" or name != "broker emptied")
+        and options.pool in kind.pools
+        and options.broker in kind.brokers
+        and LOGS[options.log] in kind.logs
         and not (options.outages and kind.blinds)
     )
 

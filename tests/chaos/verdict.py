@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from amends.log.lost_writes import LostWrite
 from demo.verdict import count_table, outcomes_table, print_wrong
 from tests.chaos.order_verdict import OrderVerdict
 from tests.chaos.outage_verdict import OutageVerdict, complaints_of, outages_table
@@ -21,7 +22,8 @@ class Verdict:
     """A whole run. `hit` and `missed` count the faults by kind: done, and found nothing to hit.
 
     `standstill` is the longest one, `gap` the longest time between two events whatever its cause. `outages` are
-    those of the primary payment, in a run that is about them; `began` is in seconds since 1970.
+    those of the primary payment, in a run that is about them; `began` is in seconds since 1970. `lost` is what the log is
+    known to have lost, as it may in a run that waits for no replica (`may_lose`).
     """
 
     orders: Sequence[OrderVerdict]
@@ -34,11 +36,14 @@ class Verdict:
     began: float
     elapsed: float
     outages: Sequence[OutageVerdict] | None = None
+    lost: Sequence[LostWrite] = ()
+    may_lose: bool = False
 
     @property
     def is_consistent(self) -> bool:
-        """Whether every saga ended, and every order is consistent."""
-        return not any(order.complaints for order in self.orders)
+        """Whether every saga ended, and every order is consistent, or one whose loss is known and allowed."""
+        named = {each.saga_id for each in self.lost if self.may_lose}
+        return not any(order.complaints for order in self.orders if order.planned.id not in named)
 
     @property
     def stood_still(self) -> bool:
@@ -66,6 +71,7 @@ def print_verdict(verdict: Verdict, *, console: Console, directory: Path) -> Non
         console.print(outages_table(verdict.outages, began=verdict.began))
     lines = [
         *verdict.let_through,
+        *_losses(verdict),
         *(
             f"{program} ended by itself {count} times, and was started again"
             for program, count in Counter(verdict.ended_by_themselves).items()
@@ -81,7 +87,7 @@ def print_verdict(verdict: Verdict, *, console: Console, directory: Path) -> Non
     ]
     for line in lines:
         console.print(line, soft_wrap=True)
-    if not print_wrong(verdict.orders, console):
+    if not print_wrong(verdict.orders, console) or verdict.is_consistent:
         style = "bold green" if verdict.passed else "bold red"
         console.print(_sentence(verdict), style=style, soft_wrap=True)
 
@@ -97,11 +103,35 @@ def write_histories(verdict: Verdict, directory: Path) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def _losses(verdict: Verdict) -> Iterator[str]:
+    if verdict.lost:
+        sagas = {each.saga_id for each in verdict.lost}
+        wrong = {order.planned.id for order in verdict.orders if order.complaints}
+        yield (
+            f"the log lost {len(verdict.lost)} transitions of {len(sagas)} sagas that it had acknowledged;"
+            f" of {len(wrong)} contradictions {len(wrong & sagas)} are among them"
+        )
+
+
+def write_figures(verdict: Verdict, directory: Path) -> None:
+    """Write what the run came to into ``figures.json``."""
+    figures = {
+        "passed": verdict.passed,
+        "orders": len(verdict.orders),
+        "contradictions": sum(bool(order.complaints) for order in verdict.orders),
+        "faults": sum(verdict.hit.values()),
+        "standstill": round(verdict.standstill.seconds, 1) if verdict.standstill else 0.0,
+    }
+    (directory / "figures.json").write_text(json.dumps(figures), encoding="utf-8")
+
+
 def _sentence(verdict: Verdict) -> str:
     """Return the verdict over orders that are all consistent."""
     count = len(verdict.orders)
     if verdict.stood_still:
         return f"STOOD STILL: all {count} orders are consistent, but a saga stood still for {LONGEST_ALLOWED:g} s"
+    if any(order.complaints for order in verdict.orders):
+        return f"CONSISTENT BUT FOR WHAT IS KNOWN TO BE LOST: {count} orders"
     if verdict.let_through:
         return f"THE CIRCUIT DID NOT HOLD: all {count} orders are consistent"
     return f"all {count} sagas ended, log and ledger agree on every order, and none stood still for {LONGEST_ALLOWED:g} s"

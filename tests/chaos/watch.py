@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Self
 
 from redis import Redis
@@ -12,9 +13,11 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from amends import LogUnavailable
+from demo.servers import RedisServer
 from tests.chaos.queues import BrokerAway
 from tests.chaos.scene import Scene
 from tests.chaos.standstill import Sample
+from tests.support.redis_sentinels import Watched
 
 EVERY = 0.5
 TIMEOUT = 0.4
@@ -30,7 +33,15 @@ class Watch:
         self._ends = threading.Event()
         once = Retry(NoBackoff(), 0)
         timeouts = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
-        self._log = Redis.from_url(scene.system.log.url, retry=once, **timeouts)
+        log = scene.system.log
+        if isinstance(log, RedisServer):
+            self._ask_log: Callable[[], object] = Redis.from_url(
+                log.way, retry=once, **timeouts
+            ).ping
+        elif isinstance(log, Watched):  # a failover lasts until what is waited for is there again
+            self._ask_log = partial(log.answers, replicas=scene.system.wait_replicas)
+        else:
+            self._ask_log = log.answers
         self._asking = ThreadPoolExecutor(4, thread_name_prefix="watch")
         self._loops = [
             self._asking.submit(self._loop, look) for look in (self._sample, self._follow)
@@ -79,7 +90,7 @@ class Watch:
 
     def _log_answers(self) -> bool:
         try:
-            return bool(self._log.ping())
+            return bool(self._ask_log())
         except RedisError:
             return False
 

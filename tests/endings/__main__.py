@@ -6,6 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from demo.log_user import as_log_user
 from demo.servers import own_redis
 from tests.endings.matrix import POOLS, Ending, run
 
@@ -22,7 +23,7 @@ def main() -> int:
     told: dict[str, list[Ending]] = {}
     directory = Path(tempfile.mkdtemp(prefix="endings-"))
     with own_redis(directory) as url:
-        os.environ.update(CELERY_BROKER_URL=f"{url}/0", AMENDS_BACKEND=f"{url}/1")
+        os.environ.update(CELERY_BROKER_URL=f"{url}/0", AMENDS_BACKEND=as_log_user(f"{url}/1"))
         for pool in pools:
             began = time.monotonic()
             told[pool] = run(pool, directory)

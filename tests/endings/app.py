@@ -25,7 +25,7 @@ CALLS: Final = "endings:calls"
 MET: Final = "endings:met"
 TWICE: Final = RetryPolicy(max_attempts=2, initial_interval=0.0, jitter=0.0)
 ONCE: Final = RetryPolicy(max_attempts=1)
-notes = Redis.from_url(os.environ["AMENDS_BACKEND"], decode_responses=True)
+notes = Redis.from_url(os.environ["CELERY_BROKER_URL"], decode_responses=True)
 
 
 def end(ask: Ask, at: str) -> Made:

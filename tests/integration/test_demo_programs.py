@@ -12,8 +12,10 @@ import psutil
 import pytest
 from kombu import Connection
 from redis import Redis
+from redis.exceptions import NoPermissionError
 
 from demo import servers
+from demo.log_user import as_log_user
 from demo.ports import choose_port, free_port
 from demo.programs import ROOT, DemoError, NotInstalled, Program, owned, running
 from demo.servers import REDIS_SETTINGS, find_rabbitmq, find_redis, own_redis
@@ -74,6 +76,21 @@ def test_a_redis_syncs_every_write_evicts_nothing_and_ends_with_its_context(tmp_
         assert settings["bind"] == "127.0.0.1"
         assert alive(tmp_path)
     assert not alive(tmp_path)
+
+
+def test_the_user_of_the_log_may_do_no_more_than_sagas_need_also_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skip_without(find_redis)
+    monkeypatch.setenv("LOG_USER", "sagas")
+    server = servers.RedisServer("redis", directory=tmp_path)
+    with running(server), Redis.from_url(as_log_user(server.url)) as client:
+        server.kill()
+        server.start(wait=True)
+        assert client.set("amends:x", "1")
+        for command in (["FLUSHALL"], ["SET", "celery", "1"]):
+            with pytest.raises(NoPermissionError):
+                client.execute_command(*command)
 
 
 def test_an_external_redis_that_is_away_is_named_without_its_password(tmp_path: Path) -> None:

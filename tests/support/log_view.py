@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import redis
-
+from amends.backend.client import Client
+from amends.backend.cluster import primaries_of
 from amends.errors import LogUnavailable
 from amends.log.saga_log import SagaLog
 from amends.log.store import Store
@@ -16,7 +16,7 @@ Calls = Sequence[tuple[list[str], list[Any]]]
 class LogView(Store):
     """The keys of a log, the client that reads and writes them, and scripts by name."""
 
-    def __init__(self, client: redis.Redis, *, shards: int = 64) -> None:
+    def __init__(self, client: Client, *, shards: int = 64) -> None:
         super().__init__(client, shards=shards)
 
     def saga_key(self, saga_id: str) -> str:
@@ -39,12 +39,17 @@ class LogView(Store):
     def forget_workers(self) -> None:
         """Let no worker be known, and no queue: those of other tests have just ended."""
         watermarks = [self.watermarks_key(shard) for shard in range(self.shards)]
-        probes = self.client.keys(self.probe_key("*"))
-        self.client.delete(self.workers_key, *watermarks, *probes)
+        for key in (self.workers_key, *watermarks, *keys_like(self.client, self.probe_key("*"))):
+            self.client.delete(key)
 
     def make_due(self, saga_id: str, at: float = 0.0) -> None:
         """Let a saga be due at a time in milliseconds: by default long ago."""
         self.client.zadd(self.due_key_of(saga_id), {saga_id: at})
+
+
+def keys_like(client: Any, pattern: str) -> list[str]:
+    """Return the keys that match a pattern, on every node."""
+    return [key for node in primaries_of(client) for key in node.keys(pattern)]
 
 
 def view_of(log: SagaLog) -> LogView:

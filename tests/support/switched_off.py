@@ -4,7 +4,7 @@ import os
 from typing import Final
 
 from amends.backend.settings import Settings
-from amends.breaker.connection import connections_of
+from amends.breaker.cluster_connections import connections_of
 from amends.breaker.redis_access import RedisAccess
 from amends.log.saga_log import SagaLog
 from amends.log.store import Store

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from amends.backend.settings import Settings
+from amends.backend.settings import OF_BACKEND, Settings
 from amends.log.history import NAMES
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted(ROOT.glob("docs/*.md")),
+    *sorted(ROOT.glob("deploy/*/*.md")),
+]
 
 
 def text_of(page):
@@ -68,7 +72,7 @@ def test_the_table_of_events_has_each_event():
 def test_the_table_of_settings_has_each_setting_with_its_default():
     page = text_of("docs/operating.md")
     rows = dict(re.findall(r"^\| `amends_(\w+)` \| ([^|]+) \|", page, re.MULTILINE))
-    assert rows.keys() == {field.name for field in fields(Settings)}
+    assert rows.keys() == {*(field.name for field in fields(Settings)), *OF_BACKEND}
     for field in fields(Settings):
         if field.default not in (None, MISSING):
             assert rows[field.name] == str(field.default)

@@ -12,6 +12,7 @@ from kombu.utils.url import maybe_sanitize_url
 from amends.backend.settings import Settings
 from amends.diagnosis.deployment.destinations import Destination
 from amends.diagnosis.deployment.findings import Problem, Rule, Unseen, error, warning
+from amends.diagnosis.deployment.rabbitmq import RabbitServer, read_rabbitmq
 from amends.diagnosis.deployment.redis_server import RedisServer, read_server
 
 _VISIBILITY: Final = {"redis": 3600.0, "sqs": 1800.0}  # the defaults of kombu
@@ -39,17 +40,27 @@ class BrokerUse:
         return max(self.destinations, key=lambda each: each.limit, default=None)
 
     @property
+    def confirms(self) -> bool:
+        """Whether who publishes waits for the broker's confirmation."""
+        return self.kind == "amqp" and bool(self.options.get("confirm_publish"))
+
+    @property
     def held_for(self) -> float:
         """Seconds that a worker may hold a message: its countdown, and until its hard limit."""
         limit = self.longest.limit if self.longest else 0.0
         return self.settings.max_countdown + limit + self.settings.hard_limit_after
 
 
-def read_broker_server(connection: Any) -> RedisServer | None:
-    """Ask a broker that is a Redis about itself. Raises redis-py's errors."""
-    if connection.transport.driver_type != "redis":
-        return None
-    return read_server(connection.default_channel.client, sanitized(connection.as_uri()))
+def read_broker_server(app: Celery, connection: Any) -> RedisServer | RabbitServer | None:
+    """Ask a broker that is a Redis or a RabbitMQ about itself. Raises redis-py's errors."""
+    url = sanitized(connection.as_uri())
+    match connection.transport.driver_type:
+        case "redis":
+            return read_server(connection.default_channel.client, url)
+        case "amqp":
+            return read_rabbitmq(app, connection, url)
+        case _:
+            return None
 
 
 def use_of(app: Celery, settings: Settings, destinations: Sequence[Destination]) -> BrokerUse:

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 from celery import Celery
 
 from amends.backend.settings import Settings, settings_of, unread_settings
-from amends.diagnosis.deployment import breaker_rules, options
+from amends.diagnosis.deployment import breaker_rules, options, rabbitmq
 from amends.diagnosis.deployment import broker_rules as broker
 from amends.diagnosis.deployment import fast_path_rules as fast_path
 from amends.diagnosis.deployment import log_rules as saga_log
@@ -32,6 +32,7 @@ from amends.diagnosis.deployment.findings import (
     warning,
 )
 from amends.diagnosis.deployment.log_state import LogState, is_in_process, read_log
+from amends.diagnosis.deployment.rabbitmq import RabbitServer
 from amends.diagnosis.deployment.redis_server import RedisServer
 from amends.diagnosis.deployment.worker_inspection import Patience, Worker, ask_workers
 from amends.dispatch.broker import connected
@@ -80,7 +81,8 @@ CODES: Final[dict[str, Severity]] = {
             saga_log.SERVER_RULES,
         ),
         options.RULES,
-        *(broker.RULES, broker.SERVER_RULES, crew.PRESENCE, crew.RULES, breaker_rules.RULES),
+        *(broker.RULES, broker.SERVER_RULES, rabbitmq.RULES),
+        *(crew.PRESENCE, crew.RULES, breaker_rules.RULES),
     )
     for rule in rules
 }
@@ -125,7 +127,8 @@ def _examine_surroundings(app: Celery, settings: Settings, patience: Patience) -
         yield from saga_log.away.apply(look_at_log.error)
     if log:
         yield from _apply(saga_log.RULES, log)
-        yield from _apply(saga_log.SERVER_RULES, log.server)
+        for rule in saga_log.SERVER_RULES:
+            yield from _of_all(finding for server in log.servers for finding in rule.apply(server))
     destinations: list[Destination] = [
         *destinations_here(app),
         *destinations_in_use(app, log.in_use if log else ()),
@@ -134,8 +137,10 @@ def _examine_surroundings(app: Celery, settings: Settings, patience: Patience) -
     yield from broker.away.apply(look_at_broker.error)
     if use := _Look(lambda: broker.use_of(app, settings, destinations), patience.total).result:
         yield from _apply(broker.RULES, use)
-    if server:
+    if isinstance(server, RedisServer):
         yield from _apply(broker.SERVER_RULES, server)
+    elif server:
+        yield from _apply(rabbitmq.RULES, server)
     if answered is not None:
         heartbeats = log.heartbeats if log else None
         found = crew.Crew(
@@ -143,6 +148,7 @@ def _examine_surroundings(app: Celery, settings: Settings, patience: Patience) -
             heartbeats=heartbeats,
             destinations=destinations,
             profiles=log.profiles if log else (),
+            confirms=bool(use and use.confirms),
         )
         yield from _apply(crew.PRESENCE, found)
         nodes = sorted({each.node for each in found.alive if each.node})
@@ -158,15 +164,21 @@ def _look_at_log(settings: Settings) -> LogState | None:
 
 def _look_at_broker(
     app: Celery, log: _Look[LogState | None], patience: Patience
-) -> tuple[RedisServer | None, list[Worker]]:
+) -> tuple[RedisServer | RabbitServer | None, list[Worker]]:
     # Kombu ends a connection to Redis when its last BRPOP has ended, by default of 1 s.
     options = {"polling_interval": 0.1}
     with connected(app.connection_for_write(transport_options=options)) as connection:
-        server = broker.read_broker_server(connection)
+        server = broker.read_broker_server(app, connection)
         heartbeats = log.result.heartbeats if log.result else None
         beating = crew.Crew(workers=(), heartbeats=heartbeats, destinations=()).alive
         nodes = [each.node for each in beating if each.node]
         return server, ask_workers(app, connection, nodes, patience=patience)
+
+
+def _of_all(findings: Iterable[Finding]) -> Sequence[Finding]:
+    """Select what is wrong with any of several servers; that all is fine is said once."""
+    found = list(findings)
+    return [each for each in found if each.severity is not Severity.OK] or found[:1]
 
 
 def _apply(rules: Iterable[Rule[Facts]], facts: Facts) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from typing import Final
 
 from amends.backend.client import client_of
 from amends.backend.settings import Settings
+from amends.backend.url import address_of
 from amends.diagnosis.deployment.findings import (
     Finding,
     Problem,
@@ -17,11 +18,11 @@ from amends.diagnosis.deployment.findings import (
 )
 from amends.diagnosis.deployment.log_state import (
     LogState,
-    address_of,
-    is_cluster,
     is_in_process,
+    is_stray_node,
+    read_servers,
 )
-from amends.diagnosis.deployment.redis_server import RedisServer, read_server
+from amends.diagnosis.deployment.redis_server import RedisServer
 from amends.log.store import Store
 
 OLDEST_REDIS: Final = (6, 2)
@@ -34,7 +35,7 @@ def _shards(log: LogState) -> Iterator[Problem]:
     if log.shards not in (None, log.settings.shards):
         yield Problem(
             what=f"the saga log has {log.shards} shards, and amends_shards says {log.settings.shards}",
-            where=log.server.url,
+            where=address_of(log.settings.backend),
             remedy=f"set amends_shards to {log.shards}: under another number no saga is found",
         )
 
@@ -51,7 +52,7 @@ def _shared(log: LogState) -> Iterator[Problem]:
         named = sorted(f"{name or 'an app'} ({few(queues)})" for name, queues in apps.values())
         yield Problem(
             what=f"workers of {len(apps)} apps use this saga log, by name, broker and default queue: {', '.join(named)}",
-            where=log.server.url,
+            where=address_of(log.settings.backend),
             remedy="give each an amends_namespace or a Redis of its own; if they are one app, the same name, broker_url and"
             " task_default_queue",
         )
@@ -62,8 +63,20 @@ def _newer(log: LogState) -> Iterator[Problem]:
     if log.newer:
         yield Problem(
             what=f"a newer release of amends wrote the plans of live sagas, which this one cannot run: {few(log.newer)}",
-            where=log.server.url,
+            where=address_of(log.settings.backend),
             remedy="upgrade amends here; workers of that release carry them on, and a saga that met none is parked until one comes",
+        )
+
+
+@warning("log.lost_writes", fine="workers miss no transition that the saga log acknowledged")
+def _lost_writes(log: LogState) -> Iterator[Problem]:
+    if log.lost:
+        sagas = {each.saga_id for each in log.lost}
+        yield Problem(
+            what=f"a failover or a restart lost {len(log.lost)} transitions that were acknowledged, of sagas {few(sagas)}",
+            where=address_of(log.settings.backend),
+            remedy="`celery saga doctor --after-failover` lists them; set amends_wait_replicas to the number of replicas, and"
+            " appendfsync to always",
         )
 
 
@@ -79,13 +92,13 @@ def _version(server: RedisServer) -> Iterator[Problem]:
         )
 
 
-@error("log.cluster", fine="the saga log's Redis is no cluster")
+@error("log.cluster", fine="amends_backend says whether the saga log is in a cluster")
 def _cluster(server: RedisServer) -> Iterator[Problem]:
-    if is_cluster(server):
+    if is_stray_node(server):
         yield Problem(
-            what="the saga log's Redis runs as a cluster",
+            what="the saga log's Redis is a part of a cluster, and amends_backend does not say so",
             where=server.url,
-            remedy="use one Redis: amends has no client for a cluster",
+            remedy="write redis+cluster:// in place of redis://",
         )
 
 
@@ -196,7 +209,8 @@ def away(reason: str) -> Iterator[Problem]:
         yield Problem(
             what=reason,
             where="amends_backend",
-            remedy="let it answer, or correct amends_backend; until then nothing is decided, and nothing is lost",
+            remedy="let it answer, or correct amends_backend (rediss:// for a port that takes TLS alone); until then nothing is"
+            " decided, and nothing is lost",
         )
 
 
@@ -204,14 +218,16 @@ SERVER_RULES: Final[Sequence[Rule[RedisServer]]] = (
     *(_version, _cluster, _replica, _eviction, _persistence),
     *(_fsync, _writes, _memory, _hidden, _latency),
 )
-RULES: Final[Sequence[Rule[LogState]]] = (_shards, _shared, _newer)
+RULES: Final[Sequence[Rule[LogState]]] = (_shards, _shared, _lost_writes, _newer)
 
 
 def weaknesses_of(settings: Settings) -> list[Finding]:
     """Tell what is wrong with the log's Redis. Raises `LogUnavailable`."""
     if is_in_process(settings):
         return []
-    store = Store(client_of(settings.backend), shards=settings.shards, namespace=settings.namespace)
-    server: RedisServer = store.read(lambda client: read_server(client, address_of(settings)))
-    findings = [finding for rule in SERVER_RULES for finding in rule.apply(server)]
+    store = Store(client_of(settings.backend), shards=settings.shards, root=settings.key_root)
+    servers: list[RedisServer] = store.read(lambda client: read_servers(client, settings))
+    findings = [
+        finding for rule in SERVER_RULES for server in servers for finding in rule.apply(server)
+    ]
     return [finding for finding in findings if finding.severity is not Severity.OK]

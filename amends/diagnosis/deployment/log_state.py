@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kombu.utils.url import maybe_sanitize_url
-
 from amends.backend.client import impatient_client_of
+from amends.backend.cluster import Cluster
 from amends.backend.settings import Settings
+from amends.backend.url import address_of
 from amends.definition.itinerary import Itinerary
 from amends.definition.states import LIVE
 from amends.diagnosis.deployment.redis_server import RedisServer, read_server
 from amends.errors import UnreadableData
 from amends.log.heartbeats import Heartbeat, Workers
+from amends.log.lost_writes import LostWrite, LostWrites
 from amends.log.profiles import Profile, Profiles
 from amends.log.store import Store
 
@@ -25,17 +26,18 @@ _LOOKED_AT: Final = 20  # live sagas of each shard and status
 class LogState:
     """The saga log as it was found.
 
-    `shards` is how many it has, None before its first use; `heartbeats` is None where they cannot be read.
+    `servers` are its Redis, or the primaries of its cluster. `shards` is how many it has, None before its first use; `heartbeats` is None where they cannot be read.
     `profiles` are those of live workers. `in_use` has
     the definitions of live sagas, each with the ids of some that it belongs to; where there are many sagas, of the oldest.
     """
 
     settings: Settings
-    server: RedisServer
+    servers: Sequence[RedisServer]
     shards: int | None
     heartbeats: Sequence[Heartbeat] | None
     profiles: Sequence[Profile]
     in_use: Sequence[tuple[Itinerary, Sequence[str]]]
+    lost: Sequence[LostWrite] = ()  #: Transitions that it acknowledged and does not have.
     newer: Sequence[str] = ()  #: Ids of live sagas whose plan only a newer release can read.
 
 
@@ -44,37 +46,44 @@ def is_in_process(settings: Settings) -> bool:
     return settings.backend.startswith("memory://")
 
 
-def address_of(settings: Settings) -> str:
-    """Name the log without its password, which the options behind the ? may have too."""
-    return str(maybe_sanitize_url(settings.backend.partition("?")[0]))
+def read_servers(client: Any, settings: Settings) -> list[RedisServer]:
+    """Ask the log's Redis about itself, or each primary of its cluster. Raises redis-py's errors where one is away."""
+    if not isinstance(client, Cluster):
+        return [read_server(client, address_of(settings.backend))]
+    return [
+        read_server(node, f"redis://{place['host']}:{place['port']}", is_node=True)
+        for node in client.primaries()
+        for place in [node.connection_pool.connection_kwargs]
+    ]
 
 
-def is_cluster(server: RedisServer) -> bool:
-    """Tell whether a Redis is a part of a cluster."""
-    return bool(server.info.get("cluster_enabled"))
+def is_stray_node(server: RedisServer) -> bool:
+    """Tell whether a Redis is a part of a cluster, and was asked as if it were all of the log."""
+    return bool(server.info.get("cluster_enabled")) and not server.is_node
 
 
 def read_log(settings: Settings) -> LogState:
     """Look at the saga log, and change nothing. Raises `LogUnavailable`, and `ConfigurationError`."""
     client = impatient_client_of(settings.backend, patience=_PATIENCE)
-    store = Store(client, shards=settings.shards, namespace=settings.namespace)
-    server = store.reach(lambda client: read_server(client, address_of(settings)))
-    if is_cluster(server):  # which would answer for a part of the log alone
+    store = Store(client, shards=settings.shards, root=settings.key_root)
+    servers = store.reach(lambda client: read_servers(client, settings))
+    if any(map(is_stray_node, servers)):  # which would answer for a part of the log alone
         return LogState(
-            settings=settings, server=server, shards=None, heartbeats=None, profiles=(), in_use=()
+            settings=settings, servers=servers, shards=None, heartbeats=None, profiles=(), in_use=()
         )
     stored = store.read_shards()
     shards = int(stored.partition(" ")[0]) if stored else None
-    store = Store(client, shards=shards or settings.shards, namespace=settings.namespace)
+    store = Store(client, shards=shards or settings.shards, root=settings.key_root)
     in_use, newer = _read_in_use(store)
     return LogState(
         settings=settings,
-        server=server,
+        servers=servers,
         shards=shards,
         heartbeats=Workers(store).read_heartbeats(),
         profiles=Profiles(store).read_live(),
         in_use=in_use,
         newer=newer,
+        lost=LostWrites(store).read(),
     )
 
 

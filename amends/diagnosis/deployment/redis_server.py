@@ -15,13 +15,15 @@ _PINGS: Final = 3
 class RedisServer:
     """A Redis: what INFO and CONFIG say, and the seconds of a round trip. `url` has no password.
 
-    A hosted one often keeps CONFIG to itself: `settings` is empty then, and INFO knows a part of it.
+    A hosted one often keeps CONFIG to itself: `settings` is empty then, and INFO knows a part of it. `is_node` tells whether
+    it was asked as a node of a cluster.
     """
 
     url: str
     info: Mapping[str, Any] = field(repr=False)
     settings: Mapping[str, str]
     round_trip: float
+    is_node: bool = False
 
     @property
     def eviction_policy(self) -> str | None:
@@ -43,10 +45,11 @@ class RedisServer:
         return tuple(map(int, numbers)) if all(map(str.isdigit, numbers)) else None
 
 
-def read_server(client: Any, url: str) -> RedisServer:
+def read_server(client: Any, url: str, *, is_node: bool = False) -> RedisServer:
     """Ask a Redis about itself. Raises redis-py's errors where it is away."""
     return RedisServer(
         url=url,
+        is_node=is_node,
         round_trip=min(_ping(client) for _ in range(_PINGS)),
         info=_info(client),
         settings=_settings(client),

@@ -17,12 +17,14 @@ class Crew:
     """The workers that answered, and those that say in the log that they live; None where the log is away.
 
     profiles: what live workers take by the log, also those that did not answer.
+    confirms: whether who publishes waits for RabbitMQ's confirmation.
     """
 
     workers: Sequence[Worker]
     heartbeats: Sequence[Heartbeat] | None
     destinations: Sequence[Destination]
     profiles: Sequence[Profile] = ()
+    confirms: bool = False
 
     @property
     def alive(self) -> list[Heartbeat]:
@@ -124,6 +126,19 @@ def _pool_kind(crew: Crew) -> Iterator[Problem]:
             )
 
 
+@warning("workers.confirms", fine="no worker with greenlets waits for publisher confirms")
+def _confirms(crew: Crew) -> Iterator[Problem]:
+    """Seen with Celery 5.7.0: the greenlet that sends an event waits for its confirmation, and all others for its lock."""
+    for worker in crew.workers:
+        if crew.confirms and worker.pool == "gevent":
+            yield Problem(
+                what=f"{worker.node} has the pool gevent, and confirm_publish is on: Celery's workers may stop for good so",
+                where=worker.node,
+                remedy="leave confirm_publish out of broker_transport_options there (a message that is lost is replaced by a"
+                " sweep), or use another pool",
+            )
+
+
 @error("queues.unconsumed", fine="a worker consumes each queue that sagas need")
 def _unconsumed(crew: Crew) -> Iterator[Problem]:
     for queue, tasks in sorted(crew.wanted.items()):
@@ -190,6 +205,6 @@ def _with_amends(workers: Sequence[Worker]) -> list[Worker]:
 PRESENCE: Final[Sequence[Rule[Crew]]] = (_none, _silent, _version)
 """What can be told where no worker answers, too."""
 RULES: Final[Sequence[Rule[Crew]]] = (
-    *(_other_log, _without_amends, _pool_kind),
+    *(_other_log, _without_amends, _pool_kind, _confirms),
     *(_unconsumed, _unregistered, _partly_registered, _unknown_task),
 )

@@ -23,6 +23,7 @@ from amends.backend.client import client_of
 from amends.backend.connection import is_original
 from amends.backend.fast_path import Shortcut
 from amends.backend.settings import Settings, celery_setting, settings_of
+from amends.backend.url import nodes_of
 from amends.dispatch.canvas import canvas
 from amends.dispatch.fast_path.chain_template import ChainTemplate
 from amends.dispatch.fast_path.redis_message import NUMBER, SAGA
@@ -169,6 +170,8 @@ def _databases(app: Celery, channel: Any) -> tuple[int, int] | None:
     if channel.global_keyprefix or not is_named:
         return None
     log = _options(settings_of(app).backend)
+    if not log:
+        return None
     same = ("host", "port", "path", "username")
     if any(broker.get(name) != log.get(name) for name in same):
         return None
@@ -177,6 +180,8 @@ def _databases(app: Celery, channel: Any) -> tuple[int, int] | None:
 
 @lru_cache(maxsize=10)
 def _options(backend: str) -> dict[str, Any]:
-    """Return the options of the connections to the Redis at this URL."""
+    """Return the options of the connections to the Redis at this URL; none of a cluster, which is no broker."""
+    if nodes_of(backend):
+        return {}
     options: dict[str, Any] = client_of(backend).connection_pool.connection_kwargs
     return options

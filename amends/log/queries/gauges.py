@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Self
 
 from redis.exceptions import ResponseError
 
+from amends.backend.cluster import primaries_of
 from amends.definition.states import LIVE, SagaStatus
 from amends.log.store import Store
 
@@ -60,14 +62,20 @@ def _ask_shards(client: Any, store: Store, now: int) -> list[Any]:
 
 
 def _ask_memory(store: Store) -> Memory | None:
+    """Return the memory of Redis; of a cluster, that of the fullest node."""
+
     def ask(client: Any) -> Any:
         try:
-            return client.info("memory")
+            return [node.info("memory") for node in primaries_of(client)]
         except ResponseError:  # a hosted Redis may keep INFO to itself, and one in memory has none
-            return None
+            return []
 
-    told = store.read(ask)
-    return told and Memory(used=told["used_memory"], limit=told["maxmemory"])
+    memories = [
+        Memory(used=each["used_memory"], limit=each["maxmemory"]) for each in store.read(ask)
+    ]
+    return max(
+        memories, key=lambda each: (each.used / (each.limit or inf), each.used), default=None
+    )
 
 
 def _age(at: float | None, now: int) -> float:

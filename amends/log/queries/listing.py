@@ -184,7 +184,7 @@ def _store(settings: Settings, pid: int) -> Store:  # noqa: ARG001 - a forked ch
     return Store(
         client,
         shards=settings.shards,
-        namespace=settings.namespace,
+        root=settings.key_root,
         fast_path=settings.fast_path,
     )
 

@@ -134,6 +134,12 @@ SWEEP_LAG: Final = _metric(
 WORKERS: Final = _metric(
     "gauge", "amends_workers", tells="Workers whose last heartbeat is at most 10 s old."
 )
+WORKER_MESSAGES: Final = _metric(
+    "gauge",
+    "amends_worker_messages",
+    "worker",
+    tells="Messages that live workers of this name (before the @) have fetched and not acknowledged, running ones included.",
+)
 LOG_UP: Final = _metric("gauge", "amends_log_up", tells="1 if the saga log is reachable, else 0.")
 MEMORY_USED: Final = _metric(
     "gauge", "amends_log_memory_used_bytes", tells="Memory that the log's Redis uses."

@@ -1,11 +1,15 @@
 """The present state of the log, the circuit breakers and the broker, as metrics."""
 
+from collections import Counter
+from collections.abc import Iterable
+
 from celery import Celery
 
 from amends.breaker.circuits import circuits
 from amends.breaker.states import CircuitState
 from amends.dispatch.broker import queue_lengths
 from amends.dispatch.routing import queues_in_use
+from amends.log.heartbeats import MOST_TOLD, Heartbeat
 from amends.log.liveness import DEAD_AFTER
 from amends.log.saga_log import SagaLog
 from amends.telemetry.prometheus import catalogue
@@ -19,11 +23,22 @@ def add_readings(families: Families, log: SagaLog) -> None:
     families.add(catalogue.SWEEP_LAG, readings.sweep_lag)
     for status, seconds in readings.oldest.items():
         families.add(catalogue.OLDEST, seconds, status)
-    beats = log.workers.read_heartbeats()
-    families.add(catalogue.WORKERS, sum(beat.age <= DEAD_AFTER for beat in beats))
+    alive = [beat for beat in log.workers.read_heartbeats() if beat.age <= DEAD_AFTER]
+    families.add(catalogue.WORKERS, len(alive))
+    for name, count in sorted(_messages_in_hand(alive).items()):
+        families.add(catalogue.WORKER_MESSAGES, count, name)
     if readings.memory is not None:
         families.add(catalogue.MEMORY_USED, readings.memory.used)
         families.add(catalogue.MEMORY_LIMIT, readings.memory.limit)
+
+
+def _messages_in_hand(beats: Iterable[Heartbeat]) -> Counter[str]:
+    """Count the messages that workers of one name have in hand; one that has too many to tell counts `MOST_TOLD`."""
+    counts: Counter[str] = Counter()
+    for beat in beats:
+        name = beat.node.partition("@")[0]
+        counts[name] += MOST_TOLD if beat.messages is None else len(beat.messages)
+    return counts
 
 
 def add_breakers(families: Families, log: SagaLog) -> None:

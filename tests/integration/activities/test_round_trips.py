@@ -38,7 +38,7 @@ def test_a_start_costs_one_command_and_n_steps_two_each(work, log, monitor, saga
     with monitor:
         job_saga.start(job, saga_id=saga_id)
         wait_for_the_end(work, log, saga_id)
-    assert len(monitor.sent) == 1 + 2 * 3, monitor.sent
+    assert len(monitor.sent) == 1 + 2 * 3, "\n".join(monitor.sent)
     assert all(command.upper().startswith("EVALSHA") for command in monitor.sent)
 
 
@@ -48,4 +48,4 @@ def test_a_way_back_costs_one_more_for_its_advance(work, log, monitor, saga_id):
     with monitor:
         job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
         eventually(lambda: any(id_.startswith(saga_id) and "a.undo" in id_ for id_ in work.ended))
-    assert len(monitor.sent) == 1 + 2 * 3 + 1 + 2 * 2, monitor.sent
+    assert len(monitor.sent) == 1 + 2 * 3 + 1 + 2 * 2, "\n".join(monitor.sent)

@@ -5,7 +5,10 @@ from celery import Celery
 from celery.contrib.testing.worker import start_worker
 
 from amends import NotDone, RetryPolicy, Saga, Step, activity
+from amends.dispatch.broker import queue_length
+from amends.log.saga_log import log_of
 from tests.support.engine_saga import Job, JobResult, do_a, engine_saga, undo_a, without_effect
+from tests.support.eventually import eventually
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +43,59 @@ def busy(job: Job) -> None:
     engine_saga.play(job)
 
 
-@pytest.mark.parametrize("dispatch", ["chain", "inline"])
-def test_a_wait_under_a_second_is_a_message_of_its_own(worker, saga_id, dispatch, warnings):
-    saga = Saga(
-        f"quorum_{dispatch}",
+@activity(retry=RetryPolicy(max_attempts=4, initial_interval=3.0, max_interval=3.0, jitter=0.0))
+def busy_for_long(job: Job) -> None:
+    engine_saga.play(job)
+
+
+def saga_of(call, dispatch):
+    return Saga(
+        f"quorum_{call.name.rpartition('.')[2]}_{dispatch}",
         input=Job,
         output=JobResult,
         outputs={"part": "a.part"},
         dispatch=dispatch,
-        steps=[Step(do_a, name="a", compensation=undo_a), Step(busy, compensation=None)],
+        steps=[
+            Step(do_a, name="a", compensation=undo_a),
+            Step(call, name="busy", compensation=None),
+        ],
     )
+
+
+@pytest.mark.parametrize("dispatch", ["chain", "inline"])
+def test_a_wait_under_a_second_is_a_message_of_its_own(worker, saga_id, dispatch, warnings):
     engine_saga.script(f"{saga_id}:busy", without_effect(NotDone("busy")))
-    handle = saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    handle = saga_of(busy, dispatch).start(Job(job_id=saga_id), saga_id=saga_id)
     assert handle.wait(timeout=60).outcome == "completed"
     assert engine_saga.records(saga_id) == ["a", "busy", "busy"]
     assert "when it is due" not in warnings.text  # a sweep would have published it
+
+
+@pytest.mark.parametrize("dispatch", ["chain", "inline"])
+def test_the_second_wait_in_the_same_queues_is_not_taken_for_a_cycle(
+    worker, app, saga_id, dispatch
+):
+    """RabbitMQ before 4.0.1 would drop its message, with a Celery before 5.6.3."""
+    engine_saga.script(f"{saga_id}:busy", *[without_effect(NotDone("busy"))] * 3)
+    handle = saga_of(busy_for_long, dispatch).start(Job(job_id=saga_id), saga_id=saga_id)
+    assert handle.wait(timeout=120).outcome == "completed"
+    assert engine_saga.records(saga_id) == ["a", *["busy"] * 4]
+    assert (
+        messages_of(app, saga_id) == 2
+    )  # a copy, which a sweep publishes, has a number of its own
+
+
+@pytest.mark.parametrize("dispatch", ["chain", "inline"])
+def test_a_message_that_is_lost_while_it_waits_is_replaced(worker, app, saga_id, dispatch):
+    engine_saga.script(f"{saga_id}:busy", without_effect(NotDone("busy")))
+    handle = saga_of(busy_for_long, dispatch).start(Job(job_id=saga_id), saga_id=saga_id)
+    eventually(lambda: queue_length(app, "celery_delayed_1"))
+    with app.connection_for_write() as connection:
+        assert connection.default_channel.queue_purge("celery_delayed_1") == 1
+    assert handle.wait(timeout=120).outcome == "completed"
+    assert engine_saga.records(saga_id) == ["a", "busy", "busy"]
+    assert messages_of(app, saga_id) == 3
+
+
+def messages_of(app, saga_id):
+    return int(log_of(app).read_saga(saga_id).fields["messages"])

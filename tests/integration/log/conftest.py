@@ -1,4 +1,4 @@
-"""The log on both Redises, and a saga in it."""
+"""The log in memory, on one Redis and on a cluster, and a saga in it."""
 
 from collections.abc import Iterator
 
@@ -6,14 +6,27 @@ import fakeredis
 import pytest
 import redis
 
+from amends.backend.client import Client, client_of
+from amends.backend.url import redis_url
 from amends.log.saga_log import SagaLog
 from tests.support.log_driver import Journey
+from tests.support.redis_clusters import OwnCluster, own_cluster
 
 
-@pytest.fixture(params=["fakeredis", "redis"])
-def client(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnCluster]:
+    """Give a cluster of three primaries."""
+    with own_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["fakeredis", "redis", pytest.param("cluster", marks=pytest.mark.servers)])
+def client(request: pytest.FixtureRequest) -> Iterator[Client]:
     if request.param == "fakeredis":
         yield fakeredis.FakeRedis(decode_responses=True)
+        return
+    if request.param == "cluster":
+        yield client_of(redis_url(request.getfixturevalue("cluster").url))
         return
     with redis.Redis.from_url(request.getfixturevalue("redis_url"), decode_responses=True) as real:
         yield real
@@ -25,5 +38,5 @@ def log(client: redis.Redis) -> SagaLog:
 
 
 @pytest.fixture
-def journey(log: SagaLog, client: redis.Redis) -> Journey:
+def journey(log: SagaLog, client: Client) -> Journey:
     return Journey(log, client)

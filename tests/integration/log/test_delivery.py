@@ -10,6 +10,9 @@ from amends.log.delivery import Delivery
 from amends.log.starts import AlreadyThere, Conflict, Started
 from tests.support.sagas.trip import trip_saga
 
+# A cluster is no broker.
+pytestmark = pytest.mark.parametrize("client", ["fakeredis", "redis"], indirect=True)
+
 QUEUE = "work\x06\x166"  # as kombu calls one of priority 6
 HERE, ELSEWHERE = 0, 3
 

@@ -15,7 +15,7 @@ from amends.log.keys import LAYOUT
 from amends.log.saga_log import SagaLog
 from amends.log.starts import AlreadyThere, Conflict, Started
 from demo.ports import free_port
-from tests.support.log_view import view_of
+from tests.support.log_view import keys_like, view_of
 from tests.support.sagas.trip import trip_saga
 
 
@@ -64,7 +64,8 @@ def test_a_definition_is_sent_once_for_each_shard(log, client, monkeypatch):
 
 def test_a_shard_that_lost_its_definitions_asks_for_them(log, client):
     log.starts.start_saga(uuid.uuid4().hex, trip_saga.itinerary, "{}")
-    client.delete(*client.keys("amends:*:definitions"))
+    for key in keys_like(client, "amends:*:definitions"):
+        client.delete(key)
     ids = [uuid.uuid4().hex for _ in range(100)]
     assert (
         log.starts.start_sagas(trip_saga.itinerary, [(saga_id, "{}") for saga_id in ids])
@@ -90,13 +91,17 @@ def test_scripts_that_redis_forgot_are_loaded_again(log, client):
 def test_a_log_of_a_newer_layout_is_refused_by_readers_and_writers(client):
     namespace = uuid.uuid4().hex
     client.set(f"amends:{namespace}:shards", f"64 {LAYOUT + 1}")
-    log = SagaLog(client, namespace=namespace)
+    log = SagaLog(client, root=f"amends:{namespace}:")
     for use in (lambda: log.read_status("a"), lambda: log.maintenance.take_due(lease=1.0, limit=1)):
         with pytest.raises(
             ConfigurationError, match=r"a newer release of amends wrote.* upgrade amends"
         ):
             use()
-    client.set(f"amends:{namespace}:shards", f"64 {LAYOUT}")
+    own, other = ("64", "64 2") if view_of(log).shards_text == "64" else ("64 2", "64")
+    client.set(f"amends:{namespace}:shards", other)
+    with pytest.raises(ConfigurationError, match=r"was made on .* another log"):
+        log.read_status("a")
+    client.set(f"amends:{namespace}:shards", own)
     assert log.maintenance.take_due(lease=1.0, limit=1) == []
 
 

@@ -104,6 +104,22 @@ def test_a_death_in_time_is_left_to_those_who_may_judge_it(app, log, alone):
     assert result(log, alone) == ("", 0)
 
 
+def test_a_worker_knows_its_own_pool_although_it_may_not_judge_others(app, log, alone):
+    own = WorkerProcess.current.name
+    claim(log, alone.id, worker=own, ago=3.0)
+    was_seen(log, own, [1], now(log))
+    sweep(app, alone.id, may_judge=False)
+    assert result(log, alone) == ("WorkerLostError", 0)
+
+
+def test_a_worker_that_could_not_beat_in_an_outage_is_not_dead_to_itself(app, log, alone):
+    own = WorkerProcess.current.name
+    claim(log, alone.id, worker=own, ago=2 * liveness.DEAD_AFTER)
+    was_seen(log, own, [PID], now(log) - 1.5 * liveness.DEAD_AFTER)
+    sweep(app, alone.id, may_judge=False)
+    assert result(log, alone) == ("", 0)
+
+
 def test_a_worker_tells_when_it_last_named_a_process_that_ended(log):
     pids = [PID, os.getpid()]
     heartbeat = Heartbeat(log, lambda: pids)

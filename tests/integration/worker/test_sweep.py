@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from celery import Celery
+from celery.concurrency.solo import TaskPool
 from celery.contrib.testing.worker import start_worker
 from kombu.exceptions import OperationalError
 
@@ -325,9 +326,9 @@ def test_a_heartbeat_from_before_the_claim_says_nothing_of_its_owner(quiet_app, 
 
 
 def test_nobody_is_judged_by_a_worker_that_may_not(quiet_app, log, alone):
-    claim(log, alone.id, owner=f"{WorkerProcess.current.name}:{dead_process()}")
+    claim(log, alone.id, owner=f"another:{dead_process()}")
     tick(log)
-    Heartbeat(log, lambda: [os.getpid()]).beat()
+    log.workers.note_heartbeat("another", {os.getpid()}, [])
     Sweep(quiet_app, may_judge=never).heal(alone.id)
     assert events(alone)[-1] == "step.started"
 
@@ -469,9 +470,9 @@ def test_a_takeover_that_is_cut_short_leaves_the_owner_as_dead_as_it_was(
 
 
 def test_o24d_whether_it_may_judge_is_asked_at_each_judgement(quiet_app, log, alone):
-    claim(log, alone.id, owner=f"{WorkerProcess.current.name}:{dead_process()}")
+    claim(log, alone.id, owner=f"another:{dead_process()}")
     tick(log)
-    Heartbeat(log, lambda: [os.getpid()]).beat()
+    log.workers.note_heartbeat("another", {os.getpid()}, [])
     allowed = []
     sweep = Sweep(quiet_app, may_judge=lambda: bool(allowed))
     sweep.heal(alone.id)
@@ -528,7 +529,8 @@ def test_a_worker_that_is_ended_leaves_neither_sweep_nor_heartbeat(quiet_app):
 def test_workers_of_one_parent_process_have_names_of_their_own():
     names = []
     for node in ("a@here", "b@here"):
-        Recovery(SimpleNamespace(hostname=node, task_events=False))
+        pool = {"pool_cls": TaskPool, "max_concurrency": None, "concurrency": 1}
+        Recovery(SimpleNamespace(app=Celery(), hostname=node, task_events=False, **pool))
         names.append(WorkerProcess.current.name)
     WorkerProcess.current.leave()
     assert len(set(names)) == 2

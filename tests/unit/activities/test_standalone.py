@@ -113,7 +113,7 @@ def test_a_refusal_or_a_non_retryable_error_is_not_tried_again(who, error):
 def test_the_wait_is_the_policys_or_what_the_service_asked_for(monkeypatch):
     waits = []
 
-    def retry(*, exc, countdown):
+    def retry(*, exc, countdown, headers):
         waits.append(countdown)
         return exc
 

@@ -25,7 +25,7 @@ def test_options_come_from_the_environment_and_have_defaults():
         ("ORDERS", "many"),
         ("MINUTES", "-1"),
         ("MINUTES", "nan"),
-        ("POOL", "gevent"),
+        ("POOL", "eventlet"),
         ("BROKER", "kafka"),
     ],
 )

@@ -1,7 +1,7 @@
 """From a seed to a schedule of faults."""
 
 from tests.chaos.kinds import KINDS, PRIMARY_DOWN, PROBE_KILLED
-from tests.chaos.schedule import Options, draw_schedule
+from tests.chaos.schedule import NODE_FAULTS, Options, draw_schedule
 from tests.chaos.system import WORKERS
 
 
@@ -32,7 +32,17 @@ def test_orders_and_faults_come_in_order_and_end_with_the_run():
 def test_every_kind_of_fault_is_drawn_in_time_and_can_be_done():
     kinds = {fault.kind for seed in range(5) for fault in drawn(seed=seed).faults}
     kinds |= {fault.kind for fault in drawn(outages=True).faults}
+    kinds |= {fault.kind for fault in drawn(log="cluster").faults}
+    kinds |= {fault.kind for fault in drawn(broker="redis-sentinel").faults}
     assert kinds == set(KINDS)
+
+
+def test_a_node_of_a_cluster_is_struck_in_each_twenty_seconds_in_every_way():
+    faults = [each for each in drawn(minutes=4.0, log="cluster").faults if each.kind in NODE_FAULTS]
+    assert {int(fault.at // 20) for fault in faults} == set(range(12))
+    assert {fault.kind for fault in faults} == set(NODE_FAULTS)
+    lines = {"line refused", "line muted", "answers lost"}
+    assert lines.isdisjoint(fault.kind for fault in drawn(minutes=4.0, log="cluster").faults)
 
 
 def test_the_primary_goes_down_in_each_half_minute_of_a_run_with_outages_and_never_else():

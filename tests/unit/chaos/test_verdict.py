@@ -1,5 +1,6 @@
 """The verdict over a run: what is wrong with an order, and what a reader is told."""
 
+from dataclasses import replace
 from decimal import Decimal
 from io import StringIO
 
@@ -7,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from amends.log.history import Event
+from amends.log.lost_writes import LostWrite
 from demo.orders import plan_orders
 from demo.sandbox import LedgerEntry
 from tests.chaos.order_verdict import OrderVerdict, contradictions
@@ -170,3 +172,15 @@ def without(*left_out):
 def test_what_cannot_be_in_a_history_is_found(told, says):
     (complaint,) = contradictions(history(*told))
     assert says in complaint
+
+
+@pytest.mark.parametrize(("may_lose", "passes"), [(True, True), (False, False)])
+def test_a_loss_that_is_known_is_allowed_where_no_replica_is_waited_for(tmp_path, may_lose, passes):
+    lost = [LostWrite(saga_id=ORDER.id, name="saga.started", record=None, at=1.0)]
+    found = replace(verdict(order(status="lost")), lost=lost, may_lose=may_lose)
+    assert found.passed is passes
+    assert not replace(found, lost=()).passed
+    text = printed(found, tmp_path)
+    assert (
+        "lost 1 transitions of 1 sagas that it had acknowledged; of 1 contradictions 1 are" in text
+    )

@@ -6,6 +6,7 @@ import pytest
 from redis import Redis
 
 from amends.definition.itinerary import FORMAT
+from amends.log.lost_writes import LostWrite
 from amends.log.saga_log import SagaLog
 from demo.ports import free_port
 from tests.integration.diagnosis.deployment.doctor_process import hanging, server
@@ -149,3 +150,13 @@ def test_servers_that_hang_are_away(impatient_doctor, tmp_path):
     with server(tmp_path) as url, hanging(url):
         found = impatient_doctor.finds(amends_backend=url, broker_url=url)
     assert found.keys() == {"log.away", "broker.away"}
+
+
+def test_what_a_failover_lost_is_found(doctor, ailing):
+    with Redis.from_url(ailing, decode_responses=True) as client:
+        writes = SagaLog(client).lost_writes
+        writes.note([LostWrite(saga_id="order-1", name="step.completed", record="pay", at=1.0)])
+        found = doctor.finds(amends_backend=ailing)
+        client.delete(LogView(client).lost_key)
+    assert of_the_log(found) == {"log.lost_writes"}
+    assert "lost 1 transitions that were acknowledged, of sagas order-1" in found["log.lost_writes"]

@@ -4,7 +4,7 @@ from amends.diagnosis.deployment.examination import CODES
 from tests.integration.diagnosis.deployment.doctor_process import Doctor
 
 # RabbitMQ's, and of breakers of which each worker has one.
-ELSEWHERE = {"broker.consumer_timeout", "breakers.alone"}
+ELSEWHERE = {"broker.consumer_timeout", "broker.delayed", "breakers.alone"}
 
 
 def test_nothing_is_found_in_a_sound_system(doctor, sound_worker):

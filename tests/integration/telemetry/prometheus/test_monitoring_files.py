@@ -14,18 +14,13 @@ from ruamel.yaml import YAML
 from amends.telemetry.prometheus import catalogue
 from amends.telemetry.prometheus.catalogue import METRICS
 from amends_commands import saga as commands
+from tests.support.promql import SERIES, selectors
 
 FOLDER = Path(__file__).parents[4] / "monitoring"
 GROUPS = YAML(typ="safe").load(FOLDER / "alerts.yml")["groups"]
 ALERTS = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
-PARTS = ("", "_bucket", "_sum", "_count")
-SERIES = {
-    metric.name + part: metric
-    for metric in METRICS
-    for part in (PARTS[1:] if metric.kind == "histogram" else PARTS[:1])
-}
 VARIABLES = {"$__rate_interval": "5m", "$saga": ".*"}
 VALUES = {  # of the labels that have few
     "status": {"pending", "running", "compensating", "completed", "compensated", "stuck"},
@@ -46,18 +41,6 @@ def queries() -> Iterator[tuple[str, str]]:
 
 
 QUERIES = dict(queries())
-
-
-def selectors(expression):
-    """List what a query selects: series and the matchers of their labels."""
-    found = []
-
-    def visit(node):
-        if isinstance(node, promql_parser.VectorSelector):
-            found.append(node)
-
-    promql_parser.walk(promql_parser.parse(expression), visit)
-    return found
 
 
 @pytest.fixture(params=QUERIES)

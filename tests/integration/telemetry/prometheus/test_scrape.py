@@ -7,6 +7,7 @@ from celery import Celery
 
 from amends import CircuitBreaker
 from amends.errors import LogUnavailable
+from amends.log.heartbeats import MOST_TOLD
 from amends.log.history import Event
 from amends.log.saga_log import log_of
 from amends.telemetry.prometheus import SagaCollector, exposition
@@ -112,6 +113,24 @@ def test_a_worker_counts_while_its_heartbeat_is_fresh(scraped, log, client, ids)
     [key] = client.keys("*workers*:silent")
     client.hincrby(key, "at", -11_000)
     assert scraped().value("amends_workers") == both - 1
+
+
+def test_what_workers_have_in_hand_is_counted_by_their_name(scraped, log, client, ids):
+    def beat(worker, node, messages):
+        log.workers.note_heartbeat(worker, [1], messages, node=node)
+
+    def in_hand(name):
+        return scraped().value("amends_worker_messages", worker=name)
+
+    beat("w1", "orders@a", ["m1", "m2"])
+    beat("w2", "orders@b", ["m3"])
+    beat("w3", "undos@a", [])
+    assert (in_hand("orders"), in_hand("undos")) == (3, 0)
+    beat("w3", "undos@a", None)  # too many to tell
+    assert in_hand("undos") == MOST_TOLD
+    [key] = client.keys("*workers*:w2")
+    client.hincrby(key, "at", -11_000)  # it is silent
+    assert in_hand("orders") == 2
 
 
 def test_the_state_of_a_circuit_is_one_of_all(scrape):

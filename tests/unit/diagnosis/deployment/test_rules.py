@@ -8,14 +8,17 @@ from kombu import Queue
 
 from amends.backend.settings import Settings, settings_of
 from amends.breaker.states import CircuitState
-from amends.diagnosis.deployment import breaker_rules
+from amends.diagnosis.deployment import breaker_rules, rabbitmq, worker_rules
 from amends.diagnosis.deployment import broker_rules as broker
 from amends.diagnosis.deployment import log_rules as saga_log
 from amends.diagnosis.deployment.breaker_rules import WorkerCircuits
 from amends.diagnosis.deployment.broker_rules import BrokerUse
 from amends.diagnosis.deployment.destinations import Destination
 from amends.diagnosis.deployment.findings import Severity
+from amends.diagnosis.deployment.rabbitmq import RabbitServer
 from amends.diagnosis.deployment.redis_server import RedisServer
+from amends.diagnosis.deployment.worker_inspection import Worker
+from amends.diagnosis.deployment.worker_rules import Crew
 
 SERVER = RedisServer(
     url="redis://log/1",
@@ -99,6 +102,38 @@ def test_what_a_queue_is_declared_with_is_read(redis_url):
     app.conf.task_queues = [Queue("brief", queue_arguments={"x-consumer-timeout": 20_000})]
     use = broker.use_of(app, settings_of(app), ())
     assert (use.kind, use.consumer_timeouts) == ("amqp", {"brief": 20.0})
+
+
+@pytest.mark.parametrize(
+    ("server", "celery", "found"),
+    [
+        ("3.10.8", "5.6.2", ["broker.delayed"]),
+        ("4.0.0-rc.1", "5.5.0", ["broker.delayed"]),
+        ("3.13.7", "5.6.3", []),
+        ("4.0.1", "5.5.0", []),
+        ("4.10.0", "5.5.0", []),
+    ],
+)
+def test_a_rabbitmq_that_drops_what_an_old_celery_retries_is_found(server, celery, found):
+    told = RabbitServer(url="amqp://b", version=server, quorum_queue="q", celery_version=celery)
+    assert wrong(rabbitmq.RULES, told) == found
+    assert wrong(rabbitmq.RULES, replace(told, quorum_queue="")) == []
+
+
+@pytest.mark.parametrize(
+    ("pool", "kind", "confirms", "found"),
+    [
+        ("gevent", "amqp", True, ["workers.confirms"]),
+        ("gevent", "amqp", False, []),
+        ("gevent", "redis", True, []),
+        ("prefork", "amqp", True, []),
+    ],
+)
+def test_publisher_confirms_in_a_worker_with_greenlets_are_found(pool, kind, confirms, found):
+    use = replace(USE, kind=kind, options={"confirm_publish": confirms})
+    worker = Worker(node="w1@h", queues=frozenset(), tasks={}, pool=pool)
+    crew = Crew(workers=[worker], heartbeats=None, destinations=(), confirms=use.confirms)
+    assert set(wrong(worker_rules.RULES, crew)) & {"workers.confirms"} == {*found}
 
 
 def test_a_worker_whose_calls_alone_fail_is_named():

@@ -19,6 +19,7 @@ LABELS = {
     "breaker",
     "state",
     "queue",
+    "worker",
 }
 COUNTED = (
     "sagas",

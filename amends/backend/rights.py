@@ -1,0 +1,34 @@
+"""The rights that a user of the log's Redis needs: commands and keys, as ``ACL SETUSER`` takes them."""
+
+import re
+from typing import Final
+
+from amends.backend.scripts import SCRIPTS
+
+_BY_SCRIPTS: Final = frozenset(
+    command.lower()
+    for text in SCRIPTS.values()
+    for command in re.findall(r"redis\.p?call\('([A-Za-z]+)'", text)
+)
+_BY_CLIENTS: Final = frozenset(
+    [
+        *("evalsha", "eval", "script|load", "time", "ping", "info", "config|get"),
+        *("get", "set", "exists", "hget", "hgetall", "hmget", "hexists", "hdel", "lrange"),
+        *("zadd", "zcard", "zcount", "zrange", "zrangebyscore", "zrevrangebyscore", "xrevrange"),
+        *("zremrangebyrank", "expire"),
+        *("multi", "exec", "select", "hello", "auth", "wait"),
+    ]
+)
+_IN_A_CLUSTER: Final = frozenset({"cluster|slots", "command", "asking", "readonly"})
+
+
+def acl_line(user: str, root: str, *, in_cluster: bool = False) -> str:
+    """Return the command that gives a user all that sagas and circuit breakers need, and no more.
+
+    user: its name.
+    root: what all keys begin with.
+    in_cluster: whether it is for the nodes of a cluster, each of which has to be given it.
+    """
+    commands = _BY_SCRIPTS | _BY_CLIENTS | (_IN_A_CLUSTER if in_cluster else frozenset())
+    granted = " ".join(f"+{command}" for command in sorted(commands))
+    return f"ACL SETUSER {user} on >PASSWORD resetkeys ~{root}* resetchannels -@all {granted}"

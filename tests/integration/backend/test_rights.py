@@ -1,0 +1,138 @@
+"""A user of Redis with the rights that the doctor prints: sagas, breakers, lists and the doctor need no others."""
+
+import uuid
+
+import pytest
+import redis
+from celery import Celery
+
+import amends
+from amends import CircuitBreaker, ConfigurationError, LogUnavailable
+from amends.backend.rights import acl_line
+from amends.diagnosis.deployment.examination import examine
+from amends.dispatch.coordinator import run_here
+from amends.log.queries.census import take_census
+from amends.log.saga_log import log_of
+from amends.worker.heartbeat import Heartbeat
+from amends.worker.retention import remove_ended
+from amends.worker.sweep import Sweep
+from tests.support.engine_saga import Job, engine_saga, job_saga, without_effect
+from tests.support.redis_clusters import own_cluster
+
+PREFIX = "shop/"
+
+
+def denied(client):
+    """Return what was denied, be it passed over: but for CLIENT, by which redis-py names itself as it connects."""
+    told = client.execute_command("ACL LOG")
+    return [each["object"] for each in told if each["object"].partition("|")[0] != "client"]
+
+
+@pytest.fixture
+def granted(each_redis):
+    """Give the way to a Redis in which a user has the rights of the line, but for those that are taken."""
+    root = redis.Redis.from_url(each_redis.url)
+    root.execute_command("ACL LOG", "RESET")
+
+    def grant(*taken):
+        line = acl_line("sagas", f"{PREFIX}amends:").replace("PASSWORD", "secret")
+        root.execute_command(*line.split(), *(f"-{command}" for command in taken))
+        return each_redis.url.replace("://", "://sagas:secret@")
+
+    yield grant
+    root.execute_command("ACL DELUSER", "sagas")
+    root.flushall()
+    root.close()
+
+
+@pytest.fixture(params=[True, False], ids=["fast", "plain"])
+def app(request, granted, each_redis):
+    app = Celery("engine_saga", broker="memory://", set_as_current=False)
+    app.conf.update(
+        amends_backend=granted(), amends_key_prefix=PREFIX, amends_fast_path=request.param
+    )
+    app.set_current()
+    app.set_default()
+    app.finalize()
+    yield app
+    app.close()
+    with redis.Redis.from_url(each_redis.url, decode_responses=True) as root:
+        assert not denied(root)
+
+
+def test_a_saga_is_run_undone_looked_at_and_removed(app, monkeypatch):
+    ids = [uuid.uuid4().hex for _ in range(3)]
+    engine_saga.script(f"{ids[1]}:c", without_effect(amends.Refused("no")))
+    engine_saga.script(f"{ids[2]}:c", *[without_effect(OSError("away"))] * 3)
+    job_saga.start_many([Job(job_id=each) for each in ids[1:]], saga_ids=ids[1:])
+    job_saga.start(Job(job_id=ids[0]), saga_id=ids[0])
+    for each in ids:
+        run_here(app, each)
+    handles = [amends.get(each) for each in ids]
+    assert [each.status for each in handles] == ["completed", "compensated", "compensated"]
+    assert all(each.history() and each.snapshot() for each in handles)
+    Heartbeat(log_of(app), lambda: [1]).beat()
+    Sweep(app, may_judge=lambda: True).run_once()
+    assert sum(take_census(app).counts.values()) == len(ids)
+    monkeypatch.setitem(app.conf, "amends_retention", 0.001)
+    assert remove_ended(app) == len(ids)
+
+
+def test_a_person_acts(app):
+    saga_id = uuid.uuid4().hex
+    handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    for act in (handle.pause, handle.resume, handle.cancel):
+        act(by="ada", why="to see")
+    run_here(app, saga_id)
+    assert handle.status == "compensated"
+
+
+def test_a_breaker_opens_and_is_closed_again(app):
+    breaker = CircuitBreaker(f"payments-{uuid.uuid4().hex}", failure_on=(OSError,))
+
+    def fail():
+        raise OSError("away")
+
+    assert breaker.call(lambda: 1) == 1
+    for _ in range(3):
+        with pytest.raises(OSError, match="away"):
+            breaker.call(fail)
+    assert breaker.state == "open"
+    breaker.reset(by="ada", why="to see")
+    assert breaker.state == "closed"
+    assert breaker.history()
+
+
+def test_the_doctor_finds_nothing_amiss(app):
+    found = {each.code: each.what for each in examine(app).findings if each.severity == "error"}
+    assert not {code for code in found if code.startswith("log.")}
+
+
+def test_in_a_cluster_each_node_lets_the_user_do_all_of_it(tmp_path):
+    app = Celery("engine_saga", broker="memory://", set_as_current=False)
+    app.set_current()
+    app.set_default()
+    saga_id = uuid.uuid4().hex
+    line = acl_line("sagas", "amends:", in_cluster=True).replace("PASSWORD", "secret").split()
+    with own_cluster(tmp_path) as cluster:
+        for node in cluster.nodes:
+            node.client.execute_command(*line)
+        app.conf.amends_backend = cluster.url.replace("://", "://sagas:secret@")
+        job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+        run_here(app, saga_id)
+        Sweep(app, may_judge=lambda: True).run_once()
+        assert amends.get(saga_id).status == "completed"
+        assert CircuitBreaker(f"payments-{saga_id}", failure_on=(OSError,)).call(lambda: 1) == 1
+        assert sum(take_census(app).counts.values()) == 1
+        assert not any(denied(node.client) for node in cluster.nodes)
+    app.close()
+
+
+def test_without_a_right_it_is_said_where_to_find_all(granted):
+    app = Celery("engine_saga", broker="memory://", set_as_current=False)
+    app.conf.update(amends_backend=granted("evalsha"), amends_key_prefix=PREFIX)
+    with pytest.raises((LogUnavailable, ConfigurationError), match=r"NOPERM.* saga doctor --acl"):
+        log_of(app).maintenance.take_due(lease=1.0, limit=1)
+    app.conf.amends_key_prefix = "mall/"
+    with pytest.raises((LogUnavailable, ConfigurationError), match="NOPERM"):
+        log_of(app).read_status("a")

@@ -1,0 +1,68 @@
+"""`amends_wait_replicas`: a transition is answered once replicas have it, so that no failover loses it."""
+
+import uuid
+
+import pytest
+from redis import Redis
+
+from amends.backend.client import client_of
+from amends.backend.url import redis_url
+from amends.errors import LogUnavailable
+from amends.log.saga_log import SagaLog
+from amends.log.starts import AlreadyThere, Started
+from tests.support.eventually import eventually
+from tests.support.redis_clusters import own_cluster
+from tests.support.redis_servers import redis_of
+from tests.support.sagas.trip import trip_saga
+
+
+@pytest.fixture(scope="module")
+def replica(each_redis, tmp_path_factory):
+    """Give a replica of the Redis."""
+    with redis_of(each_redis.name, tmp_path_factory.mktemp("replica")) as server:
+        Redis.from_url(server.url).replicaof("127.0.0.1", each_redis.port)
+        info = Redis.from_url(server.url).info
+        eventually(lambda: info("replication")["master_link_status"] == "up")
+        yield server
+
+
+@pytest.fixture
+def log(each_redis):
+    return SagaLog(client_of(each_redis.url), wait_replicas=1)
+
+
+def start(log, saga_id):
+    return log.starts.start_saga(saga_id, trip_saga.itinerary, "{}")
+
+
+def test_what_is_answered_is_on_a_replica(log, replica):
+    saga_id = uuid.uuid4().hex
+    assert start(log, saga_id) == Started(1)
+    assert SagaLog(client_of(replica.url)).read_status(saga_id) == "pending"
+
+
+def test_without_a_replica_it_is_done_and_not_answered_and_is_found_done_later(
+    each_redis, log, replica
+):
+    saga_id = uuid.uuid4().hex
+    replica.freeze()
+    another = SagaLog(Redis.from_url(each_redis.url, decode_responses=True), wait_replicas=1)
+    for each in (log, another):  # who asks again finds it done, and is not answered either
+        with pytest.raises(LogUnavailable, match="1 replicas"):
+            start(each, saga_id)
+    replica.thaw()
+    assert isinstance(start(log, saga_id), AlreadyThere)
+    assert SagaLog(client_of(replica.url)).read_status(saga_id) == "pending"
+
+
+@pytest.mark.servers
+def test_in_a_cluster_each_node_waits_for_its_own(tmp_path):
+    with own_cluster(tmp_path, primaries=3, replicas=1) as cluster:
+        log = SagaLog(client_of(redis_url(cluster.url)), wait_replicas=1)
+        ids = [uuid.uuid4().hex for _ in range(30)]
+        answers = log.starts.start_sagas(trip_saga.itinerary, [(each, "{}") for each in ids])
+        assert answers == [Started(1)] * len(ids)
+        cluster.nodes[3].freeze()  # the replica of one of them
+        with pytest.raises(LogUnavailable, match="1 replicas"):
+            [start(log, uuid.uuid4().hex) for _ in range(30)]
+        cluster.nodes[3].thaw()
