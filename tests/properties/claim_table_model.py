@@ -13,6 +13,8 @@ FINISHED = frozenset({"done", "failed", "unknown", "stuck", "skipped"})
 MAY_HAVE_TAKEN_EFFECT = frozenset({"done", "unknown", "skipped"})
 ENDED = frozenset({"completed", "compensated"})
 MOST_UNREGISTERED = 3
+LONGEST = 300.0
+"""Seconds that a message waits at most, as `amends_max_countdown` says by default; a longer wait is left to the log."""
 
 
 @dataclass(kw_only=True)
@@ -201,7 +203,8 @@ class Model:
             record.end_without_effect()
             self._settle()
             return self._what_follows("")
-        record.state, record.wait, self.message = "pending", wait, "under way"
+        record.state, record.wait = "pending", wait
+        self.message = "under way" if wait <= LONGEST else "none"
         record.retries = True
         return "retry"
 

@@ -13,10 +13,11 @@ from amends.definition.states import SagaStatus
 from amends.log.in_flight import Running
 from amends.log.saga_log import SagaLog
 from tests.properties.checked_saga import CheckedSaga, Report
+from tests.properties.claim_table_model import LONGEST
 from tests.properties.outside_world import Message
 from tests.properties.saga_shapes import SHAPES, SagaShape
 from tests.properties.verdict import check_end
-from tests.properties.workers import LONGEST, Workers, claim_under
+from tests.properties.workers import Workers, claim_under
 
 ANY = 10.0**9
 

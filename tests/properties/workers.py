@@ -2,15 +2,13 @@
 
 import json
 from itertools import count
-from typing import Any, Final
+from typing import Any
 
 from amends.log.answers import Claim, Done, Publish, Run
 from amends.log.in_flight import Running
 from tests.properties.checked_saga import CheckedSaga, Report
+from tests.properties.claim_table_model import LONGEST
 from tests.properties.outside_world import Attempt, Message
-
-LONGEST: Final = 300.0
-"""Seconds that a message waits at most; a longer wait is left to the log."""
 
 
 class Workers:
