@@ -125,6 +125,8 @@ def test_a_saga_goes_on_with_the_replica_of_its_node(app, nodes, how):
     if how == "is killed":
         node.kill()
     else:
+        # The test before killed a node, and not all know yet who has become what.
+        eventually(lambda: nodes.replica_of(node).client.info("replication")["role"] == "slave")
         replica = nodes.hand_over(node)
 
         def takes_over():

@@ -61,7 +61,8 @@ def test_in_a_cluster_each_node_waits_for_its_own(tmp_path):
         log = SagaLog(client_of(redis_url(cluster.url)), wait_replicas=1)
         ids = [uuid.uuid4().hex for _ in range(30)]
         answers = log.starts.start_sagas(trip_saga.itinerary, [(each, "{}") for each in ids])
-        assert answers == [Started(1)] * len(ids)
+        # Some perhaps once more: replicas of a busy machine may need more than the half second of a first try.
+        assert all(isinstance(each, Started | AlreadyThere) for each in answers)
         cluster.nodes[3].freeze()  # the replica of one of them
         with pytest.raises(LogUnavailable, match="1 replicas"):
             [start(log, uuid.uuid4().hex) for _ in range(30)]
