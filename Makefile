@@ -47,7 +47,7 @@ neighbourhood: install ## Two apps on one log through standstills: SAGAS (1000) 
 	@$(BIN)/python -m tests.neighbourhood
 
 test: install ## Run all tests but the long proofs and those on the whole system
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -m 'not long and not servers' --ignore tests/acceptance tests
+	$(BIN)/python -m pytest -n 4 --dist loadgroup -m 'not long and not servers' --ignore tests/acceptance tests
 
 acceptance: install ## Run the tests on the whole system: workers killed, both brokers, Flower, clusters; LOG_USER=sagas: as a user with few rights
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not long' tests/acceptance

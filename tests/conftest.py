@@ -25,15 +25,20 @@ if switched_off.IS_OFF:
 # First: xdist reads the marks after it, also where a folder is an argument of pytest.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out the tests of the fast path where it is switched off, and let one process have all of a module with a worker.
+    """Leave out the tests of the fast path where it is switched off, and keep in one process what shares much.
 
-    In the order of the file: a module's worker lives to its end, and tests before it may need that there is none.
+    All of a module with a worker, in the order of the file: the worker lives to its end, and tests before it may need that
+    there is none. And what needs RabbitMQ, which takes seconds to start.
     """
     with_worker = {item.path for item in items if "worker" in item.fixturenames}
     for item in items:
         if switched_off.IS_OFF and item.get_closest_marker("fast_path"):
             item.add_marker(pytest.mark.skip("the fast path is switched off"))
-        if item.path in with_worker and not item.get_closest_marker("xdist_group"):
+        if item.get_closest_marker("xdist_group"):
+            continue
+        if "rabbitmq" in item.name or "rabbitmq_url" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("rabbitmq"))
+        elif item.path in with_worker:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 

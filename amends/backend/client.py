@@ -56,16 +56,36 @@ def impatient_client_of(backend: str, *, patience: float = 0.25) -> Client:
 def _made(backend: str, options: dict[str, Any]) -> Client:
     if nodes := nodes_of(backend):
         return Cluster(partial(_connect, nodes, options))
+    options["redis_connect_func"] = _connect_and_greet
     if sentinels := nodes_of(backend, "sentinel"):
         return primary_of(sentinels, options)
     return redis.Redis.from_url(backend, **options)
+
+
+def _connect_and_greet(connection: Any) -> None:
+    connection.on_connect()
+    _greet(connection)
+
+
+def _greet(connection: Any) -> None:
+    """Ask a new connection for nothing. Raises redis-py's errors.
+
+    Before a client has named its user, Redis since 6.2.6 answers a request of more than ten arguments, or with one of more
+    than 16 KiB, by closing the connection, so that a missing password would look like an outage.
+    """
+    connection.send_command("PING", check_health=False)
+    connection.read_response()
 
 
 def _connect(nodes: list[str], options: dict[str, Any]) -> RedisCluster:
     """Make redis-py's client of a cluster by any of its nodes. A node that is away takes only its own slots along."""
     node: Any = ClusterNode  # redis-py does not type it
     others = [node(place.hostname, place.port or 6379) for place in map(urlsplit, nodes[1:])]
-    how: dict[str, Any] = {"startup_nodes": others, "require_full_coverage": False}
+    how: dict[str, Any] = {
+        "startup_nodes": others,
+        "require_full_coverage": False,
+        "redis_connect_func": _greet,  # which redis-py calls when it has connected
+    }
     client: RedisCluster = RedisCluster.from_url(nodes[0], **how, **options)
     return client
 

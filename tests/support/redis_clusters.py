@@ -100,8 +100,9 @@ class OwnCluster:
             node.client.execute_command("CLUSTER REPLICATE", primary.client.cluster("myid"))
         for node in self.nodes:
             eventually(lambda node=node: node.client.cluster("info")["cluster_state"] == "ok")  # type: ignore[misc]
-        for node in self.nodes[count:]:
-            eventually(lambda node=node: node.client.info()["master_link_status"] == "up")  # type: ignore[misc]
+        for k, node in enumerate(self.primaries):
+            replicas = len(self.nodes[count + k :: count])
+            eventually(lambda node=node, n=replicas: node.client.wait(n, 1_000) == n)  # type: ignore[misc]
 
     def node_at(self, port: int) -> Node:
         """Return the node that listens on a port."""
@@ -150,13 +151,15 @@ class OwnCluster:
         return next(each for each, told in of.items() if told.get("master_port") == node.port)
 
     def hand_over(self, node: Node) -> Node:
-        """Let a replica take a node's place, as before maintenance; return the replica."""
+        """Let a replica take a node's place, as before maintenance; return the replica when it has."""
         replica = self.replica_of(node)
-        try:
-            replica.client.execute_command("CLUSTER FAILOVER")
-        except ResponseError:  # redis-py may have sent it twice
-            if replica.client.info("replication")["role"] != "master":
-                raise
+
+        def takes_over() -> bool:
+            with contextlib.suppress(ResponseError):  # refused by what is a primary already
+                replica.client.execute_command("CLUSTER FAILOVER")
+            return bool(replica.client.info("replication")["role"] == "master")
+
+        eventually(takes_over, every=2.0)  # a request is given up after 5 s
         return replica
 
     @contextlib.contextmanager

@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from redis import Redis
+
+from demo.ports import LOOPBACK
 from demo.programs import running
 from demo.servers import RedisServer, in_wheel_of
+from tests.support.eventually import eventually
 
 AT_HAND: Final = {
     name: Path(found)
@@ -44,4 +48,19 @@ def redis_of(name: str, directory: Path) -> Iterator[RedisServer]:
     """Run one of them, empty, while the context is open."""
     server = RedisServer(name, directory=directory, program=AT_HAND[name])
     with running(server):
+        yield server
+
+
+@contextlib.contextmanager
+def replica_of(primary: RedisServer, directory: Path) -> Iterator[RedisServer]:
+    """Run a replica that has what its primary has; `primary` has the name of its kind.
+
+    Without an append-only file, for a replica begins one anew after each synchronisation, and does not end meanwhile.
+    """
+    program, settings = AT_HAND[primary.name], {"appendonly": "no"}
+    server = RedisServer("replica", directory=directory, program=program, settings=settings)
+    with running(server), Redis.from_url(primary.url) as first, Redis.from_url(server.url) as own:
+        first.config_set("repl-diskless-sync-delay", 0)
+        own.replicaof(LOOPBACK, primary.port)
+        eventually(lambda: first.wait(1, 1_000) == 1)
         yield server

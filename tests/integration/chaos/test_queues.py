@@ -9,7 +9,6 @@ from redis import Redis
 from demo.ports import free_port
 from demo.servers import own_redis
 from tests.chaos.queues import BrokerAway, RabbitQueues, RedisQueues
-from tests.support.servers import own_rabbitmq
 
 NAMES = ["left", "right"]
 
@@ -30,10 +29,10 @@ def redis_broker(tmp_path_factory):
         yield url, lambda options: RedisQueues(partial(Redis.from_url, url), NAMES, options)
 
 
-@pytest.fixture(scope="module")
-def rabbitmq_broker(tmp_path_factory):
-    with own_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as url:
-        yield url, lambda _: RabbitQueues(int(url.rstrip("/").rpartition(":")[2]), NAMES)
+@pytest.fixture
+def rabbitmq_broker(rabbitmq_url):
+    port = int(rabbitmq_url.rstrip("/").rpartition(":")[2])
+    return rabbitmq_url, lambda _: RabbitQueues(port, NAMES)
 
 
 @pytest.fixture(params=KINDS)

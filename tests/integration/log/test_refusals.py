@@ -8,9 +8,10 @@ import redis
 
 from amends import ConfigurationError, LogUnavailable
 from amends.backend.client import client_of
+from amends.backend.cluster import connect_anew
 from amends.log.answers import Run
 from amends.log.saga_log import SagaLog
-from amends.log.starts import Started
+from amends.log.starts import AlreadyThere, Started
 from tests.support.log_view import view_of
 from tests.support.refusals import REFUSALS, configured
 from tests.support.sagas.trip import trip_saga
@@ -77,6 +78,18 @@ def test_a_wrong_password_is_told_as_one(each_redis, client, who):
     ):
         log.starts.start_saga("x", trip_saga.itinerary, "{}")
     assert "wrong@" not in str(raised.value)
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_a_password_that_comes_later_is_told_as_missing(each_redis, client, protocol):
+    known = client_of(f"{each_redis.url}?protocol={protocol}")
+    log, saga_id = SagaLog(known), uuid.uuid4().hex
+    log.starts.start_saga(saga_id, trip_saga.itinerary, "{}")
+    with configured(client, "requirepass", "secret"):
+        connect_anew(known)
+        with pytest.raises(LogUnavailable, match=r"refuses the user or the password \(NOAUTH\)"):
+            log.starts.start_saga(saga_id, trip_saga.itinerary, "{}")
+    assert log.starts.start_saga(saga_id, trip_saga.itinerary, "{}") == AlreadyThere("pending")
 
 
 def test_a_database_that_is_not_there_is_told_in_redis_own_words(each_redis):

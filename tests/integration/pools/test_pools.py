@@ -12,6 +12,7 @@ import pytest
 
 from amends import NotDone
 
+pytestmark = pytest.mark.servers
 POOLS = ["prefork", "threads", "solo", "gevent"]
 
 

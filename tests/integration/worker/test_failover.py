@@ -24,17 +24,13 @@ from amends.worker.failover import Failovers
 from amends.worker.remembered import Remembered
 from amends_commands import saga
 from tests.support.engine_saga import Job, job_saga
-from tests.support.eventually import eventually
-from tests.support.redis_servers import redis_of
+from tests.support.redis_servers import replica_of
 
 
 @pytest.fixture
 def replica(each_redis, tmp_path):
     """Give a replica of the Redis."""
-    with redis_of(each_redis.name, tmp_path) as server:
-        client = Redis.from_url(server.url)
-        client.replicaof("127.0.0.1", each_redis.port)
-        eventually(lambda: client.info("replication")["master_link_status"] == "up")
+    with replica_of(each_redis, tmp_path) as server:
         yield server
 
 
