@@ -43,19 +43,11 @@ def publish(app: Celery, saga_id: str, what: Publish) -> None:
 
 
 def publish_many(app: Celery, saga_ids: Sequence[str], what: Publish) -> None:
-    """`publish` for many sagas of one definition that come to the same."""
+    """`publish` for many sagas of one definition that come to the same. Raises kombu's ``OperationalError`` with the broker away."""
     if celery_setting(app, "task_always_eager"):
         for saga_id in saga_ids:
             run_here(app, saga_id)
         return
-    publish_chains(app, saga_ids, what)
-
-
-def publish_chains(app: Celery, saga_ids: Sequence[str], what: Publish) -> None:
-    """Publish a chain of these records for each saga, with `advance` as its error callback, also where tasks are eager.
-
-    Raises kombu's ``OperationalError`` with the broker away.
-    """
     with publishing():
         # A copy of a lost message has a header of its own, and is rare.
         if what.copied_at or not fast_path.publish(app, saga_ids, what):

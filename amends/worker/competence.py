@@ -29,8 +29,8 @@ class Competence:
         return task in self._app.tasks and found.app not in self._live_apps
 
     def is_left(self, found: Running | Waiting | Parked) -> bool:
-        """Tell whether a saga that this app's workers do not cover is carried on by those of its own, which live."""
-        return not self.covers(found) and found.app in self._live_apps
+        """Tell whether a saga that this app does not cover is left to workers of the one that started it, which live."""
+        return found.app in self._live_apps
 
     @cached_property
     def _live_apps(self) -> frozenset[str]:

@@ -172,6 +172,7 @@ def test_a_default_port_that_is_taken_is_avoided_and_said() -> None:
     assert said == [f"port {default} is taken: using {port} (SERVICES_PORT sets another)"]
 
 
+@pytest.mark.servers
 def test_two_rabbitmqs_run_side_by_side_on_the_loopback_interface_and_end_with_their_contexts(
     tmp_path: Path,
 ) -> None:

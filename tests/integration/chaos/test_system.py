@@ -10,6 +10,8 @@ from redis import Redis
 
 from tests.chaos.system import System, running_system
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
