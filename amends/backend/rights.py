@@ -31,4 +31,5 @@ def acl_line(user: str, root: str, *, in_cluster: bool = False) -> str:
     """
     commands = _BY_SCRIPTS | _BY_CLIENTS | (_IN_A_CLUSTER if in_cluster else frozenset())
     granted = " ".join(f"+{command}" for command in sorted(commands))
-    return f"ACL SETUSER {user} on >PASSWORD resetkeys ~{root}* resetchannels -@all {granted}"
+    itself = re.sub(r"([*?\[\]\\])", r"\\\1", root)  # in a pattern of keys
+    return f"ACL SETUSER {user} on >PASSWORD resetkeys ~{itself}* resetchannels -@all {granted}"

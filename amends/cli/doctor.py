@@ -65,7 +65,7 @@ def examine_app(
     """Look for what would break sagas, in settings, Redis, broker and workers.
 
     Ends with 1 where there is an error, so that a deploy can run it. With --json, one document: findings, each with
-    code, severity, what, where and remedy. With --after-failover: lost, each with saga_id, name, record, at and
+    code, severity, what, where and remedy. With --acl: acl, the command. With --after-failover: lost, each with saga_id, name, record, at and
     needs_check.
     """
     if after_failover:
@@ -73,7 +73,11 @@ def examine_app(
     if acl:
         settings = settings_of(output.app)
         in_cluster = bool(nodes_of(settings.backend))
-        output.line(acl_line(acl, settings.key_root, in_cluster=in_cluster))
+        line = acl_line(acl, settings.key_root, in_cluster=in_cluster)
+        if output.as_json:
+            output.json({"acl": line})
+        else:
+            output.line(line)
         return None
     diagnosis = examine(output.app)
     if output.as_json:

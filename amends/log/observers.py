@@ -92,7 +92,10 @@ def tell_observers(app: Celery, saga_id: str, head: Sequence[Any], events: Seque
     """Call each observer for a transition. A failing observer is logged and affects nothing else."""
     for memory in _memories:
         if memory.app is app:
-            memory.write(next(memory.places), saga_id.encode(), events[0].encode())
+            try:
+                memory.write(next(memory.places), saga_id.encode(), events[0].encode())
+            except Exception:
+                _logger.exception("saga %s: a transition is not remembered", saga_id)
     transition = Transition(saga_id, head, events)
     for observer, has_interest in _observers:
         try:

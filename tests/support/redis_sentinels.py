@@ -13,6 +13,7 @@ from demo.ports import LOOPBACK, free_port
 from demo.programs import Program, start
 from demo.servers import RedisServer, find_redis, redis_answers
 from tests.support.eventually import eventually
+from tests.support.tls import Certificates
 
 MASTER: Final = "orders"
 _CONFIGURATION: Final = """\
@@ -26,19 +27,36 @@ sentinel failover-timeout {master} 3000
 
 
 class SentinelServer(Program):
-    """A Sentinel that watches a primary."""
+    """A Sentinel that watches a primary.
 
-    def __init__(self, name: str, *, directory: Path, primary: int) -> None:
+    primary: its port.
+    program: its ``redis-server``; it has to know TLS for `tls`, which the primary takes too.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        directory: Path,
+        primary: int,
+        program: Path | None = None,
+        tls: Certificates | None = None,
+    ) -> None:
         self.port = free_port()
         self.url = f"redis://{LOOPBACK}:{self.port}"
+        self.way = self.url if tls is None else f"rediss://{LOOPBACK}:{self.port}{tls.query}"
         file = directory / f"{name}.conf"
         given = {"host": LOOPBACK, "directory": directory, "master": MASTER, "primary": primary}
-        file.write_text(_CONFIGURATION.format(port=self.port, **given), encoding="utf-8")
-        super().__init__(name, [str(find_redis()), str(file), "--sentinel"], directory=directory)
+        text = _CONFIGURATION.format(port=self.port, **given)
+        for setting, value in (tls.settings(self.port) if tls else {}).items():
+            text += f"{setting} {value}\n"
+        file.write_text(text, encoding="utf-8")
+        command = [str(program or find_redis()), str(file), "--sentinel"]
+        super().__init__(name, command, directory=directory)
 
     def answers(self) -> bool:
         """Return whether it answers a PING."""
-        return not self.frozen and redis_answers(self.url)
+        return not self.frozen and redis_answers(self.way)
 
 
 class Watched:

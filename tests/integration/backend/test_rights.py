@@ -19,7 +19,7 @@ from amends.worker.sweep import Sweep
 from tests.support.engine_saga import Job, engine_saga, job_saga, without_effect
 from tests.support.redis_clusters import own_cluster
 
-PREFIX = "shop/"
+PREFIX = "sh[o]p?*/"
 
 
 def denied(client):

@@ -1,7 +1,8 @@
-"""A Redis, and a cluster, that take nothing but TLS, and only from clients with a certificate."""
+"""A Redis, its Sentinel, and a cluster that take nothing but TLS, and only from clients with a certificate."""
 
 import ssl
 import uuid
+from typing import Any
 
 import pytest
 from celery import Celery
@@ -15,6 +16,7 @@ from demo.programs import running
 from demo.servers import RedisServer
 from tests.support.engine_saga import Job, job_saga
 from tests.support.redis_clusters import own_cluster
+from tests.support.redis_sentinels import MASTER, SentinelServer
 from tests.support.redis_servers import AT_HAND, knows_tls
 from tests.support.tls import Certificates
 
@@ -46,7 +48,15 @@ def several(certificates, tmp_path_factory):
         yield cluster
 
 
-@pytest.fixture(params=["in the URL", "as Celery says it", "a cluster"])
+@pytest.fixture(scope="module")
+def sentinel(certificates, one, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("tls-sentinel")
+    how = {"primary": one.port, "program": PROGRAM, "tls": certificates}
+    with running(server := SentinelServer("sentinel", directory=directory, **how)):
+        yield server
+
+
+@pytest.fixture(params=["in the URL", "as Celery says it", "a Sentinel", "a cluster"])
 def configuration(request, certificates, one):
     """Give the settings of an app whose log is there."""
     if request.param == "a cluster":
@@ -54,7 +64,16 @@ def configuration(request, certificates, one):
     if request.param == "in the URL":
         return {"amends_backend": one.way}
     given = {**certificates.options, "ssl_cert_reqs": ssl.CERT_REQUIRED}
-    return {"amends_backend": one.url, "amends_backend_use_ssl": given}
+    settings: dict[str, Any] = {"amends_backend": one.url, "amends_backend_use_ssl": given}
+    if request.param == "a Sentinel":
+        settings["amends_backend"] = (
+            f"sentinel://127.0.0.1:{request.getfixturevalue('sentinel').port}"
+        )
+        settings["amends_backend_options"] = {
+            "master_name": MASTER,
+            "sentinel_kwargs": {"ssl": True, **certificates.options},
+        }
+    return settings
 
 
 @pytest.fixture(params=[True, False], ids=["fast", "plain"])

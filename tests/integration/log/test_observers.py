@@ -1,9 +1,12 @@
 """What the log tells of its transitions: the events that each wrote, once."""
 
+import itertools
+
 import pytest
+from celery import Celery
 
 from amends.log.history import Event
-from amends.log.observers import Transition
+from amends.log.observers import Memory, Transition, keep_in, tell_observers
 from amends.log.saga_log import SagaLog
 from tests.support.log_driver import Journey
 
@@ -53,6 +56,19 @@ def test_a_transition_that_wrote_nothing_is_not_told(journey, told):
 def test_a_saga_that_is_not_there_is_not_told(log, told):
     log.dispatch_saga("nobody", longest_wait=1.0)
     assert told == []
+
+
+def test_a_memory_that_fails_is_logged_and_stops_nothing(told, journey, caplog):
+    def write(*_):
+        raise OSError("the disk is full")
+
+    app = Celery("engine_saga", broker="memory://", set_as_current=False)
+    keep_in(Memory(app, write, itertools.count()))
+    try:
+        tell_observers(app, *told[-1])
+    finally:
+        keep_in(None)
+    assert f"saga {journey.id}: a transition is not remembered" in caplog.text
 
 
 def test_many_starts_are_told_each_with_its_id(log, client, told):

@@ -94,3 +94,9 @@ def test_an_app_without_valid_settings_is_a_finding_and_no_failure(run, app):
     ended = run("doctor")
     assert ended.exit_code == 1
     assert "did you mean 'amends_shards'?" in ended.stdout
+
+
+def test_the_acl_is_a_line_or_a_document(run):
+    line = run("doctor", "--acl", "sagas").stdout.strip()
+    assert line.startswith("ACL SETUSER sagas on >PASSWORD resetkeys ~amends:* ")
+    assert json.loads(run("doctor", "--acl", "sagas", "--json").stdout) == {"acl": line}
