@@ -127,6 +127,11 @@ def hearing(saga_id):
     logger.setLevel(before)
 
 
+def has_ended(said):
+    begun, ended = (sum(f"'{name}'" in each for each in said) for name in ("task_prerun", "task_postrun"))  # fmt: skip
+    return begun == ended
+
+
 def play(work, saga_id, dispatch, failures):
     for path, errors in failures.items():
         work.script(f"{saga_id}:{path}", *map(without_effect, errors))
@@ -134,8 +139,10 @@ def play(work, saga_id, dispatch, failures):
         handle = SAGAS[dispatch].start(Job(job_id=saga_id), saga_id=saga_id)
         outcome = handle.wait(timeout=60).outcome
         last = "a:undo" if handle.status == "compensated" else "c"
-        eventually(lambda: any("task_postrun" in each for each in heard[last.replace(":", ".")]))
-    # A message that another thread takes at once begins while the attempt before is still told of.
+        # A message that another thread takes at once begins, and may end, while the attempt before is still told of.
+        eventually(
+            lambda: heard[last.replace(":", ".")] and all(map(has_ended, list(heard.values())))
+        )
     return outcome, handle, {path: sorted(said) for path, said in heard.items()}
 
 
