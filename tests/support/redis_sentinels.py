@@ -106,7 +106,10 @@ class Watched:
     @property
     def primary(self) -> RedisServer:
         """The primary, as the first Sentinel tells it. Raises redis-py's errors."""
-        _, port = self.client(self.sentinels[0]).sentinel_get_master_addr_by_name(MASTER)
+        # By its name: redis-py's method gives its own parser arguments that this does not take, in 6.4.
+        _, port = self.client(self.sentinels[0]).execute_command(
+            "SENTINEL GET-MASTER-ADDR-BY-NAME", MASTER
+        )
         return next(each for each in self.servers if each.port == port)
 
     def owners(self) -> list[RedisServer]:
@@ -128,7 +131,7 @@ class Watched:
         return self.primary
 
     def _known_to(self, sentinel: SentinelServer) -> tuple[int, int]:
-        told = self.client(sentinel).sentinel_master(MASTER)
+        told = self.client(sentinel).execute_command("SENTINEL MASTER", MASTER)
         return told["num-slaves"], told["num-other-sentinels"]
 
 
