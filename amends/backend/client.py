@@ -70,8 +70,8 @@ def _connect_and_greet(connection: Any) -> None:
 def _greet(connection: Any) -> None:
     """Ask a new connection for nothing. Raises redis-py's errors.
 
-    Before a client has named its user, Redis since 6.2.6 answers a request of more than ten arguments, or with one of more
-    than 16 KiB, by closing the connection, so that a missing password would look like an outage.
+    Before a client has named its user, Redis 7.0 answers a request of more than ten arguments, or with one of more than
+    16 KiB, by closing the connection, so that a missing password would look like an outage. Redis 6.2 and Valkey 9 do not.
     """
     connection.send_command("PING", check_health=False)
     connection.read_response()
