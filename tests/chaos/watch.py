@@ -17,7 +17,6 @@ from demo.servers import RedisServer
 from tests.chaos.queues import BrokerAway
 from tests.chaos.scene import Scene
 from tests.chaos.standstill import Sample
-from tests.support.redis_sentinels import Watched
 
 EVERY = 0.5
 TIMEOUT = 0.4
@@ -38,10 +37,8 @@ class Watch:
             self._ask_log: Callable[[], object] = Redis.from_url(
                 log.way, retry=once, **timeouts
             ).ping
-        elif isinstance(log, Watched):  # a failover lasts until what is waited for is there again
+        else:  # a failover lasts until the replicas are there again that are waited for
             self._ask_log = partial(log.answers, replicas=scene.system.wait_replicas)
-        else:
-            self._ask_log = log.answers
         self._asking = ThreadPoolExecutor(4, thread_name_prefix="watch")
         self._loops = [
             self._asking.submit(self._loop, look) for look in (self._sample, self._follow)

@@ -17,6 +17,7 @@ from demo.ports import LOOPBACK, free_port
 from demo.programs import running, start
 from demo.servers import RedisServer
 from tests.support.eventually import eventually
+from tests.support.redis_servers import replicas_online
 from tests.support.tls import Certificates
 
 SLOTS: Final = 16_384
@@ -138,10 +139,10 @@ class OwnCluster:
                 return node
         raise Lost(f"no node has the slot of {key!r}")
 
-    def answers(self) -> bool:
-        """Return whether every slot has a node that answers."""
+    def answers(self, *, replicas: int = 0) -> bool:
+        """Return whether every slot has a node that answers, and so many replicas have all that it wrote until now."""
         try:
-            return all(node.client.ping() for node in self.owners())
+            return all(replicas_online(node.client) >= replicas for node in self.owners())
         except RedisError:
             return False
 

@@ -1,7 +1,6 @@
 """Redis under Sentinels of a test's own: a primary, replicas, and three Sentinels that choose another primary."""
 
 import contextlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ from demo.ports import LOOPBACK, free_port
 from demo.programs import Program, start
 from demo.servers import RedisServer, find_redis, redis_answers
 from tests.support.eventually import eventually
+from tests.support.redis_servers import replicas_online
 from tests.support.tls import Certificates
 
 MASTER: Final = "orders"
@@ -119,11 +119,9 @@ class Watched:
     def answers(self, *, replicas: int = 0) -> bool:
         """Return whether the primary answers, and so many replicas have all that it wrote until now."""
         try:
-            told = self.client(self.primary).info("replication")
+            return replicas_online(self.client(self.primary)) >= replicas
         except RedisError:
             return False
-        states = [each["state"] for name, each in told.items() if re.fullmatch(r"slave\d+", name)]
-        return states.count("online") >= replicas
 
     def hand_over(self, _: RedisServer) -> RedisServer:
         """Let a replica take the primary's place, as before maintenance; return who is the primary a moment later."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -64,3 +65,10 @@ def replica_of(primary: RedisServer, directory: Path) -> Iterator[RedisServer]:
         own.replicaof(LOOPBACK, primary.port)
         eventually(lambda: first.wait(1, 1_000) == 1)
         yield server
+
+
+def replicas_online(primary: Redis) -> int:
+    """Return how many replicas have all that a primary wrote until now; raises redis-py's errors."""
+    told = primary.info("replication")
+    states = [each["state"] for name, each in told.items() if re.fullmatch(r"slave\d+", name)]
+    return states.count("online")
