@@ -1,6 +1,9 @@
 """Workers that are not as sagas need them, and what nobody does for them; all are real."""
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from celery import Celery
@@ -78,10 +81,31 @@ def faulty_log(faulty_settings):
     return SagaLog(client)
 
 
+@contextmanager
+def ghost_in(log: SagaLog) -> Iterator[None]:
+    """Let a worker beat that does not answer, however long the doctor takes."""
+    ends = threading.Event()
+
+    def beat() -> None:
+        log.workers.note_heartbeat("b00b00", [1], node="ghost@nowhere", version="0.0.1")
+
+    def go_on() -> None:
+        while not ends.wait(1.0):
+            beat()
+
+    beat()
+    beats = threading.Thread(target=go_on)
+    beats.start()
+    try:
+        yield
+    finally:
+        ends.set()
+        beats.join()
+
+
 @pytest.fixture(scope="module")
 def findings(faulty_workers, faulty_log, faulty_settings):
     """Give what is found: also a worker that beats and does not answer, and a saga whose task was taken away."""
-    faulty_log.workers.note_heartbeat("b00b00", [1], node="ghost@nowhere", version="0.0.1")
     eventually(faulty_log.profiles.read_live)  # the worker's, which it tells once it consumes
     billing = {"tasks": frozenset({"billing.known"}), "queues": frozenset({"bills"})}
     faulty_log.profiles.keep(Profile(app="another", name="billing", **billing))
@@ -95,7 +119,9 @@ def findings(faulty_workers, faulty_log, faulty_settings):
         first_call=3.0,
         next_call=4.0,
     )
-    yield doctor.examine()
+    with ghost_in(faulty_log):
+        found = doctor.examine()
+    yield found
     doctor.leave()
 
 
