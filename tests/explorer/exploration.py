@@ -17,7 +17,7 @@ from tests.explorer.judgement import wrongs_of
 from tests.explorer.log_moments import Diary, Moment
 from tests.explorer.plots import PLOTS, Plot
 from tests.explorer.processes import worlds_of_their_own
-from tests.explorer.worker import Broker
+from tests.explorer.worker import NOW, Broker
 from tests.explorer.world import World
 
 
@@ -60,7 +60,7 @@ class Explorer:
         world = World(self._app, self._broker, self._diary, plot, strike)
         enter(world)
         end, wrongs = None, []
-        with worlds_of_their_own(), watched(world.striker):
+        with worlds_of_their_own(self._app, now=NOW), watched(world.striker):
             try:
                 world.start()
                 world.settle()

@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 from itertools import count
 from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
+from celery import Celery
 
 import amends.log.saga_log
 from amends.activities import attempt, log_retry, message, task
@@ -142,14 +144,15 @@ class _Time:
 
 
 @contextmanager
-def worlds_of_their_own() -> Iterator[None]:
-    """Let the engine see the pid of the process that it runs in, and wait for nothing."""
+def worlds_of_their_own(app: Celery, *, now: datetime) -> Iterator[None]:
+    """Let the engine see the pid of the process that it runs in, and wait for nothing, and Celery's time stand still."""
 
     def getpid() -> int:
         process = current()
         return process.pid if process else os.getpid()
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "now", lambda: now)
         for module in (amends.log.saga_log, message):
             patch.setattr(module, "os", SimpleNamespace(getpid=getpid))
         flying = _Time()

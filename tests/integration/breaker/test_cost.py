@@ -3,7 +3,15 @@
 import pytest
 
 from amends import CircuitOpenError
+from demo.servers import own_redis
 from tests.integration.breaker.callers import ServerError, fail
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory):
+    """Give a Redis of the module's own, as all of its commands are counted."""
+    with own_redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
 
 
 def be_rejected(breaker):

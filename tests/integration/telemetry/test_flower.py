@@ -1,6 +1,7 @@
 """What a worker publishes for monitors: little, only where it is wanted, and never at a saga's cost."""
 
 import threading
+from itertools import chain
 
 import pytest
 from celery.contrib.testing.worker import start_worker
@@ -79,15 +80,17 @@ def test_no_transition_costs_more_than_a_message_where_several_things_happen_in_
     work.script(f"{saga_id}:b", without_effect(Refused("no")))
     work.script(f"{saga_id}:a:undo", *[without_effect(OSError("away"))] * 3)
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    eventually(lambda: ["task-failed"] in heard())
+    eventually(lambda: any("task-failed" in each for each in heard()))
     handle.skip("a", by="ada")
-    eventually(lambda: ["task-retried", "task-compensated"] in heard())
-    assert heard() == [
+    eventually(lambda: heard()[-1][-2:] == ["task-retried", "task-compensated"])
+    transitions = [
         *COMPLETED[:2],
         ["task-compensating"],
         ["task-failed"],
         ["task-retried", "task-compensated"],
     ]
+    assert list(chain(*heard())) == list(chain(*transitions))
+    assert len(heard()) <= len(transitions)  # a slow process tells of several in one
 
 
 @pytest.mark.usefixtures("sends_events")
