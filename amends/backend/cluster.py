@@ -112,6 +112,8 @@ def ask_all(client: Any, calls: Sequence[tuple[Any, ...]], *, replicas: int = 0)
 
     replicas: how many have to have what was written; the answer is `TooFewReplicas` where they have not.
     """
+    if not calls:
+        return []
     if not isinstance(client, Cluster):
         return _in_one_go(client, calls, replicas)
     answers: list[Any] = [None] * len(calls)

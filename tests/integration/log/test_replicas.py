@@ -3,13 +3,15 @@
 import uuid
 
 import pytest
+from celery import Celery
 from redis import Redis
 
 from amends.backend.client import client_of
 from amends.backend.url import redis_url
 from amends.errors import LogUnavailable
-from amends.log.saga_log import SagaLog
+from amends.log.saga_log import SagaLog, log_of
 from amends.log.starts import AlreadyThere, Started
+from amends.worker.sweep import Sweep
 from tests.support.redis_clusters import own_cluster
 from tests.support.redis_servers import replica_of
 from tests.support.sagas.trip import trip_saga
@@ -52,6 +54,16 @@ def test_without_a_replica_it_is_done_and_not_answered_and_is_found_done_later(
     replica.thaw()
     assert isinstance(start(log, saga_id), AlreadyThere)
     assert SagaLog(client_of(replica.url)).read_status(saga_id) == "pending"
+
+
+@pytest.mark.usefixtures("replica")
+def test_a_sweep_to_which_nothing_is_due_asks_for_no_replica(each_redis):
+    app = Celery("idle", broker="memory://", set_as_current=False)
+    app.conf.update(amends_backend=each_redis.url, amends_wait_replicas=1)
+    with Redis.from_url(each_redis.url) as client:
+        client.flushdb()
+    assert Sweep(app, may_judge=lambda: True).run_once() == 0
+    assert log_of(app).maintenance.look_at_sagas([], longest_wait=1.0) == []
 
 
 @pytest.mark.servers
