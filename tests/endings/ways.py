@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stderr
 from dataclasses import dataclass
@@ -70,7 +71,11 @@ def cancel() -> None:
         task.cancel()
         await asyncio.sleep(0)
 
-    asyncio.run(main())
+    with _LOOP:  # a thread has one at a time, and greenlets share theirs
+        asyncio.run(main())
+
+
+_LOOP: Final = threading.Lock()
 
 
 def exhaust_the_stack() -> None:
