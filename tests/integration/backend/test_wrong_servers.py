@@ -25,7 +25,8 @@ WRONG = {
     "a wrong password": ("redis://few:wrong@{redis}/1", REFUSES),
     "no rights": ("redis://few:secret@{redis}/1", DENIES),
     "no such database": ("redis://:root@{redis}/99", f"DB index is out of range; {NAMES}"),
-    "a Sentinel as Redis": ("redis://{sentinel}/0", rf"unknown command '\w+'; {NAMES}"),
+    # Redis 6.2 quotes it with backticks.
+    "a Sentinel as Redis": ("redis://{sentinel}/0", rf"unknown command ['`]\w+['`]; {NAMES}"),
     "nobody": (f"redis://{CLOSED}/1", f"cannot be reached: Error 111 connecting to {CLOSED}"),
     "a Redis as cluster": ("redis+cluster://:root@{redis}", "write redis:// in place of"),
     "a cluster, no password": ("redis+cluster://{redis}", REFUSES),
