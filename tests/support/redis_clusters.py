@@ -1,7 +1,7 @@
 """Redis Clusters of a test's own: primaries, each with as many replicas as asked for."""
 
 import contextlib
-import socket
+import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
-from demo.ports import LOOPBACK, free_port
+from demo.ports import LOOPBACK, is_taken
 from demo.programs import running, start
 from demo.servers import RedisServer
 from tests.support.eventually import eventually
@@ -64,11 +64,10 @@ _PATIENCE: Final = 5.0  # seconds
 
 
 def _free_ports() -> int:
-    """Return a free port whose bus port is free."""
+    """Return a free port whose bus port is free; the kernel gives neither to a connection meanwhile, as it does from 32,768 on."""
     while True:
-        port = free_port()
-        with contextlib.suppress(OSError, OverflowError), socket.socket() as bus:
-            bus.bind((LOOPBACK, port + BUS))
+        port = 12_000 + secrets.randbelow(BUS)
+        if not is_taken(port) and not is_taken(port + BUS):
             return port
 
 
