@@ -140,7 +140,7 @@ def _in_one_go(node: Any, calls: Sequence[tuple[Any, ...]], replicas: int) -> li
     if not replicas:
         return answers
     *answers, _, have = answers
-    return [_replicated(each, have, replicas) for each in answers]
+    return [_replicated(node, each, have, replicas) for each in answers]
 
 
 def _ask_for_replicas(pipeline: Any, key: str, replicas: int) -> None:
@@ -152,10 +152,13 @@ def _ask_for_replicas(pipeline: Any, key: str, replicas: int) -> None:
     pipeline.execute_command("WAIT", replicas, _WAITS_FOR)
 
 
-def _replicated(answer: Any, have: Any, replicas: int) -> Any:
+def _replicated(node: Any, answer: Any, have: Any, replicas: int) -> Any:
     if isinstance(answer, Exception) or (isinstance(have, int) and have >= replicas):
         return answer
-    return TooFewReplicas(f"{have} of {replicas} replicas have what was written")
+    place = node.connection_pool.connection_kwargs
+    # Sentinels name it with each connection.
+    of = f" of {place['host']}:{place['port']}" if "host" in place else ""
+    return TooFewReplicas(f"{have} of {replicas} replicas{of} have what was written")
 
 
 def _found_elsewhere(
@@ -174,9 +177,10 @@ def _found_elsewhere(
         try:
             answers[k] = cluster.execute_command(*calls[k])
             if replicas:
-                pipeline = cluster.node_of(calls[k][3]).pipeline(transaction=False)
+                node = cluster.node_of(calls[k][3])
+                pipeline = node.pipeline(transaction=False)
                 _ask_for_replicas(pipeline, calls[k][3], replicas)
-                answers[k] = _replicated(answers[k], pipeline.execute()[-1], replicas)
+                answers[k] = _replicated(node, answers[k], pipeline.execute()[-1], replicas)
         except ERRORS as error:
             answers[k] = error
             if isinstance(error, Lost | Late):

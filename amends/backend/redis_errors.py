@@ -27,7 +27,6 @@ class NoCluster(exceptions.RedisError):
 
 
 _AWAY: Final = (
-    TooFewReplicas,
     exceptions.ConnectionError,
     exceptions.TimeoutError,
     exceptions.ClusterError,  # redis-py has followed a key for long, and others of the request are elsewhere still
@@ -152,12 +151,17 @@ def explained(error: Exception, subject: str) -> SagaError:
             f"{subject}: the certificate of the Redis at amends_backend is not trusted: {distrust};"
             " ssl_ca_certs has to name its CA, and the certificate the host"
         )
+    if isinstance(error, TooFewReplicas):
+        return LogUnavailable(
+            f"{subject} at amends_backend has too few replicas: {error}; bring them back, or lower amends_wait_replicas"
+        )
     if isinstance(error, _AWAY):
         said = str(error).rstrip(".")
         return LogUnavailable(f"{subject} at amends_backend cannot be reached: {said}")
     return ConfigurationError(
         f"{subject}: the Redis at amends_backend refused a request: {_words(error)}; amends_backend has to name a database"
-        " of a Redis 6.2 or newer, or of a Valkey; sentinel:// is for Sentinels, redis+cluster:// for a cluster"
+        " of a Redis 6.2 or newer, or of a Valkey; sentinel:// is for Sentinels, redis+cluster:// for a cluster; its user"
+        " needs the rights that `celery saga doctor --acl USER` prints"
     )
 
 

@@ -12,7 +12,7 @@ from amends.backend.settings import settings_of
 from amends.backend.url import nodes_of
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
-from amends.cli.formatting import date
+from amends.cli.formatting import moment
 from amends.cli.output import Output
 from amends.cli.table import Cell, Column
 from amends.diagnosis.deployment.examination import examine
@@ -91,15 +91,19 @@ def examine_app(
 
 
 def _list_lost(output: Output, started: Sequence[str]) -> Exit:
-    output.log.lost_writes.note_missing(started)
-    lost = output.log.lost_writes.read()
+    retention = settings_of(output.app).retention
+    lost = output.log.lost_writes.read(kept_for=retention, started=started)
     if output.as_json:
-        told = [{**asdict(each), "needs_check": each.needs_check} for each in lost]
+        told = [
+            {**asdict(each), "at": moment(each.at), "needs_check": each.needs_check}
+            for each in lost
+        ]
         output.json({"lost": told})
     elif lost:
         output.table(_LOST, map(_lost_row, lost))
         output.line()
-        output.line("A lost step is done again under its idempotency key.")
+        if not all(each.needs_check for each in lost):
+            output.line("A lost step is done again under its idempotency key.")
         for advice in dict.fromkeys(_ADVICE.get(each.name) for each in lost if each.needs_check):
             output.line(advice or _REPEAT)
     else:
@@ -109,7 +113,7 @@ def _list_lost(output: Output, started: Sequence[str]) -> Exit:
 
 def _lost_row(lost: LostWrite) -> list[Cell | str]:
     mark = Cell("check", _STYLES[Severity.ERROR]) if lost.needs_check else ""
-    return [date(lost.at), lost.saga_id, lost.name, lost.record or "", mark]
+    return [moment(lost.at)[:19], lost.saga_id, lost.name, lost.record or "", mark]
 
 
 def _print(output: Output, diagnosis: Diagnosis) -> None:

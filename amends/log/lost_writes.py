@@ -3,7 +3,8 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import compress
 from typing import Any, Final, Self
 
 from pydantic_core import from_json, to_json
@@ -85,14 +86,6 @@ class LostWrites:
                 found += [LostWrite.of(Acknowledged(saga_id, each)) for each in missing]
         return [each for each in found if each.at > since]
 
-    def note_missing(self, saga_ids: Sequence[str]) -> None:
-        """Keep which of these sagas, all of which were started, the log does not have."""
-        for begin in range(0, len(saga_ids), _AT_ONCE):
-            some = saga_ids[begin : begin + _AT_ONCE]
-            for saga_id, history in zip(some, self._read_histories(some), strict=True):
-                if not history:
-                    self.note_unknown(saga_id)
-
     def note(self, lost: Sequence[LostWrite]) -> None:
         """Keep these for :meth:`read`, for a week and at most 10,000 in all; one that is kept already stays one."""
         if lost:
@@ -117,14 +110,49 @@ class LostWrites:
         pipeline.expire(key, _KEPT_FOR)
         pipeline.execute()
 
-    def read(self) -> list[LostWrite]:
-        """Return what is known to be lost, in the order of the transitions; of each saga one start."""
+    def read(self, *, kept_for: float, started: Sequence[str] = ()) -> list[LostWrite]:
+        """Return what is known to be lost, in the order of the transitions.
+
+        Of a saga that is not there its start alone, however much of it was lost; none of one that was started again.
+
+        kept_for: seconds after which an ended saga leaves the log; what is older may have left it so.
+        started: ids of sagas that were started, of which the log may know nothing.
+        """
         texts: list[str] = self._store.read(
             lambda client: client.zrange(self._store.lost_key, 0, -1)
         )
-        found = sorted((LostWrite(**from_json(each)) for each in texts), key=lambda each: each.at)
-        started = {each.saga_id: each for each in reversed(found) if each.name == _START}
-        return [each for each in found if each.name != _START or each is started[each.saga_id]]
+        found = [LostWrite(**from_json(each)) for each in texts]
+        if not found and not started:
+            return []
+        now = self._store.reach(redis_now) / 1000
+        found += [LostWrite(saga_id=each, name=_START, record=None, at=now) for each in started]
+        present = self._present([each.saga_id for each in found])
+        kept: dict[LostWrite, None] = {}
+        starts: set[str] = set()
+        for each in sorted(found, key=lambda each: each.at):
+            is_gone = each.saga_id not in present and each.at > now - kept_for
+            if not is_gone and each.name != _START:
+                kept[each] = None
+            elif each.saga_id not in present | starts:
+                starts.add(each.saga_id)
+                kept[replace(each, name=_START, record=None)] = None
+        return list(kept)
+
+    def _present(self, saga_ids: Sequence[str]) -> set[str]:
+        """Return those of these sagas that the log has."""
+        found: set[str] = set()
+        for begin in range(0, len(saga_ids), _AT_ONCE):
+            some = saga_ids[begin : begin + _AT_ONCE]
+
+            def read(client: Any, some: Sequence[str] = some) -> list[int]:
+                pipeline = client.pipeline(transaction=False)
+                for saga_id in some:
+                    pipeline.exists(self._store.keys_of(saga_id)[0])
+                answers: list[int] = pipeline.execute()
+                return answers
+
+            found.update(compress(some, self._store.read(read)))
+        return found
 
     def _read_histories(self, saga_ids: Sequence[str]) -> list[list[str]]:
         def read(client: Any) -> list[list[str]]:

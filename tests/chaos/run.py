@@ -13,7 +13,7 @@ import httpx
 
 import tasks
 from amends import Handle, UnknownSaga
-from amends.backend.settings import compensation_queue
+from amends.backend.settings import compensation_queue, settings_of
 from amends.dispatch.routing import EXAMPLE, queue_of
 from amends.log.history import Event
 from amends.log.lost_writes import LostWrite
@@ -176,9 +176,8 @@ def _judge(scene: Scene) -> list[OrderVerdict]:
 
 def _lost(started: Sequence[str]) -> Sequence[LostWrite]:
     """Return what ``saga doctor --after-failover --started`` lists."""
-    writes = log_of(tasks.app).lost_writes
-    writes.note_missing(started)
-    return writes.read()
+    retention = settings_of(tasks.app).retention
+    return log_of(tasks.app).lost_writes.read(kept_for=retention, started=started)
 
 
 def _read(handle: Handle[Any]) -> tuple[str | None, str | None, Sequence[Event]]:

@@ -80,6 +80,20 @@ def _lost_writes(log: LogState) -> Iterator[Problem]:
         )
 
 
+@error("log.replicas", fine="the saga log has the replicas that amends_wait_replicas waits for")
+def _replicas(log: LogState) -> Iterator[Problem]:
+    wanted = log.settings.wait_replicas
+    for server in log.servers:
+        if server.replicas is None:
+            raise Unseen
+        if server.replicas < wanted:
+            yield Problem(
+                what=f"{server.replicas} replicas follow it, and amends_wait_replicas is {wanted}: its sagas stand still",
+                where=server.url,
+                remedy="bring replicas back; while it is lower, a failover may lose what was answered",
+            )
+
+
 @error("log.version", fine="the saga log's Redis is new enough")
 def _version(server: RedisServer) -> Iterator[Problem]:
     if server.version is None:
@@ -218,7 +232,7 @@ SERVER_RULES: Final[Sequence[Rule[RedisServer]]] = (
     *(_version, _cluster, _replica, _eviction, _persistence),
     *(_fsync, _writes, _memory, _hidden, _latency),
 )
-RULES: Final[Sequence[Rule[LogState]]] = (_shards, _shared, _lost_writes, _newer)
+RULES: Final[Sequence[Rule[LogState]]] = (_shards, _shared, _lost_writes, _newer, _replicas)
 
 
 def weaknesses_of(settings: Settings) -> list[Finding]:

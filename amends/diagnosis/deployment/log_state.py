@@ -83,7 +83,7 @@ def read_log(settings: Settings) -> LogState:
         profiles=Profiles(store).read_live(),
         in_use=in_use,
         newer=newer,
-        lost=LostWrites(store).read(),
+        lost=LostWrites(store).read(kept_for=settings.retention),
     )
 
 

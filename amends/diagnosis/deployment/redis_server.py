@@ -1,5 +1,6 @@
 """A Redis server's configuration and state, as it reports them."""
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from redis.exceptions import ResponseError
 
 _ASKED: Final = ("appendonly", "appendfsync", "maxmemory-policy")
 _PINGS: Final = 3
+_REPLICA: Final = re.compile(r"slave\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,14 @@ class RedisServer:
         if "appendonly" in self.settings:
             return self.settings["appendonly"] == "yes"
         return None if "aof_enabled" not in self.info else bool(self.info["aof_enabled"])
+
+    @property
+    def replicas(self) -> int | None:
+        """How many replicas follow it; None where it does not say."""
+        if "connected_slaves" not in self.info:
+            return None
+        told = [each for name, each in self.info.items() if _REPLICA.fullmatch(name)]
+        return len([each for each in told if each.get("state") == "online"])
 
     @property
     def version(self) -> tuple[int, ...] | None:

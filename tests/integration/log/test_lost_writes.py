@@ -7,6 +7,7 @@ import pytest
 from amends.log.history import NAMES
 from amends.log.lost_writes import Acknowledged, LostWrite
 from amends.log.saga_log import SagaLog
+from amends.log.store import redis_now
 from tests.support.log_view import view_of
 
 WEEK = 7 * 86_400.0
@@ -107,17 +108,43 @@ def test_what_is_kept_stays_once(log):
     log.lost_writes.note(lost[1:])
     log.lost_writes.note(lost)
     log.lost_writes.note([])
-    assert log.lost_writes.read() == lost
+    assert log.lost_writes.read(kept_for=WEEK) == lost
 
 
 @pytest.mark.usefixtures("lost_key")
 def test_a_message_of_a_saga_that_is_not_there_tells_of_a_lost_start(log, journey):
     set_back(journey, {})
     assert journey.claim("check_traveller").reason == "there is no such saga"
-    (lost,) = log.lost_writes.read()
+    (lost,) = log.lost_writes.read(kept_for=WEEK)
     assert (lost.saga_id, lost.name) == (journey.id, "saga.started")
-    log.lost_writes.note_missing([journey.id])
-    assert log.lost_writes.read() == [lost]
+    assert log.lost_writes.read(kept_for=WEEK, started=[journey.id]) == [lost]
+
+
+@pytest.mark.usefixtures("lost_key")
+def test_a_list_of_starts_is_compared_and_not_kept(log, journey):
+    (lost,) = log.lost_writes.read(kept_for=WEEK, started=[journey.id, "never-was"])
+    assert (lost.saga_id, lost.name, lost.needs_check) == ("never-was", "saga.started", True)
+    assert log.lost_writes.read(kept_for=WEEK) == []
+
+
+@pytest.mark.usefixtures("lost_key")
+def test_of_a_saga_that_is_gone_its_start_is_what_was_lost(log, journey):
+    now = log.lost_writes._store.reach(redis_now) / 1000
+    steps = [
+        LostWrite(saga_id=saga_id, name=name, record="travel", at=now - 10 + n + k / 4)
+        for n, saga_id in enumerate(("gone", journey.id))
+        for k, name in enumerate(("step.started", "step.completed"))
+    ]
+    log.lost_writes.note(steps)
+    start = LostWrite(saga_id="gone", name="saga.started", record=None, at=now - 10)
+    assert log.lost_writes.read(kept_for=WEEK) == [start, *steps[2:]]
+    assert log.lost_writes.read(kept_for=5.0) == steps
+
+
+@pytest.mark.usefixtures("lost_key")
+def test_a_start_that_was_repeated_is_lost_no_more(log, journey):
+    log.lost_writes.note_unknown(journey.id)
+    assert log.lost_writes.read(kept_for=WEEK) == []
 
 
 def test_a_server_that_was_restarted_is_another_one(client, log):
