@@ -5,7 +5,8 @@ All keys of a request share a hash tag (`amends.log.keys`), and so are one node'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from amends.backend.redis_errors import ERRORS, NoCluster, TooFewReplicas, code_
 
 _WAITS_FOR: Final = 500
 """Milliseconds that a primary waits for its replicas."""
+
+_REPLICA: Final = re.compile(r"slave\d+")
 
 _ELSEWHERE: Final = frozenset({"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "READONLY", "MASTERDOWN"})
 """Codes of a node that does not have a key, or not now."""
@@ -102,6 +105,14 @@ def primaries_of(client: Any) -> list[Any]:
 def node_of(client: Any, key: str) -> Any:
     """Return a client of the node that has a key."""
     return client.node_of(key) if isinstance(client, Cluster) else client
+
+
+def replicas_in(info: Mapping[str, Any]) -> int | None:
+    """Return how many replicas follow a Redis, by its INFO; None where that does not say."""
+    if "connected_slaves" not in info:
+        return None
+    told = [each for name, each in info.items() if _REPLICA.fullmatch(name)]
+    return len([each for each in told if each.get("state") == "online"])
 
 
 def ask_all(client: Any, calls: Sequence[tuple[Any, ...]], *, replicas: int = 0) -> list[Any]:

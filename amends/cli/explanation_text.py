@@ -50,6 +50,8 @@ def reasons(of: Explanation) -> Iterator[str]:
         yield f"It turned back at {_since(of, of.turn.at)}, as {of.turn.outcome}{error}."
     for action in of.actions[-_MOST_DEEDS:]:
         yield _action(of, action)
+    if of.replicas_missing:
+        yield f"The Redis that has it lacks {of.replicas_missing} of the replicas that amends_wait_replicas waits for: no transition is answered until they are back."
     if of.situation is Situation.STUCK:
         yield from _why_stuck(of)
     elif of.situation is Situation.ENDED:
@@ -177,7 +179,7 @@ def _why_queued(of: Explanation, message: Message) -> Iterator[str]:
     elif message.queue_length == 0:
         yield f"Queue {message.queue} is empty: a worker has just fetched the message, or it is lost."
     elif message.queue_length:
-        yield f"Queue {message.queue} has {message.queue_length:,} waiting: are its workers running, or busy?"
+        yield f"Queue {message.queue} has {message.queue_length:,} waiting{'.' if of.replicas_missing else ': are its workers running, or busy?'}"
 
 
 def _next(of: Explanation) -> Iterator[str]:

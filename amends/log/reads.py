@@ -3,6 +3,9 @@
 from collections import Counter
 from typing import Any
 
+from redis.exceptions import ResponseError
+
+from amends.backend.cluster import node_of, replicas_in
 from amends.definition.itinerary import Itineraries
 from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
@@ -39,6 +42,20 @@ class Reads:
             raise UnknownSaga(saga_id)
         digest, text, *rest = answer
         return Standing.read(saga_id, self._definitions.read(digest, text), rest)
+
+    def count_replicas(self, saga_id: str) -> int | None:
+        """Return how many replicas follow the Redis that has a saga; None where it does not say."""
+        saga = self._store.keys_of(saga_id)[0]
+
+        def read(client: Any) -> int | None:
+            try:
+                return replicas_in(node_of(client, saga).info("replication"))
+            except (
+                ResponseError
+            ):  # a hosted Redis may keep INFO to itself, and one in memory has none
+                return None
+
+        return self._store.read(read)
 
     def read_status(self, saga_id: str) -> SagaStatus:
         """Read a saga's status. Raises `UnknownSaga`."""

@@ -223,8 +223,7 @@ def away(reason: str) -> Iterator[Problem]:
         yield Problem(
             what=reason,
             where="amends_backend",
-            remedy="let it answer, or correct amends_backend (rediss:// for a port that takes TLS alone); until then nothing is"
-            " decided, and nothing is lost",
+            remedy="mend that, or let amends_backend name another Redis; until then nothing is decided, and nothing is lost",
         )
 
 

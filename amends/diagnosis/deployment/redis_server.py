@@ -1,6 +1,5 @@
 """A Redis server's configuration and state, as it reports them."""
 
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,9 +7,10 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
+from amends.backend.cluster import replicas_in
+
 _ASKED: Final = ("appendonly", "appendfsync", "maxmemory-policy")
 _PINGS: Final = 3
-_REPLICA: Final = re.compile(r"slave\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +42,7 @@ class RedisServer:
     @property
     def replicas(self) -> int | None:
         """How many replicas follow it; None where it does not say."""
-        if "connected_slaves" not in self.info:
-            return None
-        told = [each for name, each in self.info.items() if _REPLICA.fullmatch(name)]
-        return len([each for each in told if each.get("state") == "online"])
+        return replicas_in(self.info)
 
     @property
     def version(self) -> tuple[int, ...] | None:

@@ -18,7 +18,14 @@ from amends.diagnosis.saga.explanation import (
     Situation,
     Wait,
 )
-from amends.diagnosis.saga.position import circuit_of, claim_of, is_taken, message_of, wait_of
+from amends.diagnosis.saga.position import (
+    circuit_of,
+    claim_of,
+    is_taken,
+    message_of,
+    replicas_missing,
+    wait_of,
+)
 from amends.diagnosis.saga.record_view import View
 from amends.diagnosis.saga.remedies import remedies
 from amends.log.saga_log import log_of
@@ -72,6 +79,7 @@ def explain(app: Celery, saga_id: str) -> Explanation:
         circuit=circuit,
         message=message,
         is_taken=is_taken(view, log, path) if path and is_waiting else None,
+        replicas_missing=0 if situation is Situation.ENDED else replicas_missing(view, log),
         pause=pause,
         turn=_turn(view),
         failures=failures,

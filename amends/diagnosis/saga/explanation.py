@@ -188,7 +188,8 @@ class Explanation:
     next by itself, at the latest; None where a person is needed, or only the broker knows. `overdue` is how many
     seconds ago a sweep should have looked at it: more than half a minute means that no worker sweeps. `is_taken` tells of
     a record whose message nobody has claimed whether a live worker knows its task and consumes its queue, None where no
-    worker says what it takes.
+    worker says what it takes. `replicas_missing` of those that `amends_wait_replicas` waits for do not follow the Redis that
+    has it: until they do, no transition is answered.
     """
 
     id: str
@@ -210,6 +211,7 @@ class Explanation:
     circuit: Circuit | None
     message: Message | None
     is_taken: bool | None
+    replicas_missing: int
     pause: OperatorAction | None
     turn: CompensationStart | None
     failures: tuple[Record, ...]

@@ -91,3 +91,10 @@ def is_taken(view: View, log: SagaLog, path: str) -> bool | None:
     profiles, plan = log.profiles.read_live(), view.plan(path)
     queue = queue_of(view.app, plan, view.entry.id)
     return any(each.takes(plan.call.task, queue) for each in profiles) if profiles else None
+
+
+def replicas_missing(view: View, log: SagaLog) -> int:
+    """Return how many of the replicas that `amends_wait_replicas` waits for do not follow the Redis of the saga."""
+    wanted = view.settings.wait_replicas
+    have = log.count_replicas(view.entry.id) if wanted else None
+    return 0 if have is None else max(0, wanted - have)

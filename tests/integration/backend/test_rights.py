@@ -131,7 +131,9 @@ def test_in_a_cluster_each_node_lets_the_user_do_all_of_it(tmp_path):
 def test_without_a_right_it_is_said_where_to_find_all(granted):
     app = Celery("engine_saga", broker="memory://", set_as_current=False)
     app.conf.update(amends_backend=granted("evalsha"), amends_key_prefix=PREFIX)
-    with pytest.raises((LogUnavailable, ConfigurationError), match=r"NOPERM.* saga doctor --acl"):
+    with pytest.raises(
+        (LogUnavailable, ConfigurationError), match=r"NOPERM: .*'evalsha'.* saga doctor --acl"
+    ):
         log_of(app).maintenance.take_due(lease=1.0, limit=1)
     app.conf.amends_key_prefix = "mall/"
     with pytest.raises((LogUnavailable, ConfigurationError), match="NOPERM"):

@@ -58,6 +58,18 @@ def test_a_message_that_nobody_has_claimed_is_told_with_its_queue(why, broker):
     assert found.overdue == 0
 
 
+def test_replicas_that_the_log_waits_for_and_that_are_missing_are_told(app, alone, broker):
+    broker.lpush("work", "one")
+    waiting = Celery("waiting", broker=app.conf.broker_url, set_as_current=False)
+    waiting.conf.update(amends_backend=app.conf.amends_backend, amends_wait_replicas=2)
+    found = explain(waiting, alone.id)
+    assert found.replicas_missing == 2
+    told = " ".join(reasons(found))
+    assert "lacks 2 of the replicas" in told
+    assert "are its workers running" not in told
+    assert explain(app, alone.id).replicas_missing == 0
+
+
 @pytest.mark.parametrize(
     ("tasks", "queues", "is_taken"),
     [
