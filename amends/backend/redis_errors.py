@@ -137,10 +137,9 @@ def explained(error: Exception, subject: str) -> SagaError:
     """
     code = code_of(error)
     if meaning := _MEANINGS.get(code):
-        said = (
-            f"{code}: {_words(error)}" if code == "NOPERM" else code
-        )  # it names the user, and the command or the key
-        text = f"{subject}: the Redis at amends_backend {meaning.what} ({said}); {meaning.remedy}"
+        # Of a missing right Redis names the user, and the command or the key.
+        lacks = f": {_words(error)}" if code == "NOPERM" else ""
+        text = f"{subject}: the Redis at amends_backend {meaning.what} ({code}){lacks}; {meaning.remedy}"
         if not meaning.is_away:
             return ConfigurationError(text)
         return LogUnavailable(text, refused=code in _WROTE_NOTHING)
