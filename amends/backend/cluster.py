@@ -166,6 +166,8 @@ def _ask_for_replicas(pipeline: Any, key: str, replicas: int) -> None:
 def _replicated(node: Any, answer: Any, have: Any, replicas: int) -> Any:
     if isinstance(answer, Exception) or (isinstance(have, int) and have >= replicas):
         return answer
+    if isinstance(have, Exception):  # WAIT was refused
+        return have
     place = node.connection_pool.connection_kwargs
     # Sentinels name it with each connection.
     of = f" of {place['host']}:{place['port']}" if "host" in place else ""

@@ -12,6 +12,7 @@ from typing import Final
 
 from redis import exceptions
 
+from amends.backend.scripts import DIGESTS, SCRIPTS
 from amends.errors import ConfigurationError, LogUnavailable, SagaError
 
 ERRORS: Final = (exceptions.RedisError, exceptions.RedisClusterException)
@@ -58,6 +59,11 @@ _CODE: Final = re.compile(
 )
 
 
+_DIGEST: Final = re.compile(r"\b[0-9a-f]{40}\b")
+_LINE: Final = re.compile(r"user_script: ?(\d+)")
+_CALL: Final = re.compile(r"redis\.p?call\('(\w+)'")
+
+
 @dataclass(frozen=True)
 class _Meaning:
     """What a code says of a Redis, what to do about it, and whether the same request may succeed later."""
@@ -95,7 +101,8 @@ _MEANINGS: Final[Mapping[str, _Meaning]] = {
     "NOSCRIPT": _Meaning("has lost its scripts", _LATER),
     "NOAUTH": _Meaning("refuses the user or the password", "correct them in amends_backend"),
     "NOPERM": _Meaning(
-        "denies the user a right", "`celery saga doctor --acl USER` prints the ACL that is enough"
+        "denies the user a right",
+        "`celery -A APP saga doctor --acl USER` prints the ACL that is enough",
     ),
     "WRONGTYPE": _Meaning(
         "holds other data under a key of the saga log",
@@ -161,10 +168,23 @@ def explained(error: Exception, subject: str) -> SagaError:
         said = str(error).rstrip(".")
         return LogUnavailable(f"{subject} at amends_backend cannot be reached: {said}")
     return ConfigurationError(
-        f"{subject}: the Redis at amends_backend refused a request: {_words(error)}; amends_backend has to name a database"
+        f"{subject}: the Redis at amends_backend refused a request: {_words(error)}{_asked_there(error)}; amends_backend has to name a database"
         " of a Redis 6.2 or newer, or of a Valkey; sentinel:// is for Sentinels, redis+cluster:// for a cluster; its user"
-        " needs the rights that `celery saga doctor --acl USER` prints"
+        " needs the rights that `celery -A APP saga doctor --acl USER` prints"
     )
+
+
+def _asked_there(error: Exception) -> str:
+    """Return which command a script asked for where it failed, or ''."""
+    text = str(error)
+    digest, line = _DIGEST.search(text), _LINE.search(text)
+    script = digest and next(
+        (each for name, each in SCRIPTS.items() if DIGESTS[name] == digest[0]), None
+    )
+    if not script or not line:
+        return ""
+    asked = _CALL.search(script.splitlines()[int(line[1]) - 1])
+    return f" (it asked for {asked[1].upper()})" if asked else ""
 
 
 def _distrust(error: BaseException | None) -> str:

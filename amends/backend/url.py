@@ -5,7 +5,6 @@ backend beside its URL (``result_backend_transport_options``, ``redis_backend_us
 """
 
 import json
-import ssl
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, Final
@@ -14,7 +13,8 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 import redis
 from kombu.utils.url import maybe_sanitize_url
 
-from amends.errors import ConfigurationError, did_you_mean
+from amends.backend.connection_trial import refused, try_out
+from amends.errors import did_you_mean
 
 IN_MEMORY: Final = "memory://"
 _SCHEMES: Final[Mapping[str, str]] = {
@@ -50,24 +50,26 @@ def redis_url(
     Raises `ConfigurationError` for one that no client can be made of. No password is in its message.
     """
     if not isinstance(backend, str) or "://" not in backend:
-        raise _refused("is no URL")
+        raise refused("is no URL")
     if backend.startswith(IN_MEMORY):
         return backend
     scheme = backend.partition("://")[0]
     if scheme not in _SCHEMES:
         hint = did_you_mean(scheme, _SCHEMES) or f"; known: {', '.join(_SCHEMES)}"
-        raise _refused(f"has the unknown scheme {scheme!r}{hint}")
+        raise refused(f"has the unknown scheme {scheme!r}{hint}")
     own, _, several = _SCHEMES[scheme].partition("+")
     given = dict(options or {})
     if use_ssl:
         if own == "unix":
-            raise _refused("names a socket, to which no TLS leads; unset amends_backend_use_ssl")
+            raise refused("names a socket, to which no TLS leads; unset amends_backend_use_ssl")
         own, given = "rediss", {**given, **(use_ssl if isinstance(use_ssl, Mapping) else {})}
     more = [
         f"{name}={quote(_text(value), safe='/')}"
         for name, value in given.items()
         if value is not None
     ]
+    if several != "sentinel":
+        _check_alone(backend, given)
     if not several:
         return _url(own, backend.partition("://")[2], more)
     urls = list(_urls(own, several, backend, more))
@@ -122,18 +124,29 @@ def _urls(own: str, several: str, backend: str, more: list[str]) -> Iterator[str
 def _check(several: str, urls: list[str]) -> None:
     pools = map(redis.ConnectionPool.from_url, urls)
     if several == "cluster" and any(pool.connection_kwargs.get("db") for pool in pools):
-        raise _refused("names a database of a cluster, which has only one")
+        raise refused("names a database of a cluster, which has only one")
     if several == "sentinel":
         _check_sentinels(urls[-1])
+
+
+def _check_alone(backend: str, given: Mapping[str, Any]) -> None:
+    named = {
+        each.partition("=")[0] for each in backend.rpartition("?")[2].split("&")
+    } | given.keys()
+    if of_sentinels := [name for name in _OF_SENTINELS if name in named]:
+        raise refused(
+            f"names no Sentinels, and has {of_sentinels[0]}, which is for them: write sentinel://, or take it out of"
+            " amends_backend_options and the URL"
+        )
 
 
 def _check_sentinels(url: str) -> None:
     try:
         options = sentinel_options(url)
     except ValueError:
-        raise _refused("has sentinel_kwargs that are no JSON") from None
+        raise refused("has sentinel_kwargs that are no JSON") from None
     if not options.get("master_name"):
-        raise _refused(
+        raise refused(
             "names Sentinels and not which primary they watch: set"
             ' amends_backend_options = {"master_name": "mymaster"}'
         )
@@ -141,7 +154,7 @@ def _check_sentinels(url: str) -> None:
         int(options.get("min_other_sentinels", 0))
         redis.Redis(**options.get("sentinel_kwargs", {}))  # connects to nothing
     except (TypeError, ValueError) as error:
-        raise _refused(f"has options of Sentinels that are not understood: {error}") from None
+        raise refused(f"has options of Sentinels that are not understood: {error}") from None
 
 
 def _url(own: str, rest: str, more: list[str]) -> str:
@@ -149,7 +162,7 @@ def _url(own: str, rest: str, more: list[str]) -> str:
     options = [_spelled(*each.partition("=")[::2]) for each in parts.query.split("&") if each]
     query = "&".join([*options, *more])
     url = f"{own}://{parts.netloc}{parts.path}{'?' if query else ''}{query}"
-    _try_out(without_sentinel_options(url))
+    try_out(without_sentinel_options(url))
     return url
 
 
@@ -158,17 +171,17 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:  # whose text may have the password
-        raise _refused(
+        raise refused(
             "has a host that is none, or a port that is no number;"
             " in a password, / ? # ; and [ are written %2F, %3F, %23, %3B and %5B"
         ) from None
     if parts.fragment:
-        raise _refused("has a #, which is written %23 in a password")
+        raise refused("has a #, which is written %23 in a password")
     database = parts.path.strip("/")
     if parts.scheme != "unix" and database and not database.isdecimal():
         if "@" in database:  # the rest of a password
-            raise _refused("has an @ behind its host; in a password, / is written %2F")
-        raise _refused(f"has the database {database!r}, which is no number")
+            raise refused("has an @ behind its host; in a password, / is written %2F")
+        raise refused(f"has the database {database!r}, which is no number")
     return parts
 
 
@@ -185,46 +198,9 @@ def _text(value: object) -> str:
         try:
             return json.dumps(dict(value), sort_keys=True)
         except TypeError as error:
-            raise _refused(f"has an option that no URL can have: {error}") from None
+            raise refused(f"has an option that no URL can have: {error}") from None
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Enum):  # ssl.CERT_REQUIRED
         return value.name.lower().removeprefix("cert_")
     return str(value)
-
-
-def _try_out(url: str) -> None:
-    """Make a connection of it, which connects to nothing: redis-py reads some options only then."""
-    try:
-        pool: redis.ConnectionPool = redis.ConnectionPool.from_url(url)
-        pool.connection_class(**pool.connection_kwargs)
-    except Exception as error:
-        raise _refused(f"is not understood: {error}") from error
-    if issubclass(pool.connection_class, redis.SSLConnection):
-        _load_certificates(pool.connection_kwargs)
-
-
-def _load_certificates(options: Mapping[str, Any]) -> None:
-    """Read the files of a connection with TLS: as it connects, the error of a missing one does not name it."""
-    authority, own, key = (
-        options.get(f"ssl_{name}") for name in ("ca_certs", "certfile", "keyfile")
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        if authority:
-            context.load_verify_locations(authority)
-        if own:  # without a password, OpenSSL would ask the terminal for that of an encrypted key
-            context.load_cert_chain(own, key, lambda: options.get("ssl_password") or "")
-    except OSError as error:
-        names = ", ".join(filter(None, (authority, own, key)))
-        raise ConfigurationError(
-            f"amends_backend names certificates or a key that cannot be read ({names}): {error}"
-        ) from error
-
-
-def _refused(why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"amends_backend {why}; it is a URL like redis://localhost:6379/1,"
-        " rediss://user:password@host:6380/0?ssl_cert_reqs=required, unix:///run/redis.sock?db=1,"
-        " sentinel://one:26379;sentinel://two:26379/0 or redis+cluster://one:6379;redis+cluster://two:6379"
-    )

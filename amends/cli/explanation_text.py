@@ -32,7 +32,7 @@ def headline(of: Explanation) -> str:
     record = _name(of.record) if of.record else ""
     return {
         Situation.RUNNING: f"{record} runs.",
-        Situation.LOST: f"{record} was running, and its process is gone.",
+        Situation.LOST: f"{record} was running, and nothing is heard of its process.",
         Situation.RETRYING: f"{record} waits for its next attempt.",
         Situation.DEFERRED: f"{record} waits for a circuit breaker.",
         Situation.QUEUED: f"{record} comes next; no worker has claimed it.",
@@ -160,7 +160,7 @@ def _why_claimed(of: Explanation, record: Record, claim: Claim) -> Iterator[str]
     if record.error:
         yield f"The attempt before ended with {_flat(record.error)}."
     if claim.lost == "death":
-        yield "That process is dead."
+        yield "That process is dead, or cannot write to the saga log."
     elif claim.lost:
         yield "That process lives, and no longer has the message."
     elif claim.heartbeat_age is not None:

@@ -75,7 +75,10 @@ def _print_work(output: Output, census: Census) -> None:
     since = f", the first since {duration(lag)}" if readings.due else ""
     output.line(f"{readings.due:,} due for a sweep{since}", fg="red" if lag > _LATE else None)
     if not census.workers:
-        output.line("No worker is alive: nothing goes on until one is started.", fg="red")
+        output.line(
+            "No worker is heard of: nothing goes on until one is started, or can write to the saga log.",
+            fg="red",
+        )
         return
     names = sorted(beat.node or "(unnamed)" for beat in census.workers)
     some = "1 worker is" if len(names) == 1 else f"{len(names)} workers are"

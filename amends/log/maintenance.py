@@ -3,9 +3,13 @@
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import compress
+from itertools import chain, compress
 from typing import Any
 
+from redis.exceptions import ResponseError
+
+from amends.backend.cluster import node_of
+from amends.backend.redis_errors import code_of
 from amends.definition.itinerary import Itineraries
 from amends.definition.states import ENDED, SagaStatus
 from amends.errors import LogUnavailable
@@ -122,3 +126,17 @@ class Maintenance:
             for saga_id in saga_ids
         ]
         return sum(self._store.call_many("remove_saga", calls))
+
+    def denied_commands(self) -> list[str]:
+        """Return the commands of the scripts that this log's user may not run. Nothing is left of the trial."""
+        key_of = self._store.due_key
+        nodes = {
+            node_of(self._store.client, key_of(n)): key_of(n) for n in range(self._store.shards)
+        }
+        calls: list[tuple[list[str], list[Any]]] = [
+            ([f"{key}:trial:{n}" for n in range(5)], []) for key in nodes.values()
+        ]
+        refusals = chain.from_iterable(self._store.call_many("try_commands", calls))
+        # Another code is none of a right: a replica, a Redis that is full.
+        codes = {command: code_of(ResponseError(said)) for command, said in refusals}
+        return sorted(each for each, code in codes.items() if code in ("", "ERR", "NOPERM"))

@@ -20,7 +20,7 @@ from amends.backend.celery_apps import for_each_app
 from amends.backend.fast_path import shortcuts_off
 from amends.backend.settings import Settings, backend_hint, is_configured, settings_of
 from amends.breaker.scope import enter_worker
-from amends.diagnosis.deployment.log_rules import weaknesses_of
+from amends.diagnosis.deployment.redis_rules import weaknesses_of
 from amends.errors import ConfigurationError, LogUnavailable
 from amends.log.owner import WorkerProcess
 from amends.log.profiles import Profile

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from celery import Celery
-from kombu.utils.url import maybe_sanitize_url
+from kombu.utils.url import maybe_sanitize_url, parse_url
 
 from amends.backend.settings import Settings
 from amends.diagnosis.deployment.destinations import Destination
@@ -24,7 +24,7 @@ class BrokerUse:
     """How an app uses its broker.
 
     `kind` is kombu's driver type: redis, amqp, sqs ... `consumer_timeouts` are those in seconds that the app declares its
-    queues with, by queue.
+    queues with, by queue. `places` are the databases, or virtual hosts, that the parts of the URL name.
     """
 
     url: str
@@ -33,6 +33,7 @@ class BrokerUse:
     settings: Settings
     destinations: Sequence[Destination]
     consumer_timeouts: Mapping[str, float] = field(default_factory=dict)
+    places: Sequence[str] = ()
 
     @property
     def longest(self) -> Destination | None:
@@ -73,7 +74,13 @@ def use_of(app: Celery, settings: Settings, destinations: Sequence[Destination])
         settings=settings,
         destinations=destinations,
         consumer_timeouts=dict(_consumer_timeouts(app)),
+        places=sorted({_place(each) for each in connection.alt or ()}),
     )
+
+
+def _place(url: str) -> str:
+    place = str(parse_url(url).get("virtual_host") or "").strip("/")
+    return "the default" if place in ("", "0") else place
 
 
 def _consumer_timeouts(app: Celery) -> Iterator[tuple[str, float]]:
@@ -153,6 +160,17 @@ def _socket_timeout(use: BrokerUse) -> Iterator[Problem]:
         )
 
 
+@error("broker.parts", fine="the parts of the broker's URL lead to the same queues")
+def _parts(use: BrokerUse) -> Iterator[Problem]:
+    if len(use.places) > 1:
+        yield Problem(
+            what=f"the parts of the broker's URL name different databases, or virtual hosts: {', '.join(use.places)}; after a failover"
+            " workers consume from one, and callers publish to another",
+            where=use.url,
+            remedy="write the same behind each host, as in sentinel://one:26379/2;sentinel://two:26379/2",
+        )
+
+
 @error("broker.queues", fine="every task has a queue that the app knows")
 def _undeclared(use: BrokerUse) -> Iterator[Problem]:
     for each in use.destinations:
@@ -189,6 +207,6 @@ def away(reason: str) -> Iterator[Problem]:
 
 
 RULES: Final[Sequence[Rule[BrokerUse]]] = (
-    *(_visibility, _consumer_timeout, _socket_timeout, _undeclared),
+    *(_visibility, _consumer_timeout, _socket_timeout, _parts, _undeclared),
 )
 SERVER_RULES: Final[Sequence[Rule[RedisServer]]] = (_eviction,)

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 from celery import Celery
 
 from amends.backend.settings import Settings, settings_of, unread_settings
-from amends.diagnosis.deployment import breaker_rules, options, rabbitmq
+from amends.diagnosis.deployment import breaker_rules, options, rabbitmq, redis_rules
 from amends.diagnosis.deployment import broker_rules as broker
 from amends.diagnosis.deployment import fast_path_rules as fast_path
 from amends.diagnosis.deployment import log_rules as saga_log
@@ -78,7 +78,7 @@ CODES: Final[dict[str, Severity]] = {
             _OUTSIDE,
             (_unread, saga_log.in_process, fast_path.off),
             saga_log.RULES,
-            saga_log.SERVER_RULES,
+            redis_rules.RULES,
         ),
         options.RULES,
         *(broker.RULES, broker.SERVER_RULES, rabbitmq.RULES),
@@ -127,7 +127,7 @@ def _examine_surroundings(app: Celery, settings: Settings, patience: Patience) -
         yield from saga_log.away.apply(look_at_log.error)
     if log:
         yield from _apply(saga_log.RULES, log)
-        for rule in saga_log.SERVER_RULES:
+        for rule in redis_rules.RULES:
             yield from _of_all(finding for server in log.servers for finding in rule.apply(server))
     destinations: list[Destination] = [
         *destinations_here(app),

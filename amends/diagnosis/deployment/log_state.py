@@ -8,12 +8,13 @@ from amends.backend.client import impatient_client_of
 from amends.backend.cluster import Cluster
 from amends.backend.settings import Settings
 from amends.backend.url import address_of
-from amends.definition.itinerary import Itinerary
+from amends.definition.itinerary import Itineraries, Itinerary
 from amends.definition.states import LIVE
 from amends.diagnosis.deployment.redis_server import RedisServer, read_server
 from amends.errors import UnreadableData
 from amends.log.heartbeats import Heartbeat, Workers
 from amends.log.lost_writes import LostWrite, LostWrites
+from amends.log.maintenance import Maintenance
 from amends.log.profiles import Profile, Profiles
 from amends.log.store import Store
 
@@ -39,6 +40,7 @@ class LogState:
     in_use: Sequence[tuple[Itinerary, Sequence[str]]]
     lost: Sequence[LostWrite] = ()  #: Transitions that it acknowledged and does not have.
     newer: Sequence[str] = ()  #: Ids of live sagas whose plan only a newer release can read.
+    denied: Sequence[str] = ()  #: Commands of the scripts that its user may not run.
 
 
 def is_in_process(settings: Settings) -> bool:
@@ -48,10 +50,11 @@ def is_in_process(settings: Settings) -> bool:
 
 def read_servers(client: Any, settings: Settings) -> list[RedisServer]:
     """Ask the log's Redis about itself, or each primary of its cluster. Raises redis-py's errors where one is away."""
+    known: dict[str, Any] = {"wanted_replicas": settings.wait_replicas}
     if not isinstance(client, Cluster):
-        return [read_server(client, address_of(settings.backend))]
+        return [read_server(client, address_of(settings.backend), **known)]
     return [
-        read_server(node, f"redis://{place['host']}:{place['port']}", is_node=True)
+        read_server(node, f"redis://{place['host']}:{place['port']}", is_node=True, **known)
         for node in client.primaries()
         for place in [node.connection_pool.connection_kwargs]
     ]
@@ -84,6 +87,9 @@ def read_log(settings: Settings) -> LogState:
         in_use=in_use,
         newer=newer,
         lost=LostWrites(store).read(kept_for=settings.retention),
+        denied=()
+        if is_in_process(settings)
+        else Maintenance(store, Itineraries()).denied_commands(),
     )
 
 

@@ -18,7 +18,7 @@ class RedisServer:
     """A Redis: what INFO and CONFIG say, and the seconds of a round trip. `url` has no password.
 
     A hosted one often keeps CONFIG to itself: `settings` is empty then, and INFO knows a part of it. `is_node` tells whether
-    it was asked as a node of a cluster.
+    it was asked as a node of a cluster, `wanted_replicas` is `amends_wait_replicas`.
     """
 
     url: str
@@ -26,6 +26,7 @@ class RedisServer:
     settings: Mapping[str, str]
     round_trip: float
     is_node: bool = False
+    wanted_replicas: int = 0
 
     @property
     def eviction_policy(self) -> str | None:
@@ -52,11 +53,11 @@ class RedisServer:
         return tuple(map(int, numbers)) if all(map(str.isdigit, numbers)) else None
 
 
-def read_server(client: Any, url: str, *, is_node: bool = False) -> RedisServer:
-    """Ask a Redis about itself. Raises redis-py's errors where it is away."""
+def read_server(client: Any, url: str, **known: Any) -> RedisServer:
+    """Ask a Redis about itself. `known` are fields that it cannot say. Raises redis-py's errors where it is away."""
     return RedisServer(
+        **known,
         url=url,
-        is_node=is_node,
         round_trip=min(_ping(client) for _ in range(_PINGS)),
         info=_info(client),
         settings=_settings(client),

@@ -138,3 +138,29 @@ def test_without_a_right_it_is_said_where_to_find_all(granted):
     app.conf.amends_key_prefix = "mall/"
     with pytest.raises((LogUnavailable, ConfigurationError), match="NOPERM"):
         log_of(app).read_status("a")
+
+
+@pytest.mark.parametrize("right", ["hset", "zscore", "del"])
+def test_a_right_that_scripts_alone_need_is_found_and_named(granted, right):
+    app = Celery("engine_saga", broker="memory://", set_as_current=False)
+    app.conf.update(amends_backend=granted(right), amends_key_prefix=PREFIX)
+    found = {each.code: each.what for each in examine(app).findings if each.severity == "error"}
+    assert f"may not run {right.upper()}:" in found["log.rights"]
+
+
+def test_the_error_of_a_script_names_the_command_that_was_denied(granted):
+    app = Celery("engine_saga", broker="memory://", set_as_current=False)
+    app.conf.update(amends_backend=granted("hset"), amends_key_prefix=PREFIX)
+    with pytest.raises(
+        (LogUnavailable, ConfigurationError), match=r"(it asked for HSET|'hset').*--acl"
+    ):
+        log_of(app).starts.start_saga("a", job_saga.itinerary, "{}")
+
+
+def test_a_log_that_may_not_wait_for_replicas_says_so(granted):
+    app = Celery("engine_saga", broker="memory://", set_as_current=False)
+    app.conf.update(
+        amends_backend=granted("wait"), amends_key_prefix=PREFIX, amends_wait_replicas=1
+    )
+    with pytest.raises((LogUnavailable, ConfigurationError), match=r"NOPERM.*'wait'"):
+        log_of(app).starts.start_saga("b", job_saga.itinerary, "{}")

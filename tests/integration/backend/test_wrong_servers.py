@@ -18,9 +18,7 @@ from tests.support.redis_sentinels import MASTER, SentinelServer
 
 CLOSED = f"{LOOPBACK}:{free_port()}"
 REFUSES = r"refuses the user or the password \(NOAUTH\); correct them in amends_backend"
-DENIES = (
-    r"denies the user a right \(NOPERM\): .*'\S+' command.*; `celery saga doctor --acl USER` prints"
-)
+DENIES = r"denies the user a right \(NOPERM\): .*'\S+' command.*; `celery -A APP saga doctor --acl USER` prints"
 NAMES = "amends_backend has to name a database of a Redis"
 WRONG = {
     "no password": ("redis://{redis}/1", REFUSES),

@@ -55,7 +55,7 @@ def test_a_certificate_is_asked_for_as_redis_py_and_as_celery_say_it(name, spell
 )
 def test_a_file_that_is_no_certificate_or_key_is_named(name, file, certificates):
     path = str(getattr(certificates, file, "/nowhere.pem"))
-    with pytest.raises(ConfigurationError, match=rf"cannot be read \(.*{path}"):
+    with pytest.raises(ConfigurationError, match=rf"cannot be used \(.*{path}"):
         redis_url("rediss://log", None, {**certificates.options, name: path})
 
 
@@ -78,8 +78,11 @@ def test_a_file_that_is_no_certificate_or_key_is_named(name, file, certificates)
         ("redis://:9/secret@log:6379/0", "has an @ behind its host"),
         ("redis://log/orders", "has the database 'orders', which is no number"),
         ("redis://log/0?socket_timeout=long", "Invalid value for 'socket_timeout'"),
-        ("redis://log/0?sockettimeout=1", "unexpected keyword argument 'sockettimeout'"),
-        ("redis://log/0?ssl_cert_reqs=CERT_NONE", "unexpected keyword argument"),
+        ("redis://log/0?sockettimeout=1", "option 'sockettimeout', which redis-py does not know"),
+        (
+            "redis://log/0?ssl_cert_reqs=CERT_NONE",
+            "option 'ssl_cert_reqs', which redis-py does not know",
+        ),
         ("rediss://log/0?ssl_cert_reqs=sometimes", "sometimes"),
     ],
 )
@@ -181,3 +184,29 @@ def test_what_celery_gives_a_result_backend_beside_its_url_is_taken(certificates
 )
 def test_the_log_is_named_without_its_password(backend, named):
     assert address_of(redis_url(backend)) == named
+
+
+@pytest.mark.parametrize(
+    ("backend", "options", "why"),
+    [
+        ("redis://log/1", {"master_name": "orders"}, "names no Sentinels, and has master_name"),
+        ("redis+cluster://log", {"sentinel_kwargs": "{}"}, "names no Sentinels, and has sentinel"),
+        ("redis://log/1?master_name=orders", None, "names no Sentinels, and has master_name"),
+        ("redis://log/1?wait=3", None, "has the option 'wait', which redis-py does not know"),
+        ("redis://log/1", {"socket_timeuot": 3}, "has the option 'socket_timeuot'"),
+    ],
+)
+def test_an_option_that_no_connection_takes_is_refused_by_its_name(backend, options, why):
+    with pytest.raises(ConfigurationError, match=f"amends_backend {why}"):
+        redis_url(backend, options)
+
+
+def test_an_option_of_tls_that_is_misspelt_is_refused_by_its_name():
+    with pytest.raises(ConfigurationError, match=r"'ssl_cert_req'.* amends_backend_use_ssl"):
+        redis_url("rediss://log/1", None, {"ssl_cert_req": "none"})
+
+
+def test_a_certificate_that_is_not_there_is_told_from_the_others(certificates):
+    given = {**certificates.options, "ssl_keyfile": "/nowhere.pem"}
+    with pytest.raises(ConfigurationError, match=r"there is no file /nowhere\.pem"):
+        redis_url("rediss://log", None, given)

@@ -100,7 +100,10 @@ def test_a_worker_that_is_silent_is_not_alive(run, moves, monkeypatch):
 
 
 def test_without_a_worker_it_says_that_nothing_goes_on(run, moves):
-    assert "No worker is alive: nothing goes on until one is started.\n" in run("stats").output
+    assert (
+        "No worker is heard of: nothing goes on until one is started, or can write to the saga log.\n"
+        in run("stats").output
+    )
 
 
 def test_an_empty_log_has_its_table_too(run):

@@ -63,7 +63,7 @@ def test_a_log_that_has_hardly_room_left_is_found(doctor, ailing, configure):
 def test_a_log_with_fewer_replicas_than_are_waited_for_is_found(doctor, ailing):
     found = doctor.finds(amends_backend=ailing, amends_wait_replicas=1)
     assert of_the_log(found) == {"log.replicas"}
-    assert "0 replicas follow it, and amends_wait_replicas is 1" in found["log.replicas"]
+    assert "has 0 replicas, and amends_wait_replicas is 1" in found["log.replicas"]
     assert "log.replicas" in doctor.sees(amends_backend=ailing)
 
 

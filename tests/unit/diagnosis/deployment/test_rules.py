@@ -8,9 +8,8 @@ from kombu import Queue
 
 from amends.backend.settings import Settings, settings_of
 from amends.breaker.states import CircuitState
-from amends.diagnosis.deployment import breaker_rules, rabbitmq, worker_rules
+from amends.diagnosis.deployment import breaker_rules, rabbitmq, redis_rules, worker_rules
 from amends.diagnosis.deployment import broker_rules as broker
-from amends.diagnosis.deployment import log_rules as saga_log
 from amends.diagnosis.deployment.breaker_rules import WorkerCircuits
 from amends.diagnosis.deployment.broker_rules import BrokerUse
 from amends.diagnosis.deployment.destinations import Destination
@@ -48,7 +47,7 @@ def server(**info):
 
 
 def test_nothing_is_wrong_with_a_good_server():
-    assert wrong(saga_log.SERVER_RULES, SERVER) == []
+    assert wrong(redis_rules.RULES, SERVER) == []
 
 
 @pytest.mark.parametrize(
@@ -56,16 +55,16 @@ def test_nothing_is_wrong_with_a_good_server():
     [("6.0.20", ["log.version"]), ("5.0.14", ["log.version"]), ("6.2.0", []), ("7.2-rc1", [])],
 )
 def test_a_redis_that_is_too_old_is_found(version, found):
-    assert wrong(saga_log.SERVER_RULES, server(redis_version=version)) == found
+    assert wrong(redis_rules.RULES, server(redis_version=version)) == found
 
 
 @pytest.mark.parametrize("name", ["aof_last_write_status", "rdb_last_bgsave_status"])
 def test_a_disk_that_takes_no_writes_is_found(name):
-    assert wrong(saga_log.SERVER_RULES, server(**{name: "err"})) == ["log.writes"]
+    assert wrong(redis_rules.RULES, server(**{name: "err"})) == ["log.writes"]
 
 
 def test_a_log_that_is_too_far_away_for_circuit_breakers_is_found():
-    assert wrong(saga_log.SERVER_RULES, replace(SERVER, round_trip=0.101)) == ["log.latency"]
+    assert wrong(redis_rules.RULES, replace(SERVER, round_trip=0.101)) == ["log.latency"]
 
 
 def test_a_message_that_rabbitmq_would_not_wait_for_is_found_with_its_task():
@@ -147,3 +146,20 @@ def test_a_worker_whose_calls_alone_fail_is_named():
     )
     everywhere = [WorkerCircuits(breaker="pay", states=dict.fromkeys(states, CircuitState.OPEN))]
     assert wrong(breaker_rules.RULES, everywhere) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("sentinel://a:1;sentinel://b:1/2", ["broker.parts"]),
+        ("amqp://a/x;amqp://b//", ["broker.parts"]),
+        ("sentinel://a:1/2;sentinel://b:1/2", []),
+        ("sentinel://a:1;sentinel://b:1/0", []),
+        ("redis://a:1/3", []),
+    ],
+)
+def test_a_broker_whose_parts_lead_elsewhere_is_found(url, found):
+    app = Celery("parts", broker=url, set_as_current=False)
+    app.conf.amends_backend = "redis://log/1"
+    use = broker.use_of(app, settings_of(app), ())
+    assert [each for each in wrong(broker.RULES, use) if each == "broker.parts"] == found
