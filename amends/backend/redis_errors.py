@@ -59,7 +59,7 @@ _CODE: Final = re.compile(
 )
 
 
-_DIGEST: Final = re.compile(r"\b[0-9a-f]{40}\b")
+_DIGEST: Final = re.compile(r"[0-9a-f]{40}")
 _LINE: Final = re.compile(r"user_script: ?(\d+)")
 _CALL: Final = re.compile(r"redis\.p?call\('(\w+)'")
 
