@@ -57,8 +57,9 @@ def sends_events(app, worker):
 def test_a_saga_costs_a_message_where_its_row_changes_and_no_other(work, saga_id, heard, log):
     told = _note_what_is_told(log)
     job_saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(60)
-    eventually(lambda: heard()[-1:] == COMPLETED[-1:])
-    assert heard() == COMPLETED
+    eventually(lambda: heard() and heard()[-1][-1] == "task-succeeded")
+    assert list(chain(*heard())) == list(chain(*COMPLETED))
+    assert len(heard()) <= len(COMPLETED)  # where the broker is slow one takes several changes
     assert len(told) == 7  # transitions: the start, and two for each step
 
 
@@ -90,7 +91,7 @@ def test_no_transition_costs_more_than_a_message_where_several_things_happen_in_
         ["task-retried", "task-compensated"],
     ]
     assert list(chain(*heard())) == list(chain(*transitions))
-    assert len(heard()) <= len(transitions)  # a slow process tells of several in one
+    assert len(heard()) <= len(transitions)  # as above
 
 
 @pytest.mark.usefixtures("sends_events")
@@ -148,9 +149,7 @@ def test_a_broker_that_takes_no_events_holds_up_no_saga_and_hears_of_it_later(
     assert heard() == []
     is_away = False
     eventually(lambda: heard() and heard()[-1][-1] == "task-succeeded")
-    assert [type_ for types in heard() for type_ in types] == [
-        type_ for types in COMPLETED for type_ in types
-    ]
+    assert list(chain(*heard())) == list(chain(*COMPLETED))
 
 
 @pytest.fixture
@@ -165,14 +164,16 @@ def sends_each_at_once(worker, monkeypatch):
 def test_a_failed_step_is_failed_in_monitors_whether_refused_or_not(
     work, broker, saga_id, saga, error
 ):
-    told = repr(error)
+    told, retries = repr(error), 0 if isinstance(error, Refused) else 2
     work.script(f"{saga_id}:c", *[without_effect(error)] * 3)
     with hearing(broker, f"{saga_id}.3.c") as messages:
         saga.start(Job(job_id=saga_id), saga_id=saga_id).wait(timeout=60)
-        eventually(
-            lambda: any(each["type"] == "task-failed" for batch in messages for each in batch)
-        )
-    events = [event for batch in messages for event in batch]
-    assert [each["exception"] for each in events if each["type"] == "task-failed"] == [told]
-    retried = [each["exception"] for each in events if each["type"] == "task-retried"]
-    assert [told in each for each in retried] == [True] * (0 if isinstance(error, Refused) else 2)
+        # Those of the message's own step come from Celery, those of steps inline from here: in any order.
+        eventually(lambda: len(_exceptions(messages, "task-failed")) == 1)
+        eventually(lambda: len(_exceptions(messages, "task-retried")) == retries)
+    assert _exceptions(messages, "task-failed") == [told]
+    assert all(told in each for each in _exceptions(messages, "task-retried"))
+
+
+def _exceptions(messages, type_):
+    return [each["exception"] for each in chain(*messages) if each["type"] == type_]
