@@ -3,7 +3,7 @@
 Each NAME is a file of constraints in this folder; without one, all are run. An environment of each is made in
 ``.versions``, and kept for the next time. In it run the tests of the engine, the log, the breaker and rehearsals,
 with the fast path (``on``) and without it (``off``), and one test on the whole system (``system``). ``NAME:on,system`` runs these
-alone.
+alone, and ``NAME:new,system`` the first only on versions that are not those of this environment, which ``make test`` runs on.
 """
 
 import os
@@ -113,7 +113,10 @@ def main(names: list[str]) -> int:
         python = made(name)
         rows.append(f"{name}: {versions(python)}")
         for run in runs.split(",") if runs else RUNS:
-            title, changes, files = RUNS[run]
+            if run == "new" and versions(python) == versions(Path(sys.executable)):
+                rows.append(f"  {RUNS['on'][0]:<14} as make test: it has these versions")
+                continue
+            title, changes, files = RUNS["on" if run == "new" else run]
             passed, said = ran(python, changes, files)
             rows.append(f"  {title:<14} {'passed' if passed else 'FAILED'}  {said}")
             is_sound = is_sound and passed
