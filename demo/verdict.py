@@ -41,6 +41,10 @@ class OrderRecord:
             found.append(f"the saga is {self.status} with the outcome {self.outcome}")
         return found
 
+    def __str__(self) -> str:
+        """Return the order's id, how it ended, and its complaints."""
+        return f"{self.planned.id} ({self.ended_as}): {'; '.join(self.complaints)}"
+
 
 def differences(planned: PlannedOrder, outcome: str | None, entry: LedgerEntry) -> list[str]:
     """Return the contradictions between a saga's outcome and the ledger; nothing if they are consistent.
@@ -87,10 +91,9 @@ def outcomes_table(records: Sequence[OrderRecord]) -> Table:
 
 def print_wrong(records: Sequence[OrderRecord], console: Console) -> bool:
     """Print what is wrong with which order; return whether anything is."""
-    wrong = [(record, complaints) for record in records if (complaints := record.complaints)]
-    for record, complaints in wrong:
-        text = f"{record.planned.id} ({record.ended_as}): {'; '.join(complaints)}"
-        console.print(text)
+    wrong = [record for record in records if record.complaints]
+    for record in wrong:
+        console.print(str(record))
     if wrong:
         console.print(f"NOT CONSISTENT: {len(wrong)} of {len(records)} orders", style="bold red")
     return bool(wrong)

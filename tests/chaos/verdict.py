@@ -40,10 +40,15 @@ class Verdict:
     may_lose: bool = False
 
     @property
-    def is_consistent(self) -> bool:
-        """Whether every saga ended, and every order is consistent, or one whose loss is known and allowed."""
+    def wrong(self) -> list[OrderVerdict]:
+        """The orders whose sagas did not end or that are inconsistent, without those whose loss is known and allowed."""
         named = {each.saga_id for each in self.lost if self.may_lose}
-        return not any(order.complaints for order in self.orders if order.planned.id not in named)
+        return [each for each in self.orders if each.complaints and each.planned.id not in named]
+
+    @property
+    def is_consistent(self) -> bool:
+        """Whether no order is wrong."""
+        return not self.wrong
 
     @property
     def stood_still(self) -> bool:
@@ -56,9 +61,15 @@ class Verdict:
         return [] if self.outages is None else complaints_of(self.outages)
 
     @property
+    def findings(self) -> list[str]:
+        """Why it did not pass, a line each."""
+        stood = [f"a saga stood still: {self.standstill}"] if self.stood_still else []
+        return [*map(str, self.wrong), *stood, *self.let_through]
+
+    @property
     def passed(self) -> bool:
-        """Whether all is well."""
-        return self.is_consistent and not self.stood_still and not self.let_through
+        """Whether there are no findings."""
+        return not self.findings
 
 
 def print_verdict(verdict: Verdict, *, console: Console, directory: Path) -> None:
@@ -121,6 +132,7 @@ def write_figures(verdict: Verdict, directory: Path) -> None:
         "contradictions": sum(bool(order.complaints) for order in verdict.orders),
         "faults": sum(verdict.hit.values()),
         "standstill": round(verdict.standstill.seconds, 1) if verdict.standstill else 0.0,
+        "findings": verdict.findings,
     }
     (directory / "figures.json").write_text(json.dumps(figures), encoding="utf-8")
 

@@ -6,28 +6,25 @@ MINUTES and SEED are those of chaos; without SEED each run has a fresh one. A ce
 can run here passed.
 """
 
-import json
 import os
 import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
-from typing import Any
 
 from demo.servers import find_rabbitmq
 from tests.matrix.cells import LOGS, TODAY, Cell, choose
-from tests.matrix.results import DISPATCHES, ROOT, record
+from tests.matrix.results import DISPATCHES, ROOT, Row, record
+from tests.matrix.runs import Run, closing_table, read_run
 
 
-def run_chaos(
-    cell: Cell, dispatch: str, program: Path, environment: Mapping[str, str]
-) -> Mapping[str, Any] | None:
-    """Run chaos in a cell; return its figures, or None if it came to no verdict."""
+def run_chaos(cell: Cell, dispatch: str, program: Path, environment: Mapping[str, str]) -> Run:
+    """Run chaos in a cell by a dispatch, with `program` as the log's server."""
     directory = ROOT / ".run" / "matrix" / cell.name.replace("/", "-") / dispatch
     shutil.rmtree(directory, ignore_errors=True)
     seed = environment.get("SEED") or str(secrets.randbelow(10**6))
@@ -40,34 +37,46 @@ def run_chaos(
         "SEED": seed,
     }
     command = [sys.executable, "-m", "tests.chaos", "--directory", str(directory)]
-    subprocess.run(command, env={**environment, **given}, check=False, cwd=ROOT)
-    found = next(directory.glob("*/figures.json"), None)
-    if found is None:
-        return None
-    return {"seed": int(seed), **json.loads(found.read_text(encoding="utf-8"))}
+    ended = subprocess.run(
+        command,
+        env={**environment, **given},
+        check=False,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    sys.stderr.write(ended.stderr)
+    return read_run(
+        directory, dispatch=dispatch, seed=int(seed), code=ended.returncode, errors=ended.stderr
+    )
 
 
-def run_cell(cell: Cell, environment: Mapping[str, str]) -> Mapping[str, Any] | None:
-    """Run a cell by each dispatch; return its row, or None if a run came to no verdict."""
+def run_cell(cell: Cell, environment: Mapping[str, str]) -> list[Run]:
+    """Run a cell by each dispatch, up to the first run without a verdict."""
     found = cell.find_server()
     assert found is not None
-    program, server = found
-    runs = {}
+    runs = []
     for dispatch in DISPATCHES:
-        told = run_chaos(cell, dispatch, program, environment)
-        if told is None:
-            return None
-        runs[dispatch] = told
+        runs.append(run_chaos(cell, dispatch, found[0], environment))
+        if runs[-1].figures is None:
+            break
+    return runs
+
+
+def row_of(cell: Cell, runs: Sequence[Run]) -> Row:
+    """Return the row of a cell whose runs all have figures."""
+    found = cell.find_server()
+    assert found is not None
     return {
         "cell": cell.name,
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "server": server,
-        "broker": _rabbitmq() if cell.broker.startswith("rabbitmq") else server,
+        "server": found[1],
+        "broker": _rabbitmq() if cell.broker.startswith("rabbitmq") else found[1],
         "celery": version("celery"),
         "kombu": version("kombu"),
         "redis-py": version("redis"),
         "python": python_version(),
-        **runs,
+        **{run.dispatch: {"seed": run.seed, **(run.figures or {})} for run in runs},
     }
 
 
@@ -80,20 +89,21 @@ def _rabbitmq() -> str:
 def main(environment: Mapping[str, str]) -> int:
     """Run the cells that are chosen; return the exit code."""
     wanted = environment.get("CELLS") or "*"
-    ends = {}
+    ends: dict[str, str | Sequence[Run]] = {}
     for cell in choose(wanted, datetime.now(UTC).date()):
         if reason := cell.lacks():
             ends[cell.name] = f"not run: {reason}"
             continue
         sys.stdout.write(f"{cell.name}\n")
         sys.stdout.flush()
-        row = run_cell(cell, environment)
-        passed = row is not None and all(row[dispatch]["passed"] for dispatch in DISPATCHES)
-        ends[cell.name] = "passed" if passed else "FAILED"
-        if row is not None and wanted != TODAY:
-            record(row)
-    sys.stdout.write("".join(f"{name:<40} {end}\n" for name, end in ends.items()))
-    return 0 if ends and "FAILED" not in ends.values() else 1
+        ends[cell.name] = runs = run_cell(cell, environment)
+        if wanted != TODAY and all(run.figures for run in runs):
+            record(row_of(cell, runs))
+    sys.stdout.write(closing_table(ends))
+    failed = any(
+        run.findings for runs in ends.values() if not isinstance(runs, str) for run in runs
+    )
+    return 0 if ends and not failed else 1
 
 
 if __name__ == "__main__":

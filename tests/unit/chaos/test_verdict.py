@@ -1,5 +1,6 @@
 """The verdict over a run: what is wrong with an order, and what a reader is told."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from io import StringIO
@@ -13,7 +14,7 @@ from demo.orders import plan_orders
 from demo.sandbox import LedgerEntry
 from tests.chaos.order_verdict import OrderVerdict, contradictions
 from tests.chaos.standstill import Standstill
-from tests.chaos.verdict import Verdict, print_verdict, write_histories
+from tests.chaos.verdict import Verdict, print_verdict, write_figures, write_histories
 
 ORDER = plan_orders(1, series="t")[0]
 IN_FORCE = {
@@ -118,6 +119,16 @@ def test_a_circuit_that_did_not_hold_fails_the_run(tmp_path):
     text = printed(leaky, tmp_path)
     assert "there was no outage to judge" in text
     assert "THE CIRCUIT DID NOT HOLD" in text
+
+
+def test_the_figures_have_every_reason_why_a_run_failed(tmp_path):
+    write_figures(verdict(order(duplicates=1), order(), seconds=30.0, outages=[]), tmp_path)
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["findings"] == [
+        f"{ORDER.id} (completed): duplicates: 1, expected 0",
+        f"a saga stood still: {standstill(30.0)}",
+        "there was no outage to judge",
+    ]
 
 
 def test_the_history_of_what_is_wrong_is_kept(tmp_path):
