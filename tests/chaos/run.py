@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from tests.chaos.kinds import USUAL, USUAL_WITH_OUTAGES, carry_out
 from tests.chaos.order_verdict import OrderVerdict
 from tests.chaos.orders import LOST, Orders
 from tests.chaos.outage_verdict import judge_outages
+from tests.chaos.rest import await_rest, deliver_again, insist
 from tests.chaos.scene import EventLog, Fault, Scene
 from tests.chaos.schedule import Options, Schedule
 from tests.chaos.standstill import Sample, Samples, Standstill
@@ -35,10 +37,6 @@ from tests.chaos.system import WORKERS, System, running_system
 from tests.chaos.verdict import Verdict
 from tests.chaos.watch import Watch
 
-# At the end, for all that is open: what a worker or a message lost in the last second costs, and the undos' retries.
-REST_WITHIN = 180.0
-STILL = 2.0  # seconds of empty queues after which nothing more is under way
-TICK = 0.1
 AT_ONCE = 32
 
 
@@ -95,8 +93,8 @@ def _carry_out(scene: Scene, schedule: Schedule) -> tuple[Counter[str], Counter[
         hit, missed = _play(scene, schedule)
         scene.events.write("healing")
         scene.system.heal()
-    _await_rest(scene)
-    _deliver_again(scene)
+    await_rest(scene)
+    deliver_again(scene)
     for worker in scene.system.workers.values():
         worker.ask_to_stop()
     for worker in scene.system.workers.values():
@@ -137,32 +135,11 @@ def _play(scene: Scene, schedule: Schedule) -> tuple[Counter[str], Counter[str]]
     return hits, misses
 
 
-def _await_rest(scene: Scene) -> None:
-    """Wait until every saga is at rest; the verdict says which are not."""
-    deadline = time.monotonic() + REST_WITHIN
-    while not scene.orders.all_at_rest and time.monotonic() < deadline:
-        time.sleep(TICK)
-    scene.events.write("at_rest", all=scene.orders.all_at_rest)
-
-
-def _deliver_again(scene: Scene) -> None:
-    """Deliver every message that was kept, now that all is over; wait until nothing is under way."""
-    for message in scene.kept:
-        scene.queues.put(message)
-    scene.events.write("delivered_again", count=len(scene.kept))
-    deadline = time.monotonic() + REST_WITHIN
-    empty_since = time.monotonic()
-    while time.monotonic() - empty_since < STILL and time.monotonic() < deadline:
-        if any(scene.queues.lengths().values()):
-            empty_since = time.monotonic()
-        time.sleep(TICK)
-
-
 def _judge(scene: Scene) -> list[OrderVerdict]:
     ledger, verdicts = read_ledger(scene.services), []
     for planned in scene.orders.planned:
         handle = scene.orders.handles.get(planned.id)
-        status, outcome, history = _read(handle) if handle else (None, None, ())
+        status, outcome, history = insist(partial(_read, handle)) if handle else (None, None, ())
         verdict = OrderVerdict(
             planned=planned,
             status=status,
@@ -177,7 +154,8 @@ def _judge(scene: Scene) -> list[OrderVerdict]:
 def _lost(started: Sequence[str]) -> Sequence[LostWrite]:
     """Return what ``saga doctor --after-failover --started`` lists."""
     retention = settings_of(tasks.app).retention
-    return log_of(tasks.app).lost_writes.read(kept_for=retention, started=started)
+    lost_writes = log_of(tasks.app).lost_writes
+    return insist(partial(lost_writes.read, kept_for=retention, started=started))
 
 
 def _read(handle: Handle[Any]) -> tuple[str | None, str | None, Sequence[Event]]:
