@@ -31,6 +31,8 @@ class Custody:
         self.dead = [beat for beat in beats if beat.age > longest] if may_judge else []
         self._live = live
         self._held = _newest(each for beat in live for each in beat.messages or ())
+        heard = [beat for beat in live if beat.age <= DEAD_AFTER]
+        self._held_for_sure = _newest(each for beat in heard for each in beat.messages or ())
         dropped = _newest(each for beat in self.dead for each in beat.messages or ())
         returned = _newest(each for beat in beats for each in beat.returned)
         self._dropped = {} if gives_back else dropped
@@ -59,6 +61,18 @@ class Custody:
             if any(found.get(name, 0) >= number for name in names):
                 return hand
         return Hand.NOBODYS
+
+    def is_in_doubt(self, saga_id: str, path: str, *, number: int) -> bool:
+        """Return whether only silent workers have such a message in hand, which a worker that may judge takes for dead.
+
+        The hand is `Hand.HELD` then.
+        """
+        names = _names(saga_id, path)
+        is_held, is_sure = (
+            any(found.get(name, 0) >= number for name in names)
+            for found in (self._held, self._held_for_sure)
+        )
+        return is_held and not is_sure
 
     def holder_of(self, saga_id: str, path: str, *, number: int) -> Heartbeat | None:
         """Return the live worker that has such a message in hand, or None."""

@@ -56,7 +56,7 @@ class LostMessages:
         return [saga_id for beat in fallen for saga_id in sagas_of(beat)]
 
     def judge(self, saga_id: str, message: Waiting) -> Verdict | None:
-        """Judge a saga's message; None if the next sweep can tell.
+        """Judge a saga's message; None if the next sweep can tell, or a worker that may judge.
 
         A suspect that is sent as its queue's probe is lost. Raises `LogUnavailable`, and kombu's ``OperationalError``
         with the broker away.
@@ -64,6 +64,8 @@ class LostMessages:
         record = None if message.is_advance else message.itinerary.records[message.path]
         queue, watched = watched_queue(self._app, record, saga_id)
         hand = self._custody.hand_of(saga_id, message.path, number=message.number)
+        if self._custody.is_in_doubt(saga_id, message.path, number=message.number):
+            return None
         is_asked = message.times > 0 and hand not in (Hand.HELD, Hand.DROPPED)
         judge = partial(
             judge_message,

@@ -131,6 +131,24 @@ def test_who_may_not_judge_takes_nobody_for_dead(app, system):
     assert system.look() == []
 
 
+def test_what_a_silent_worker_has_stays_due_for_those_that_may_judge(app, system):
+    saga_id = system.saga(age=300)
+    system.beat("silent", f"{saga_id}.1.a", age=DEAD_AFTER + 1)
+    system.beat("w")
+    system.sweep = Sweep(app, may_judge=lambda: False)
+    assert system.look() == []
+    assert system.view.due_at(saga_id) <= redis_now(system.view.client) * 1000
+
+
+def test_what_a_live_worker_has_besides_a_silent_one_is_not_looked_at_again_soon(app, system):
+    saga_id = system.saga(age=300)
+    system.beat("silent", f"{saga_id}.1.a", age=DEAD_AFTER + 1)
+    system.beat("w", f"{saga_id}.1.a")
+    system.sweep = Sweep(app, may_judge=lambda: False)
+    assert system.look() == []
+    assert system.view.due_at(saga_id) > redis_now(system.view.client) * 1000 + 10_000
+
+
 def test_a_worker_that_was_silent_and_lives_has_what_it_says(system):
     saga_id = system.saga(age=4000)
     system.fill()
