@@ -150,7 +150,9 @@ def _in_one_go(node: Any, calls: Sequence[tuple[Any, ...]], replicas: int) -> li
     answers: list[Any] = pipeline.execute(raise_on_error=False)
     if not replicas:
         return answers
-    *answers, _, have = answers
+    *answers, written, have = answers
+    if isinstance(written, Exception):  # it says READONLY, where WAIT has words alone
+        have = written
     return [_replicated(node, each, have, replicas) for each in answers]
 
 
@@ -166,7 +168,7 @@ def _ask_for_replicas(pipeline: Any, key: str, replicas: int) -> None:
 def _replicated(node: Any, answer: Any, have: Any, replicas: int) -> Any:
     if isinstance(answer, Exception) or (isinstance(have, int) and have >= replicas):
         return answer
-    if isinstance(have, Exception):  # WAIT was refused
+    if isinstance(have, Exception):
         return have
     place = node.connection_pool.connection_kwargs
     # Sentinels name it with each connection.

@@ -87,6 +87,7 @@ _MEANINGS: Final[Mapping[str, _Meaning]] = {
     "OOM": _Meaning("is full", _FULL),
     "READONLY": _Meaning("is a replica, which takes no writes", _PRIMARY),
     "MASTERDOWN": _Meaning("is a replica that has lost its primary", _PRIMARY),
+    "UNBLOCKED": _Meaning("was demoted while it waited for its replicas", _LATER),
     "NOREPLICAS": _Meaning(
         "has fewer replicas than min-replicas-to-write, and takes no writes", "bring them back"
     ),

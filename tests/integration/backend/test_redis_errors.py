@@ -22,6 +22,7 @@ AWAY = {
     "OOM": "is full",
     "READONLY": "is a replica",
     "TRYAGAIN": "moves its keys",
+    "UNBLOCKED": "was demoted",
     "WRONGPASS": "refuses the user or the password",
 }
 WRONG = {"CROSSSLOT": "cluster", "WRONGTYPE": "other data"}

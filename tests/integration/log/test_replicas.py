@@ -1,5 +1,6 @@
 """`amends_wait_replicas`: a transition is answered once replicas have it, so that no failover loses it."""
 
+import threading
 import uuid
 
 import pytest
@@ -12,8 +13,12 @@ from amends.errors import LogUnavailable
 from amends.log.saga_log import SagaLog, log_of
 from amends.log.starts import AlreadyThere, Started
 from amends.worker.sweep import Sweep
+from demo.ports import LOOPBACK, free_port
+from demo.programs import running
+from demo.servers import RedisServer
+from tests.support.eventually import eventually
 from tests.support.redis_clusters import own_cluster
-from tests.support.redis_servers import replica_of
+from tests.support.redis_servers import AT_HAND, replica_of
 from tests.support.sagas.trip import trip_saga
 
 ANSWERED = Started | AlreadyThere
@@ -54,6 +59,45 @@ def test_without_a_replica_it_is_done_and_not_answered_and_is_found_done_later(
     replica.thaw()
     assert isinstance(start(log, saga_id), AlreadyThere)
     assert SagaLog(client_of(replica.url)).read_status(saga_id) == "pending"
+
+
+@pytest.fixture
+def alone(each_redis, tmp_path):
+    """Give a Redis without replicas."""
+    server = RedisServer("alone", directory=tmp_path, program=AT_HAND[each_redis.name])
+    with running(server):
+        yield server
+
+
+def ask(server):
+    return Redis.from_url(server.url, decode_responses=True)
+
+
+def demote(server):
+    ask(server).replicaof(LOOPBACK, free_port())
+
+
+def test_a_primary_that_is_demoted_while_it_waits_for_its_replicas_is_away(alone):
+    def demote_soon():
+        eventually(lambda: ask(alone).info("clients")["blocked_clients"])
+        demote(alone)
+
+    log = SagaLog(client_of(alone.url), wait_replicas=1)
+    demoting = threading.Thread(target=demote_soon)
+    demoting.start()
+    with pytest.raises(LogUnavailable):
+        start(log, uuid.uuid4().hex)
+    demoting.join()
+
+
+def test_a_demoted_primary_that_finds_a_start_done_is_away(alone):
+    saga_id = uuid.uuid4().hex
+    log = SagaLog(client_of(alone.url), wait_replicas=1)
+    with pytest.raises(LogUnavailable, match="1 replicas"):
+        start(log, saga_id)
+    demote(alone)
+    with pytest.raises(LogUnavailable, match="replica, which takes no writes"):
+        start(log, saga_id)
 
 
 @pytest.mark.usefixtures("replica")
