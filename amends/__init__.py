@@ -26,6 +26,7 @@ from amends.errors import (
 from amends.log.history import Event
 from amends.saga.definition import Saga
 from amends.saga.handle import Handle, get
+from amends.saga.search import find
 from amends.saga.snapshot import RecordSnapshot, Snapshot, StepSnapshot
 from amends.saga.step import Step
 from amends.telemetry.signals import saga_compensated, saga_completed, saga_started, saga_stuck
@@ -61,6 +62,7 @@ __all__ = [
     "UnreadableData",
     "activity",
     "context",
+    "find",
     "get",
     "saga_compensated",
     "saga_completed",

@@ -18,7 +18,8 @@ from demo.system import running_system
 
 MOST: Final = 200
 """Sagas that are counted at most."""
-_ORDERS: Final = 20
+_ORDERS: Final = 100
+"""Orders whose bytes are measured. Over a few, what an index of a shard takes whatever it holds would count for too much."""
 _OF_WAITING: Final = frozenset({"LLEN", "HLEN", "ZCARD", "INFO"})  # of `Course`
 # What does not grow with the sagas: definitions and marks of queues, kept once per shard, and heartbeats.
 _NOT_OF_A_SAGA: Final = re.compile(

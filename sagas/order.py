@@ -36,6 +36,7 @@ order_saga = Saga(
     output=OrderResult,
     timeout=900.0,
     dispatch=DISPATCH,
+    search={"customer": "input.user_id"},
     steps=[
         Step(validate_order, compensation=None, outcome="validation_failed"),
         Step(

@@ -16,6 +16,7 @@ _BY_CLIENTS: Final = frozenset(
         *("get", "set", "exists", "hget", "hgetall", "hmget", "hexists", "hdel", "lrange"),
         *("zadd", "zcard", "zcount", "zrange", "zrangebyscore", "zrevrangebyscore", "xrevrange"),
         *("zremrangebyrank", "expire"),
+        *("zlexcount", "zrangebylex", "zrevrangebylex", "zrem"),
         *("multi", "exec", "select", "hello", "auth", "wait"),
     ]
 )

@@ -6,7 +6,7 @@ A script is the text of its file after the texts that the file asks for, each on
 * ``--! constant SOONER``: here stands a local of that name, see `script_constants`.
 * ``--! for each saga``: run for many sagas of a shard in one call, it reads as if for one. Its KEYS are the two of each
   saga, then the shard's; its ARGV is how many sagas, how many arguments are a saga's own, those of each, then those that
-  all share. It answers a list.
+  all share. It reads `OWN` of its own, those that all share, then what is left of its own. It answers a list.
 
 A script that includes ``transition`` is a transition of a saga: it writes at its end, and answers its events too, as
 ``transition.lua`` says.
@@ -21,6 +21,9 @@ from typing import Final
 
 from amends.backend.script_constants import lua_local
 
+OWN: Final = 4
+"""Arguments of its own that a ``for each saga`` script reads of a saga before those that all share."""
+
 _INCLUDE: Final = "--! include "
 _CONSTANT: Final = "--! constant "
 _FOR_EACH: Final = "--! for each saga"
@@ -34,14 +37,16 @@ return {{answer, {{saga.name or '', was or '', saga.status or '', saga.created o
 """
 _EACH: Final = """
 local function for_one(KEYS, ARGV)
-{}
+{text}
 end
 local answers, sagas, own = {{}}, tonumber(ARGV[1]), tonumber(ARGV[2])
 for k = 1, sagas do
   local keys, arguments = {{KEYS[2 * k - 1], KEYS[2 * k]}}, {{}}
   for n = 2 * sagas + 1, #KEYS do keys[#keys + 1] = KEYS[n] end
-  for n = 3 + own * (k - 1), 2 + own * k do arguments[#arguments + 1] = ARGV[n] end
+  local first = 3 + own * (k - 1)
+  for n = first, first + {own} - 1 do arguments[#arguments + 1] = ARGV[n] end
   for n = 3 + own * sagas, #ARGV do arguments[#arguments + 1] = ARGV[n] end
+  for n = first + {own}, first + own - 1 do arguments[#arguments + 1] = ARGV[n] end
   answers[k] = for_one(keys, arguments)
 end
 return answers
@@ -78,7 +83,7 @@ def _script(texts: Mapping[str, str], name: str) -> str:
     parts = list(dict.fromkeys(_included(texts, name)))
     body = _TRANSITION.format(texts[name]) if "transition" in parts else texts[name]
     text = _with_constants("\n".join([*(texts[part] for part in parts), body]))
-    return _EACH.format(text) if _asked_for(texts[name], _FOR_EACH) else text
+    return _EACH.format(text=text, own=OWN) if _asked_for(texts[name], _FOR_EACH) else text
 
 
 _FILES: Final = _read_files()

@@ -6,10 +6,53 @@ from typing import Any, Final, TypeVar
 import click
 
 from amends.cli.formatting import seconds_of
+from amends.cli.output import Output
+from amends.definition.search_fields import entries_for
 from amends.definition.states import SagaStatus
+from amends.errors import did_you_mean
+from amends.log.queries.listing import Page, Query, find_sagas, store_of
+from amends.log.queries.search import known_fields
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
+
+
+def field_value(text: str) -> tuple[str, str]:
+    """Read a search field and its value: ``customer=ada``. An option's type."""
+    name, is_given, value = text.partition("=")
+    if not is_given:
+        raise click.BadParameter(f"{text!r} is no search field with a value; write customer=ada")
+    try:
+        entries_for(name, value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return name, value
+
+
+def _once_each(
+    _: click.Context, __: click.Parameter, where: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    names = [name for name, _ in where]
+    for name in names:
+        if names.count(name) > 1:
+            raise click.BadParameter(f"{name} is given twice, and a saga has one value of it")
+    return where
+
+
+def find_page(output: Output, query: Query, *, limit: int, after: str | None = None) -> Page:
+    """Find sagas as `find_sagas` does. Raises click's ``BadParameter`` for a search field that no definition in the log has."""
+    page = find_sagas(output.app, query, limit=limit, after=after)
+    if query.where and not page.summaries and page.after is None:
+        known = known_fields(store_of(output.app))
+        for name, _ in query.where:
+            if known is not None and name not in known:
+                has = f"they have {', '.join(sorted(known))}" if known else "they have none"
+                raise click.BadParameter(
+                    f"no saga in the log was started with a search field {name!r}{did_you_mean(name, known)}; {has}",
+                    param_hint="--where",
+                )
+    return page
+
 
 WHERE: Final = [
     click.option("--saga", metavar="NAME", help="Sagas of this definition."),
@@ -23,6 +66,14 @@ WHERE: Final = [
     ),
     click.option(
         "--id", "saga_id", metavar="ID", help="This id, or with * at the end all that begin so."
+    ),
+    click.option(
+        "--where",
+        multiple=True,
+        type=field_value,
+        callback=_once_each,
+        metavar="FIELD=VALUE",
+        help="With this value of a search field; more than once for several, all of which must fit.",
     ),
 ]
 HOW: Final = [

@@ -6,7 +6,7 @@ import click
 
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
-from amends.cli.filters import HOW, WHERE, at_most, options
+from amends.cli.filters import HOW, WHERE, at_most, find_page, options
 from amends.cli.formatting import duration, state_cell
 from amends.cli.json_documents import summary_json
 from amends.cli.output import Output
@@ -38,7 +38,7 @@ def list_sagas(
 ) -> None:
     """List sagas, those first that moved last.
 
-    With --json one document: sagas, after (for the next page, null at the end), looked_at, is_cut.
+    With --where those first that were started last. With --json one document: sagas, after (for the next page, null at the end), looked_at, is_cut.
     """
     wanted = frozenset(map(SagaStatus, statuses)) or frozenset(SagaStatus)
     page = _find(output, statuses=wanted, newest_first=not oldest_first, **filters)
@@ -92,7 +92,7 @@ def _find(
     output: Output, *, limit: int, after: str | None, saga_id: str | None, **query: Any
 ) -> Page:
     try:
-        return find_sagas(output.app, Query(id=saga_id, **query), limit=limit, after=after)
+        return find_page(output, Query(id=saga_id, **query), limit=limit, after=after)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--after") from error
 

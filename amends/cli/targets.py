@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import click
 
+from amends.cli.filters import find_page
 from amends.cli.output import Output
 from amends.definition.states import LIVE, SagaStatus
 from amends.log.control import Seen
-from amends.log.queries.listing import Query, find_sagas, store_of
+from amends.log.queries.listing import Query, store_of
 from amends.log.queries.summary import SagaSummaries, SagaSummary
 from amends.saga.bulk import ActName, Target
 
@@ -75,9 +76,8 @@ def _filtered(output: Output, act: ActName, limit: int, given: dict[str, Any]) -
         given.setdefault("paused", True)
     elif act == "pause":
         given.setdefault("paused", False)
-    page = find_sagas(
-        output.app, Query(statuses=statuses, id=given.pop("saga_id", None), **given), limit=limit
-    )
+    query = Query(statuses=statuses, id=given.pop("saga_id", None), **given)
+    page = find_page(output, query, limit=limit)
     return Targets(
         summaries={summary.id: summary for summary in page.summaries},
         filtered=True,

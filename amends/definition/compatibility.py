@@ -45,11 +45,11 @@ def accepts(target: Any, source: Any, seen: Pairs = frozenset()) -> bool:
     target, source = plain(target), plain(source)
     if target == source or any(each in (Any, object) for each in (target, source)):
         return True
-    if _is_union(source):
+    if is_union(source):
         return all(accepts(target, member, seen) for member in get_args(source))
-    if _is_union(target):
+    if is_union(target):
         return any(accepts(member, source, seen) for member in get_args(target))
-    if _values(target) or _values(source):
+    if values_of(target) or values_of(source):
         return _accepts_values(target, source)
     return _accepts_kind(target, source, seen)
 
@@ -66,7 +66,7 @@ def _accepts_kind(target: Any, source: Any, seen: Pairs) -> bool:
 
 
 def _accepts_values(target: Any, source: Any) -> bool:
-    mine, theirs = _values(target), _values(source)
+    mine, theirs = values_of(target), values_of(source)
     if mine and theirs:
         return not mine.isdisjoint(theirs)
     if theirs:
@@ -120,12 +120,13 @@ def plain(annotation: Any) -> Any:
     return annotation if named is None else plain(named)
 
 
-def _is_union(annotation: Any) -> bool:
+def is_union(annotation: Any) -> bool:
+    """Return whether an annotation is a union of several."""
     return get_origin(annotation) in (Union, UnionType)
 
 
-def _values(annotation: Any) -> frozenset[Any]:
-    """Collect the values that an enum or a Literal has, as JSON; none for anything else."""
+def values_of(annotation: Any) -> frozenset[Any]:
+    """Return the values that an enum or a Literal has, as JSON; none for anything else."""
     members: Iterable[Any] = ()
     if get_origin(annotation) is Literal:
         members = get_args(annotation)

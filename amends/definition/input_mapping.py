@@ -39,7 +39,7 @@ def map_inputs(
                     f" say {keyword}={{'{name}': '<source>.<field>'}}"
                 )
             continue
-        source = _field_at(path, models, where=where)
+        source = field_at(path, models, where=where)
         if path.partition(".")[0] in optional and not accepts(field.annotation, NoneType):
             raise DefinitionError(
                 f"{where}: {target.__name__}.{name} comes from {path}, which may not have happened;"
@@ -63,7 +63,8 @@ def _find(name: str, models: Models, *, where: str, keyword: str) -> str | None:
     return found[0] if found else None
 
 
-def _field_at(path: str, models: Models, *, where: str) -> Any:
+def field_at(path: str, models: Models, *, where: str) -> Any:
+    """Return the annotation of the field at a path. Raises `DefinitionError`, which begins with `where`."""
     source, _, name = path.partition(".")
     if source not in models:
         raise DefinitionError(

@@ -1,7 +1,7 @@
 """A saga's definition as data: what the log keeps, and a worker without the code needs.
 
-A record is named by its path: ``<step>``, ``<step>:fallback``, ``<step>:undo`` or
-``<step>:fallback:undo``. Messages carry it, and the saga's id with it is the idempotency key.
+A record is named by its path: ``<step>``, ``<step>:fallback``, ``<step>:undo`` or ``<step>:fallback:undo``. Messages carry
+it, and the saga's id with it is the idempotency key.
 """
 
 import hashlib
@@ -46,10 +46,8 @@ def fill(fields: Mapping[str, str], sources: Sources) -> dict[str, Any]:
     for field, path in fields.items():
         name, _, key = path.partition(".")
         source = sources[name]
-        if source is None:
-            filled[field] = None
-        elif key in source:
-            filled[field] = source[key]
+        if source is None or key in source:
+            filled[field] = source and source[key]
     return filled
 
 
@@ -151,6 +149,8 @@ class Itinerary(_Plan):
     dispatch: Dispatch = "chain"
     stages: tuple[tuple[StepPlan], ...]
     output: dict[str, str]
+    #: Paths of the input's fields that the saga is found by, by name. {} is not written, which keeps older digests.
+    search: dict[str, str] = Field(default_factory=dict)
     #: Format that a reader must know. 1 is not written: releases before refuse fields that they do not know.
     requires: int = Field(default=1, le=FORMAT, exclude=True)
 
@@ -173,7 +173,8 @@ class Itinerary(_Plan):
     @cached_property
     def json_text(self) -> str:
         """The itinerary as canonical JSON."""
-        return canonical_json(self.model_dump(mode="json"))
+        unset = set() if self.search else {"search"}
+        return canonical_json(self.model_dump(mode="json", exclude=unset))
 
     @cached_property
     def digest(self) -> str:

@@ -102,22 +102,34 @@ class Keys:
         """Return the key of a shard's counters, a hash."""
         return f"{self._prefix(shard)}counters"
 
-    def keys_of(self, saga_id: str) -> list[str]:
-        """Return the KEYS of a saga's scripts, in the order of ``lua/saga.lua``."""
+    def search_key(self, shard: int) -> str:
+        """Return the key of a shard's search index, a sorted set: an entry of `search_fields`, a time, an id, in their order."""
+        return f"{self._prefix(shard)}search"
+
+    def keys_of(self, saga_id: str, *, search: bool = False) -> list[str]:
+        """Return the KEYS of a saga's scripts, in the order of ``lua/saga.lua``.
+
+        search: whether the script changes the search index.
+        """
         shard = self.shard_of(saga_id)
-        return [*self.own_keys(shard, saga_id), *self.shared_keys(shard)]
+        return [*self.own_keys(shard, saga_id), *self.shared_keys(shard, search=search)]
 
     def own_keys(self, shard: int, saga_id: str) -> tuple[str, str]:
         """Return the keys that a saga has for itself: its hash and its history."""
         prefix = self._prefix(shard)
         return f"{prefix}saga:{saga_id}", f"{prefix}history:{saga_id}"
 
-    def _shared_keys(self, shard: int) -> Sequence[str]:
+    def definitions_key(self, shard: int) -> str:
+        """Return the key of the definitions of a shard's sagas, a hash."""
+        return f"{self._prefix(shard)}definitions"
+
+    def _shared_keys(self, shard: int, *, search: bool = False) -> Sequence[str]:
         """Return the keys that the sagas of a shard share."""
         indexes = [self.index_key(shard, status) for status in SagaStatus]
-        definitions = f"{self._prefix(shard)}definitions"
-        rest = self.counters_key(shard), self.watermarks_key(shard)
-        return [self.due_key(shard), definitions, *indexes, *rest]
+        rest = [self.counters_key(shard), self.watermarks_key(shard)]
+        if search:
+            rest.append(self.search_key(shard))
+        return [self.due_key(shard), self.definitions_key(shard), *indexes, *rest]
 
     def _prefix(self, shard: int) -> str:
         return f"{self._root}{{{self._tags[shard] if self._tags else shard}}}:"

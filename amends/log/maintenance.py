@@ -122,7 +122,7 @@ class Maintenance:
     def remove_sagas(self, saga_ids: Iterable[str], *, kept_for: float) -> int:
         """Remove those of these sagas that ended more than `kept_for` seconds ago. Returns how many."""
         calls = [
-            (self._store.keys_of(saga_id), [saga_id, round(kept_for * 1000)])
+            (self._store.keys_of(saga_id, search=True), [saga_id, round(kept_for * 1000)])
             for saga_id in saga_ids
         ]
         return sum(self._store.call_many("remove_saga", calls))

@@ -65,15 +65,17 @@ class Starts:
         message: Delivery | None = None,
         *,
         given: str = "",
+        search: Sequence[str] = (),
     ) -> Start:
         """Write a new saga, and deliver its first message where one is given.
 
         saga_input: canonical JSON.
         given: digest of what of it was given, see `given_digest`; '' if unknown.
+        search: its entries in the search index, see `entries_of`.
 
         A start whose answer is lost is asked for once more. Raises `LogUnavailable` with the id.
         """
-        own = [saga_id, saga_input, given, message.text if message else ""]
+        own = [saga_id, saga_input, given, message.text if message else "", *search]
         where = message.destination if message else NOWHERE
         ask = partial(self._start_saga, own, itinerary, where)
         try:
@@ -93,17 +95,17 @@ class Starts:
     def start_sagas(
         self,
         itinerary: Itinerary,
-        starts: Sequence[tuple[str, str]] | Sequence[tuple[str, str, str]],
+        starts: Sequence[tuple[str, ...]],
         messages: Sequence[Delivery] | None = None,
     ) -> list[Start]:
         """`start_saga` for many, in one round trip.
 
-        starts: of each its id, its input, and the digest of what of that was given.
+        starts: of each its id, its input, the digest of what of that was given, and as many entries in the search index.
         messages: the first one of each, into one queue.
         """
         texts = [each.text for each in messages] if messages else [""] * len(starts)
         sends = [
-            (saga_id, saga_input, given[0] if given else "", text)
+            (saga_id, saga_input, given[0] if given else "", text, *given[1:])
             for (saga_id, saga_input, *given), text in zip(starts, texts, strict=True)
         ]
         where = messages[0].destination if messages else NOWHERE

@@ -18,7 +18,7 @@ from amends.backend.cluster import (
 )
 from amends.backend.redis_errors import ERRORS, explained, is_demoted
 from amends.backend.script_loading import load_scripts
-from amends.backend.scripts import DIGESTS, TRANSITIONS
+from amends.backend.scripts import DIGESTS, OWN, TRANSITIONS
 from amends.definition.states import SagaStatus
 from amends.log.keys import ROOT, Keys
 
@@ -78,7 +78,8 @@ class Store(Keys):
     def call_for_one(self, name: str, saga: Sequence[Any], shared: Sequence[Any]) -> Any:
         """Run a ``for each saga`` script for one saga; see `call_for_each`."""
         arguments = [1, len(saga), *saga, *shared]
-        (told,) = self._run(name, [(self.keys_of(saga[0]), arguments)])
+        keys = self.keys_of(saga[0], search=len(saga) > OWN)
+        (told,) = self._run(name, [(keys, arguments)])
         (answers,) = _sound([_told(told)])
         return self._open(saga[0], answers[0])
 
@@ -87,7 +88,7 @@ class Store(Keys):
     ) -> list[Any]:
         """Run a ``for each saga`` script (see `scripts`) for many, in one round trip. Returns the answers in order.
 
-        sagas: of each its id, then the arguments of its own.
+        sagas: of each its id, then the arguments of its own; after `OWN` of them its entries in the search index.
         shared: returns the arguments that the sagas of a shard share.
         """
         parts = list(self._parts(sagas))
@@ -96,7 +97,8 @@ class Store(Keys):
             own = [sagas[k] for k in places]
             keys = chain.from_iterable(self.own_keys(shard, saga_id) for saga_id, *_ in own)
             arguments = [len(own), len(own[0]), *chain.from_iterable(own), *shared(shard)]
-            calls.append(([*keys, *self.shared_keys(shard)], arguments))
+            shared_keys = self.shared_keys(shard, search=len(own[0]) > OWN)
+            calls.append(([*keys, *shared_keys], arguments))
         answers: list[Any] = [None] * len(sagas)
         for (_, places), told in zip(parts, map(_told, self._run(name, calls)), strict=True):
             each_told = [told] * len(places) if isinstance(told, Exception) else told
@@ -203,9 +205,7 @@ class Store(Keys):
         try:
             return self.has_shards(load_scripts(client, self.shards_key, ask))
         except RedisError:
-            if (
-                self._is_founded and self.is_spread
-            ):  # it was seen before, and other nodes have their sagas
+            if self._is_founded and self.is_spread:  # it was seen, and other nodes have sagas
                 return True
             raise
 

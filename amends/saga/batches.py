@@ -9,8 +9,8 @@ from amends.saga.handle import SagaId, id_text
 
 Input = TypeVar("Input")
 
-NewSaga = tuple[str, str, str]
-"""A saga's id, its input as the log keeps it, and the digest of what of that was given."""
+NewSaga = tuple[str, ...]
+"""A saga's id, its input as the log keeps it, the digest of what of that was given, and its entries in the search index."""
 
 _MOST: Final = 1_000
 """Sagas that are started in one round trip."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from amends.definition.itinerary import Dispatch
 from amends.definition.same_input import is_same_input
+from amends.definition.search_fields import entries_of
 from amends.definition.serialization import (
     canonical_json,
     dumped,
@@ -55,6 +56,8 @@ class Saga(Generic[Input, Output]):
         ``saga.<field>``.
     dispatch: with ``"chain"`` (the default) each step is a message. With ``"inline"`` the worker that did a step goes
         on with the next one, if it consumes that step's queue, for 30 s at most and the step at hand.
+    search: fields of the input that a saga is found by, as ``{"customer": "input.user_id"}``: at most 5, each a text or a
+        number, of 128 characters at most, or None. See `amends.find`.
 
     Raises `DefinitionError`.
     """
@@ -69,12 +72,20 @@ class Saga(Generic[Input, Output]):
         timeout: float | None = None,
         outputs: Mapping[str, str] | None = None,
         dispatch: Dispatch = "chain",
+        search: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.input = input
         self.output = output
         self.itinerary = build_itinerary(
-            name, input, output, steps, timeout=timeout, outputs=outputs or {}, dispatch=dispatch
+            name,
+            input,
+            output,
+            steps,
+            timeout=timeout,
+            outputs=outputs or {},
+            dispatch=dispatch,
+            search=search or {},
         )
         records = [(step.name, 0) for step in self.itinerary.steps]
         self._first = Publish(itinerary=self.itinerary, number=1, wait=0.0, records=records)
@@ -96,11 +107,16 @@ class Saga(Generic[Input, Output]):
         starts the saga once.
         """
         app, new_id = app_or_default(), uuid.uuid4().hex if saga_id is None else id_text(saga_id)
-        text, given = self._checked_input(new_id, saga_input)
+        text, given, *search = self._checked_input(new_id, saga_input)
         self._check_routes(app, [new_id])
         messages = deliveries(app, [new_id], self._first)
         answer = log_of(app).starts.start_saga(
-            new_id, self.itinerary, text, messages[0] if messages else None, given=given
+            new_id,
+            self.itinerary,
+            text,
+            messages[0] if messages else None,
+            given=given,
+            search=search,
         )
         answer = self._judged(answer, text)
         if isinstance(answer, Conflict):
@@ -132,7 +148,7 @@ class Saga(Generic[Input, Output]):
             try:
                 answers = log_of(app).starts.start_sagas(self.itinerary, chunk, messages)
                 judged = (
-                    self._judged(a, text) for a, (_, text, _) in zip(answers, chunk, strict=True)
+                    self._judged(a, text) for a, (_, text, *_) in zip(answers, chunk, strict=True)
                 )
                 found = list(zip(of_chunk, judged, strict=True))
                 firsts = dict(reversed(found))  # an id may be there twice
@@ -150,17 +166,20 @@ class Saga(Generic[Input, Output]):
     def _starts(
         self, inputs: Iterable[Input], saga_ids: Iterable[SagaId] | None
     ) -> Iterator[NewSaga]:
-        """Yield each id with its input as the log keeps it."""
+        """Yield each id with what `_checked_input` returns."""
         for saga_id, value in paired(inputs, saga_ids):
             yield saga_id, *self._checked_input(saga_id, value)
 
-    def _checked_input(self, saga_id: str, value: Input) -> tuple[str, str]:
-        """Write an input as the log keeps it, and the digest of what was given. Raises ``ValueError`` for it or its id."""
+    def _checked_input(self, saga_id: str, value: Input) -> tuple[str, ...]:
+        """Return an input as the log keeps it, the digest of what was given, and the entries in the search index.
+
+        Raises ``ValueError`` for an invalid input.
+        """
+        what = f"the input of {saga_id}"
         # As a worker will: an input that it could not read, or would read as another, is refused here.
-        read = read_back(self.input, value, f"the input of {saga_id}")
-        return held_to_size(canonical_json(dumped(read)), f"the input of {saga_id}"), given_digest(
-            read
-        )
+        read = read_back(self.input, value, what)
+        text = held_to_size(canonical_json(dumped(read)), what)
+        return text, given_digest(read), *entries_of(self.itinerary.search, read, what=what)
 
     def _judged(self, answer: Start, text: str) -> Start:
         """Return a start's answer; a conflict is none if code with another input model started the same saga."""

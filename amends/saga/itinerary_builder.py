@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from amends.definition.input_mapping import map_inputs
 from amends.definition.itinerary import Dispatch, Itinerary, StepPlan
 from amends.definition.losses import check_losses
+from amends.definition.search_fields import check_search
 from amends.errors import DefinitionError
 from amends.saga.step import NAME, AnyStep
 
@@ -29,6 +30,7 @@ def build_itinerary(
     timeout: float | None,
     outputs: Mapping[str, str],
     dispatch: Dispatch,
+    search: Mapping[str, str],
 ) -> Itinerary:
     """Build the itinerary that a saga's definition comes to. Raises `DefinitionError`."""
     where = f"saga {name!r}"
@@ -41,6 +43,7 @@ def build_itinerary(
     if dispatch not in get_args(Dispatch):
         raise DefinitionError(f"{where}: dispatch is {dispatch!r}, not 'chain' or 'inline'")
     check_losses(saga_input, where=f"{where}, input")
+    found_by = check_search(search, saga_input, where=where)
     models: dict[str, type[BaseModel]] = {"input": saga_input}
     plans: list[StepPlan] = []
     for step in steps:
@@ -68,4 +71,5 @@ def build_itinerary(
             where=f"{where}, output",
             keyword="outputs",
         ),
+        search=found_by,
     )

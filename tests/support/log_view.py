@@ -7,6 +7,7 @@ from typing import Any
 from amends.backend.client import Client
 from amends.backend.cluster import primaries_of
 from amends.errors import LogUnavailable
+from amends.log.keys import ROOT
 from amends.log.saga_log import SagaLog
 from amends.log.store import Store
 
@@ -16,8 +17,8 @@ Calls = Sequence[tuple[list[str], list[Any]]]
 class LogView(Store):
     """The keys of a log, the client that reads and writes them, and scripts by name."""
 
-    def __init__(self, client: Client, *, shards: int = 64) -> None:
-        super().__init__(client, shards=shards)
+    def __init__(self, client: Client, *, shards: int = 64, root: str = ROOT) -> None:
+        super().__init__(client, shards=shards, root=root)
 
     def saga_key(self, saga_id: str) -> str:
         """Return the key of a saga's hash."""

@@ -33,6 +33,7 @@ NAMES = [
     "UnreadableData",
     "activity",
     "context",
+    "find",
     "get",
     "saga_compensated",
     "saga_completed",

@@ -7,12 +7,13 @@
 -- KEYS[5] to KEYS[10] zset  sagas of the shard by status (see index_of), scored by their last move
 -- KEYS[11] hash  what the shard counts: see `transition`
 -- KEYS[12] zset  watermarks of queues: see `watermark`
+-- KEYS[13] zset  the shard's search index: see `start_saga`, which gets it as `remove_saga` does
 -- ARGV[1] the saga's id
 --
 -- A saga's fields: name definition input given (digest of what the input does not owe to defaults) status direction outcome error reason created ended (when)
 -- parked (how often a sweep looked since; only while it is) deadline, or '' paused (when), or ''
 -- act (the tokens of a person's last ones, joined by ,) messages (how many were numbered)
--- folded (see `fold`) app (identity of the one that started it; '', or none of an earlier release)
+-- folded (see `fold`) search (its entries in the search index one after the other, see `start_saga`; only if it has any) app (identity of the one that started it; '', or none of an earlier release)
 -- dispatches (of the same message) sent (when it was to arrive)
 -- advance (the `sent` whose message is that of amends.advance; any other `sent` is a record's own)
 --   states   of its records, as 1=done,2=running; one that is not in there was never touched, and is pending

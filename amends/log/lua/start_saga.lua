@@ -9,6 +9,8 @@
 -- ARGV[8] number of its steps   ARGV[9] itinerary, JSON   ARGV[10] plan
 -- The last two are '' where the caller knows that this shard has them.
 -- ARGV[11] queue of the first message   ARGV[12] the broker's database   ARGV[13] the log's   ARGV[14] identity of the app
+-- and its own again, where KEYS[13] zset is the shard's search index: ARGV[15] and on are its entries there, each '' or as
+-- `search_fields` tells. The set has <entry><when the saga was started>:<its id>, all scored 0, so that they are in this order.
 -- Answers {"started", first message's number} | {"delivered"}: started, and that message is in its queue
 --       | {"define"}: again, with itinerary and plan
 --       | {"exists", status} the same saga | {"conflict", its name} another under this id
@@ -33,6 +35,19 @@ saga.deadline = timeout ~= '' and NOW + timeout
 changes = {'status', 'pending', 'direction', 'forward', 'deadline', saga.deadline or '', 'definition', digest, 'paused', '',
   'name', name, 'created', NOW_TEXT, 'states', '', 'claim', '', 'sent', NOW_TEXT, 'dispatches', '1', 'messages', messages, 'app', ARGV[14],
   'given', given, 'input', input}
+if KEYS[13] then
+  local entries = {}
+  for n = 15, #ARGV do
+    if ARGV[n] ~= '' then
+      entries[#entries + 1] = 0
+      entries[#entries + 1] = ARGV[n] .. NOW_TEXT .. ':' .. ID
+    end
+  end
+  if entries[1] then
+    set('search', table.concat(ARGV, '', 15))
+    redis.call('ZADD', KEYS[13], unpack(entries))
+  end
+end
 add_event('saga.started')
 set_due(NOW + LEASE)
 return deliver(ARGV[4], ARGV[11], ARGV[12], ARGV[13]) and {'delivered'} or {'started', 1}

@@ -1,15 +1,18 @@
-"""The indexes of all shards as one: sagas by the time at which they came to their status."""
+"""The indexes of all shards as one: sagas by the time at which they came to their status, or were started."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from amends.definition.states import SagaStatus
 from amends.log.store import Store
+
+LATEST: Final = 10**13 - 1
+"""The last ms that a search index keeps in order, in the year 2286."""
 
 _FIRST_CHUNK: Final = 4
 _LARGEST_CHUNK: Final = 256
@@ -17,12 +20,12 @@ _LARGEST_CHUNK: Final = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Indexed:
-    """A saga as an index, by this key, has it: in this status since `at`, in ms."""
+    """A saga as an index has it: in this status since `at`, in ms; without one, started then."""
 
     at: int
     id: str
-    status: SagaStatus
-    index: str
+    status: SagaStatus | None
+    index: str  #: Name of the index.
 
     @property
     def key(self) -> tuple[int, bytes]:
@@ -32,11 +35,15 @@ class Indexed:
 
 @dataclass(frozen=True, kw_only=True)
 class Cursor:
-    """A place in a listing: of sagas that came to their status by `until`, after `last`; times are in ms."""
+    """A place in a listing: of sagas that came to their status by `until`, after `last`; times are in ms.
+
+    by_start: whether the times are those of the sagas' starts, as in a search index.
+    """
 
     newest_first: bool
     until: int
     last: tuple[int, str] | None = None
+    by_start: bool = False
 
     @classmethod
     def first(cls, store: Store, *, newest_first: bool, ago: float) -> Self:
@@ -46,17 +53,23 @@ class Cursor:
         return cls(newest_first=newest_first, until=now - round(ago * 1000))
 
     @classmethod
-    def read(cls, text: str, *, newest_first: bool) -> Self:
+    def read(cls, text: str, *, newest_first: bool, by_start: bool = False) -> Self:
         """Read what `text` wrote, for a listing in this order. Raises `ValueError`."""
         try:
-            newest, until, at, saga_id = json.loads(
+            newest, until, at, saga_id, *start = json.loads(
                 urlsafe_b64decode(text + "=" * (-len(text) % 4))
             )
-            cursor = cls(newest_first=bool(newest), until=int(until), last=(int(at), str(saga_id)))
+            last = (int(at), str(saga_id))
+            cursor = cls(
+                newest_first=bool(newest), until=int(until), last=last, by_start=bool(start)
+            )
         except (ValueError, TypeError) as error:
             raise ValueError(
                 f"{text!r} is no place in a listing: take it from the page before"
             ) from error
+        if cursor.by_start is not by_start:
+            order = "start" if cursor.by_start else "last move"
+            raise ValueError(f"{text!r} is a place in a listing by {order}, and this one is not")
         if cursor.newest_first is not newest_first:
             order = "the newest" if cursor.newest_first else "the oldest"
             raise ValueError(
@@ -67,9 +80,8 @@ class Cursor:
     @property
     def text(self) -> str:
         """The cursor for the next page, to be passed on as it is."""
-        data = json.dumps(
-            [self.newest_first, self.until, *(self.last or ())], separators=(",", ":")
-        )
+        parts = [self.newest_first, self.until, *(self.last or ()), *[True] * self.by_start]
+        data = json.dumps(parts, separators=(",", ":"))
         return urlsafe_b64encode(data.encode()).decode().rstrip("=")
 
     def at(self, indexed: Indexed) -> Self:
@@ -88,9 +100,26 @@ class Cursor:
         return self.last[0], self.last[1].encode()
 
 
+class Index(Protocol):
+    """An index of one shard, as far as it was read."""
+
+    cursor: Cursor
+    is_read: bool
+
+    @property
+    def key(self) -> str:
+        """Name of the index among those of a walk."""
+
+    def ask(self, pipeline: Any, chunk: int) -> int:
+        """Ask for what follows; return how many are asked for."""
+
+    def hear(self, answer: Any, asked: int) -> list[Indexed]:
+        """Return what is new in an answer."""
+
+
 @dataclass(kw_only=True)
-class _Index:
-    """One set of one shard, as far as it was read."""
+class _StatusIndex:
+    """An index of the sagas in a status, as far as it was read."""
 
     key: str
     status: SagaStatus
@@ -125,18 +154,24 @@ class _Index:
 
 
 class IndexWalk:
-    """A walk over the indexes from a cursor on, in its order, a few round trips whatever they hold."""
+    """A walk over indexes from a cursor on, in its order, a few round trips whatever they hold."""
 
-    def __init__(self, store: Store, statuses: Iterable[SagaStatus], cursor: Cursor) -> None:
+    def __init__(self, store: Store, indexes: Sequence[Index], *, newest_first: bool) -> None:
         self._store = store
-        self._newest_first = cursor.newest_first
-        self._indexes = [
-            _Index(key=store.index_key(shard, status), status=status, cursor=cursor)
+        self._newest_first = newest_first
+        self._indexes = indexes
+        self._read: list[Indexed] = []
+        self._chunk = _FIRST_CHUNK
+
+    @classmethod
+    def by_status(cls, store: Store, statuses: Iterable[SagaStatus], cursor: Cursor) -> Self:
+        """Walk over the indexes of these statuses."""
+        indexes = [
+            _StatusIndex(key=store.index_key(shard, status), status=status, cursor=cursor)
             for shard in range(store.shards)
             for status in statuses
         ]
-        self._read: list[Indexed] = []
-        self._chunk = _FIRST_CHUNK
+        return cls(store, indexes, newest_first=cursor.newest_first)
 
     def take(self, count: int) -> list[Indexed]:
         """Take the next sagas, fewer only at the end. Raises `LogUnavailable`."""
@@ -145,7 +180,7 @@ class IndexWalk:
         taken, self._read = self._read[: min(known, count)], self._read[min(known, count) :]
         return taken
 
-    def _open(self) -> list[_Index]:
+    def _open(self) -> list[Index]:
         return [index for index in self._indexes if not index.is_read]
 
     def _known(self) -> int:
@@ -159,12 +194,12 @@ class IndexWalk:
         bound = min(lasts)
         return sum(each.key <= bound for each in self._read)
 
-    def _lagging(self, known: int) -> list[_Index]:
+    def _lagging(self, known: int) -> list[Index]:
         """Choose what to read on from: indexes of which little is read beyond what is known."""
         ahead = Counter(each.index for each in self._read[known:])
         return [index for index in self._open() if ahead[index.key] <= self._chunk // 2]
 
-    def _read_on(self, indexes: list[_Index]) -> None:
+    def _read_on(self, indexes: list[Index]) -> None:
         def command(client: Any) -> Any:
             pipeline = client.pipeline(transaction=False)
             asked = [index.ask(pipeline, self._chunk) for index in indexes]

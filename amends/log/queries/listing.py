@@ -13,7 +13,8 @@ from amends.backend.client import client_of
 from amends.backend.settings import Settings, settings_of
 from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
-from amends.log.queries.index_walk import Cursor, Indexed, IndexWalk
+from amends.log.queries.index_walk import LATEST, Cursor, Indexed, IndexWalk
+from amends.log.queries.search import SagaSearch
 from amends.log.queries.summary import SagaHeader, SagaSummaries, SagaSummary
 from amends.log.store import Store
 
@@ -32,6 +33,7 @@ class Query:
     step: name of the step of the present record, or the record's path.
     older_than: seconds in its status, at least.
     id: an id, or a prefix followed by ``*``.
+    where: values of search fields by name, all of which the saga has; such a listing is by start.
     """
 
     statuses: frozenset[SagaStatus] = field(default_factory=lambda: frozenset(SagaStatus))
@@ -41,6 +43,7 @@ class Query:
     paused: bool | None = None
     older_than: float = 0.0
     id: str | None = None
+    where: Sequence[tuple[str, object]] = ()
     newest_first: bool = False
 
     def fits(self, summary: SagaSummary) -> bool:
@@ -101,13 +104,13 @@ def find_sagas(
     follow. A page ends early after `most_looked_at` sagas. Raises `ValueError` where `after` is of no such listing, and `LogUnavailable`.
     """
     store = store_of(app)
+    search = SagaSearch(store, query.where) if query.where else None
     if query.id is not None and not query.id.endswith("*"):
-        return _page_of_one(store, query, query.id)
+        return _page_of_one(store, query, query.id, search)
     cursor = _cursor(store, query, after)
-    walk = IndexWalk(store, query.statuses, cursor)
     found: list[SagaSummary] = []
     looked_at = 0
-    for indexed, summary in _look(SagaSummaries(store), query, walk, limit):
+    for indexed, summary in _look(store, query, search, cursor, limit):
         looked_at += 1
         cursor = cursor.at(indexed)
         if summary is not None:
@@ -115,7 +118,7 @@ def find_sagas(
         if len(found) == limit or looked_at == most_looked_at:
             break
     stopped = len(found) == limit or looked_at == most_looked_at
-    goes_on = stopped and _has_more(store, query, cursor)
+    goes_on = stopped and bool(_walk(store, query, search, cursor).take(1))
     return Page(
         summaries=found,
         after=cursor.text if goes_on else None,
@@ -124,16 +127,23 @@ def find_sagas(
     )
 
 
-def _page_of_one(store: Store, query: Query, saga_id: str) -> Page:
-    summaries = SagaSummaries(store).summarize_sagas([saga_id])
+def _page_of_one(store: Store, query: Query, saga_id: str, search: SagaSearch | None) -> Page:
+    is_found = search is None or search.finds(saga_id)
+    summaries = SagaSummaries(store).summarize_sagas([saga_id] if is_found else [])
     fit = [summary for summary in summaries if summary and query.fits(summary)]
     return Page(summaries=fit, after=None, looked_at=1, is_cut=False)
 
 
 def _cursor(store: Store, query: Query, after: str | None) -> Cursor:
-    if after is None:
-        return Cursor.first(store, newest_first=query.newest_first, ago=query.older_than)
-    return Cursor.read(after, newest_first=query.newest_first)
+    if after is not None:
+        return Cursor.read(after, newest_first=query.newest_first, by_start=bool(query.where))
+    if query.where:
+        return Cursor(newest_first=query.newest_first, until=LATEST, by_start=True)
+    return Cursor.first(store, newest_first=query.newest_first, ago=query.older_than)
+
+
+def _walk(store: Store, query: Query, search: SagaSearch | None, cursor: Cursor) -> IndexWalk:
+    return search.walk(cursor) if search else IndexWalk.by_status(store, query.statuses, cursor)
 
 
 def summary_of(app: Celery, saga_id: str) -> SagaSummary:
@@ -167,7 +177,7 @@ def ids_like(app: Celery, saga_id: str, *, most: int = 3) -> list[str]:
     """
     store = store_of(app)
     cursor = Cursor.first(store, newest_first=True, ago=0.0)
-    ids = [each.id for each in IndexWalk(store, SagaStatus, cursor).take(_IDS_COMPARED)]
+    ids = [each.id for each in IndexWalk.by_status(store, SagaStatus, cursor).take(_IDS_COMPARED)]
     longer = [each for each in ids if each.startswith(saga_id)]
     near = difflib.get_close_matches(saga_id, ids, n=most, cutoff=_LIKENESS)
     return list(dict.fromkeys([*longer[:most], *near]))[:most]
@@ -190,12 +200,15 @@ def _store(settings: Settings, pid: int) -> Store:  # noqa: ARG001 - a forked ch
 
 
 def _look(
-    summaries: SagaSummaries, query: Query, walk: IndexWalk, limit: int
+    store: Store, query: Query, search: SagaSearch | None, cursor: Cursor, limit: int
 ) -> Iterator[tuple[Indexed, SagaSummary | None]]:
     """Yield the indexed sagas, each with its summary if it matches."""
-    size = limit
+    walk, summaries, size = _walk(store, query, search, cursor), SagaSummaries(store), limit
     while batch := walk.take(min(size, _LARGEST_BATCH)):
-        wanted = [each.id for each in batch if query.fits_id(each.id)]
+        fit = [each for each in batch if query.fits_id(each.id)]
+        if search:
+            fit = search.holding(fit)
+        wanted = [each.id for each in fit]
         if query.asks_for_headers:
             # Most do not fit, and a header costs the log a tenth of a summary.
             headers = zip(wanted, summaries.read_headers(wanted), strict=True)
@@ -203,13 +216,10 @@ def _look(
                 saga_id for saga_id, header in headers if header and query.fits_header(header)
             ]
         found = dict(zip(wanted, summaries.summarize_sagas(wanted), strict=True))
+        held = set(fit)
         for each in batch:
-            summary = found.get(each.id)
-            if summary is not None and summary.status is not each.status:
+            summary = found.get(each.id) if each in held else None
+            if summary is not None and each.status not in (None, summary.status):
                 summary = None  # it has moved since the index was read
             yield each, summary if summary and query.fits(summary) else None
         size *= 2
-
-
-def _has_more(store: Store, query: Query, cursor: Cursor) -> bool:
-    return bool(IndexWalk(store, query.statuses, cursor).take(1))

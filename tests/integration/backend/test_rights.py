@@ -1,23 +1,29 @@
 """A user of Redis with the rights that the doctor prints: sagas, breakers, lists and the doctor need no others."""
 
 import uuid
+from decimal import Decimal
 
 import pytest
 import redis
-from celery import Celery
+from celery import Celery, current_app
 
 import amends
 from amends import CircuitBreaker, ConfigurationError, LogUnavailable
+from amends.backend.client import client_of
 from amends.backend.rights import acl_line
+from amends.backend.settings import settings_of
 from amends.diagnosis.deployment.examination import examine
 from amends.dispatch.coordinator import run_here
 from amends.log.queries.census import take_census
+from amends.log.queries.listing import Query, find_sagas
 from amends.log.saga_log import log_of
 from amends.worker.heartbeat import Heartbeat
 from amends.worker.retention import remove_ended
 from amends.worker.sweep import Sweep
 from tests.support.engine_saga import Job, engine_saga, job_saga, without_effect
+from tests.support.log_view import LogView
 from tests.support.redis_clusters import own_cluster
+from tests.support.sagas.parcel import Parcel, parcel_saga
 
 PREFIX = "sh[o]p?*/"
 
@@ -78,6 +84,30 @@ def test_a_saga_is_run_undone_looked_at_and_removed(app, monkeypatch):
     assert remove_ended(app) == len(ids)
 
 
+def look_for(*ids):
+    """Find started sagas by one field and by two, in both orders, once the first of them is gone."""
+    parcels = [Parcel(customer="ada", price=Decimal("17.50")) for _ in ids]
+    parcel_saga.start_many(parcels, saga_ids=ids)
+    for saga_id in ids:
+        run_here(current_app, saga_id)
+    view = LogView(
+        client_of(settings_of(current_app).backend), root=settings_of(current_app).key_root
+    )
+    view.client.hset(view.saga_key(ids[0]), "created", 0)  # its entries are of a saga that is gone
+    left = set(ids[1:])
+    assert {each.id for each in amends.find(customer="ada", price=17.5)} == left
+    assert {each.id for each in amends.find(saga=parcel_saga, customer="ada")} == left
+    page = find_sagas(current_app, Query(where=(("customer", "ada"),)))
+    assert {each.id for each in page.summaries} == left
+
+
+def test_sagas_are_found_by_their_fields(app, monkeypatch):
+    look_for("p-1", "p-2", "p-3")
+    monkeypatch.setitem(app.conf, "amends_retention", 0.0001)
+    assert remove_ended(app) == 3
+    assert amends.find(customer="ada") == []
+
+
 def test_a_person_acts(app):
     saga_id = uuid.uuid4().hex
     handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
@@ -124,6 +154,10 @@ def test_in_a_cluster_each_node_lets_the_user_do_all_of_it(tmp_path):
         assert amends.get(saga_id).status == "completed"
         assert CircuitBreaker(f"payments-{saga_id}", failure_on=(OSError,)).call(lambda: 1) == 1
         assert sum(take_census(app).counts.values()) == 1
+        look_for(*(f"p-{n}" for n in range(20)))
+        app.conf.amends_retention = 0.0001
+        assert remove_ended(app) == 21
+        assert amends.find(customer="ada") == []
         assert not any(denied(node.client) for node in cluster.nodes)
     app.close()
 

@@ -8,6 +8,7 @@ from amends.definition.states import SagaStatus
 from amends.log.answers import Delivered
 from amends.log.delivery import Delivery
 from amends.log.starts import AlreadyThere, Conflict, Started
+from tests.support.log_view import view_of
 from tests.support.sagas.trip import trip_saga
 
 # A cluster is no broker.
@@ -53,6 +54,16 @@ def test_a_start_brings_its_message(log, client, delivery):
     assert start(log, delivery, saga_id) == [Delivered()]
     assert delivered(client, delivery) == ["message"]
     assert log.read_status(saga_id) == "pending"
+
+
+def test_a_start_that_brings_its_message_is_indexed(log, client, delivery):
+    saga_id, entry = uuid.uuid4().hex, "customer:t3:ada:"
+    answer = log.starts.start_saga(saga_id, trip_saga.itinerary, "{}", delivery, search=[entry])
+    assert answer == Delivered()
+    assert delivered(client, delivery) == ["message"]
+    index = view_of(log).search_key(view_of(log).shard_of(saga_id))
+    found = client.zrange(index, 0, -1)
+    assert any(each.startswith(entry) and each.endswith(f":{saga_id}") for each in found)
 
 
 def test_of_many_each_brings_its_own(log, client, delivery):

@@ -127,7 +127,7 @@ def test_json_has_stable_fields(run, moves):
 
 def test_a_page_that_ended_early_says_so(run, moves, monkeypatch):
     early = partial(find_sagas, most_looked_at=2)
-    monkeypatch.setattr("amends.cli.lists.find_sagas", early)
+    monkeypatch.setattr("amends.cli.filters.find_sagas", early)
     moves.start("v-1", "v-2", "v-3")
     shown = run("list", "--outcome", "nowhere")
     assert "No saga fits.\nLooked at 2 sagas, and stopped.\n" in shown.output

@@ -3,11 +3,11 @@
 A line that mypy must refuse ends with ``# refused:`` and the error's code.
 """
 
-from typing import assert_type
+from typing import Any, assert_type
 
 from pydantic import BaseModel
 
-from amends import Activity, Compensation, RetryPolicy, Saga, Step, activity
+from amends import Activity, Compensation, Handle, RetryPolicy, Saga, Step, activity, find
 
 
 class Order(BaseModel):
@@ -83,6 +83,7 @@ good = Saga(
     "good",
     input=Order,
     output=Result,
+    search={"order": "input.order_id"},
     steps=[
         Step(charge, fallback=charge_otherwise, compensation=refund),
         Step(charge_otherwise, compensation=refund_by_hand),
@@ -93,6 +94,9 @@ good = Saga(
 )
 assert_type(good.start(Order(order_id="1"), saga_id="1").wait(timeout=1.0), Result)
 assert_type(good.get("1").wait(), Result)
+assert_type(find(saga=good, order="1"), list[Handle[Result]])
+assert_type(find(saga="good", order=1, limit=5, after="2"), list[Handle[dict[str, Any]]])
+assert_type(find(order="1", after=good.get("2")), list[Handle[dict[str, Any]]])
 charge.delay(Order(order_id="1"))
 charge.delay({"order_id": "1"})
 
@@ -115,6 +119,9 @@ Step(charge, compensation=None, outcome={Exception: 1})  # refused: dict-item
 good.start(Other(other_id="1"))  # refused: arg-type
 good.start({"order_id": "1"})  # refused: arg-type
 good.start(Order(order_id="1"), "1")  # refused: call-arg
+find("1")  # refused: call-overload
+find(order="1", limit="5")  # refused: call-overload
+Saga("bad", input=Order, output=Result, steps=[], search={"order": 1})  # refused: dict-item
 charge(Other(other_id="1"))  # refused: arg-type
 wrong: Order = good.get("1").wait()  # refused: assignment
 
