@@ -37,6 +37,11 @@ def _client(backend: str, pid: int) -> Client:  # noqa: ARG001 - a forked child 
     return _made(backend, options)
 
 
+def is_in_memory(client: Client) -> bool:
+    """Return whether a client's data is in this process, for tests."""
+    return type(client).__module__.partition(".")[0] == "fakeredis"
+
+
 def impatient_client_of(backend: str, *, patience: float = 0.25) -> Client:
     """Return a client that gives up after so many seconds: what it is for can do without an answer.
 

@@ -1,4 +1,4 @@
-"""The rights that a user of the log's Redis needs: commands and keys, as ``ACL SETUSER`` takes them."""
+"""The rights that a user of the log's Redis needs: commands, keys and channels, as ``ACL SETUSER`` takes them."""
 
 import re
 from typing import Final
@@ -17,7 +17,7 @@ _BY_CLIENTS: Final = frozenset(
         *("zadd", "zcard", "zcount", "zrange", "zrangebyscore", "zrevrangebyscore", "xrevrange"),
         *("zremrangebyrank", "expire"),
         *("zlexcount", "zrangebylex", "zrevrangebylex", "zrem"),
-        *("multi", "exec", "select", "hello", "auth", "wait"),
+        *("multi", "exec", "select", "hello", "auth", "wait", "subscribe"),
     ]
 )
 _IN_A_CLUSTER: Final = frozenset({"cluster|slots", "command", "asking", "readonly"})
@@ -27,10 +27,11 @@ def acl_line(user: str, root: str, *, in_cluster: bool = False) -> str:
     """Return the command that gives a user all that sagas and circuit breakers need, and no more.
 
     user: its name.
-    root: what all keys begin with.
+    root: what all keys and channels begin with.
     in_cluster: whether it is for the nodes of a cluster, each of which has to be given it.
     """
     commands = _BY_SCRIPTS | _BY_CLIENTS | (_IN_A_CLUSTER if in_cluster else frozenset())
     granted = " ".join(f"+{command}" for command in sorted(commands))
-    itself = re.sub(r"([*?\[\]\\])", r"\\\1", root)  # in a pattern of keys
-    return f"ACL SETUSER {user} on >PASSWORD resetkeys ~{itself}* resetchannels -@all {granted}"
+    itself = re.sub(r"([*?\[\]\\])", r"\\\1", root)  # in a pattern
+    of_log = f"resetkeys ~{itself}* resetchannels &{itself}*"
+    return f"ACL SETUSER {user} on >PASSWORD {of_log} -@all {granted}"

@@ -98,6 +98,10 @@ class Keys:
         """Return the key of what is known of a queue's last probe, a string."""
         return f"{self._root}{{probes}}:{queue}"
 
+    def waits_channel(self, process: str) -> str:
+        """Return the channel on which a process hears of the sagas that it waits for."""
+        return f"{self._root}waits:{process}"
+
     def counters_key(self, shard: int) -> str:
         """Return the key of a shard's counters, a hash."""
         return f"{self._prefix(shard)}counters"

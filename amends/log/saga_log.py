@@ -38,6 +38,7 @@ from amends.log.profiles import Profiles
 from amends.log.reads import Reads
 from amends.log.starts import Starts
 from amends.log.store import Store, Tell
+from amends.log.waits import Waits
 from amends.log.watermarks import Watermarks
 
 
@@ -68,6 +69,7 @@ class SagaLog(Reads, Parking):
         self.profiles = Profiles(self._store)
         self.watermarks = Watermarks(self._store)
         self.lost_writes = LostWrites(self._store)
+        self.waits = Waits(self._store, self.read_status)
         self._give_up_after = give_up_after
         self._max_countdown = max_countdown
         self._parks_after = parks_after

@@ -3,6 +3,7 @@
 import logging
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from celery import Celery
@@ -33,6 +34,7 @@ from amends.log.starts import AlreadyThere, Conflict, Start, Started
 from amends.saga.batches import NewSaga, chunks, paired
 from amends.saga.handle import Handle, SagaId, id_text
 from amends.saga.itinerary_builder import build_itinerary
+from amends.saga.output import build_early
 from amends.saga.step import AnyStep
 
 Input = TypeVar("Input", bound=BaseModel)
@@ -205,7 +207,8 @@ class Saga(Generic[Input, Output]):
         return handle
 
     def _handle(self, saga_id: SagaId) -> Handle[Output]:
-        return Handle(saga_id, lambda fields: validated(self.output, fields))
+        early = partial(build_early, self.output, self.itinerary.output)
+        return Handle(saga_id, lambda fields: validated(self.output, fields), early)
 
     def _publish(self, app: Celery, answers: Mapping[str, Start]) -> bool:
         """Publish what was started; answers whether the broker is there."""

@@ -1,31 +1,26 @@
 """The handle of a saga: follow, await, cancel and repair it."""
 
-import random
-import time
-from collections.abc import Callable
 from functools import partial
-from math import inf
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from celery import current_app
 
 from amends.definition.itinerary import is_saga_id
-from amends.definition.serialization import canonical_json, why_invalid
-from amends.definition.states import ENDED, SagaStatus
+from amends.definition.serialization import canonical_json
+from amends.definition.states import SagaStatus
 from amends.dispatch.messages import send_advance
-from amends.errors import LogUnavailable, SagaStuck, UnreadableData
 from amends.log.answers import Advance, Continuation, Lacking, Late
 from amends.log.control import Seen, new_act_id
 from amends.log.history import Event
 from amends.log.saga_log import SagaLog, log_of
+from amends.saga.output import Build, read_output
 from amends.saga.skipped_output import skipped_output
-from amends.saga.snapshot import Snapshot, output_of, snapshot_of
+from amends.saga.snapshot import Snapshot, snapshot_of
+from amends.saga.step import AnyStep
+from amends.saga.waiting import await_saga
 
 Result = TypeVar("Result")
-
-_FIRST_PAUSE: Final = 0.02
-_LONGEST_PAUSE: Final = 0.5
 
 SagaId = str | UUID | int
 """What a saga may be called by; the log has the text of a UUID or a number."""
@@ -47,6 +42,7 @@ class Handle(Generic[Result]):
 
     saga_id: the saga's id.
     output: makes the value that `wait` returns from the fields of the output.
+    early: the same while no outcome is decided; by default `output`.
 
     Each method and property raises `UnknownSaga` if there is no such saga, and `LogUnavailable`. The acts (`cancel`, `retry`,
     `skip`, `pause`, `resume`) take:
@@ -59,10 +55,13 @@ class Handle(Generic[Result]):
         for once more. Then it raises `LogUnavailable`, whose `act_id` a caller repeats it with.
     """
 
-    def __init__(self, saga_id: SagaId, output: Callable[[dict[str, Any]], Result]) -> None:
+    def __init__(
+        self, saga_id: SagaId, output: Build[Result], early: Build[Result] | None = None
+    ) -> None:
         # What a start would refuse is nobody's id: a look at it says so.
         self.id = saga_id if isinstance(saga_id, str) else id_text(saga_id)
         self._output = output
+        self._early = early or output
 
     def __repr__(self) -> str:
         return f"<Handle {self.id}>"
@@ -184,55 +183,28 @@ class Handle(Generic[Result]):
         if isinstance(follows, Advance):
             send_advance(current_app, self.id, follows.number)
 
-    def wait(self, timeout: float | None = None) -> Result:
+    def wait(self, timeout: float | None = None, *, until: str | AnyStep | None = None) -> Result:
         """Wait for the saga's end and return its output, whatever the outcome.
 
         timeout: longest wait in seconds; None is no limit.
+        until: a step, or its name: return once that is done, skipped or passed over, or the saga has ended. The output is then
+            filled as far as the saga is: a field of a step that is not done is None, and until an outcome is decided so is
+            the field that has it, whatever its type.
 
         Raises `TimeoutError` after that time, `SagaStuck` if the saga waits for an operator, `LogUnavailable` if the log
         is away then (without a timeout, at once), `UnreadableData` if the output's model cannot read what older
-        code stored, and `RuntimeError` inside a task, whose pool slot the saga may need.
+        code stored, ``ValueError`` for a step that the saga does not have, and `RuntimeError` inside a task, whose pool slot
+        the saga may need.
         """
         if current_app.current_worker_task is not None:
             raise RuntimeError(
                 f"wait() for saga {self.id!r} inside a Celery task: it would hold a pool slot that the saga"
                 " may need; start it here and read its outcome elsewhere"
             )
-        until = inf if timeout is None else time.monotonic() + timeout
-        pause = _FIRST_PAUSE
-        while (status := self._status_until(until)) not in ENDED:
-            if status is SagaStatus.STUCK:
-                raise SagaStuck(self.id, self.snapshot().reason or "")
-            left = until - time.monotonic()
-            if left <= 0:
-                raise TimeoutError(f"saga {self.id!r} is {status} after {timeout} s")
-            time.sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311 - jitter
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
-        return self._result()
-
-    def _status_until(self, until: float) -> SagaStatus:
-        """Read the status, over an outage of the log that ends in time."""
-        while True:
-            try:
-                return self.status
-            except LogUnavailable:
-                if until == inf or time.monotonic() > until:
-                    raise
-            time.sleep(_LONGEST_PAUSE)
-
-    def _result(self) -> Result:
-        entry = self._log.read_saga(self.id)
-        fields = output_of(entry)
-        try:
-            return self._output(fields)
-        except Exception as error:  # noqa: BLE001 - a validator may raise anything
-            why = why_invalid(error)
-        # Outside of the handler: Python would note there the validator's error, which quotes the data.
-        raise UnreadableData(
-            f"saga {self.id!r} ended as {entry.outcome}, and this code cannot read its output: {why};"
-            " let the output's model take what older code stored, or wait with amends.get(saga_id), which returns"
-            " a plain dict"
-        )
+        log = self._log
+        await_saga(log, self.id, until=until, timeout=timeout)
+        entry = log.read_saga(self.id)
+        return read_output(entry, self._early if entry.outcome is None else self._output)
 
 
 def _actor(by: str | None, why: str | None) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from amends.definition.itinerary import FALLBACK, UNDO, StepPlan, fill
+from amends.definition.itinerary import FALLBACK, UNDO, StepPlan
 from amends.definition.states import RecordState, SagaStatus, StepState, step_state
 from amends.log.record import Record
 from amends.log.saga_state import Entry
@@ -68,15 +68,14 @@ def snapshot_of(entry: Entry) -> Snapshot:
     )
 
 
-def output_of(entry: Entry) -> dict[str, Any]:
-    """Fill the fields of a saga's output: from its input, the outputs of its steps, and its outcome."""
-    own = {
+def own_fields(entry: Entry) -> dict[str, Any]:
+    """Return what a saga's output may have of the saga itself."""
+    return {
         "saga_id": entry.id,
         "outcome": entry.outcome,
         "error": entry.error,
         "degraded": list(_degradation(entry)),
     }
-    return fill(entry.itinerary.output, {**entry.sources, "saga": own})
 
 
 def _degradation(entry: Entry) -> Iterator[str]:

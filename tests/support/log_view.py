@@ -55,7 +55,7 @@ def keys_like(client: Any, pattern: str) -> list[str]:
 
 def view_of(log: SagaLog) -> LogView:
     """Return the view of a log: the one place where tests know what a `SagaLog` keeps for itself."""
-    return LogView(log._store.client, shards=log._store.shards)
+    return LogView(log._store.client, shards=log._store.shards, root=log._store._root)
 
 
 @contextmanager

@@ -9,6 +9,8 @@
 --   took|<saga>|sum         ms from start to end, of all
 --   ran|<saga>|<path>|...   the same two of attempts, from claim to end
 --
+-- Processes that wait for the saga (see `await_saga`) are told of its end, or of each record that moves.
+--
 -- A transition writes at its end, all at once: the loader has it call save(). The first write is one that a
 -- full Redis refuses (HSET, not HDEL): then it is all of the transition that is refused, for Redis looks
 -- once, when a script begins.
@@ -86,4 +88,21 @@ local function save()
   if saga.status ~= was then save_status() end
   if due then save_due() end
   for k = 1, #COUNTS, 2 do redis.call('HINCRBY', COUNTERS, COUNTS[k], COUNTS[k + 1]) end
+  if saga.awaited then -- rare, and written out here: a function would cost every script
+    local kept = {}
+    for entry, kind, ends_at, channel in saga.awaited:gmatch('((%a)|(%d+)|(%S+))') do
+      if tonumber(ends_at) > NOW then -- otherwise its process has died, or waits no longer
+        if is_over() or kind == 's' and has_moved then
+          redis.pcall('PUBLISH', channel, ID) -- which a user may have no right to: who waits looks too
+        end
+        if not is_over() then kept[#kept + 1] = entry end
+      end
+    end
+    local left = table.concat(kept, ' ')
+    if left == '' then
+      redis.call('HDEL', SAGA, 'awaited')
+    elseif left ~= saga.awaited then
+      redis.call('HSET', SAGA, 'awaited', left)
+    end
+  end
 end

@@ -1,6 +1,7 @@
 """A user of Redis with the rights that the doctor prints: sagas, breakers, lists and the doctor need no others."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -17,11 +18,13 @@ from amends.dispatch.coordinator import run_here
 from amends.log.queries.census import take_census
 from amends.log.queries.listing import Query, find_sagas
 from amends.log.saga_log import log_of
+from amends.log.waits import Waits
 from amends.worker.heartbeat import Heartbeat
 from amends.worker.retention import remove_ended
 from amends.worker.sweep import Sweep
 from tests.support.engine_saga import Job, engine_saga, job_saga, without_effect
-from tests.support.log_view import LogView
+from tests.support.eventually import eventually
+from tests.support.log_view import LogView, view_of
 from tests.support.redis_clusters import own_cluster
 from tests.support.sagas.parcel import Parcel, parcel_saga
 
@@ -117,6 +120,19 @@ def test_a_person_acts(app):
     assert handle.status == "compensated"
 
 
+def test_a_wait_is_told(app, monkeypatch):
+    log, saga_id = log_of(app), uuid.uuid4().hex
+    waits = Waits(view_of(log), log.read_status, told=(600.0, 600.0))
+    monkeypatch.setattr(log, "waits", waits)
+    handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    with ThreadPoolExecutor() as pool:
+        wait = pool.submit(handle.wait, 300)
+        saga = view_of(log).saga_key(saga_id)
+        eventually(lambda: view_of(log).client.hexists(saga, "awaited"))
+        run_here(app, saga_id)
+        assert wait.result(60).outcome == "completed"
+
+
 def test_a_breaker_opens_and_is_closed_again(app):
     breaker = CircuitBreaker(f"payments-{uuid.uuid4().hex}", failure_on=(OSError,))
 
@@ -159,6 +175,32 @@ def test_in_a_cluster_each_node_lets_the_user_do_all_of_it(tmp_path):
         assert remove_ended(app) == 21
         assert amends.find(customer="ada") == []
         assert not any(denied(node.client) for node in cluster.nodes)
+    app.close()
+
+
+def test_without_rights_to_channels_transitions_go_on_and_waits_look(granted, each_redis):
+    """As with a user whom an earlier release gave its rights."""
+    app = Celery("engine_saga", broker="memory://", set_as_current=False)
+    app.conf.update(amends_backend=granted(), amends_key_prefix=PREFIX)
+    app.set_current()
+    app.set_default()
+    root = redis.Redis.from_url(each_redis.url, decode_responses=True)
+    root.execute_command("ACL SETUSER", "sagas", "resetchannels")
+    log, saga_id = log_of(app), uuid.uuid4().hex
+    handle = job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    cancelled = job_saga.start(Job(job_id="c"), saga_id=uuid.uuid4().hex)
+    for each in (saga_id, cancelled.id):
+        _, is_told = log.waits.await_saga(each, "", channel=f"{PREFIX}amends:waits:one")
+        assert is_told
+    assert cancelled.cancel()
+    assert cancelled.status == "compensated"
+    with ThreadPoolExecutor() as pool:
+        waits = [pool.submit(handle.wait, 60, until=until) for until in (None, "b")]
+        eventually(lambda: log.waits.subscription.channel in denied(root))
+        run_here(app, saga_id)
+        assert [each.result(60).part for each in waits] == ["b", "b"]
+    assert handle.status == "completed"
+    assert not root.hexists(view_of(log).saga_key(saga_id), "awaited")
     app.close()
 
 

@@ -1,6 +1,7 @@
 """Sentinels name the primary: of the log, and of circuit breakers, before and after they chose another one."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from celery import Celery
@@ -8,6 +9,7 @@ from celery import Celery
 import amends
 from amends import CircuitBreaker, LogUnavailable
 from amends.dispatch.coordinator import run_here
+from amends.log.saga_log import log_of
 from tests.support.engine_saga import Job, job_saga
 from tests.support.eventually import eventually
 from tests.support.redis_sentinels import watched
@@ -36,11 +38,23 @@ def app(request, servers):
     app.close()
 
 
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor() as pool:
+        yield pool
+
+
 @pytest.mark.parametrize("how", ["is frozen", "is handed over"])
-def test_a_saga_goes_on_with_the_primary_that_sentinels_chose(app, servers, how):
+def test_a_saga_and_its_wait_go_on_with_the_primary_that_sentinels_chose(app, servers, pool, how):
     saga_id = uuid.uuid4().hex
     job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
-    old = servers.primary
+    old, waits = servers.primary, log_of(app).waits
+    wait = pool.submit(amends.get(saga_id).wait, 120)
+
+    def hears(server):
+        return servers.client(server).pubsub_numsub(waits.subscription.channel)[0][1]
+
+    eventually(lambda: hears(old))
     client = servers.client(old)
     client.incr("written")  # WAIT is about what its own connection wrote last
     client.wait(len(servers.servers) - 1, 20_000)
@@ -57,7 +71,9 @@ def test_a_saga_goes_on_with_the_primary_that_sentinels_chose(app, servers, how)
         return True
 
     eventually(lambda: servers.primary is not old)
+    eventually(lambda: hears(servers.primary))
     eventually(goes_on)
+    assert wait.result(60)["outcome"] == "completed"
     assert amends.get(saga_id).outcome == "completed"
     breaker = CircuitBreaker(f"payments-{saga_id}", failure_on=(OSError,))
     assert breaker.call(lambda: 1) == 1

@@ -20,6 +20,7 @@ from amends.log.profiles import Profiles
 from amends.log.queries.summary import SagaSummaries
 from amends.log.reads import Reads
 from amends.log.starts import Starts
+from amends.log.waits import Waits
 from amends.log.watermarks import Watermarks
 
 ROOT = Path(log.__file__).parent.parent.parent
@@ -87,7 +88,7 @@ def test_redis_is_called_by_the_scripts_alone():
 
 
 def test_a_method_of_the_log_runs_the_script_of_its_name():
-    for cls in (log.SagaLog, Parking, Reads, SagaControl):
+    for cls in (log.SagaLog, Parking, Reads, SagaControl, Waits):
         called = calls_of_scripts(cls)
         assert called == {name: {name} for name in called}
 
@@ -128,6 +129,7 @@ def test_every_script_is_run_and_every_one_that_is_run_is_there():
         Workers,
         Watermarks,
         Parking,
+        Waits,
     )
     called = set().union(*(names for cls in calling for names in calls_of_scripts(cls).values()))
     assert called == SCRIPTS.keys()
@@ -147,6 +149,7 @@ def test_an_included_file_comes_before_the_text_that_asks_for_it(name):
 
 
 UNUSED = {
+    "await_saga": {"index_of", "path_of", "get"},
     "dispatch_saga": {"record_of", "note_unsent"},
     "examine_saga": {"index_of", "is_over", "record_of"},
     "fail_step": {"note_unsent"},

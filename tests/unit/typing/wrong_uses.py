@@ -97,6 +97,8 @@ assert_type(good.get("1").wait(), Result)
 assert_type(find(saga=good, order="1"), list[Handle[Result]])
 assert_type(find(saga="good", order=1, limit=5, after="2"), list[Handle[dict[str, Any]]])
 assert_type(find(order="1", after=good.get("2")), list[Handle[dict[str, Any]]])
+assert_type(good.get("1").wait(5.0, until="charge"), Result)
+assert_type(good.get("1").wait(until=Step(charge, compensation=refund)), Result)
 charge.delay(Order(order_id="1"))
 charge.delay({"order_id": "1"})
 
@@ -124,6 +126,8 @@ find(order="1", limit="5")  # refused: call-overload
 Saga("bad", input=Order, output=Result, steps=[], search={"order": 1})  # refused: dict-item
 charge(Other(other_id="1"))  # refused: arg-type
 wrong: Order = good.get("1").wait()  # refused: assignment
+good.get("1").wait(until=charge)  # refused: arg-type
+good.get("1").wait(5.0, "charge")  # refused: call-arg
 
 
 @activity  # refused: type-var

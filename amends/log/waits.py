@@ -1,0 +1,153 @@
+"""Waiting for a saga: its transitions tell the process, which looks too, in case that it was not told."""
+
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+from amends.backend.client import is_in_memory
+from amends.backend.subscription import Subscription
+from amends.definition.states import ENDED, SagaStatus
+from amends.errors import LogUnavailable, UnknownSaga
+from amends.log.store import Store
+
+_LASTS: Final = 60_000
+"""Milliseconds for which a saga tells a process that has not asked again: as long as a dead one costs it anything."""
+
+Pauses = tuple[float, float]
+"""The first and the longest pause between two looks, in seconds."""
+
+_UNTOLD: Final = (0.02, 0.5)
+
+_AT_ONCE: Final = 16
+"""Looks at a time of a process: its waits are woken together, and redis-py's pool may have few connections."""
+
+_WITHOUT: Final = 5.0
+"""Seconds to look as if without a subscription, after the log did not note a wait."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """A saga as who waits for it sees it."""
+
+    status: SagaStatus
+    is_behind: bool = False  #: Whether the step is done, skipped or passed over.
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the step is behind the saga, or the saga has ended."""
+        return self.is_behind or self.status in ENDED
+
+
+class Waits:
+    """The waits of this process, which share a subscription. Its methods raise `LogUnavailable` and `UnknownSaga`.
+
+    told: pauses of a wait that is told: messages may be lost, and workers of an earlier release publish none.
+    turn: longest time that a look waits for others, in seconds; in an outage each takes long.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        read_status: Callable[[str], SagaStatus],
+        *,
+        told: Pauses = (1.0, 2.0),
+        turn: float = 1.0,
+    ) -> None:
+        self._store = store
+        self.read_status = read_status
+        self.told = told
+        self._turn = turn
+        client = None if is_in_memory(store.client) else store.client
+        self.subscription = Subscription(client, store.waits_channel(secrets.token_hex(8)))
+        self._turns = threading.BoundedSemaphore(_AT_ONCE)
+        self._not_before = -inf
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait until few others look."""
+        has_turn = self._turns.acquire(timeout=self._turn)
+        try:
+            yield
+        finally:
+            if has_turn:
+                self._turns.release()
+
+    @contextmanager
+    def begin(self, saga_id: str, step: str) -> Iterator["Wait"]:
+        """Begin to wait for a step of a saga, or with '' for its end."""
+        with ExitStack() as listening:
+            yield Wait(self, saga_id, step, listening)
+
+    def await_saga(self, saga_id: str, step: str, *, channel: str) -> tuple[Look, bool]:
+        """Look how far a saga is; returns too whether that channel is told when it has come there.
+
+        step: its name, or '' for the saga's end.
+        channel: '' to look only.
+        """
+        answer = self._store.call("await_saga", saga_id, step, channel, _LASTS)
+        if not answer:
+            raise UnknownSaga(saga_id)
+        status, is_behind, is_told = answer
+        return Look(status=SagaStatus(status), is_behind=bool(is_behind)), bool(is_told)
+
+    def ask_to_be_told(self, saga_id: str, step: str) -> tuple[Look, bool] | None:
+        """Do as `await_saga` with the subscription's channel; None while that hears nothing or the log notes nothing."""
+        if not self.subscription.is_live or time.monotonic() < self._not_before:
+            return None
+        try:
+            return self.await_saga(saga_id, step, channel=self.subscription.channel)
+        except LogUnavailable:  # perhaps it only takes no writes
+            self._not_before = time.monotonic() + _WITHOUT
+            return None
+
+
+class Wait:
+    """One call that waits. It listens from its first pause on, for most sagas that are asked for have ended."""
+
+    def __init__(self, waits: Waits, saga_id: str, step: str, listening: ExitStack) -> None:
+        self._waits = waits
+        self._saga_id = saga_id
+        self._step = step
+        self._listening = listening
+        self._event: threading.Event | None = None
+        self._is_told = self._was_woken = False
+        self._pause = 0.0
+
+    def look(self) -> Look:
+        """Look how far the saga is, and ask to be told when it is further."""
+        was_told = self._is_told
+        with self._waits.turn():
+            look, self._is_told = self._ask_to_be_told() or (self._only_look(), False)
+        if self._is_told is not was_told:
+            self._pause = 0.0
+        if was_told and not self._was_woken and (look.is_enough or look.status is SagaStatus.STUCK):
+            self._waits.subscription.doubt(self._saga_id)
+        return look
+
+    def _ask_to_be_told(self) -> tuple[Look, bool] | None:
+        if self._event is None:
+            return None
+        self._event.clear()  # first: what is told from now on is not in what is read
+        return self._waits.ask_to_be_told(self._saga_id, self._step)
+
+    def _only_look(self) -> Look:
+        if not self._step:
+            return Look(status=self._waits.read_status(self._saga_id))
+        return self._waits.await_saga(self._saga_id, self._step, channel="")[0]
+
+    def pause(self, at_most: float) -> None:
+        """Wait until a look is worth while, for so many seconds at most."""
+        first, longest = self._waits.told if self._is_told else _UNTOLD
+        self._pause = min(self._pause * 1.5, longest) if self._pause else first
+        seconds = min(at_most, self._pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+        if self._event is None:
+            listening = self._waits.subscription.listening(self._saga_id)
+            self._event = self._listening.enter_context(listening)
+        self._waits.subscription.ensure()
+        self._was_woken = self._event.wait(seconds)
