@@ -31,7 +31,7 @@ from amends.log.answers import Advance, Claim, Claimed, GoOn, Publish, RetryAfte
 from amends.log.delivery import Delivery
 from amends.log.liveness import APART_AFTER
 from amends.log.owner import WorkerProcess, owner_prefix
-from amends.log.saga_log import SagaLog
+from amends.log.saga_log import SagaLog, log_of
 
 _logger = get_task_logger(__name__)
 
@@ -51,6 +51,7 @@ class Message:
     """No step begins under it after that, as of ``time.monotonic()``."""
     inline: InlineStep | None = None  #: The step at hand, if it is another than the message's own.
     next: InlineStep | None = None  #: The step that is claimed to follow.
+    log: SagaLog | None = None  #: Of its saga, from the first step on.
 
     @property
     def at_hand(self) -> str:
@@ -95,12 +96,12 @@ def next_link(rest: Sequence[dict[str, Any]] | None) -> Link | None:
 class StepAtHand:
     """The step that runs, in its own task."""
 
-    def __init__(self, task: Any, log: SagaLog, saga_id: str, message: Message) -> None:
+    def __init__(self, task: Any, saga_id: str) -> None:
         self._task = task  # an `ActivityTask`
         self._request = task.request  # which Celery looks up each time
-        self._log = log
         self._saga_id = saga_id
-        self._message = message
+        self.message = message = message_of(self._request.id)
+        self.log = message.log = message.log or log_of(task.app)
         self.owner = owner_prefix(WorkerProcess.current.name, os.getpid()) + message.task_id
         if message.errbacks and not message.inline:
             self._request.errbacks = message.errbacks
@@ -121,16 +122,16 @@ class StepAtHand:
             case RetryAfter(tries=tries):
                 self._retry(ended, tries)
             case Advance(number=number):
-                stop_chain(self._task)
+                stop_chain(self._request)
                 send_advance(self._task.app, self._saga_id, number)
             case _:
-                stop_chain(self._task)
+                stop_chain(self._request)
 
     def _attempt(self, run: Run, path: str, token: str) -> Ended:
         link = next_link(self._request.chain)
         attempt = Attempt(
             self._task.activity,
-            self._log,
+            self.log,
             run,
             saga_id=self._saga_id,
             path=path,
@@ -156,7 +157,7 @@ class StepAtHand:
     def _may_go_on(self, link: Link) -> bool:
         return (
             self._itinerary.dispatch == "inline"
-            and time.monotonic() < self._message.until
+            and time.monotonic() < self.message.until
             and may_run_inline(self._task.app, self._itinerary.records[link.path], self._saga_id)
         )
 
@@ -165,7 +166,7 @@ class StepAtHand:
         claim = Claim(token=token, owner=self.owner, retries=link.retries)
         ended = attempt.complete_and_claim(output, claim)
         if isinstance(ended.follows, Claimed):
-            self._message.next = InlineStep(
+            self.message.next = InlineStep(
                 link=link,
                 run=ended.follows.run,
                 token=token,
@@ -208,7 +209,7 @@ class StepAtHand:
         if rest is None:
             return
         link, remaining = self._request.chain[-1], self._request.chain[:-1]
-        stop_chain(self._task)
+        stop_chain(self._request)
         with publishing_if_possible(self._saga_id):
             if not fast_path.publish(self._task.app, [self._saga_id], rest):
                 with bounded(self._task.app) as how:
@@ -216,7 +217,7 @@ class StepAtHand:
 
     def _fail(self, ended: Ended, error: Exception) -> NoReturn:
         """Let the task fail as its step did. A refusal is an answer: no error of a task, for signals and hooks."""
-        if self._message.inline or ended.refused:  # Celery calls no error callback then
+        if self.message.inline or ended.refused:  # Celery calls no error callback then
             match ended.follows:
                 case GoOn():
                     self._publish_rest()
@@ -233,10 +234,10 @@ class StepAtHand:
         if ended.wait <= settings_of(self._task.app).max_countdown:
             possibly = publishing_if_possible(self._saga_id)
             with possibly, bounded(self._task.app, wait=ended.wait) as how:
-                if self._message.inline is None:
+                if self.message.inline is None:
                     retry = publish_again(self._task, ended.error, tries=tries, how=how)
                 else:  # it, and the rest of the chain, get a message of their own
-                    message = self._task.app.signature(self._message.inline.link.message)
+                    message = self._task.app.signature(self.message.inline.link.message)
                     message.apply_async(chain=self._request.chain, retries=tries, **how)
         raise retry
 

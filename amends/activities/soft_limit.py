@@ -16,10 +16,11 @@ from celery.exceptions import SoftTimeLimitExceeded
 @contextmanager
 def soft_limit(seconds: float) -> Iterator[None]:
     """Raise ``SoftTimeLimitExceeded`` inside after so many seconds, where Celery could: under prefork."""
-    if not _is_in_pool():
+    is_main = threading.current_thread() is threading.main_thread()
+    alarm = alarm_of(os.getpid()) if is_main else None
+    if alarm is None:
         yield
         return
-    alarm = _alarm(os.getpid())
     alarm.set(time.monotonic() + seconds)
     try:
         yield
@@ -33,11 +34,10 @@ def timed_out(limit: float, *, took: float) -> TimeoutError:
     return TimeoutError(f"no answer after {limit:g} s{late}")
 
 
-def _is_in_pool() -> bool:
-    """Tell whether this is where the pool's processes run tasks, with its handler of the signal."""
+def _has_handler() -> bool:
+    """Tell whether this process has the pool's handler of the signal: any other one may end it."""
     return (
         SIG_SOFT_TIMEOUT is not None
-        and threading.current_thread() is threading.main_thread()
         and signal.getsignal(SIG_SOFT_TIMEOUT) is soft_timeout_sighandler
     )
 
@@ -77,11 +77,13 @@ class _Alarm:
                 now = time.monotonic()
                 if self._at is not None and now >= self._at and main is not None:
                     self._at = None
-                    signal.pthread_kill(main, SIG_SOFT_TIMEOUT)
+                    if _has_handler():
+                        signal.pthread_kill(main, SIG_SOFT_TIMEOUT)
                 self._wakes_at = inf if self._at is None else self._at
                 self._changed.wait(None if self._at is None else self._at - now)
 
 
 @cache
-def _alarm(pid: int) -> _Alarm:  # noqa: ARG001 - a forked child gets its own
-    return _Alarm()
+def alarm_of(pid: int) -> _Alarm | None:  # noqa: ARG001 - a forked child gets its own
+    """Return the alarm of a pool's process, None in any other: a look at the handler costs more than a limit."""
+    return _Alarm() if _has_handler() else None

@@ -17,7 +17,7 @@ from celery.utils.log import get_task_logger
 from amends.activities.attempt import Attempt, call_directly
 from amends.activities.inline import trace_inline
 from amends.activities.log_retry import interrupts, retry_until_written
-from amends.activities.message import CURRENT, Message, StepAtHand, message_of
+from amends.activities.message import CURRENT, Message, StepAtHand
 from amends.activities.misdirected import give_back, leave_to_newer
 from amends.activities.postponement import put_off
 from amends.activities.protocol import Call, Definition
@@ -105,32 +105,31 @@ class ActivityTask(CeleryTask):
         saga_id, path = kwargs["saga_id"], kwargs["step"]
         if not is_saga_id(saga_id) or not is_path(path):
             _logger.error("a message is dropped, it names no record of a saga: %.200r", kwargs)
-            stop_chain(self)
+            stop_chain(self.request)
             return None
         self._perform_in_saga(saga_id, path)
         return None
 
     def _perform_in_saga(self, saga_id: str, path: str) -> None:
-        log, message = log_of(self.app), message_of(self.request.id)
-        step = StepAtHand(self, log, saga_id, message)
-        if message.inline:
-            step.carry_out(message.inline.run, path, token=message.inline.token)
+        step = StepAtHand(self, saga_id)
+        if inline := step.message.inline:
+            step.carry_out(inline.run, path, token=inline.token)
             return
-        token = secrets.token_hex(8)
+        log, token = step.log, secrets.token_hex(8)
         try:
             claim = self._claim(log, saga_id, path, token, step.owner)
         except UnreadableData as error:
             leave_to_newer(log, saga_id, path, token=token, error=error)
-            stop_chain(self)
+            stop_chain(self.request)
             return
         if isinstance(claim, Run) and self._is_misdirected(claim, path):
             give_back(self, log, saga_id, path, token=token)
-            stop_chain(self)
+            stop_chain(self.request)
         elif isinstance(claim, Run):
             step.carry_out(claim, path, token=token)
         elif isinstance(claim, Stop):
             _logger.info("saga %s: %s stops here: %s", saga_id, path, claim.reason)
-            stop_chain(self)
+            stop_chain(self.request)
 
     def perform_here(
         self, saga_id: str, path: str, *, retries: int, call: Call = call_directly
@@ -165,9 +164,10 @@ class ActivityTask(CeleryTask):
         self, log: SagaLog, saga_id: str, path: str, token: str, owner: str
     ) -> Run | Done | Stop:
         """Claim a record; with the log away the message is put off, or kept where the broker is away too."""
+        request: Any = self.request  # which Celery looks up each time
         # The tokens of this message's earlier claims whose answers never came; it may be anybody's.
-        brought = (self.request.headers or {}).get(TOKEN_HEADER, "")
-        retries = self.request.retries if isinstance(self.request.retries, int) else 0
+        brought = (request.headers or {}).get(TOKEN_HEADER, "")
+        retries = request.retries if isinstance(request.retries, int) else 0
         ask = partial(log.claim_step, saga_id, path, token=token, owner=owner)
         claim = partial(ask, retries=retries, brought=brought, origin=origin_of(self))
         while True:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, Self, TypeGuard
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from amends.definition.retry_policy import RetryPolicy
-from amends.definition.serialization import canonical_json, reading, validated, validation_text
+from amends.definition.serialization import canonical_json, read_stored, validation_text
 from amends.errors import UnreadableData
 
 FORMAT: Final = 1
@@ -127,13 +127,13 @@ class RecordPlan(_Plan):
 
         Raises `UnreadableData` if the code of this process cannot read the data.
         """
-        with reading(self.path, "input", models[0]):
-            arguments: list[Any] = [validated(models[0], fill(self.inputs, sources))]
+        given = fill(self.inputs, sources)
+        arguments: list[Any] = [read_stored(models[0], given, "input", path=self.path)]
         if self.compensates and compensated_output is None:
             arguments.append(None)
         elif self.compensates:
-            with reading(self.path, f"output of {self.compensated_path}", models[1]):
-                arguments.append(validated(models[1], compensated_output))
+            what = f"output of {self.compensated_path}"
+            arguments.append(read_stored(models[1], compensated_output, what, path=self.path))
         return arguments
 
 

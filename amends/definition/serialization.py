@@ -5,8 +5,7 @@ data.
 """
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from operator import is_not
 from typing import Any, Final, TypeVar
 
@@ -187,16 +186,16 @@ def why_invalid(error: BaseException) -> str:
     return validation_text(error) if isinstance(error, ValidationError) else type_name(error)
 
 
-@contextmanager
-def reading(path: str, what: str, model: type[BaseModel]) -> Iterator[None]:
-    """Raise `UnreadableData` where stored data cannot be read.
+def read_stored(model: type[Model], value: Any, what: str, *, path: str) -> Model:
+    """Validate stored data, and return it.
 
-    path: of the record that needs the data.
     what: names the data.
-    model: that reads it.
+    path: of the record that needs it.
+
+    Raises `UnreadableData` if the model cannot read it.
     """
     try:
-        yield
+        return validated(model, value)
     except Exception as error:  # noqa: BLE001 - a validator may raise anything
         raise UnreadableData(
             f"{path} cannot read the stored {what} as {model.__name__}: {why_invalid(error)};"

@@ -224,12 +224,14 @@ def publish_again(
     return retry
 
 
-def stop_chain(task: Task[Any, Any]) -> None:
+def stop_chain(request: Any) -> None:
     """Let a task end without its chain's next link.
 
     `Ignore` would leave the task STARTED in Flower for ever.
+
+    request: of the task.
     """
-    task.request.chain = None
+    request.chain = None
 
 
 def is_in_saga(args: Any, kwargs: Any) -> bool:

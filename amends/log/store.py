@@ -59,7 +59,9 @@ class Store(Keys):
 
     def call(self, name: str, saga_id: str, *arguments: Any) -> Any:
         """Run a script on a saga."""
-        return self.call_many(name, [(self.keys_of(saga_id), [saga_id, *arguments])])[0]
+        (answer,) = self._run(name, [(self.keys_of(saga_id), [saga_id, *arguments])])
+        opened = self._open(saga_id, answer) if name in TRANSITIONS else answer
+        return _sound([_told(opened)])[0]
 
     def call_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         """Run a script once for each pair of keys and arguments, in one round trip."""
@@ -69,10 +71,8 @@ class Store(Keys):
         """Do as `call_many`; a failing call returns its error."""
         answers = self._run(name, calls)
         if name in TRANSITIONS:
-            answers = [
-                self._open(call[0], answer)
-                for (_, call), answer in zip(calls, answers, strict=True)
-            ]
+            pairs = zip(calls, answers, strict=True)
+            answers = [self._open(call[0], answer) for (_, call), answer in pairs]
         return [_told(answer) for answer in answers]
 
     def call_for_one(self, name: str, saga: Sequence[Any], shared: Sequence[Any]) -> Any:

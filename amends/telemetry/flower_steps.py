@@ -17,15 +17,9 @@ class StepRow:
 
     def __init__(self, app: Celery, task_id: str, name: str, arguments: Mapping[str, str]) -> None:
         self._app = app
-        self._fields = {
-            "uuid": task_id,
-            "name": name,
-            "args": "()",
-            "kwargs": repr(arguments),
-            "root_id": arguments["saga_id"],
-            "parent_id": arguments["saga_id"],
-            "retries": 0,
-        }
+        self._task_id = task_id
+        self._name = name
+        self._arguments = arguments
         self._draw(*RUNNING)
 
     def end(self, traced: Any) -> None:
@@ -41,6 +35,17 @@ class StepRow:
         self._draw(type_, exception=str(error) if is_answer else safe_repr(error), traceback=told)
 
     def _draw(self, *types: str, **fields: Any) -> None:
-        if sends_events():
-            told = {**self._fields, **fields, "timestamp": time.time()}
-            draw(self._app, [RowEvent(type_, told) for type_ in types])
+        if not sends_events():
+            return
+        told = {
+            "uuid": self._task_id,
+            "name": self._name,
+            "args": "()",
+            "kwargs": repr(self._arguments),
+            "root_id": self._arguments["saga_id"],
+            "parent_id": self._arguments["saga_id"],
+            "retries": 0,
+            **fields,
+            "timestamp": time.time(),
+        }
+        draw(self._app, [RowEvent(type_, told) for type_ in types])

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from amends.backend.connection import KeptConnections
+from amends.backend.connection import KeptConnections, packer_of
 from amends.log.saga_log import SagaLog
 
 ATTEMPTS = 3
@@ -95,6 +95,20 @@ def test_a_command_is_sent_as_often_as_the_client_would(lines, monkeypatch):
     with pytest.raises(Lost):
         lines.ask("ECHO", "x")
     assert len(sent) == ATTEMPTS
+
+
+@pytest.mark.parametrize("argument", ["\u00fc", b"\xff", 1, 0.1])
+def test_a_command_is_packed_as_the_connection_would_pack_it(argument):
+    connection, command = redis.Connection(), ("ECHO", argument)
+    assert b"".join(packer_of(connection)(*command)) == b"".join(connection.pack_command(*command))
+
+
+def test_a_connection_that_packs_otherwise_packs_itself():
+    class Otherwise(redis.Connection):
+        def pack_command(self, *_):
+            return [b"otherwise"]
+
+    assert packer_of(Otherwise())("ECHO", "x") == [b"otherwise"]
 
 
 def test_what_redis_refuses_is_not_sent_again(client, lines):

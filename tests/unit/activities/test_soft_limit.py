@@ -16,13 +16,28 @@ from amends.activities.soft_limit import timed_out
 def pool():
     """Handle the signal as a process of the pool does."""
     before = signal.signal(SIG_SOFT_TIMEOUT, soft_timeout_sighandler)
+    soft_limit.alarm_of.cache_clear()
     yield
     signal.signal(SIG_SOFT_TIMEOUT, before)
+    soft_limit.alarm_of.cache_clear()
 
 
 def test_it_strikes_inside(pool):
     with pytest.raises(SoftTimeLimitExceeded), soft_limit.soft_limit(0.01):
         threading.Event().wait(30)
+
+
+def test_a_process_that_is_no_pools_has_none():
+    with soft_limit.soft_limit(0.0):
+        threading.Event().wait(0.05)
+
+
+def test_it_sends_nothing_to_a_handler_that_is_not_the_pools(pool):
+    heard = []
+    with soft_limit.soft_limit(0.01):
+        signal.signal(SIG_SOFT_TIMEOUT, lambda *_: heard.append("signal"))
+        threading.Event().wait(0.1)
+    assert heard == []
 
 
 def test_one_that_goes_off_as_the_call_ends_comes_too_late(pool, monkeypatch):
@@ -39,7 +54,7 @@ def test_one_that_goes_off_as_the_call_ends_comes_too_late(pool, monkeypatch):
                 signal.raise_signal(SIG_SOFT_TIMEOUT)
 
     alarm = GoesOffMeanwhile()
-    monkeypatch.setattr(soft_limit, "_alarm", lambda _: alarm)
+    monkeypatch.setattr(soft_limit, "alarm_of", lambda _: alarm)
     with soft_limit.soft_limit(30):
         result = "returned"
     assert result == "returned"
