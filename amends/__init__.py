@@ -28,6 +28,7 @@ from amends.saga.definition import Saga
 from amends.saga.handle import Handle, get
 from amends.saga.search import find
 from amends.saga.snapshot import RecordSnapshot, Snapshot, StepSnapshot
+from amends.saga.stages import Each, Parallel
 from amends.saga.step import Step
 from amends.telemetry.signals import saga_compensated, saga_completed, saga_started, saga_stuck
 
@@ -41,10 +42,12 @@ __all__ = [
     "ConfigurationError",
     "Context",
     "DefinitionError",
+    "Each",
     "Event",
     "Handle",
     "LogUnavailable",
     "NotDone",
+    "Parallel",
     "RecordSnapshot",
     "Refused",
     "RetryPolicy",

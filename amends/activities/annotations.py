@@ -11,10 +11,10 @@ from amends.errors import DefinitionError
 
 def models_of(
     function: Callable[..., Any], name: str
-) -> tuple[list[type[BaseModel]], type[BaseModel] | None]:
-    """Return the models that a function takes, and the one that it returns, if any. Raises `DefinitionError`.
+) -> tuple[list[type[BaseModel]], type[BaseModel] | None, bool]:
+    """Return the models that a function takes, and the one that it returns, if any; and whether it may return None too.
 
-    The second that a compensation takes may be None too.
+    The second that a compensation takes may be None. Raises `DefinitionError`.
     """
     wanted = (
         "an activity is a function of one pydantic model that returns one or None,"
@@ -36,10 +36,22 @@ def models_of(
     first, output = hints[names[0]], hints["return"]
     if not _is_model(first):
         raise DefinitionError(f"{name}: {names[0]} is {first!r}, no pydantic model; {wanted}")
+    members = [each for each in get_args(output) if each is not type(None)]
+    may_be_none = len(names) == 1 and len(members) == 1 == len(get_args(output)) - 1
+    output = members[0] if may_be_none else output
     if output is not type(None) and not _is_model(output):
         raise DefinitionError(f"{name} returns {output!r}, no pydantic model; {wanted}")
     undone = [_undone_model(name, each, hints[each], output) for each in names[1:]]
-    return [first, *undone], None if output is type(None) else output
+    return [first, *undone], None if output is type(None) else output, may_be_none
+
+
+def returns_optional(function: Callable[..., Any]) -> bool:
+    """Tell whether a function of one argument returns a model or None, as far as its annotations can be read."""
+    try:
+        returned = get_type_hints(function).get("return")
+    except NameError:
+        return False
+    return type(None) in get_args(returned)
 
 
 def _undone_model(name: str, parameter: str, undone: Any, output: Any) -> Any:

@@ -11,13 +11,13 @@ from typing import Any, Final
 from celery.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from celery.utils.log import get_task_logger
 
-from amends.activities.context import CURRENT, Context, Undoes
+from amends.activities.context import CURRENT, Context, Undoes, Verifies
 from amends.activities.guard import Caller, GuardedCall
 from amends.activities.log_retry import interrupts, retry_until_written
 from amends.activities.protocol import Call, Definition, Ended
 from amends.activities.raised import as_told, ends_process, for_celery, is_unknown
 from amends.activities.soft_limit import soft_limit
-from amends.definition.itinerary import RecordPlan
+from amends.definition.plans import RecordPlan
 from amends.definition.retry_policy import RetryPolicy
 from amends.definition.serialization import error_json, message_of, output_text, type_name
 from amends.errors import CircuitOpenError, NotDone, Refused, UnreadableData
@@ -30,11 +30,6 @@ _OTHER_CODE: Final = RetryPolicy(initial_interval=10.0, max_interval=80.0)
 """The waits for a worker whose code can read what this one cannot."""
 
 _logger = get_task_logger(__name__)
-
-
-def call_directly(_path: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
-    """Call an activity's function as it is."""
-    return function(*arguments)
 
 
 class Attempt:
@@ -51,18 +46,18 @@ class Attempt:
         token: str,
         caller: Caller,
         link: str = "",
-        call: Call = call_directly,
+        call: Call | None = None,
     ) -> None:
         self._activity = activity
         self._log = log
         self._claim = claim
         self._saga_id = saga_id
         self._path = path
-        self._token = token
         self._link = link
         self._caller = caller
         self._call = call
         self._record: RecordPlan = claim.itinerary.records[path]
+        self._held: Any = {"token": token, "is_plain": claim.itinerary.requires == 1}
         self._number = claim.attempts + 1
         self._spent = claim.spent + 1  # which is what the policy counts
         self._limit = self._record.call.start_to_close_timeout
@@ -72,8 +67,12 @@ class Attempt:
     def carry_out(self) -> str | Ended:
         """Call the function. Returns its output as JSON, to be recorded with `complete`; otherwise how the attempt ended.
 
+        '' where the step's condition is false, and nothing is called.
+
         Raises `LogUnavailable` if that cannot be recorded, and what ends the process.
         """
+        if self._record.step.when is not None and not self._record.is_wanted(self._claim.sources):
+            return ""
         try:
             arguments = self._record.arguments(
                 self._activity.parameters, self._claim.sources, self._claim.compensated_output
@@ -99,7 +98,7 @@ class Attempt:
         return self._complete(partial(self._log.complete_and_claim, claim=claim), output)
 
     def _complete(self, write: Callable[..., Continuation], output: str) -> Ended:
-        how = {"token": self._token, "output": output, "link": self._link}
+        how = {"output": output, "link": self._link, **self._held}
         return Ended(follows=self._land(lambda: write(self._saga_id, self._path, **how)))
 
     def _permit(self) -> GuardedCall | None:
@@ -131,14 +130,15 @@ class Attempt:
     ) -> tuple[str, BaseException | None]:
         """Call the function in its context. Returns what `_try` does.
 
-        No error passes through a generator's context manager: contextlib sets its traceback, which a frozen dataclass
-        does not let be set.
+        No error passes through a generator's context manager, which sets its traceback: a frozen dataclass lets none be set.
         """
         activity, token = self._activity, CURRENT.set(self._context())
         try:
             with guarded or nullcontext():
-                result = self._call(self._path, activity.function, arguments)
-                return output_text(activity.output, result, activity=activity.name), None
+                function, call = activity.function, self._call
+                result = call(self._path, function, arguments) if call else function(*arguments)
+                how: Any = {"activity": activity.name, "may_be_none": activity.may_return_none}
+                return output_text(activity.output, result, **how), None
         except BaseException as error:  # noqa: BLE001 - whatever it raises has an outcome
             return "", error
         finally:
@@ -153,9 +153,8 @@ class Attempt:
             attempt=self._number,
             deadline=time.time() + (self._limit if left is None else min(self._limit, left)),
             idempotency_key=f"{self._saga_id}:{self._path}",
-            undone=Undoes(activity=record.compensates.task, idempotency_key=key)
-            if record.compensates
-            else None,
+            undone=Undoes.of(record.compensates, key) if record.compensates else None,
+            verified=Verifies.of(record.verifies, key) if record.verifies else None,
         )
 
     def _put_off(self, error: UnreadableData) -> Ended:
@@ -199,11 +198,11 @@ class Attempt:
             lambda: self._log.retry_step(
                 self._saga_id,
                 self._path,
-                token=self._token,
                 error=error_json(error),
                 wait=wait,
                 unknown=cost != "nothing" and is_unknown(error),
                 cost=cost,
+                **self._held,
             )
         )
         return Ended(follows=follows, error=for_celery(error), wait=wait)
@@ -215,16 +214,17 @@ class Attempt:
             lambda: self._log.fail_step(
                 self._saga_id,
                 self._path,
-                token=self._token,
                 error=error_json(error),
                 unknown=cost == "attempt" and is_unknown(error),
                 refused=refused,
                 outcome=self._record.step.outcome_of(type(error)),
                 link=self._link,
                 cost=cost,
+                **self._held,
             )
         )
-        fails = not isinstance(follows, Late) and not self._record.compensates
+        is_step = not (self._record.compensates or self._record.verifies)
+        fails = is_step and not isinstance(follows, Late)
         return Ended(follows=follows, error=for_celery(error), fails=fails, refused=refused)
 
     def break_off(self, error: BaseException, *, poison_after: int) -> None:

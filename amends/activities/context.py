@@ -2,15 +2,28 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
+
+from amends.definition.plans import ActivityPlan
 
 
 @dataclass(frozen=True, kw_only=True)
-class Undoes:
-    """The effect that a compensation takes back: by which activity, under which key."""
-
+class _Effect:
     activity: str
     idempotency_key: str
+
+    @classmethod
+    def of(cls, call: ActivityPlan, key: str) -> Self:
+        """Name the effect of an activity."""
+        return cls(activity=call.task, idempotency_key=key)
+
+
+class Undoes(_Effect):
+    """The effect that a compensation takes back: by which activity, under which key."""
+
+
+class Verifies(_Effect):
+    """The effect that a verification asks for: of which activity, under which key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +32,7 @@ class Context:
 
     `saga_id` and `step` are None when the activity was called without a saga. `attempt` counts
     from 1. `deadline` is a time as of `time.time()`, in seconds. `idempotency_key` is the same on
-    every attempt. `undoes` is set in a compensation alone.
+    every attempt. `undoes` is set in a compensation alone, `verifies` in a verification.
     """
 
     saga_id: str | None
@@ -28,6 +41,7 @@ class Context:
     deadline: float
     idempotency_key: str
     undone: Undoes | None = None
+    verified: Verifies | None = None
 
     @property
     def undoes(self) -> Undoes:
@@ -37,6 +51,15 @@ class Context:
                 "amends.context().undoes is for the inside of a compensation, in a saga"
             )
         return self.undone
+
+    @property
+    def verifies(self) -> Verifies:
+        """The effect that this verification asks for. Raises `RuntimeError` outside of one."""
+        if self.verified is None:
+            raise RuntimeError(
+                "amends.context().verifies is for the inside of a step's verify=, in a saga"
+            )
+        return self.verified
 
 
 CURRENT: Final[ContextVar[Context]] = ContextVar("amends_context")

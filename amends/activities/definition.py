@@ -10,13 +10,13 @@ from celery.canvas import Signature
 from celery.result import AsyncResult
 from pydantic import BaseModel
 
-from amends.activities.annotations import models_of
+from amends.activities.annotations import models_of, returns_optional
 from amends.activities.guard import Guard, OnCircuitOpen, guard_of
 from amends.activities.task import register
 from amends.activities.task_options import check_options
 from amends.backend.celery_apps import task_name
 from amends.breaker.definition import CircuitBreaker
-from amends.definition.itinerary import ActivityPlan
+from amends.definition.plans import ActivityPlan
 from amends.definition.retry_policy import RetryPolicy
 from amends.definition.serialization import dumped, read_back
 
@@ -48,7 +48,7 @@ class _Callable:
         self.queue = queue
         self.priority = priority
         self.guard = guard
-        self.parameters, self.output = models_of(function, self.name)
+        self.parameters, self.output, self.may_return_none = models_of(function, self.name)
         self.__doc__ = function.__doc__
         check_options(self.name, options, start_to_close_timeout)
         self.task = register(self, options)
@@ -158,9 +158,11 @@ def activity(
     """Make a function an activity, or with a second parameter a compensation.
 
     An activity takes one pydantic model and returns one, or None. A compensation takes the input of the activity
-    and its output, or None if the effect is unknown; it returns nothing.
+    and its output, or None if the effect is unknown; it returns nothing. One that returns a model or None, as its annotation
+    says, is for a step's `verify` alone.
 
-    retry: by default 3 attempts for an activity and 20 for a compensation, 1 s apart at first, doubling up to 60 s.
+    retry: by default 3 attempts for an activity and 20 for a compensation and a verification, 1 s apart at first, doubling up
+        to 60 s.
     start_to_close_timeout: longest time of one attempt in seconds.
     queue: queue of its messages, by default by the app's routes.
     priority: priority of its messages.
@@ -178,7 +180,7 @@ def activity(
     def decorate(wrapped: Callable[..., Any]) -> Any:
         undoes = len(inspect.signature(wrapped).parameters) > 1
         called = name or task_name(wrapped)
-        policy = retry or RetryPolicy(max_attempts=20 if undoes else 3)
+        policy = retry or RetryPolicy(max_attempts=20 if undoes or returns_optional(wrapped) else 3)
         return (Compensation if undoes else Activity)(
             wrapped,
             retry=policy,

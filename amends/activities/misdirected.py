@@ -13,12 +13,13 @@ from amends.definition.serialization import error_json
 from amends.dispatch.coordinator import advance
 from amends.dispatch.messages import publishing_if_possible
 from amends.errors import NotDone, UnreadableData
+from amends.log.answers import Run
 from amends.log.saga_log import SagaLog
 
 _logger = get_task_logger(__name__)
 
 
-def give_back(task: Any, log: SagaLog, saga_id: str, path: str, *, token: str) -> None:
+def give_back(task: Any, log: SagaLog, claim: Run, saga_id: str, path: str, *, token: str) -> None:
     """End its claim, which spends no attempt, and publish the record's own one.
 
     Raises `LogUnavailable`.
@@ -27,8 +28,9 @@ def give_back(task: Any, log: SagaLog, saga_id: str, path: str, *, token: str) -
     _logger.error("saga %s: %s is not run: %s", saga_id, path, error)
     how: dict[str, Any] = {"wait": 0.0, "unknown": False, "cost": "nothing"}
     log.retry_step(saga_id, path, token=token, error=error_json(error), **how)
+    branch = claim.itinerary.branch_of(path)
     with publishing_if_possible(saga_id):
-        advance(task.app, saga_id)
+        advance(task.app, saga_id, lost=[branch] if branch else ())
 
 
 def leave_to_newer(

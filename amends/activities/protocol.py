@@ -18,6 +18,7 @@ class Definition(Protocol):
     function: Callable[..., Any]
     parameters: list[type[BaseModel]]
     output: type[BaseModel] | None
+    may_return_none: bool
     retry: RetryPolicy
     start_to_close_timeout: float
     queue: str | None

@@ -69,7 +69,8 @@ class StandaloneCall:
         activity, token = self._activity, CURRENT.set(self._context(attempt))
         try:
             with guarded or nullcontext():
-                return output_json(activity.output, activity.function(*arguments)), None
+                result, may_be_none = activity.function(*arguments), activity.may_return_none
+                return output_json(activity.output, result, may_be_none=may_be_none), None
         except BaseException as error:  # noqa: BLE001 - whatever it raises has an outcome
             return None, error
         finally:

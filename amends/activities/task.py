@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -14,31 +13,29 @@ from celery import Celery, Task, shared_task
 from celery.result import AsyncResult
 from celery.utils.log import get_task_logger
 
-from amends.activities.attempt import Attempt, call_directly
+from amends.activities.in_process import HERE, perform_record
 from amends.activities.inline import trace_inline
 from amends.activities.log_retry import interrupts, retry_until_written
-from amends.activities.message import CURRENT, Message, StepAtHand
+from amends.activities.message import CURRENT, Message
 from amends.activities.misdirected import give_back, leave_to_newer
 from amends.activities.postponement import put_off
-from amends.activities.protocol import Call, Definition
+from amends.activities.protocol import Call, Definition, Ended
 from amends.activities.raised import for_main_process, keep_from_celery
 from amends.activities.standalone import StandaloneCall
+from amends.activities.step_at_hand import StepAtHand
 from amends.backend.settings import Settings
 from amends.definition.itinerary import is_path, is_saga_id
 from amends.dispatch.messages import TOKEN_HEADER, is_in_saga, origin_of, stop_chain
 from amends.errors import LogUnavailable, Refused, UnreadableData
 from amends.log.answers import Done, Run, Stop
 from amends.log.owner import WorkerProcess
-from amends.log.saga_log import SagaLog, log_of
+from amends.log.saga_log import SagaLog
 from amends.telemetry.flower import in_one_message
 
 CLAIM_PATIENCE: Final = 5.0
 """Seconds that a claim keeps its pool slot while the log is away."""
 
 _logger = get_task_logger(__name__)
-
-_here: Final[ContextVar[Callable[[], None] | None]] = ContextVar("amends_here", default=None)
-"""What a task has to do for a saga that runs without messages."""
 
 if TYPE_CHECKING:
     CeleryTask = Task[Any, Any]
@@ -100,7 +97,7 @@ class ActivityTask(CeleryTask):
         """Do what a message asks for."""
         if not is_in_saga(args, kwargs):
             return StandaloneCall(self).perform(args, kwargs)
-        if perform_here := _here.get():
+        if perform_here := HERE.get():
             return perform_here()
         saga_id, path = kwargs["saga_id"], kwargs["step"]
         if not is_saga_id(saga_id) or not is_path(path):
@@ -123,7 +120,7 @@ class ActivityTask(CeleryTask):
             stop_chain(self.request)
             return
         if isinstance(claim, Run) and self._is_misdirected(claim, path):
-            give_back(self, log, saga_id, path, token=token)
+            give_back(self, log, claim, saga_id, path, token=token)
             stop_chain(self.request)
         elif isinstance(claim, Run):
             step.carry_out(claim, path, token=token)
@@ -132,33 +129,13 @@ class ActivityTask(CeleryTask):
             stop_chain(self.request)
 
     def perform_here(
-        self, saga_id: str, path: str, *, retries: int, call: Call = call_directly
-    ) -> None:
-        """Do one record of a saga in this process, without a message, as Celery would call the task."""
-        token = _here.set(partial(self._perform_here, saga_id, path, retries=retries, call=call))
-        try:
-            self(saga_id=saga_id, step=path)
-        finally:
-            _here.reset(token)
+        self, saga_id: str, path: str, *, retries: int, call: Call | None = None
+    ) -> Ended | None:
+        """Do one record of a saga in this process, without a message, as Celery would call the task.
 
-    def _perform_here(self, saga_id: str, path: str, *, retries: int, call: Call) -> None:
-        _here.set(None)
-        log, token = log_of(self.app), secrets.token_hex(8)
-        claim = log.claim_step(saga_id, path, token=token, owner="", retries=retries)
-        if isinstance(claim, Run):
-            attempt = Attempt(
-                self.activity,
-                log,
-                claim,
-                saga_id=saga_id,
-                path=path,
-                token=token,
-                caller=(token, retries),
-                call=call,
-            )
-            output = attempt.carry_out()
-            if isinstance(output, str):
-                attempt.complete(output)
+        Returns how the attempt ended, None if none was made.
+        """
+        return perform_record(self, saga_id, path, retries=retries, call=call)
 
     def _claim(
         self, log: SagaLog, saga_id: str, path: str, token: str, owner: str

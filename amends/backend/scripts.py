@@ -4,6 +4,9 @@ A script is the text of its file after the texts that the file asks for, each on
 
 * ``--! include saga``: that file's text comes before, and what that one includes.
 * ``--! constant SOONER``: here stands a local of that name, see `script_constants`.
+* ``--! shaped``, ``--! plain`` and ``--! end``: what stands after one, up to the next, is for that kind of script alone. A plain
+  script (``claim_step_plain``) is for sagas of single steps in a row, without conditions and the like: Redis makes each
+  function of a script anew whenever it runs, and those for stages would cost these sagas a third more.
 * ``--! for each saga``: run for many sagas of a shard in one call, it reads as if for one. Its KEYS are the two of each
   saga, then the shard's; its ARGV is how many sagas, how many arguments are a saga's own, those of each, then those that
   all share. It reads `OWN` of its own, those that all share, then what is left of its own. It answers a list.
@@ -27,6 +30,10 @@ OWN: Final = 4
 _INCLUDE: Final = "--! include "
 _CONSTANT: Final = "--! constant "
 _FOR_EACH: Final = "--! for each saga"
+_SUFFIX: Final = "_plain"
+_KINDS: Final = {"--! shaped": "shaped", "--! plain": "plain", "--! end": ""}
+PLAIN: Final = ("claim_step", "complete_step", "complete_and_claim", "fail_step", "retry_step")
+"""The scripts that there is a plain one of: those that a saga of single steps runs again and again."""
 _TRANSITION: Final = """
 local function transition()
 {}
@@ -62,6 +69,28 @@ def _read_files() -> dict[str, str]:
     }
 
 
+def plain(name: str) -> str:
+    """Name the plain script of a script."""
+    return name + _SUFFIX
+
+
+def of_any_kind(name: str) -> str:
+    """Name a script that there is a plain one of, by either."""
+    return name.removesuffix(_SUFFIX)
+
+
+def of_kind(text: str, kind: str) -> str:
+    """Return the lines of a file that are for all scripts, or for this kind of them."""
+    lines, at = [], ""
+    for line in text.splitlines(keepends=True):
+        told = _KINDS.get(line.rstrip())
+        if told is not None:
+            at = told
+        elif at in ("", kind):
+            lines.append(line)
+    return "".join(lines)
+
+
 def _asked_for(text: str, what: str) -> list[str]:
     return [line.removeprefix(what).strip() for line in text.splitlines() if line.startswith(what)]
 
@@ -86,13 +115,20 @@ def _script(texts: Mapping[str, str], name: str) -> str:
     return _EACH.format(text=text, own=OWN) if _asked_for(texts[name], _FOR_EACH) else text
 
 
-_FILES: Final = _read_files()
+_TEXTS: Final = _read_files()
+_FILES: Final = {name: of_kind(text, "shaped") for name, text in _TEXTS.items()}
+_PLAIN_FILES: Final = {name: of_kind(text, "plain") for name, text in _TEXTS.items()}
 _PARTS: Final = {each for name in _FILES for each in _included(_FILES, name)}
 
-SCRIPTS: Final = {name: _script(_FILES, name) for name in _FILES.keys() - _PARTS}
+SCRIPTS: Final = {
+    **{name: _script(_FILES, name) for name in _FILES.keys() - _PARTS},
+    **{plain(name): _script(_PLAIN_FILES, name) for name in PLAIN},
+}
 """Each script's text by its name."""
 
-TRANSITIONS: Final = frozenset(name for name in SCRIPTS if "transition" in _included(_FILES, name))
+TRANSITIONS: Final = frozenset(
+    name for name in SCRIPTS if "transition" in _included(_FILES, of_any_kind(name))
+)
 """The scripts that are transitions of a saga."""
 
 DIGESTS: Final = {

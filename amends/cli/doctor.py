@@ -17,7 +17,7 @@ from amends.cli.output import Output
 from amends.cli.table import Cell, Column
 from amends.diagnosis.deployment.examination import examine
 from amends.diagnosis.deployment.findings import Diagnosis, Finding, Severity
-from amends.log.lost_writes import LostWrite
+from amends.log.queries.lost_writes import LostWrite
 
 _STYLES: Final[dict[Severity, dict[str, Any]]] = {
     Severity.ERROR: {"fg": "red", "bold": True},

@@ -9,19 +9,21 @@ import click
 
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
+from amends.cli.explanation_reasons import reasons
 from amends.cli.explanation_text import (
     effects_of_a_cancel,
     headline,
     is_long_overdue,
     prospects,
-    reasons,
     remedy_sentence,
 )
 from amends.cli.formatting import moment, state_cell
 from amends.cli.output import Output
+from amends.definition.paths import without_item
 from amends.definition.states import SagaStatus
 from amends.diagnosis.saga.explain import explain
-from amends.diagnosis.saga.explanation import Explanation, Remedy, Situation
+from amends.diagnosis.saga.explanation import Explanation, Remedy
+from amends.diagnosis.saga.record_facts import Situation
 from amends.log.queries.listing import Query, find_sagas
 
 _MOST_COUNTED: Final = 100
@@ -76,7 +78,11 @@ def _remedies(output: Output, found: Explanation) -> Iterator[str]:
 
 def _command_line(output: Output, found: Explanation, remedy: Remedy) -> str:
     """Write the command that does it, for this saga as it was seen where that matters."""
-    words = [remedy.act, shlex.quote(found.id), *([remedy.step] if remedy.step else [])]
+    words = [
+        remedy.act,
+        shlex.quote(found.id),
+        *([shlex.quote(remedy.step)] if remedy.step else []),
+    ]
     if remedy.output_fields is not None:
         fields = ", ".join(f'"{each}": ...' for each in remedy.output_fields)
         words.append(f"--output '{{{fields}}}'")
@@ -89,7 +95,7 @@ def _others(output: Output, found: Explanation) -> Iterator[str]:
     """Say how to try all again that are stuck at the same."""
     if found.situation is not Situation.STUCK or not found.failures:
         return
-    record = found.failures[0].path
+    record = without_item(found.failures[0].path)
     stuck = frozenset({SagaStatus.STUCK})
     query = Query(statuses=stuck, saga=found.saga, step=record)
     page = find_sagas(output.app, query, limit=_MOST_COUNTED)
@@ -110,6 +116,11 @@ def _checkup(output: Output, found: Explanation) -> Iterator[str]:
 def _document(output: Output, found: Explanation) -> Any:
     document = _with_moments(asdict(found))
     document["headline"] = headline(found)
+    if found.stage is None:
+        del document["stage"]
+    for undo in document["cancel"]["undoes"]:
+        if undo["turn"] is None:
+            del undo["turn"]
     for remedy, facts in zip(found.remedies, document["remedies"], strict=True):
         facts["command"] = _command_line(output, found, remedy)
     return document

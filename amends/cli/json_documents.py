@@ -5,9 +5,9 @@ from typing import Any
 from pydantic_core import from_json
 
 from amends.cli.formatting import moment
-from amends.cli.records import Record, at_hand, record_of, records_of
-from amends.definition.itinerary import StepPlan
+from amends.cli.records import Record, records_by_step, records_of
 from amends.log.history import Event
+from amends.log.queries.stage_state import StageState, at_hand, stages_of
 from amends.log.queries.summary import SagaSummary
 from amends.log.saga_state import Standing
 from amends.saga.snapshot import snapshot_of
@@ -15,12 +15,13 @@ from amends.saga.snapshot import snapshot_of
 
 def saga_json(standing: Standing) -> dict[str, Any]:
     """Give a saga with its steps, without what is private."""
-    entry, snapshot = standing.entry, snapshot_of(standing.entry)
+    entry, snapshot, here = standing.entry, snapshot_of(standing.entry), at_hand(standing)
+    records = records_by_step(standing)
 
     def at(time: float | None) -> str | None:
         return None if time is None else moment(time)
 
-    return {
+    shown = {
         "id": entry.id,
         "saga": entry.itinerary.saga,
         "status": entry.status,
@@ -30,25 +31,32 @@ def saga_json(standing: Standing) -> dict[str, Any]:
         "outcome": snapshot.outcome,
         "reason": snapshot.reason,
         "error": entry.error,
-        "record": at_hand(standing),
+        "record": next(iter(here), None),
         "created": moment(entry.created_at),
         "deadline": at(entry.deadline_at),
         "ended": at(entry.ended_at),
         "now": moment(standing.now),
         "events": standing.events,
         "steps": [
-            _step_json(standing, step, snapshot.steps[step.name].state)
-            for step in entry.itinerary.steps
+            {"name": name, "state": step.state, "records": [*map(record_json, records[name])]}
+            for name, step in snapshot.steps.items()
         ],
     }
+    stages = stages_of(entry)
+    return {**shown, "at_hand": here, "stages": [*map(_stage_json, stages)]} if stages else shown
 
 
-def _step_json(standing: Standing, step: StepPlan, state: str) -> dict[str, Any]:
-    paths = [
-        path for path in standing.entry.itinerary.records if path.partition(":")[0] == step.name
-    ]
-    records = [record_json(record_of(standing, path)) for path in paths]
-    return {"name": step.name, "state": state, "records": records}
+def _stage_json(stage: StageState) -> dict[str, Any]:
+    """Give a stage of several branches by the names of its steps; those wait for a place that `waiting` names."""
+    return {
+        "items": stage.plan.items,
+        "concurrency": stage.plan.concurrency,
+        "ordered_undo": stage.plan.undo == "ordered",
+        "state": stage.state,
+        "undo": stage.undo,
+        "branches": [branch.steps for branch in stage.branches],
+        "waiting": [step for each in stage.branches if each.waits_for_place for step in each.steps],
+    }
 
 
 def record_json(record: Record) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The records of one saga, read from its entry in the log."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from amends.definition.states import ENDED, RecordState, SagaStatus
+from amends.definition.states import RecordState
 from amends.log.saga_state import Standing
 
 
@@ -45,22 +46,18 @@ def record_of(standing: Standing, path: str) -> Record:
         owner=(held.owner.format() if held.owner else "") if held else None,
         output=record.output,
         was_touched=record.was_touched,
-        is_ahead=path in standing.remaining,
+        is_ahead=path in standing.places,
     )
 
 
 def records_of(standing: Standing) -> list[Record]:
-    """Read all records of a saga, those of a step together."""
-    return [record_of(standing, path) for path in standing.entry.itinerary.records]
+    """Read all records of a saga, those of a step together; of a step for each item those of all items."""
+    return [record_of(standing, path) for path in standing.entry.records]
 
 
-def at_hand(standing: Standing) -> str | None:
-    """Return the path of the present record, or None if the saga has ended."""
-    if standing.entry.status in ENDED:
-        return None
-    records = records_of(standing)
-    wanted = [RecordState.RUNNING]
-    if standing.entry.status is SagaStatus.STUCK:
-        wanted.append(RecordState.STUCK)
-    found = [record.path for state in wanted for record in records if record.state is state]
-    return next(iter([*found, *standing.remaining]), None)
+def records_by_step(standing: Standing) -> Mapping[str, Sequence[Record]]:
+    """Read all records of a saga by their steps, as paths name these."""
+    found: dict[str, list[Record]] = {}
+    for record in records_of(standing):
+        found.setdefault(record.path.partition(":")[0], []).append(record)
+    return found

@@ -1,31 +1,29 @@
 """One saga drawn in lines: its status on top, its steps with do and undo side by side, its errors."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from amends.cli.formatting import duration, json_text, moment, state_cell
-from amends.cli.records import Record, at_hand, record_of, records_of
+from amends.cli.records import Record, record_of, records_of
+from amends.cli.step_rows import StepRows, told
 from amends.cli.table import Cell, Column, table_lines
-from amends.definition.itinerary import StepPlan
-from amends.definition.states import ENDED, RecordState
+from amends.definition.states import ENDED
 from amends.log.history import printable
+from amends.log.queries.stage_state import at_hand, stage_at_hand
 from amends.log.saga_state import Standing
+
+_MOST_ERRORS: Final = 10
 
 
 def saga_lines(standing: Standing, *, width: int | None) -> Iterator[str]:
     """Draw a saga, in lines of at most `width` columns where that can be."""
-    yield from _head(standing)
+    here = at_hand(standing)
+    yield from _head(standing, here)
     yield ""
     columns = [Column(""), Column("step", may_shrink=True), Column("do"), Column("undo")]
-    rows = [row for step in standing.entry.itinerary.steps for row in _rows(standing, step)]
+    rows = [*StepRows(standing, here).rows()]
     yield from table_lines(columns, rows, width=width)
-    errors = [record for record in records_of(standing) if record.error]
-    if errors:
-        yield ""
-        yield str(Cell("last errors", {"dim": True}))
-    for record in errors:
-        color = "red" if record.path == at_hand(standing) else None
-        yield f"  {record.path}: {Cell(_one_line(record.error), {'fg': color})}"
+    yield from _errors(standing, here)
 
 
 def payload_lines(payloads: Mapping[str, Any]) -> Iterator[str]:
@@ -36,7 +34,27 @@ def payload_lines(payloads: Mapping[str, Any]) -> Iterator[str]:
         yield from json_text(value, indent=2).splitlines()
 
 
-def _head(standing: Standing) -> Iterator[str]:
+def _errors(standing: Standing, here: Sequence[str]) -> Iterator[str]:
+    """Draw the last errors: one line for those that items of a step have in common."""
+    alike: dict[tuple[str, str], list[Record]] = {}
+    for record in records_of(standing):
+        if record.error:
+            of = standing.entry.itinerary.records[record.path]
+            step = of.step.name if of.is_for_items else record.path
+            alike.setdefault((step, _one_line(record.error)), []).append(record)
+    if alike:
+        yield ""
+        yield str(Cell("last errors", {"dim": True}))
+    present = frozenset(here)
+    for (_, error), records in [*alike.items()][:_MOST_ERRORS]:
+        color = "red" if any(record.path in present for record in records) else None
+        more = f" and {len(records) - 1:,} more" if records[1:] else ""
+        yield f"  {records[0].path}{more}: {Cell(error, {'fg': color})}"
+    if len(alike) > _MOST_ERRORS:
+        yield f"  and {len(alike) - _MOST_ERRORS:,} others; --json has all"
+
+
+def _head(standing: Standing, here: Sequence[str]) -> Iterator[str]:
     entry = standing.entry
     paused = Cell("  paused" if entry.paused_at is not None else "", {"fg": "yellow"})
     name = printable(entry.itinerary.saga)
@@ -45,7 +63,9 @@ def _head(standing: Standing) -> Iterator[str]:
         "reason": entry.reason,
         "outcome": entry.outcome,
         "turned by": entry.error,
-        "stands at": _stand(standing),
+        "stands at": _stand(standing, here),
+        "besides": f"{len(here) - 1:,} more" if here[1:] else None,
+        "settles": _settling(standing),
         "started": _ago(standing, entry.created_at),
         "last event": _ago(standing, standing.last_event.at),
         "deadline": _deadline(standing),
@@ -55,17 +75,23 @@ def _head(standing: Standing) -> Iterator[str]:
             yield f"  {Cell(f'{name:<10}', {'dim': True})}  {printable(_one_line(text))}"
 
 
-def _stand(standing: Standing) -> str | None:
-    path = at_hand(standing)
-    if path is None:
+def _stand(standing: Standing, here: Sequence[str]) -> str | None:
+    if not here:
         return None
-    record = record_of(standing, path)
-    told = f"{path}: {_told(record)}"
+    record = record_of(standing, here[0])
+    stand = f"{record.path}: {told(record)}"
     if record.time_left is None:
-        return told
+        return stand
     if record.time_left <= 0:
-        return f"{told}, past its time"
-    return f"{told}, given up in {duration(record.time_left)}"
+        return f"{stand}, past its time"
+    return f"{stand}, given up in {duration(record.time_left)}"
+
+
+def _settling(standing: Standing) -> str | None:
+    stage = stage_at_hand(standing.entry)
+    if stage is None or not stage.is_settling(standing.entry):
+        return None
+    return "what runs may end, and is not tried again; then the undo begins"
 
 
 def _ago(standing: Standing, at: float) -> str:
@@ -78,45 +104,6 @@ def _deadline(standing: Standing) -> str | None:
         return None  # on the way back there is none
     left = deadline - standing.now
     return f"in {duration(left)}" if left > 0 else f"passed {duration(-left)} ago"
-
-
-def _rows(standing: Standing, step: StepPlan) -> Iterator[list[Cell | str]]:
-    here = at_hand(standing)
-    for path, name in ((step.name, step.name), (f"{step.name}:fallback", "  or its fallback")):
-        if path not in standing.entry.itinerary.records:
-            continue
-        record = record_of(standing, path)
-        if path.endswith(":fallback") and not record.was_touched:
-            continue
-        undo = record_of(standing, f"{path}:undo") if step.compensation else None
-        is_here = here is not None and here in (path, f"{path}:undo")
-        yield [
-            Cell(">" if is_here else "", {"bold": True}),
-            Cell(name, {"bold": is_here}),
-            _cell(record, here),
-            _cell(undo, here) if undo else Cell("has none", {"dim": True}),
-        ]
-
-
-def _cell(record: Record, here: str | None) -> Cell:
-    is_wanted = record.is_ahead if record.is_compensation else record.path == here
-    if not record.was_touched and not is_wanted:
-        return Cell("-" if record.is_compensation else "", {"dim": True})
-    return state_cell(record.state, _told(record))
-
-
-def _told(record: Record) -> str:
-    """Say where a record is in a few words: its state, how often it was tried, and for how long or when again."""
-    words = [str(record.state)]
-    if record.claimed is not None:
-        words = [f"running for {duration(record.claimed)}"]
-    elif record.wait is not None:
-        words = [f"again in {duration(record.wait)}" if record.wait else "again now"]
-    if record.state is RecordState.RUNNING:
-        words.append(f"attempt {record.attempts + 1}")
-    elif record.attempts > 1 or (record.attempts and record.state is not RecordState.DONE):
-        words.append(f"{record.attempts} attempt{'s' if record.attempts > 1 else ''}")
-    return ", ".join(words)
 
 
 def _one_line(text: str | None) -> str:

@@ -64,12 +64,12 @@ def validated(model: type[Model], value: Any) -> Model:
     return model.model_validate_json(to_json(value), by_alias=False, by_name=True)
 
 
-def output_json(model: type[BaseModel] | None, result: Any) -> Any:
-    """Turn what an activity returned into JSON data, holding it to the model that it promised.
+def output_json(model: type[BaseModel] | None, result: Any, *, may_be_none: bool = False) -> Any:
+    """Turn what an activity returned into JSON data, holding it to the model that it promised, or None where that `may_be_none`.
 
     Raises pydantic's ``ValidationError``, and ``TypeError`` where None was promised.
     """
-    if model is not None:
+    if model is not None and not (may_be_none and result is None):
         return dumped(model.model_validate(result))
     if result is not None:
         raise TypeError(
@@ -78,9 +78,11 @@ def output_json(model: type[BaseModel] | None, result: Any) -> Any:
     return None
 
 
-def output_text(model: type[BaseModel] | None, result: Any, *, activity: str) -> str:
+def output_text(
+    model: type[BaseModel] | None, result: Any, *, activity: str, may_be_none: bool = False
+) -> str:
     """Write an output for the log. Raises what `output_json` and `held_to_size` do."""
-    text = to_json(output_json(model, result)).decode()
+    text = to_json(output_json(model, result, may_be_none=may_be_none)).decode()
     return held_to_size(text, f"the output of {activity}")
 
 

@@ -44,9 +44,9 @@ class StepState(StrEnum):
     COMPENSATED = "compensated"
     """Its effect is undone."""
     STUCK = "stuck"
-    """Its undo failed for good."""
+    """Its undo failed for good, or it did past the point of no return."""
     SKIPPED = "skipped"
-    """A person did or undid it by hand."""
+    """A person did or undid it by hand, or its condition was false."""
 
 
 class RecordState(StrEnum):
@@ -63,9 +63,11 @@ class RecordState(StrEnum):
     UNKNOWN = "unknown"
     """It ended, and its effect is unknown."""
     STUCK = "stuck"
-    """An undo that failed for good."""
+    """An undo that failed for good, or any past the point of no return."""
     SKIPPED = "skipped"
     """An operator did or undid it by hand."""
+    OMITTED = "omitted"
+    """Its condition was false."""
 
 
 SAGA_MOVES: Final[Mapping[SagaStatus, frozenset[SagaStatus]]] = {
@@ -96,15 +98,17 @@ RECORD_MOVES: Final[Mapping[RecordState, frozenset[RecordState]]] = {
             RecordState.FAILED,
             RecordState.UNKNOWN,
             RecordState.STUCK,
+            RecordState.OMITTED,
         }
     ),
     RecordState.STUCK: frozenset({RecordState.PENDING, RecordState.SKIPPED}),
     RecordState.DONE: frozenset(),
     RecordState.FAILED: frozenset(),
-    RecordState.UNKNOWN: frozenset(),
+    RecordState.UNKNOWN: frozenset({RecordState.PENDING, RecordState.DONE, RecordState.FAILED}),
     RecordState.SKIPPED: frozenset(),
+    RecordState.OMITTED: frozenset(),
 }
-"""The legal moves of a record. Only an undo becomes stuck, and only a person moves it from there."""
+"""The legal moves of a record. Only a person moves it from stuck, and only a verification from unknown."""
 
 ENDED: Final = frozenset(status for status, moves in SAGA_MOVES.items() if not moves)
 """The statuses that a saga never leaves."""
@@ -125,7 +129,8 @@ def step_state(
     `fallback` is None until the step has switched to it. `compensations` holds, by channel, those that
     the saga has come to or owes; while it goes forward they belong to the switch to a fallback.
     """
-    forward = StepState(primary if fallback is None else fallback)
+    last = primary if fallback is None else fallback
+    forward = StepState.SKIPPED if last is RecordState.OMITTED else StepState(last)
     if fallback is not None and not backward and RecordState.RUNNING in compensations.values():
         return StepState.RUNNING
     if not backward or not compensations:

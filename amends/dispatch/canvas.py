@@ -2,24 +2,59 @@
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from celery import Celery, chain
 from celery.canvas import Signature
 
 from amends.backend.settings import settings_of
-from amends.definition.itinerary import Itinerary, RecordPlan
-from amends.dispatch.messages import COPY_HEADER, advance_message, bounded, task_id
-from amends.dispatch.routing import own_queue
-from amends.log.answers import Publish
+from amends.definition.itinerary import Itinerary
+from amends.definition.plans import RecordPlan
+from amends.dispatch.messages import (
+    COPY_HEADER,
+    advance_message,
+    bounded,
+    countdown_of,
+    task_id,
+)
+from amends.dispatch.routing import check_route, own_queue
+from amends.log.in_flight import Publish
+
+INLINE_FOR: Final = 30.0
+"""Seconds that a message goes on with further steps; it ends with the step at hand."""
 
 
 def publish_canvas(app: Celery, saga_id: str, what: Publish) -> None:
     """Publish it. Raises what Celery does with the broker away."""
-    chained = canvas(app, saga_id, what)
-    with bounded(app, wait=what.wait or None) as how:
-        chained.apply_async(link_error=advance_message(app, saga_id, what.number), **how)
+    publish_canvases(app, saga_id, [what])
+
+
+def publish_canvases(app: Celery, saga_id: str, chains: Sequence[Publish]) -> None:
+    """Publish several chains of a saga over one connection, whatever a route of the app's own raises for another one.
+
+    Raises the first of that, and at once what Celery does with the broker away.
+    """
+    errors = []
+    with bounded(app) as how:
+        for what in chains:
+            if len(chains) > 1:
+                try:
+                    # First: to kombu a KeyError and an OSError are a lost connection, be they a route's.
+                    check_route(app, what.itinerary.records[what.records[0][0]], saga_id)
+                except Exception as error:  # noqa: BLE001 - a function of the app's own decides
+                    errors.append(error)
+                    continue
+            _publish(app, saga_id, what, how)
+    if errors:
+        raise errors[0]
+
+
+def _publish(app: Celery, saga_id: str, what: Publish, how: Mapping[str, Any]) -> None:
+    countdown = {"countdown": countdown_of(app, what.wait)} if what.wait else {}
+    options: dict[str, Any] = {**how, **countdown}
+    link_error = advance_message(app, saga_id, what.number)
+    canvas(app, saga_id, what).apply_async(link_error=link_error, **options)
 
 
 def canvas(app: Celery, saga_id: str, what: Publish) -> Signature[Any]:
@@ -35,14 +70,29 @@ def canvas(app: Celery, saga_id: str, what: Publish) -> Signature[Any]:
     return chain(*links)
 
 
+def reversed_links(app: Celery, saga_id: str, what: Publish) -> list[dict[str, Any]]:
+    """Return the links of this chain as a message has them of what follows: the last one first."""
+    chained: Any = canvas(app, saga_id, what)
+    link_error = advance_message(app, saga_id, what.number)
+    found: Any = chained.prepare_steps((), {}, chained.tasks, link_error=link_error, app=app)
+    return list(found[0])
+
+
 def _limits(
     app: Celery, itinerary: Itinerary, records: Sequence[RecordPlan]
 ) -> list[tuple[float, float]]:
-    """Return the soft and the hard limit of each link: of its step, and inline of all that may follow with it."""
+    """Return the soft and the hard limit of each link: of its step, and inline of all that may follow with it.
+
+    Of a saga with stages that is whatever may begin in the time of a message.
+    """
     soft = [record.call.start_to_close_timeout for record in records]
     hard = [limit + settings_of(app).hard_limit_after for limit in soft]
     if itinerary.dispatch == "inline":
         soft, hard = ([sum(limits[n:]) for n in range(len(limits))] for limits in (soft, hard))
+        if itinerary.wide_stages:
+            longest = INLINE_FOR + itinerary.longest_timeout
+            soft = [max(limit, longest) for limit in soft]
+            hard = [max(limit, longest + settings_of(app).hard_limit_after) for limit in hard]
     return list(zip(soft, hard, strict=True))
 
 

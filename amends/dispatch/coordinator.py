@@ -3,34 +3,86 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import logging
-import time
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
 
 from celery import Celery, Task, shared_task
+from kombu.exceptions import OperationalError
 
 from amends.backend.settings import celery_setting, settings_of
 from amends.dispatch import fast_path
-from amends.dispatch.canvas import publish_canvas
-from amends.dispatch.messages import ADVANCE, headers_again, publishing
+from amends.dispatch.canvas import publish_canvas, publish_canvases
+from amends.dispatch.in_process import run_here
+from amends.dispatch.messages import ADVANCE, headers_again, plays_messages, publishing
+from amends.dispatch.remaining import expanded
 from amends.errors import LogUnavailable, UnreadableData
-from amends.log.answers import Publish
+from amends.log.in_flight import Branches, Dispatched, Expand, Publish
 from amends.log.saga_log import log_of
 
 _logger = logging.getLogger(__name__)
 
-_ANY: Final = 10.0**9  # seconds: no wait is too long where nothing is published
 
-
-def advance(app: Celery, saga_id: str) -> None:
+def advance(app: Celery, saga_id: str, lost: Iterable[str] = ()) -> None:
     """Publish what remains of a saga, forward or backward.
 
+    lost: branches to publish though a message of theirs is under way, see `SagaLog.dispatch_saga`.
+
     Does nothing where nothing remains, or where a worker has claimed what is next: that claim is
-    answered. Raises `LogUnavailable`, and kombu's ``OperationalError`` with the broker away.
+    answered. Under ``task_always_eager`` the saga runs to its end here. Raises `LogUnavailable`, and
+    kombu's ``OperationalError`` with the broker away.
     """
-    answer = log_of(app).dispatch_saga(saga_id, longest_wait=settings_of(app).max_countdown)
-    if isinstance(answer, Publish):
-        publish(app, saga_id, answer)
+    if celery_setting(
+        app, "task_always_eager"
+    ):  # it asks by itself, and is told of each branch once
+        run_here(app, saga_id)
+        return
+    longest = settings_of(app).max_countdown
+    answer = log_of(app).dispatch_saga(saga_id, longest_wait=longest, lost=lost)
+    if isinstance(answer, Expand):
+        answer = expanded(app, saga_id, answer, longest)
+    publish_found(app, saga_id, answer)
+
+
+def publish_found(app: Celery, saga_id: str, answer: Dispatched) -> None:
+    """Publish what a dispatch found: of a stage each branch, whatever is raised for another one.
+
+    Raises the first of that.
+    """
+    match answer:
+        case Publish():
+            publish(app, saga_id, answer)
+        case Branches(found=found):
+            chains = [each for each in found if isinstance(each, Publish)]
+            # A rehearsal looks for all that remains at the first message.
+            publish_branches(app, saga_id, chains[:1] if plays_messages(app) else chains)
+
+
+def publish_branches(app: Celery, saga_id: str, chains: Sequence[Publish]) -> None:
+    """Publish these chains, those that differ by their numbers and items alone in one pass; otherwise as `publish_found`."""
+    errors = []
+    groups: dict[Hashable, list[Publish]] = {}
+    for each in chains:
+        groups.setdefault(fast_path.alike(each), []).append(each)
+    left: list[Publish] = []
+    with publishing():
+        for group in groups.values():
+            try:
+                # A copy of a lost message has a header of its own, and is rare.
+                if group[0].copied_at or not fast_path.publish_branches(app, saga_id, group):
+                    left += group
+            except OperationalError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a route of the app's own may raise anything
+                errors.append(error)
+        if left:
+            try:
+                publish_canvases(app, saga_id, left)
+            except OperationalError:
+                raise
+            except Exception as error:  # noqa: BLE001
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
 
 def publish(app: Celery, saga_id: str, what: Publish) -> None:
@@ -53,22 +105,6 @@ def publish_many(app: Celery, saga_ids: Sequence[str], what: Publish) -> None:
         if what.copied_at or not fast_path.publish(app, saga_ids, what):
             for saga_id in saga_ids:
                 publish_canvas(app, saga_id, what)
-
-
-def run_here(
-    app: Celery, saga_id: str, *, sleep: Callable[[float], None] = time.sleep, **how: Any
-) -> None:
-    """Run a saga to its end in this process, without messages, through the same log.
-
-    `sleep` waits for a retry. `how` goes to each task's ``perform_here``. Raises Celery's
-    ``NotRegistered`` for an activity that this process does not know.
-    """
-    while isinstance(answer := log_of(app).dispatch_saga(saga_id, longest_wait=_ANY), Publish):
-        path, tries = answer.records[0]
-        if answer.wait:
-            sleep(answer.wait)
-        task: Any = app.tasks[answer.itinerary.records[path].call.task]
-        task.perform_here(saga_id, path, retries=tries, **how)
 
 
 @shared_task(

@@ -8,7 +8,7 @@ from celery import Celery
 from celery.app.routes import MapRoute, Router
 
 from amends.backend.settings import celery_setting, compensation_queue
-from amends.definition.itinerary import RecordPlan
+from amends.definition.plans import RecordPlan
 from amends.dispatch.messages import with_priority
 
 EXAMPLE: Final = "example"
@@ -68,9 +68,9 @@ def is_routed_by_name(app: Celery) -> bool:
 
 
 def check_route(app: Celery, record: RecordPlan, saga_id: str) -> None:
-    """Raise what a function in ``task_routes`` raises for a saga's first message, before anything is written."""
+    """Raise what a function in ``task_routes`` raises for a record's message, before anything is written."""
     if not is_routed_by_name(app):
-        queue = own_queue(app, record.call.queue, undoes=False)
+        queue = own_queue(app, record.call.queue, undoes=bool(record.compensates))
         queue_by_routes(app, record.call.task, saga_id=saga_id, path=record.path, queue=queue)
 
 

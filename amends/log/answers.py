@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic_core import from_json
 
-from amends.definition.itinerary import Itineraries, Itinerary, Sources
-from amends.log.in_flight import Parked, Running, Waiting
+from amends.definition.itinerary import Itinerary
+from amends.definition.sources import Sources
+from amends.log.in_flight import Publish, read_chain
 
 LOOK_AGAIN: Final = 10
 """Seconds between two looks at a running record."""
@@ -45,7 +46,6 @@ class Run:
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
         """Read what the script answered after the itinerary."""
         attempts, spent, tries, worker_deaths, given_up_in, left, output, *pairs = answer
-        codes, values = pairs[::2], pairs[1::2]
         return cls(
             itinerary=itinerary,
             attempts=int(attempts),
@@ -54,10 +54,7 @@ class Run:
             worker_deaths=int(worker_deaths),
             time_left=int(given_up_in) / 1000,
             saga_time_left=None if left == "" else int(left) / 1000,
-            sources={
-                itinerary.source_name(code): from_json(value)
-                for code, value in zip(codes, values, strict=True)
-            },
+            sources=itinerary.read_sources(pairs),
             compensated_output=from_json(output) if output else None,
         )
 
@@ -108,6 +105,26 @@ class Advance:
 
 
 @dataclass(frozen=True)
+class Next:
+    """A chain of these records comes next, and is to be published: `number` is for its first message."""
+
+    number: int
+    records: Sequence[tuple[str, int]]  #: Path and tries of each, in order.
+    said: ClassVar[str] = "next"
+
+    def of(self, itinerary: Itinerary) -> "Publish":
+        """Return the chain of a saga with this itinerary, as it is published."""
+        return Publish(itinerary=itinerary, number=self.number, wait=0.0, records=self.records)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of several branches comes next, or its undo: they are to be published."""
+
+    said: ClassVar[str] = "stage"
+
+
+@dataclass(frozen=True)
 class RetryAfter:
     """The record waits for its next attempt, after so many `tries`."""
 
@@ -137,10 +154,12 @@ class Lacking:
     said: ClassVar[str] = "lacking"
 
 
-Continuation = GoOn | Delivered | Claimed | Advance | RetryAfter | AtRest | Late | Lacking
+Continuation = (
+    GoOn | Delivered | Claimed | Advance | Next | Stage | RetryAfter | AtRest | Late | Lacking
+)
 
 _PLAIN: Final[Mapping[str, Continuation]] = {
-    each.said: each for each in (GoOn(), Delivered(), AtRest(), Late())
+    each.said: each for each in (GoOn(), Delivered(), Stage(), AtRest(), Late())
 }
 
 
@@ -153,46 +172,6 @@ def read_continuation(answer: Sequence[Any]) -> Continuation:
             return RetryAfter(int(tries))
         case [Lacking.said, path]:
             return Lacking(path)
+        case [Next.said, number, *pairs]:
+            return Next(int(number), read_chain(pairs))
     return _PLAIN[answer[0]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Publish:
-    """A dispatch's answer: publish these records."""
-
-    itinerary: Itinerary
-    number: int  #: Of the first message.
-    wait: float  #: Until the first record may run.
-    records: Sequence[tuple[str, int]]  #: Path and tries of each, in order.
-    copied_at: str = ""  #: If this replaces a message that was lost: the log's clock, in ms.
-
-    @classmethod
-    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
-        """Read what the script answered after the itinerary."""
-        number, wait, copied_at, *pairs = answer
-        return cls(
-            itinerary=itinerary,
-            number=int(number),
-            wait=int(wait) / 1000,
-            copied_at=copied_at,
-            records=[
-                (path, int(tries)) for path, tries in zip(pairs[::2], pairs[1::2], strict=True)
-            ],
-        )
-
-
-Dispatched = Publish | Running | Waiting | Parked | None
-_KINDS: Final[Mapping[str, type[Publish | Running | Waiting | Parked]]] = {
-    "publish": Publish,
-    "running": Running,
-    "waiting": Waiting,
-    "parked": Parked,
-}
-
-
-def read_dispatched(definitions: Itineraries, answer: Sequence[Any]) -> Dispatched:
-    """Read what ``lua/dispatch_saga.lua`` answered."""
-    if answer[0] == "nothing":
-        return None
-    kind, digest, text, *rest = answer
-    return _KINDS[kind].read(definitions.read(digest, text), rest)

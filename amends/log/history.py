@@ -15,6 +15,7 @@ NAMES: Final = (
     "saga.compensating",
     "saga.stuck",
     "saga.unparked",
+    "saga.overdue",
     "saga.finished",
     "step.started",
     "step.completed",
@@ -27,6 +28,9 @@ NAMES: Final = (
     "step.late",
     "step.unregistered",
     "step.skipped",
+    "step.omitted",
+    "step.verifying",
+    "step.verified",
 )
 """Names of all events that the scripts write."""
 

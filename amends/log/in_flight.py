@@ -1,11 +1,35 @@
-"""What of a saga is in flight, as a sweep finds it: a claim, or a message. Times are seconds."""
+"""What remains of a saga, as a dispatch finds it: what is to be published, or what is in flight. Times are seconds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from amends.definition.itinerary import Itinerary
+from amends.definition.itinerary import Itineraries, Itinerary
+from amends.definition.sources import Sources
 from amends.log.owner import Owner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publish:
+    """A dispatch's answer: publish these records."""
+
+    itinerary: Itinerary
+    number: int  #: Of the first message.
+    wait: float  #: Until the first record may run.
+    records: Sequence[tuple[str, int]]  #: Path and tries of each, in order.
+    copied_at: str = ""  #: If this replaces a message that was lost: the log's clock, in ms.
+
+    @classmethod
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        number, wait, copied_at, *pairs = answer
+        return cls(
+            itinerary=itinerary,
+            number=int(number),
+            wait=int(wait) / 1000,
+            copied_at=copied_at,
+            records=read_chain(pairs),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +90,14 @@ class Waiting:
     number: int  #: Of the first message that may be claimed; older ones are superseded.
     is_advance: bool  #: Whether the message is that of `amends.advance`.
     app: str = ""  #: Identity of the app that started the saga, '' if unknown.
+    mark: str = (
+        ""  #: Its branch and `sent_at`, as a dispatch takes it for lost; '' outside of branches.
+    )
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
         """Read what the script answered after the itinerary."""
-        path, overdue, sent, times, number, advance, app = answer
+        path, overdue, sent, times, number, advance, app, branch = answer
         return cls(
             itinerary=itinerary,
             path=path,
@@ -80,6 +107,7 @@ class Waiting:
             number=int(number),
             is_advance=bool(advance),
             app=app,
+            mark=f"{branch}@{sent}" if branch else "",
         )
 
 
@@ -96,3 +124,56 @@ class Parked:
         """Read what the script answered after the itinerary."""
         path, app = answer
         return cls(itinerary=itinerary, path=path, app=app)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expand:
+    """A dispatch's answer: a stage whose branches its caller is to tell, by what these sources hold."""
+
+    itinerary: Itinerary
+    stage: str
+    sources: Sources
+
+    @classmethod
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        stage, *pairs = answer
+        return cls(itinerary=itinerary, stage=stage, sources=itinerary.read_sources(pairs))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branches:
+    """A dispatch's answer: what it found of the branches of a stage; those of which it says nothing are not at hand."""
+
+    itinerary: Itinerary
+    found: Sequence[Publish | Running | Waiting]
+
+    @classmethod
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        found: Any = [_KINDS[kind].read(itinerary, rest) for kind, *rest in answer]
+        return cls(itinerary=itinerary, found=found)
+
+
+Dispatched = Publish | Running | Waiting | Parked | Expand | Branches | None
+_KINDS: Final[Mapping[str, type[Publish | Running | Waiting | Parked | Expand | Branches]]] = {
+    "publish": Publish,
+    "running": Running,
+    "waiting": Waiting,
+    "parked": Parked,
+    "expand": Expand,
+    "stage": Branches,
+}
+
+
+def read_dispatched(definitions: Itineraries, answer: Sequence[Any]) -> Dispatched:
+    """Read what ``lua/dispatch_saga.lua`` answered."""
+    if answer[0] == "nothing":
+        return None
+    kind, digest, text, *rest = answer
+    return _KINDS[kind].read(definitions.read(digest, text), rest)
+
+
+def read_chain(pairs: Sequence[Any]) -> list[tuple[str, int]]:
+    """Read a chain: each path with its tries."""
+    return [(path, int(tries)) for path, tries in zip(pairs[::2], pairs[1::2], strict=True)]

@@ -13,7 +13,8 @@ from amends.backend.redis_errors import code_of
 from amends.definition.itinerary import Itineraries
 from amends.definition.states import ENDED, SagaStatus
 from amends.errors import LogUnavailable
-from amends.log.answers import LOOK_AGAIN, Dispatched, read_dispatched
+from amends.log.answers import LOOK_AGAIN
+from amends.log.in_flight import Dispatched, read_dispatched
 from amends.log.store import Store, redis_now
 
 

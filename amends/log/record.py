@@ -1,13 +1,16 @@
 """A record of a saga, read from the fields of the saga's hash: the only place that knows them by their letters."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from amends.definition.serialization import error_circuit, error_text
 from amends.definition.states import RecordState
 from amends.errors import UnreadableData
 from amends.log.owner import Owner
+
+_BRANCH: Final = re.compile(r"p\d+\.\d+")  # a field of the saga's hash
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,18 +121,31 @@ def _seconds(ms: str | None) -> float | None:
     return None if ms is None else int(ms) / 1000
 
 
+def state_field(code: str) -> str:
+    """Name the field of `open_fields` with the state of a record, or of a stage."""
+    return f"{code}.s"
+
+
 def open_fields(fields: Mapping[str, str]) -> dict[str, str]:
     """Return a saga's fields without empty ones, and with what its records share as fields of each.
 
     The field ``states`` becomes ``<record>.s`` for each record that was touched. The field ``claim`` becomes ``.t`` (token),
     ``.o`` (owner), ``.c`` (when it was claimed) and ``.l`` (when it is given up) of the record that runs.
-    The rest of the schema is in ``lua/saga.lua``.
+    So it is with each branch. The rest of the schema is in ``lua/saga.lua``.
     """
     opened = {name: value for name, value in fields.items() if value}
-    states = opened.pop("states", "")
+    opened |= _opened(opened.pop("states", ""), opened.pop("claim", ""))
+    for branch in filter(_BRANCH.fullmatch, fields):
+        _, _, _, states, claim = opened[branch].split("|", 4)
+        opened |= _opened(states, claim)
+    return opened
+
+
+def _opened(states: str, claim: str) -> dict[str, str]:
+    opened = {}
     for code, state in (each.split("=") for each in states.split(",") if each):
         opened[f"{code}.s"] = state
-    if claim := opened.pop("claim", ""):
+    if claim:
         code, _, claimed_at, given_up_at, token, owner = claim.split("|", 5)
         of = {"t": token, "o": owner, "c": claimed_at, "l": given_up_at}
         opened |= {f"{code}.{name}": value for name, value in of.items()}

@@ -3,46 +3,48 @@
 import os
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery
 from pydantic_core import from_json
 
 from amends.backend.app_identity import identity_of
 from amends.backend.client import Client, client_of
+from amends.backend.scripts import PLAIN, plain
 from amends.backend.settings import Settings, settings_of
 from amends.definition.itinerary import Itineraries
+from amends.definition.paths import without_item
 from amends.definition.serialization import canonical_json
 from amends.log.answers import (
-    LOOK_AGAIN,
     Claim,
     Claimed,
     Continuation,
     Cost,
-    Dispatched,
     Done,
     Run,
     Stop,
     read_continuation,
-    read_dispatched,
 )
 from amends.log.control import SagaControl
 from amends.log.delivery import NOWHERE, Delivery
+from amends.log.dispatches import Dispatches
 from amends.log.heartbeats import Workers
 from amends.log.keys import ROOT
-from amends.log.lost_writes import LostWrites
 from amends.log.maintenance import Maintenance
 from amends.log.observers import tell_observers
 from amends.log.parking import Parking
 from amends.log.profiles import Profiles
+from amends.log.queries.lost_writes import LostWrites
 from amends.log.reads import Reads
 from amends.log.starts import Starts
 from amends.log.store import Store, Tell
 from amends.log.waits import Waits
 from amends.log.watermarks import Watermarks
 
+_PLAIN: Final = {name: plain(name) for name in PLAIN}
 
-class SagaLog(Reads, Parking):
+
+class SagaLog(Reads, Parking, Dispatches):
     """The saga log. Its methods, and those of its parts, raise `LogUnavailable` if Redis cannot be reached."""
 
     def __init__(  # noqa: PLR0913 - each is a setting, and none travels far
@@ -62,6 +64,7 @@ class SagaLog(Reads, Parking):
         how: Any = {"tell": tell, "fast_path": fast_path, "wait_replicas": wait_replicas}
         self._store = Store(client, shards=shards, root=root, **how)
         self._definitions = Itineraries()
+        self._shaped: set[str] = set()  # paths that were met in sagas that are not plain
         self.starts = Starts(self._store, self._definitions, app_id)
         self.control = SagaControl(self._store)
         self.maintenance = Maintenance(self._store, self._definitions)
@@ -92,7 +95,13 @@ class SagaLog(Reads, Parking):
         brought, origin: of the message: tokens of its earlier claims, joined by a comma; see `origin_of`.
         """
         *who, known, grace = self._claim(Claim(token=token, owner=owner, retries=retries))
-        answer = self._store.call("claim_step", saga_id, path, *who, brought, known, grace, *origin)
+        given = [path, *who, brought, known, grace, *origin]
+        kind = without_item(path) if "[" in path else path
+        script = "claim_step" if kind in self._shaped else _PLAIN["claim_step"]
+        answer = self._store.call(script, saga_id, *given)
+        if answer[0] == "shaped":
+            self._shaped.add(kind)
+            answer = self._store.call("claim_step", saga_id, *given)
         if answer[0] == "run":
             return self._run(answer)
         if answer[0] == "unknown":
@@ -109,20 +118,31 @@ class SagaLog(Reads, Parking):
         output: str,
         link: str,
         message: Delivery | None = None,
+        is_plain: bool = False,
     ) -> Continuation:
         """Record that a record took effect.
 
         token: of its claim.
-        output: JSON.
+        output: JSON; '' where its condition is false.
         link: path of the chain's next link, or ''.
         message: that link's, delivered if it may run.
+        is_plain: whether the saga is known to be plain, see `Itinerary.is_plain`; here and in what follows.
         """
         delivered = [message.text, *message.destination] if message else ["", *NOWHERE]
         arguments = [path, token, output, link, *delivered]
-        return read_continuation(self._store.call("complete_step", saga_id, *arguments))
+        script = _PLAIN["complete_step"] if is_plain else "complete_step"
+        return read_continuation(self._store.call(script, saga_id, *arguments))
 
     def complete_and_claim(
-        self, saga_id: str, path: str, *, token: str, output: str, link: str, claim: Claim
+        self,
+        saga_id: str,
+        path: str,
+        *,
+        token: str,
+        output: str,
+        link: str,
+        claim: Claim,
+        is_plain: bool = False,
     ) -> Continuation:
         """Do as `complete_step`, and claim the chain's next link for the same task, if that may run.
 
@@ -130,7 +150,8 @@ class SagaLog(Reads, Parking):
         claim: what it is claimed with; a repeated call has the same.
         """
         arguments = [path, token, output, link, *self._claim(claim)]
-        answer = self._store.call("complete_and_claim", saga_id, *arguments)
+        script = _PLAIN["complete_and_claim"] if is_plain else "complete_and_claim"
+        answer = self._store.call(script, saga_id, *arguments)
         if answer[0] == Claimed.said:
             return Claimed(self._run(answer))
         return read_continuation(answer)
@@ -145,6 +166,7 @@ class SagaLog(Reads, Parking):
         wait: float,
         unknown: bool,
         cost: Cost,
+        is_plain: bool = False,
     ) -> Continuation:
         """End a claim unfinished: the record waits for its next attempt, unless the saga compensates meanwhile.
 
@@ -160,9 +182,10 @@ class SagaLog(Reads, Parking):
         if cost == "unreadable":
             reason = from_json(error)["message"]
             arguments += [self._parks_after, reason, canonical_json(reason)[1:-1]]
-        return read_continuation(self._store.call("retry_step", saga_id, *arguments))
+        script = _PLAIN["retry_step"] if is_plain else "retry_step"
+        return read_continuation(self._store.call(script, saga_id, *arguments))
 
-    def fail_step(
+    def fail_step(  # noqa: PLR0913 - each is told by who ran it
         self,
         saga_id: str,
         path: str,
@@ -174,6 +197,7 @@ class SagaLog(Reads, Parking):
         outcome: str,
         link: str,
         cost: Cost = "attempt",
+        is_plain: bool = False,
     ) -> Continuation:
         """Record that a record failed for good: its fallback, the next step or compensation follows.
 
@@ -186,32 +210,8 @@ class SagaLog(Reads, Parking):
         cost: as in `retry_step`.
         """
         arguments = [path, token, error, int(unknown), int(refused), outcome, link, cost]
-        return read_continuation(self._store.call("fail_step", saga_id, *arguments))
-
-    def take_over(self, saga_id: str, path: str, *, token: str, taken_from: str) -> bool:
-        """Take a claim over from its owner, to end its attempt with `retry_step` or `fail_step`.
-
-        token: the claim's new token.
-        taken_from: the claim's token so far.
-
-        Returns False where that claim has ended, or its record was claimed anew.
-        """
-        answer = self._store.call("take_over", saga_id, path, token, taken_from)
-        return bool(answer[0] == "taken")
-
-    # Going on
-
-    def dispatch_saga(
-        self, saga_id: str, *, longest_wait: float, only_look: bool = False
-    ) -> Dispatched:
-        """Return the records to publish and number their messages, or the claim that precedes them; None if nothing is to do.
-
-        longest_wait: seconds that a message may wait for its record; a longer wait stays in the log.
-        only_look: publish nothing; return `Waiting` for a message that should have arrived.
-        """
-        times = round(longest_wait * 1000), int(only_look), LOOK_AGAIN * 1000
-        answer = self._store.call("dispatch_saga", saga_id, self._definitions.known(), *times)
-        return read_dispatched(self._definitions, answer)
+        script = _PLAIN["fail_step"] if is_plain else "fail_step"
+        return read_continuation(self._store.call(script, saga_id, *arguments))
 
     # Claims
 

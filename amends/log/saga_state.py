@@ -7,11 +7,14 @@ from typing import Any, Self
 
 from pydantic_core import from_json
 
-from amends.definition.itinerary import FALLBACK, Itinerary, Sources
+from amends.definition.itinerary import Itinerary
+from amends.definition.paths import FALLBACK
+from amends.definition.plans import StepPlan
 from amends.definition.serialization import error_text
+from amends.definition.sources import Sources
 from amends.definition.states import SagaStatus
 from amends.log.history import Event
-from amends.log.record import Record, open_fields
+from amends.log.record import Record, open_fields, state_field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +93,18 @@ class Entry:
         """Its input, and by its name each step's output, None without one: JSON data."""
         found: dict[str, Any] = {"input": from_json(self.fields["input"])}
         for step in self.itinerary.steps:
-            fallback = self.output_of(step.name + FALLBACK) if step.fallback else None
-            found[step.name] = self.output_of(step.name) if fallback is None else fallback
+            outputs = [self._output_of_step(name, step) for name in self.names_of(step.name)]
+            if not self.itinerary.records[step.name].is_for_items:
+                found[step.name] = outputs[0]
+            elif self._items[step.name]:
+                found[step.name] = outputs
+            else:  # an operator's, if its list was too long
+                found[step.name] = outputs[0] or []
         return found
+
+    def _output_of_step(self, name: str, step: StepPlan) -> Any:
+        fallback = self.output_of(name + FALLBACK) if step.fallback else None
+        return self.output_of(name) if fallback is None else fallback
 
     def output_of(self, path: str) -> Any:
         """Return the output of a record, JSON data; None without one."""
@@ -101,9 +113,40 @@ class Entry:
 
     @cached_property
     def records(self) -> Mapping[str, Record]:
-        """Its records by path, in the order of its itinerary."""
-        code_of = self.itinerary.code_of
-        return {path: Record.read(self.fields, code_of(path)) for path in self.itinerary.records}
+        """Its records by path, in the order of its itinerary; of a step for each item those of all items, once these are known."""
+        found: dict[str, Record] = {}
+        for path in self.itinerary.records:
+            step, colon, rest = path.partition(":")
+            for name in self.names_of(step):
+                each = f"{name}{colon}{rest}"
+                found[each] = Record.read(self._row, self.itinerary.code_of(each))
+        return found
+
+    def names_of(self, step: str) -> Sequence[str]:
+        """Return what a step is called in the paths of its records: its name; one for each item ``<step>[<item>]`` and so on."""
+        many = self._items.get(step)
+        return [f"{step}[{item}]" for item in range(1, many + 1)] if many else [step]
+
+    @cached_property
+    def _items(self) -> Mapping[str, int]:
+        """How many items each step has that is for items, 0 before that is known."""
+        return {
+            step.name: int(self.fields.get(f"{name}.many", 0))
+            for name, stage in self.itinerary.wide_stages.items()
+            if stage.items is not None
+            for step in stage.steps
+        }
+
+    @cached_property
+    def _row(self) -> Mapping[str, str]:
+        """The fields, with the state of a stage without items as that of its step."""
+        of_stages = {
+            state_field(self.itinerary.code_of(step.name)): self.fields[state_field(name)]
+            for name, stage in self.itinerary.wide_stages.items()
+            for step in stage.steps
+            if self._items.get(step.name) == 0 and state_field(name) in self.fields
+        }
+        return {**self.fields, **of_stages}
 
     def _time(self, name: str) -> float | None:
         ms = self.fields.get(name)
@@ -126,6 +169,11 @@ class Standing:
     def events(self) -> int:
         """Number of its events; an act takes it as `seen`."""
         return sum(event.count for event in self.history)
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The records that remain, by their paths: which is the first, the second and so on."""
+        return {path: place for place, path in enumerate(self.remaining)}
 
     @property
     def last_event(self) -> Event:

@@ -137,8 +137,7 @@ class Starts:
             self._defined.add(mark)
             self._definitions.add(itinerary)
             definition = [itinerary.json_text, itinerary.plan]
-        steps = len(itinerary.steps)
-        own = [itinerary.saga, itinerary.digest, timeout, steps]
+        own = [itinerary.saga, itinerary.digest, timeout, len(itinerary.first_chain)]
         return [*own, *definition, *where, self._app_id()]
 
 

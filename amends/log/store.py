@@ -59,9 +59,7 @@ class Store(Keys):
 
     def call(self, name: str, saga_id: str, *arguments: Any) -> Any:
         """Run a script on a saga."""
-        (answer,) = self._run(name, [(self.keys_of(saga_id), [saga_id, *arguments])])
-        opened = self._open(saga_id, answer) if name in TRANSITIONS else answer
-        return _sound([_told(opened)])[0]
+        return self.call_many(name, [(self.keys_of(saga_id), [saga_id, *arguments])])[0]
 
     def call_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         """Run a script once for each pair of keys and arguments, in one round trip."""

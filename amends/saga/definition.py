@@ -28,14 +28,15 @@ from amends.dispatch.fast_path import deliveries
 from amends.dispatch.messages import plays_messages
 from amends.dispatch.routing import check_route
 from amends.errors import LogUnavailable, SagaAlreadyStarted
-from amends.log.answers import Publish
+from amends.log.delivery import Delivery
+from amends.log.in_flight import Publish
 from amends.log.saga_log import log_of
 from amends.log.starts import AlreadyThere, Conflict, Start, Started
 from amends.saga.batches import NewSaga, chunks, paired
 from amends.saga.handle import Handle, SagaId, id_text
 from amends.saga.itinerary_builder import build_itinerary
 from amends.saga.output import build_early
-from amends.saga.step import AnyStep
+from amends.saga.stages import Stage
 
 Input = TypeVar("Input", bound=BaseModel)
 
@@ -52,7 +53,7 @@ class Saga(Generic[Input, Output]):
     output: pydantic model of its output. It is filled by field name from the input, the outputs of done steps, and
         ``saga_id``, ``outcome``, ``error`` and ``degraded`` (a list with a sentence for each step that went to its
         fallback or was passed over, and why). A field that comes from a step must allow None.
-    steps: the steps, in order.
+    steps: the steps in order, and stages of several branches: `Parallel` and `Each`.
     timeout: deadline in seconds from the start; a saga that passes it is compensated. None is no deadline.
     outputs: sources of fields of `output` that several sources have: ``input.<field>``, ``<step>.<field>`` or
         ``saga.<field>``.
@@ -70,7 +71,7 @@ class Saga(Generic[Input, Output]):
         *,
         input: type[Input],  # noqa: A002 - the word that a reader expects
         output: type[Output],
-        steps: Sequence[AnyStep],
+        steps: Sequence[Stage],
         timeout: float | None = None,
         outputs: Mapping[str, str] | None = None,
         dispatch: Dispatch = "chain",
@@ -89,7 +90,7 @@ class Saga(Generic[Input, Output]):
             dispatch=dispatch,
             search=search or {},
         )
-        records = [(step.name, 0) for step in self.itinerary.steps]
+        records = [(name, 0) for name in self.itinerary.first_chain]
         self._first = Publish(itinerary=self.itinerary, number=1, wait=0.0, records=records)
 
     def __repr__(self) -> str:
@@ -111,7 +112,7 @@ class Saga(Generic[Input, Output]):
         app, new_id = app_or_default(), uuid.uuid4().hex if saga_id is None else id_text(saga_id)
         text, given, *search = self._checked_input(new_id, saga_input)
         self._check_routes(app, [new_id])
-        messages = deliveries(app, [new_id], self._first)
+        messages = self._deliveries(app, [new_id])
         answer = log_of(app).starts.start_saga(
             new_id,
             self.itinerary,
@@ -146,7 +147,7 @@ class Saga(Generic[Input, Output]):
         for chunk in chunks(starts):
             of_chunk = [saga_id for saga_id, *_ in chunk]
             self._check_routes(app, of_chunk)
-            messages = deliveries(app, of_chunk, self._first)
+            messages = self._deliveries(app, of_chunk)
             try:
                 answers = log_of(app).starts.start_sagas(self.itinerary, chunk, messages)
                 judged = (
@@ -181,7 +182,9 @@ class Saga(Generic[Input, Output]):
         # As a worker will: an input that it could not read, or would read as another, is refused here.
         read = read_back(self.input, value, what)
         text = held_to_size(canonical_json(dumped(read)), what)
-        return text, given_digest(read), *entries_of(self.itinerary.search, read, what=what)
+        search = self.itinerary.search
+        entries = entries_of(search, read, what=what) if search else ()
+        return text, given_digest(read), *entries
 
     def _judged(self, answer: Start, text: str) -> Start:
         """Return a start's answer; a conflict is none if code with another input model started the same saga."""
@@ -191,6 +194,9 @@ class Saga(Generic[Input, Output]):
             ):
                 return AlreadyThere(status)
         return answer
+
+    def _deliveries(self, app: Celery, saga_ids: Sequence[str]) -> list[Delivery] | None:
+        return deliveries(app, saga_ids, self._first) if self._first.records else None
 
     def _check_routes(self, app: Celery, saga_ids: Sequence[str]) -> None:
         """Raise what a function in ``task_routes`` raises for the first messages, before anything is written."""
@@ -214,10 +220,11 @@ class Saga(Generic[Input, Output]):
         """Publish what was started; answers whether the broker is there."""
         started = [saga_id for saga_id, answer in answers.items() if isinstance(answer, Started)]
         try:
-            if started:
+            if started and self._first.records:
                 publish_many(app, started, self._first)
             for saga_id, answer in answers.items():
-                if answer == AlreadyThere(SagaStatus.PENDING):  # perhaps it was never published
+                is_pending = answer == AlreadyThere(SagaStatus.PENDING)  # perhaps never published
+                if is_pending or (answer == Started(0) and not self._first.records):
                     advance(app, saga_id)
         except OperationalError as error:
             _logger.warning(

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError, create_model
 
-from amends.definition.itinerary import fill
 from amends.definition.serialization import validated, why_invalid
+from amends.definition.sources import fill
 from amends.definition.states import ENDED
 from amends.errors import UnreadableData
 from amends.log.saga_state import Entry

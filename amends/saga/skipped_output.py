@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import current_app
 
-from amends.definition.serialization import output_text
+from amends.definition.serialization import held_to_size, output_text
 from amends.errors import ActRefused
 from amends.log.saga_log import SagaLog
 
@@ -12,13 +12,14 @@ from amends.log.saga_log import SagaLog
 def skipped_output(log: SagaLog, saga_id: str, path: str, output: Any) -> str:
     """Hold an output to the model of the activity that would have given it, and return its JSON.
 
-    path: of the record that is skipped, or its step's name.
+    path: of the record that is skipped, or its step's name. That of a step for each item takes the list of all outputs.
 
     Raises `ActRefused` where there is no such step, this process does not know its activity, or the output lacks, and
     pydantic's ``ValidationError``.
     """
-    steps = {step.name: step for step in log.read_saga(saga_id).itinerary.steps}
-    name = path.partition(":")[0]
+    itinerary = log.read_saga(saga_id).itinerary
+    steps = {step.name: step for step in itinerary.steps}
+    name = path.partition(":")[0].partition("[")[0]
     if name not in steps:
         raise ActRefused(saga_id, "skip", f"it has no step {name}")
     task = steps[name].activity.task
@@ -30,6 +31,12 @@ def skipped_output(log: SagaLog, saga_id: str, path: str, output: Any) -> str:
         )
     activity: Any = current_app.tasks[task]
     model = activity.activity.output
-    if model is not None and output is None:
-        raise ActRefused(saga_id, "skip", f"{path} needs its output, a {model.__name__}")
-    return output_text(model, output, activity=task)
+    is_list = path == name and itinerary.records[name].is_for_items
+    if model is not None and (output is None or (is_list and not isinstance(output, list))):
+        of_list = f"a list of {model.__name__}; or name one item, as {path}[1]"
+        wanted = of_list if is_list else f"a {model.__name__}"
+        raise ActRefused(saga_id, "skip", f"{path} needs its output, {wanted}")
+    if not is_list or output is None:
+        return output_text(model, output, activity=task)
+    texts = [output_text(model, each, activity=task, may_be_none=True) for each in output]
+    return held_to_size(f"[{','.join(texts)}]", f"the outputs of {task}")

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from amends.definition.itinerary import FALLBACK, UNDO, StepPlan
+from amends.definition.paths import FALLBACK, UNDO
+from amends.definition.plans import StepPlan
 from amends.definition.states import RecordState, SagaStatus, StepState, step_state
 from amends.log.record import Record
 from amends.log.saga_state import Entry
@@ -44,7 +45,10 @@ class StepSnapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A saga at one moment. `outcome` is None until it is decided, `reason` unless it is stuck."""
+    """A saga at one moment. `outcome` is None until it is decided, `reason` unless it is stuck.
+
+    `steps` has each step by its name; one that is done for each item of a list by ``<step>[<item>]``, once they are known.
+    """
 
     id: str
     saga: str
@@ -64,7 +68,7 @@ def snapshot_of(entry: Entry) -> Snapshot:
         paused=entry.paused_at is not None,
         outcome=entry.outcome,
         reason=entry.reason,
-        steps={step.name: _step(entry, step) for step in entry.itinerary.steps},
+        steps={name: _step(entry, name, step) for name, step in _named_steps(entry)},
     )
 
 
@@ -80,21 +84,28 @@ def own_fields(entry: Entry) -> dict[str, Any]:
 
 def _degradation(entry: Entry) -> Iterator[str]:
     """Yield a sentence for each step that used its fallback or was passed over, with the error."""
-    for step in entry.itinerary.steps:
-        records = _records(entry, step)
+    for name, step in _named_steps(entry):
+        records = _records(entry, name, step)
         primary, last = records[_PRIMARY], records[_channel(records)]
         if last is not primary:
-            yield f"{step.name} went to its fallback: {primary.error}"
+            yield f"{name} went to its fallback: {primary.error}"
         has_failed = last.state in (RecordState.FAILED, RecordState.UNKNOWN)
         if has_failed and step.on_failure == "continue":
-            yield f"{step.name} was passed over: {last.error}"
+            yield f"{name} was passed over: {last.error}"
 
 
-def _records(entry: Entry, step: StepPlan) -> dict[str, Record]:
+def _named_steps(entry: Entry) -> Iterator[tuple[str, StepPlan]]:
+    """Yield each step with what it is called in paths, one for each item as often as there are items."""
+    for step in entry.itinerary.steps:
+        for name in entry.names_of(step.name):
+            yield name, step
+
+
+def _records(entry: Entry, name: str, step: StepPlan) -> dict[str, Record]:
     """Return the records of a step's activities by channel, the primary first."""
-    records = {_PRIMARY: entry.records[step.name]}
+    records = {_PRIMARY: entry.records[name]}
     if step.fallback:
-        records[_FALLBACK] = entry.records[step.name + FALLBACK]
+        records[_FALLBACK] = entry.records[name + FALLBACK]
     return records
 
 
@@ -104,15 +115,15 @@ def _channel(records: Mapping[str, Record]) -> str:
     return _FALLBACK if fallback and fallback.was_touched else _PRIMARY
 
 
-def _step(entry: Entry, step: StepPlan) -> StepSnapshot:
-    channel = _channel(_records(entry, step))
-    channels = {_PRIMARY: _snapshot(entry, step.name, step.activity.task)}
+def _step(entry: Entry, name: str, step: StepPlan) -> StepSnapshot:
+    channel = _channel(_records(entry, name, step))
+    channels = {_PRIMARY: _snapshot(entry, name, step.activity.task)}
     if step.fallback:
-        channels[_FALLBACK] = _snapshot(entry, step.name + FALLBACK, step.fallback.task)
+        channels[_FALLBACK] = _snapshot(entry, name + FALLBACK, step.fallback.task)
     current = channels[channel]
     compensations = {
-        name: each.undo
-        for name, each in channels.items()
+        which: each.undo
+        for which, each in channels.items()
         if each.undo is not None and each.state in _OWING
     }
     touched = any(state is not RecordState.PENDING for state in compensations.values())
@@ -124,7 +135,7 @@ def _step(entry: Entry, step: StepPlan) -> StepSnapshot:
     )
     errors = [channels[_PRIMARY].error, current.error, *(c.undo_error for c in channels.values())]
     return StepSnapshot(
-        name=step.name,
+        name=name,
         state=state,
         attempts=sum(each.attempts for each in channels.values()),
         error=next((error for error in reversed(errors) if error), None),

@@ -7,11 +7,13 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel
 
-from amends.definition.itinerary import UNDO, RecordPlan
+from amends.definition.itinerary import Itinerary
+from amends.definition.paths import UNDO, without_item
+from amends.definition.plans import RecordPlan
 from amends.errors import did_you_mean
 from amends.log.saga_log import log_of
 from amends.saga.definition import Saga
-from amends.saga.handle import Handle, SagaId, get
+from amends.saga.handle import Handle, SagaId
 from amends.testing.calls import Call, begun, effective
 from amends.testing.clock import Clock
 from amends.testing.script import Scene, Script
@@ -35,6 +37,7 @@ class Rehearsal:
         self._stage = Stage(clock=self.clock, play=self._play)
         self._scripts: dict[tuple[str, str], Script] = {}
         self._calls: list[Call] = []
+        self._itineraries: dict[str, Itinerary] = {}
         self._exits = ExitStack()
 
     def __enter__(self) -> Self:
@@ -73,14 +76,16 @@ class Rehearsal:
     def at(self, saga: Saga[Any, Any], path: str) -> Script:
         """Return the script of one record of a saga, to say how its attempts go.
 
-        `path` is ``<step>``, ``<step>:fallback``, ``<step>:undo`` or ``<step>:fallback:undo``. Raises
-        `ValueError` where the saga has no such record.
+        `path` is ``<step>``, ``<step>:fallback``, ``<step>:undo`` or ``<step>:fallback:undo``. Of a step for each
+        item of a list that is the script of every item, each from its beginning; ``<step>[2]`` is that of the second item alone,
+        which plays the one of every item after its end. Raises `ValueError` where the saga has no such record.
         """
         records = saga.itinerary.records
-        if path not in records:
+        try:
+            return self._script(saga.name, records[path])
+        except KeyError:
             hint = did_you_mean(path, records) or f"; it has {', '.join(records)}"
-            raise ValueError(f"saga {saga.name!r} has no record {path!r}{hint}")
-        return self._script(saga.name, records[path])
+            raise ValueError(f"saga {saga.name!r} has no record {path!r}{hint}") from None
 
     @property
     def calls(self) -> list[Call]:
@@ -116,26 +121,44 @@ class Rehearsal:
         return effective(self._stage.app, calls)
 
     def _script(self, saga: str, record: RecordPlan) -> Script:
-        task: Any = self._stage.app.tasks[record.call.task]
-        return self._scripts.setdefault((saga, record.path), Script(record.path, task.activity))
+        found = self._scripts.get((saga, record.path))
+        if found is None:
+            task: Any = self._stage.app.tasks[record.call.task]
+            every = without_item(record.path)
+            of_all = (
+                self._script(saga, record.model_copy(update={"path": every}))
+                if every != record.path
+                else None
+            )
+            found = self._scripts[saga, record.path] = Script(
+                record.path, task.activity, of_all=of_all
+            )
+        return found
 
     def _play(self, path: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
         call = begun(path, arguments, at=self.clock.now)
-        itinerary = log_of(self._stage.app).read_saga(call.saga_id).itinerary
+        itinerary = self._itinerary_of(call.saga_id)
         record = itinerary.records[path]
         scene = Scene(
+            path=path,
             attempt=call.attempt,
             function=function,
             arguments=arguments,
             timeout=record.call.start_to_close_timeout,
             clock=self.clock,
-            handle=get(call.saga_id),
+            handle=Handle(call.saga_id, dict),
         )
         played = self._script(itinerary.saga, record).play(scene)
         self._calls.append(replace(call, output=played.output, error=played.error))
         if played.error is not None:
             raise played.error
         return played.output
+
+    def _itinerary_of(self, saga_id: str) -> Itinerary:
+        """Return the itinerary of a saga, which is read once: with a stage of many items that is a long read."""
+        if saga_id not in self._itineraries:
+            self._itineraries[saga_id] = log_of(self._stage.app).read_saga(saga_id).itinerary
+        return self._itineraries[saga_id]
 
     def _check_entered(self) -> None:
         if not self._stage.is_open:

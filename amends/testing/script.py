@@ -1,9 +1,9 @@
 """The script of one record: how its attempts go, and the actions during them."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import chain, repeat
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from celery.exceptions import SoftTimeLimitExceeded
 from pydantic import ValidationError
@@ -26,6 +26,7 @@ class Abandoned(ProcessEnd):
 class Scene:
     """One attempt that is to be played."""
 
+    path: str
     attempt: int
     function: Callable[..., Any]
     arguments: list[Any]
@@ -43,22 +44,27 @@ class Played:
 
 
 _Behaviour = Callable[[Scene], Played]
+_When = Literal["before", "after"]
 
 
 class Script:
     """How the attempts at one record go, in order; after the last one said, as usual.
 
     As usual is: the activity's own function is called, or what `stub` or `replace` put in its place.
-    Each method returns the script itself. `times` is for how many attempts; None is for all that follow.
+    Each method returns the script itself. `times` is for how many attempts; None is for all that follow. A script of a
+    step for each item of a list is played by each item from its beginning, its actions too.
     """
 
-    def __init__(self, path: str, activity: Definition) -> None:
+    def __init__(self, path: str, activity: Definition, *, of_all: "Script | None" = None) -> None:
         self._path = path
         self._activity = activity
-        self._behaviours: Iterator[_Behaviour] = iter(())
-        self._instead: Callable[..., Any] | None = None
-        self._before: dict[int, Action] = {}
-        self._after: dict[int, Action] = {}
+        self._of_all = of_all  # of one item: the script of every item
+        self._behaviours: list[_Behaviour] = []
+        self._last: _Behaviour | None = None  # for all attempts that follow
+        self._played: Counter[str] = Counter()  # how many behaviours, by the record's path
+        self.instead: Callable[..., Any] | None = None
+        self._actions: dict[tuple[_When, int], Action] = {}
+        self._acted: set[tuple[str, _When, int]] = set()
 
     def stub(self, output: Any) -> Self:
         """Take this as the function's output from now on, and call the function no more.
@@ -70,7 +76,7 @@ class Script:
 
     def replace(self, function: Callable[..., Any]) -> Self:
         """Call this function in place of the activity's own from now on, with the same arguments."""
-        self._instead = function
+        self.instead = function
         return self
 
     def raises(self, error: BaseException, *, times: int | None = 1) -> Self:
@@ -109,48 +115,67 @@ class Script:
 
     def before(self, action: Action, *, attempt: int = 1) -> Self:
         """Do something, once, when this attempt has begun and its function was not called yet."""
-        self._before[attempt] = action
-        return self
+        return self._plan_action("before", attempt, action)
 
     def after(self, action: Action, *, attempt: int = 1) -> Self:
         """Do something, once, when this attempt's function has ended and its result is not in the log yet."""
-        self._after[attempt] = action
-        return self
+        return self._plan_action("after", attempt, action)
 
     def play(self, scene: Scene) -> Played:
         """Play one attempt."""
-        _act(self._before.pop(scene.attempt, None), scene.handle)
-        played = next(self._behaviours, self._run)(scene)
-        _act(self._after.pop(scene.attempt, None), scene.handle)
+        self.act("before", scene)
+        played = (self.next_behaviour(scene.path) or self._run)(scene)
+        self.act("after", scene)
         return played
 
+    def next_behaviour(self, path: str) -> _Behaviour | None:
+        """Take the next behaviour of a record; None after the last one."""
+        number = self._played[path]
+        if number < len(self._behaviours):
+            self._played[path] += 1
+            return self._behaviours[number]
+        return self._last or (self._of_all.next_behaviour(path) if self._of_all else None)
+
     def _run(self, scene: Scene) -> Played:
+        instead = self.instead or (self._of_all.instead if self._of_all else None)
         try:
-            return Played(output=(self._instead or scene.function)(*scene.arguments))
+            return Played(output=(instead or scene.function)(*scene.arguments))
         except BaseException as error:  # whatever it raises is its answer
             if ends_process(error):
                 raise
             return Played(error=error)
 
     def _add(self, behave: _Behaviour, times: int | None) -> Self:
-        following = repeat(behave) if times is None else repeat(behave, times)
-        self._behaviours = chain(self._behaviours, following)
+        if self._last is None and times is None:
+            self._last = behave
+        elif self._last is None:
+            self._behaviours += [behave] * (times or 0)
         return self
 
-    def _check(self, output: Any) -> None:
+    def _plan_action(self, when: _When, attempt: int, action: Action) -> Self:
+        self._actions[when, attempt] = action
+        self._acted = {each for each in self._acted if each[1:] != (when, attempt)}
+        return self
+
+    def act(self, when: _When, scene: Scene) -> None:
+        """Do what was said for this attempt, of every item first."""
+        if self._of_all:
+            self._of_all.act(when, scene)
+        action, which = self._actions.get((when, scene.attempt)), (scene.path, when, scene.attempt)
+        if action is None or which in self._acted:
+            return
+        self._acted.add(which)
         try:
-            output_json(self._activity.output, output)
+            action(scene.handle)
+        except Exception as error:
+            raise Abandoned from error
+
+    def _check(self, output: Any) -> None:
+        may_be_none = self._activity.may_return_none
+        try:
+            output_json(self._activity.output, output, may_be_none=may_be_none)
         except (TypeError, ValidationError) as error:
             wanted = self._activity.output.__name__ if self._activity.output else "None"
             raise TypeError(
                 f"{self._path}: {self._activity.name} returns {wanted}, never {output!r}"
             ) from error
-
-
-def _act(action: Action | None, handle: Handle[dict[str, Any]]) -> None:
-    if action is None:
-        return
-    try:
-        action(handle)
-    except Exception as error:
-        raise Abandoned from error

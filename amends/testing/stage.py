@@ -3,6 +3,7 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
@@ -13,7 +14,7 @@ from celery.result import AsyncResult
 
 from amends.backend.celery_apps import current, current_task_class, is_current
 from amends.backend.client import client_of
-from amends.dispatch.coordinator import run_here
+from amends.dispatch.in_process import InProcessRun
 from amends.dispatch.messages import ADVANCE
 from amends.errors import ConfigurationError
 from amends.testing.clock import Clock, keep_time
@@ -74,9 +75,10 @@ class Stage:
         self._clock = clock
         self._play = play
         self._due: dict[str, float] = {}
+        self._runs: dict[str, InProcessRun] = {}
         self._wanted: set[str] = set()
         self._until: float | None = None
-        self._count = 0
+        self._counts: Counter[str] = Counter()
         self._is_playing = False
 
     @property
@@ -108,11 +110,13 @@ class Stage:
     def _deliver(self, saga_id: str) -> None:
         self._due[saga_id] = self._clock.now
         self._wanted.add(saga_id)
+        self._run_of(saga_id).look_again()
         if not self._is_playing:
             self._go_on()
 
     def _go_on(self) -> None:
-        self._is_playing, self._count = True, 0
+        self._is_playing = True
+        self._counts.clear()
         try:
             while self._wanted & self._due.keys():
                 saga_id = min(self._due, key=lambda each: self._due[each])
@@ -130,13 +134,20 @@ class Stage:
     def _turn(self, saga_id: str) -> None:
         """Play a saga until it waits or ends."""
         try:
-            run_here(self.app, saga_id, sleep=_leave, call=self._call)
+            self._run_of(saga_id).go_on()
         except _Waits as waits:
             self._due[saga_id] = self._clock.after(waits.seconds)
 
+    def _run_of(self, saga_id: str) -> InProcessRun:
+        if saga_id not in self._runs:
+            self._runs[saga_id] = InProcessRun(
+                self.app, saga_id, sleep=_leave, now=lambda: self._clock.now, call=self._call
+            )
+        return self._runs[saga_id]
+
     def _call(self, path: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
-        self._count += 1
-        if self._count > _MOST_CALLS:
+        self._counts[path] += 1
+        if self._counts[path] > _MOST_CALLS:
             raise Abandoned from RuntimeError(
                 f"{path} is still tried after {_MOST_CALLS} calls: let it succeed, give its saga a timeout or"
                 " the activity a max_attempts, or rehearse a part with run(..., within=seconds)"

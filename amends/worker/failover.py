@@ -7,7 +7,7 @@ from celery import Celery
 
 from amends.backend.settings import settings_of
 from amends.errors import ConfigurationError, LogUnavailable
-from amends.log.lost_writes import Acknowledged, LostWrite
+from amends.log.queries.lost_writes import Acknowledged, LostWrite
 from amends.log.saga_log import log_of
 
 _NAMED = 10  # sagas that a line names

@@ -16,8 +16,8 @@ from celery import Celery
 from celery.signals import worker_process_init
 
 from amends.errors import ConfigurationError
-from amends.log.lost_writes import Acknowledged
 from amends.log.observers import Memory, keep_in
+from amends.log.queries.lost_writes import Acknowledged
 
 _SLOT: Final = Struct("201p183p")  # a saga's id, and what has room of an event
 _SLOTS: Final = 2_048  # transitions that each process remembers

@@ -1,31 +1,21 @@
 """The sweep: recovers sagas whose message or worker was lost. Every worker runs it."""
 
 import logging
-import secrets
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Final
 
 from celery import Celery
-from celery.exceptions import WorkerLostError
 from kombu.exceptions import OperationalError
 
-from amends.activities.soft_limit import timed_out
 from amends.backend.settings import settings_of
-from amends.definition.serialization import error_json
-from amends.dispatch.coordinator import advance
+from amends.dispatch.coordinator import advance, publish
 from amends.errors import LogUnavailable, UnreadableData
-from amends.log.answers import LOOK_AGAIN, Cost, Dispatched, Publish
-from amends.log.in_flight import Parked, Running, Waiting
-from amends.log.liveness import (
-    APART_AFTER,
-    Verdict,
-    died_in_time,
-    lost_owner,
-)
-from amends.log.owner import WorkerProcess
+from amends.log.answers import LOOK_AGAIN, Continuation, Next, RetryAfter
+from amends.log.in_flight import Branches, Dispatched, Expand, Parked, Publish, Running, Waiting
+from amends.log.liveness import Verdict
 from amends.log.saga_log import SagaLog, log_of
 from amends.worker.competence import Competence
+from amends.worker.lost_attempts import LostAttempts
 from amends.worker.lost_messages import LostMessages
 from amends.worker.parked import unpark
 
@@ -62,7 +52,7 @@ class Sweep:
         self._may_judge = may_judge
         self._competence = Competence(app)
         self._messages = LostMessages(app, self._log, may_judge=may_judge)
-        self._heartbeat_of = self._log.workers.read_heartbeat
+        self._attempts = LostAttempts(app, self._log, may_judge=may_judge)
 
     def run_once(self) -> int:
         """Recover every due saga that stands still. Returns how many were due, but for those that the next sweep can tell of.
@@ -107,15 +97,15 @@ class Sweep:
     def _begin(self) -> list[str]:
         """Forget what the sweep before knew. Returns sagas to look at, though they are not due."""
         self._competence = Competence(self._app)
-        self._undecided: list[str] = []
+        self._undecided: dict[str, None] = {}  # each once, however many of its branches
         return self._messages.begin_sweep()
 
     def _put_back_undecided(self) -> None:
         if self._undecided:
-            self._log.maintenance.put_back(self._undecided)
+            self._log.maintenance.put_back(list(self._undecided))
 
     def _look(self, saga_ids: Sequence[str]) -> list[_Found]:
-        self._heartbeat_of = cache(self._log.workers.read_heartbeat)  # anew, after this look
+        self._attempts.look_anew()  # after this look
         # What one may not judge stays due, for those that may.
         again = LOOK_AGAIN if self._may_judge() else 0
         longest = self._settings.max_countdown
@@ -125,94 +115,65 @@ class Sweep:
         """Recover a saga by what a look found. Returns whether others may have lost their messages too."""
         if isinstance(found, Exception):
             raise found
-        if found is None or isinstance(found, Publish):
+        if isinstance(found, Branches):
+            return self._heal_branches(saga_id, found)
+        if found is None or isinstance(found, Publish | Expand):
             return False
         if not self._competence.covers(found):
             if self._competence.is_left(found):  # this look may not put off theirs
-                self._undecided.append(saga_id)
+                self._undecided[saga_id] = None
             return False
         if isinstance(found, Parked):
             unpark(self._app, saga_id, found)
             return False
         if isinstance(found, Waiting):
             return self._replace_lost(saga_id, found)
-        if isinstance(found, Running) and self._end_attempt(saga_id, found):
-            advance(self._app, saga_id)
+        if isinstance(found, Running) and (follows := self._attempts.end(saga_id, found)):
+            self._go_on(saga_id, found, follows)
         return False
+
+    def _go_on(self, saga_id: str, ended: Running, follows: Continuation) -> None:
+        """Publish what follows an attempt that was ended here."""
+        if isinstance(follows, Next):
+            publish(self._app, saga_id, follows.of(ended.itinerary))
+            return
+        branch = ended.itinerary.branch_of(ended.path)
+        is_owed = isinstance(follows, RetryAfter) and branch
+        advance(self._app, saga_id, lost=[branch] if is_owed else ())
+
+    def _heal_branches(self, saga_id: str, branches: Branches) -> bool:
+        """Recover the branches of a stage, each whatever happens to the others; publish what was lost at once."""
+        lost: list[str] = []
+        errors: list[Exception] = []
+        for found in branches.found:
+            try:
+                if isinstance(found, Waiting) and self._competence.covers(found):
+                    lost += self._lost_mark(saga_id, found)
+                else:
+                    self._heal(saga_id, found)
+            except (LogUnavailable, OperationalError):
+                raise
+            except Exception as error:  # noqa: BLE001 - a route of the app's own may raise anything
+                errors.append(error)
+        if lost:
+            advance(self._app, saga_id, lost=lost)
+        if errors:
+            raise errors[0]
+        return bool(lost)
+
+    def _lost_mark(self, saga_id: str, message: Waiting) -> list[str]:
+        """Return the mark of a branch whose message is lost, or nothing."""
+        verdict = self._messages.judge(saga_id, message)
+        if verdict is None:
+            self._undecided[saga_id] = None
+        return [message.mark] if verdict is Verdict.LOST else []
 
     def _replace_lost(self, saga_id: str, message: Waiting) -> bool:
         """Publish again what a saga waits for, if it is lost. Returns whether others may be: a message was sent, and lost."""
         verdict = self._messages.judge(saga_id, message)
         if verdict is None:
-            self._undecided.append(saga_id)
+            self._undecided[saga_id] = None
         if verdict is not Verdict.LOST:
             return False
         advance(self._app, saga_id)
         return message.times > 0
-
-    def _end_attempt(self, saga_id: str, running: Running) -> bool:
-        """End an attempt that is past its time, or has lost its owner. Returns whether it was ended.
-
-        A loss after the attempt's own time limit is a timeout like any other. A death that came before that, by its last
-        sign of life, stays a death however late it is noticed.
-        """
-        lost, may_judge = lost_owner(running, self._heartbeat_of), self._may_judge()
-        # A worker knows its own pool, however long the log was away. That it could not beat itself says nothing.
-        is_own = running.owner is not None and running.owner.worker == WorkerProcess.current.name
-        may_judge |= is_own and lost == "death"
-        is_dead = lost in ("death", "worker_death") and died_in_time(running, self._heartbeat_of)
-        if not is_dead and (
-            running.time_left <= 0 or (may_judge and lost and running.limit_left <= 0)
-        ):
-            return self._end_overdue(saga_id, running)
-        if lost is None or not may_judge:
-            return False
-        owner = running.owner and running.owner.format()
-        is_poison = False
-        if lost == "nothing":
-            error: Exception = LogUnavailable(
-                f"{owner} went on without the saga log's answer, or its task failed before the call"
-            )
-        else:
-            error = WorkerLostError(f"the process {owner} that ran it died")
-            if running.worker_deaths >= APART_AFTER:
-                lost = "death"  # it ran apart
-            is_poison = lost == "death" and running.deaths + 1 >= self._settings.poison_after
-        wait = None if is_poison else 0.0
-        return self._take_over(saga_id, running, error, wait=wait, cost=lost)
-
-    def _end_overdue(self, saga_id: str, running: Running) -> bool:
-        call, attempt = running.itinerary.records[running.path].call, running.attempts + 1
-        error = timed_out(call.start_to_close_timeout, took=running.age)
-        wait = call.retry.wait(attempt) if call.retry.allows(error, attempt) else None
-        return self._take_over(saga_id, running, error, wait=wait, cost="attempt")
-
-    def _take_over(
-        self, saga_id: str, running: Running, error: Exception, *, wait: float | None, cost: Cost
-    ) -> bool:
-        """End an attempt under a new token: its owner's results come too late from then on.
-
-        wait: seconds until the next attempt, None for no other.
-        """
-        log, path, token = self._log, running.path, secrets.token_hex(8)
-        if not log.take_over(saga_id, path, token=token, taken_from=running.token):
-            return False
-        _logger.warning("saga %s: %s is given up: %s", saga_id, path, error)
-        text = error_json(error)
-        if wait is not None:
-            log.retry_step(
-                saga_id, path, token=token, error=text, wait=wait, unknown=True, cost=cost
-            )
-        else:
-            outcome = running.itinerary.records[path].step.outcome_of(type(error))
-            log.fail_step(
-                saga_id,
-                path,
-                token=token,
-                error=text,
-                unknown=True,
-                refused=False,
-                outcome=outcome,
-                link="",
-            )
-        return True

@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 from kombu.message import Message
 from kombu.messaging import Producer
 
+from amends.backend.scripts import of_any_kind
 from amends.errors import LogUnavailable
 from amends.log.store import Store
 from tests.explorer.receiver import Receiver
@@ -42,7 +43,7 @@ _PATH = re.compile(r"[a-d](:fallback)?(:undo)?")
 def _script(_: Any, name: str, calls: Any) -> str:
     arguments = map(str, calls[0][1]) if calls else ()
     path = next(filter(_PATH.fullmatch, arguments), "")
-    return f"{name} {path}".rstrip()
+    return f"{of_any_kind(name)} {path}".rstrip()
 
 
 def _about(headers: dict[str, Any]) -> str:

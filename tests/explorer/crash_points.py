@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from amends.backend.scripts import of_any_kind
 from tests.explorer.boundaries import Boundary
 from tests.explorer.claims import Claims
 from tests.explorer.processes import Process, Strand, current
@@ -162,4 +163,4 @@ class Striker:
             _, script, calls = arguments
             for (_, values), each in zip(calls, answer, strict=True):
                 if not isinstance(each, Exception):
-                    self.claims.note(script, values, each)
+                    self.claims.note(of_any_kind(script), values, each)

@@ -20,7 +20,7 @@ import pytest
 from celery import Celery
 
 import amends.log.saga_log
-from amends.activities import attempt, log_retry, message, task
+from amends.activities import attempt, log_retry, step_at_hand, task
 from amends.activities.raised import ProcessEnd
 from amends.log.owner import WorkerProcess
 from amends.log.store import Store
@@ -153,7 +153,7 @@ def worlds_of_their_own(app: Celery, *, now: datetime) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "now", lambda: now)
-        for module in (amends.log.saga_log, message):
+        for module in (amends.log.saga_log, step_at_hand):
             patch.setattr(module, "os", SimpleNamespace(getpid=getpid))
         flying = _Time()
         for module in (attempt, log_retry, task):

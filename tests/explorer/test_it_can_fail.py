@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from amends.activities import message, task
+from amends.activities import succession, task
 from amends.activities.attempt import Attempt
 from amends.backend.scripts import DIGESTS, SCRIPTS
 from amends.log.answers import Claim
@@ -48,7 +48,7 @@ SCRIPTED = {
         "not at rest",
     ),
     "the record per channel": (
-        {"if is_undo(codes[k]) then": "if codes[k]:find('^%d+u$') then"},
+        {"if is_undo(code) or is_verification(code) then": "if code:find('^%d+u$') then"},
         ["chain", "inline"],
         "back over a switch",
         "killed",
@@ -97,7 +97,7 @@ SCRIPTED = {
         "was claimed, and claimed again in vain",
     ),
     "the finish repeated under its token": (
-        {"if state[code] == 'done' and get(code .. '.t') == token then return nil, true end": ""},
+        {"if is_over_with and get(code .. '.t') == token then return nil, true end": ""},
         ["chain", "inline"],
         "forward",
         "one call fails",
@@ -230,5 +230,5 @@ def test_without_the_owner_of_a_claim_by_a_finish_only_its_time_ends_it(
     def claim_for(*, owner, **others):
         return Claim(owner=changed(Owner.parse(owner)).format(), **others)
 
-    monkeypatch.setattr(message, "Claim", claim_for)
+    monkeypatch.setattr(succession, "Claim", claim_for)
     assert_found(explorer, story, "had lost its owner until its time was over")

@@ -1,21 +1,24 @@
 """A saga whose every transition goes to the log and to the model, and both must answer the same."""
 
 import json
+import re
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import redis
 
 from amends.definition.states import SagaStatus
 from amends.errors import ActRefused
-from amends.log.answers import Advance, Claim, Claimed, Publish, RetryAfter, Run
-from amends.log.in_flight import Parked, Running, Waiting
+from amends.log.answers import Advance, Claim, Claimed, Next, RetryAfter, Run
+from amends.log.in_flight import Branches, Expand, Parked, Publish, Running, Waiting
 from amends.log.saga_log import SagaLog
 from amends.log.starts import AlreadyThere
-from tests.properties.claim_table_model import MOST_UNREGISTERED, Model
-from tests.properties.log_view import View, check_moment, check_move, code_of, view
+from tests.properties.claim_table_model import MOST_UNREGISTERED, Branch, Model
+from tests.properties.log_view import View, check_moment, check_move, view
 from tests.properties.outside_world import Attempt, World
-from tests.properties.saga_shapes import SAGA_INPUT, SagaShape
+from tests.properties.saga_shapes import SagaShape
 from tests.support.log_view import view_of
 
 _ERROR: Final = '{"message":"it did not work","type":"Problem"}'
@@ -24,6 +27,8 @@ _KINDS: Final = {
     Running: "running",
     Waiting: "waiting",
     Parked: "parked",
+    Expand: "expand",
+    Branches: "branches",
     type(None): "nothing",
 }
 
@@ -39,7 +44,7 @@ class CheckedSaga:
         self.log = log
         self.client = client
         self.shape = shape
-        self.names = [step.name for step in shape.steps]
+        self.itinerary = shape.itinerary
         self.model = Model(shape=shape)
         self.world = World()
         self._inputs: dict[str, Any] = {}
@@ -48,9 +53,10 @@ class CheckedSaga:
         self._undone: list[str] = []
         self._number = 0
         self._acted = False  # a person did something since the last check
+        self.follows: list[Any] = []  # what came of transitions
         starts = log.starts
-        self._numbered(starts.start_saga(self.id, shape.itinerary, SAGA_INPUT).number)
-        again = starts.start_saga(self.id, shape.itinerary, SAGA_INPUT)
+        self._numbered(starts.start_saga(self.id, self.itinerary, shape.input).number)
+        again = starts.start_saga(self.id, self.itinerary, shape.input)
         assert again == AlreadyThere(SagaStatus.PENDING)
         self.before: View = view(client, log, self.id)
 
@@ -69,7 +75,7 @@ class CheckedSaga:
         assert now.paused == model.paused
         assert now.fields.get("outcome") == model.outcome
         for path, record in model.records.items():
-            code = code_of(path, self.names)
+            code = self.itinerary.code_of(path)
             assert (now.record(code, "s") or "pending") == record.state, path
             assert int(now.record(code, "a") or 0) == record.attempts, f"{path}: attempts"
             assert int(now.record(code, "p") or 0) == record.deaths, f"{path}: deaths"
@@ -106,7 +112,9 @@ class CheckedSaga:
 
     def _check_input(self, path: str, answer: Run) -> None:
         """Every attempt, and the undo, gets the same input; the undo gets the output too."""
-        first = self._inputs.setdefault(path.removesuffix(":undo"), answer.sources)
+        first = self._inputs.setdefault(
+            path.removesuffix(":undo").removesuffix(":verify"), answer.sources
+        )
         assert answer.sources == first, f"the input of {path} drifted"
         if path.endswith(":undo"):
             assert answer.compensated_output == self._outputs.get(path.removesuffix(":undo"))
@@ -116,51 +124,107 @@ class CheckedSaga:
         step, _, kind = path.partition(":")
         if kind == "fallback":
             assert not self.world.may_take_effect(step), f"{path} may double the effect of {step}"
-        if not path.endswith(":undo"):
+        if not path.endswith((":undo", ":verify")):
             assert not self.world.receivers[path].tombstone, f"{path} starts after its undo"
 
     def _note_start(self, path: str) -> None:
+        if path.endswith(":verify"):
+            return
         if path not in self._started:
             self._check_order(path)
             self._started.append(path)
 
     def _check_order(self, path: str) -> None:
-        """Undos begin in reverse order of start; a void belongs to the way forward."""
+        """Undos begin in reverse order of start, but for those of branches that ran at once; a void belongs to the way forward."""
         if not path.endswith(":undo") or not self.model.backward:
             return
-        when = self._started.index(path.removesuffix(":undo"))
-        assert all(when < self._started.index(each) for each in self._undone), (
-            f"{path} begins after the undos of {self._undone}"
-        )
-        self._undone.append(path.removesuffix(":undo"))
+        undone = path.removesuffix(":undo")
+        for each in self._undone:
+            assert self._started_later(each, undone), f"{path} begins after that of {each}"
+        self._undone.append(undone)
+
+    def _started_later(self, one: str, other: str) -> bool:
+        """Tell whether a record was to be undone before another; either is right where their branches are undone together."""
+        places = self.model.place_of(one), self.model.place_of(other)
+        if places[0] and places[1] and places[0][0] is places[1][0]:
+            (stage, branch), (_, another) = places
+            if branch is not another:
+                order = stage.order.index
+                return not stage.shape.ordered or order(branch) > order(another)
+        return self._started.index(one) > self._started.index(other)
 
     def end(self, path: str, token: str, report: Report) -> str:
         """End a claim."""
         name, arguments = report
-        if name == "complete" and self.model.holds(path, token):
-            self._outputs[path] = json.loads(arguments["output"])
-        expected = getattr(self.model, name)(
-            path, token, **{key: value for key, value in arguments.items() if key != "output"}
-        )
+        told = {key: value for key, value in arguments.items() if key != "output"}
+        if name == "complete":
+            told["omitted"] = arguments["output"] == ""
+            told["took_effect"] = arguments["output"] != "null"
+            if self.model.holds(path, token) and arguments["output"]:
+                self._outputs[path.removesuffix(":verify")] = json.loads(arguments["output"])
+        expected = getattr(self.model, name)(path, token, **told)
         extra = {} if name == "complete" else {"error": _ERROR}
         script, given = f"{name}_step", {**arguments, **extra}
         if name == "complete" and given.pop("claim") is not None:
             script, given = "complete_and_claim", {**arguments, **extra}
+        given["is_plain"] = self.itinerary.is_plain
         answer = getattr(self.log, script)(self.id, path, token=token, **given)
         assert answer.said == expected, f"{name} {path}: {answer}, not {expected}"
         match answer:
             case Advance(number=number):
                 self._numbered(number)
+            case Next():
+                self._note_next(answer)
             case RetryAfter(tries=tries):
                 assert tries == self.model.records[path].tries
             case Claimed(run=run):
                 self._check_claimed(arguments["link"], run)
+        self.follows.append(answer)
         return answer.said
 
-    def dispatch(self, *, longest_wait: float, only_look: bool = False) -> Any:
-        """Ask what remains."""
-        found: Any = self.log.dispatch_saga(self.id, longest_wait=longest_wait, only_look=only_look)
-        kind, what = self.model.dispatch(longest_wait=longest_wait, only_look=only_look)
+    def _note_next(self, answer: Next) -> None:
+        tries = [(path, self.model.records[path].tries) for path, _ in answer.records]
+        assert answer.records == tries
+        rows = [paths for _, paths in self.model.rows()]
+        assert [path for path, _ in tries] in rows, f"{tries} is published, of {rows}"
+        self._numbered(answer.number)
+        self._number += len(tries) - 1
+
+    def dispatch(
+        self,
+        *,
+        longest_wait: float,
+        only_look: bool = False,
+        lost: Mapping[str, str] = MappingProxyType({}),
+    ) -> Any:
+        """Ask what remains.
+
+        lost: marks of branches to publish all the same, by the records that come first in them.
+        """
+        how: dict[str, Any] = {"longest_wait": longest_wait, "only_look": only_look}
+        still_lost = self._still_lost(lost)
+        found: Any = self.log.dispatch_saga(self.id, **how, lost=lost.values())
+        told = self.model.dispatch(**how, lost=still_lost)
+        self._check_found(found, told)
+        if isinstance(found, Expand):
+            items = found.itinerary.wide_stages[found.stage].branches_of(found.sources)
+            self.model.expand(found.stage)
+            told = self.model.dispatch(**how)
+            found = self.log.expand_stage(self.id, found.stage, items, longest_wait=longest_wait)
+            self._check_found(found, told)
+        return found
+
+    def _still_lost(self, lost: Mapping[str, str]) -> tuple[str, ...]:
+        """Return those whose branch has had no other message since."""
+        fields, found = view(self.client, self.log, self.id).fields, []
+        for path, mark in lost.items():
+            name, at, sent = mark.partition("@")
+            if not at or fields.get(name, "").startswith(f"{sent}|"):
+                found.append(path)
+        return tuple(found)
+
+    def _check_found(self, found: Any, told: tuple[str, Any]) -> None:
+        kind, what = told
         assert _KINDS[type(found)] == kind, f"{found}, not {kind} {what}"
         if isinstance(found, Publish):
             assert found.records == what
@@ -170,8 +234,16 @@ class CheckedSaga:
             assert (found.path, found.token) == what
             assert (found.attempts, found.deaths) == self.model.records[found.path].used[:2]
         elif isinstance(found, Waiting | Parked):
-            assert found.path == what
-        return found
+            assert what is None or found.path == what
+        elif isinstance(found, Expand):
+            assert found.stage == what
+        elif isinstance(found, Branches):
+            expected = {_path_of(each): each for each in what}
+            assert len(found.found) == len(what)
+            for each in found.found:
+                path = each.records[0][0] if isinstance(each, Publish) else each.path
+                assert path in expected, f"{path} is found, and not {expected}"
+                self._check_found(each, expected[path])
 
     def act(self, name: str, *what: str, **more: str) -> str:
         """Let a person do something; answers what came of it."""
@@ -187,18 +259,22 @@ class CheckedSaga:
         assert answer.said == expected, f"{name} {what}: {answer}, not {expected}"
         if isinstance(answer, Advance):
             self._numbered(answer.number)
+        elif isinstance(answer, Next):
+            self._note_next(answer)
+        self.follows.append(answer)
         return expected
 
     def skip(self, path: str, *, output: str = "") -> None:
         """Let a person do a record by hand, and say so."""
-        meant = self.model._meant(path)
+        meant = [] if self.model.ended else self.model._meant(path)
         if self.act("skip_step", path, output=output) in ("refused", "lacking"):
             return
         for each in meant:
-            self._note_start(each)
-            self.world.do_by_hand(each)
+            if not each.endswith(":verify"):
+                self._note_start(each)
+            self.world.do_by_hand(each, done=bool(output))
             if output:
-                self._outputs[each] = json.loads(output)
+                self._outputs[each.removesuffix(":verify")] = json.loads(output)
 
     def note_unregistered(self, path: str, *, elsewhere: bool) -> None:
         """Let a message meet a worker that does not know its task; another one may."""
@@ -211,16 +287,36 @@ class CheckedSaga:
         """Let a worker find that it can run the next record of a parked saga."""
         expected = self.model.unpark()
         self._acted |= expected != "late"
-        assert self.log.unpark_saga(self.id).said == expected
+        answer = self.log.unpark_saga(self.id)
+        assert answer.said == expected
 
     def let_the_message_be_late(self) -> None:
         """Let time pass until a sweep should look for the message."""
-        self.client.hset(view_of(self.log).saga_key(self.id), "sent", 0)
-        self.before.fields["sent"] = "0"
+        key = view_of(self.log).saga_key(self.id)
+        self.client.hset(key, "sent", 0)
+        for name, text in self.client.hgetall(key).items():
+            if re.fullmatch(r"p\d+\.\d+", name):
+                branch = self._branch(name)
+                if any(self.model.remains_in(branch)) or self.model._running_in(branch):
+                    self.client.hset(key, name, f"0|{text.partition('|')[2]}")
+                    branch.message = "late" if branch.message == "under way" else branch.message
+        self.before = view(self.client, self.log, self.id)
         self.model.message = "late" if self.model.message == "under way" else self.model.message
 
+    def _branch(self, name: str) -> Branch:
+        stage, _, number = name.partition(".")
+        return next(
+            branch
+            for each in self.model.stages
+            if each.name == stage
+            for branch in each.branches
+            if branch.number == int(number)
+        )
+
     def pass_the_deadline(self) -> None:
-        """Let the saga's deadline be over; it does not ask whether the saga is."""
+        """Let the saga's deadline be over; it does not ask whether the saga is. One that was noted is none any more."""
+        if "deadline" not in self.before.fields:
+            return
         saga, _, due, *_ = view_of(self.log).keys_of(self.id)
         self.client.hset(saga, "deadline", 1)
         if "paused" in self.before.fields and self.before.fields["direction"] == "forward":
@@ -230,6 +326,8 @@ class CheckedSaga:
 
     def land(self, attempt: Attempt) -> None:
         """Let an effect arrive. That of an attempt whose claim stands is never refused."""
+        if attempt.will_not_land or attempt.path.endswith(":verify"):
+            return  # it has told so, or calls nobody, or changes nothing
         landed = self.world.land(attempt)
         held = self.model.holds(attempt.path, attempt.token)
         assert landed or attempt.report or not held, f"{attempt.path}: its undo came first"
@@ -239,3 +337,12 @@ class CheckedSaga:
         if number:
             assert number > self._number, f"message {number} was numbered before"
             self._number = number
+
+
+def _path_of(told: tuple[str, Any]) -> str:
+    """Name the record that the model finds first in a branch."""
+    kind, what = told
+    path: str = {"publish": lambda: what[0][0], "running": lambda: what[0]}.get(
+        kind, lambda: what
+    )()
+    return path

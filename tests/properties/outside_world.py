@@ -53,6 +53,7 @@ class Receiver:
     in_force: bool = False
     tombstone: bool = False
     undone: int = 0
+    doubled: bool = False  # one without keys would hold it twice
 
 
 @dataclass
@@ -64,9 +65,9 @@ class World:
 
     def land(self, attempt: Attempt) -> bool:
         """Let an attempt's effect arrive; answers False where a tombstone refuses it."""
-        if attempt.will_not_land:
+        if attempt.will_not_land or attempt.path.endswith(":verify"):
             return False
-        attempt.landed = True
+        is_new, attempt.landed = not attempt.landed, True
         receiver = self.receivers[attempt.path.removesuffix(":undo")]
         if attempt.path.endswith(":undo"):
             receiver.undone += receiver.in_force
@@ -74,11 +75,18 @@ class World:
         elif receiver.tombstone:
             attempt.landed, attempt.will_not_land = False, True
         else:
+            receiver.doubled |= receiver.in_force and is_new
             receiver.in_force = True
         return attempt.landed
 
-    def do_by_hand(self, path: str) -> None:
-        """Let a person do what a record should, or undo it."""
+    def do_by_hand(self, path: str, *, done: bool) -> None:
+        """Let a person do what a record should, or undo it; of a verification, see to it that it is so."""
+        if path.endswith(":verify"):
+            verified = path.removesuffix(":verify")
+            for each in self.attempts:
+                each.will_not_land |= each.path == verified
+            self.receivers[verified].in_force = done
+            return
         receiver = self.receivers[path.removesuffix(":undo")]
         if path.endswith(":undo"):
             receiver.undone += receiver.in_force
@@ -95,11 +103,25 @@ class World:
             each.under_way for each in self.attempts if each.path == path
         )
 
+    def verify(self, path: str) -> str:
+        """Answer whether a record took effect: what has not landed by then never does, for that is what is waited for."""
+        self._come_to_rest(path)
+        return "done" if self.receivers[path].in_force else "no effect"
+
+    def _come_to_rest(self, path: str) -> None:
+        for each in self.attempts:
+            if each.path == path and each.under_way:
+                each.will_not_land = True
+
     def answer(self, attempt: Attempt, wanted: str) -> str:
         """Let a service answer an attempt in a way that is true; `wanted` where that is possible.
 
         The answers are done, refused, not done (its effect never comes), and unknown (who knows).
         """
+        if attempt.path.endswith(":verify"):
+            attempt.will_not_land = True
+            is_told = wanted in ("done", "not done")
+            return self.verify(attempt.path.removesuffix(":verify")) if is_told else "deferred"
         receiver = self.receivers[attempt.path.removesuffix(":undo")]
         if wanted == "done":
             return "done" if attempt.landed or self.land(attempt) else "refused"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from amends.definition.states import SagaStatus
-from amends.log.in_flight import Running
+from amends.log.in_flight import Branches, Running, Waiting
 from amends.log.saga_log import SagaLog
 from tests.properties.checked_saga import CheckedSaga, Report
 from tests.properties.claim_table_model import LONGEST
@@ -27,7 +27,12 @@ ANSWER = st.sampled_from(["done", "unknown", "not done", "refused", "deferred"])
 ORDINARY = st.sampled_from(
     [("done", False)] * 5 + [("unknown", False), ("unknown", True), ("not done", True)]
 )
-RECORD = st.sampled_from(["s1", "s1:undo", "s2", "s2:fallback", "s3", "s4:undo", "s9"])
+RECORD = st.sampled_from(
+    [
+        *("s1", "s1:undo", "s2", "s2:fallback", "s3", "s4:undo", "s9"),
+        *("s1[1]", "s2[2]", "s2[1]:undo", "s3[2]:fallback", "s3[9]"),
+    ]
+)
 SELDOM = st.integers(0, 5).map(lambda n: n == 0)
 MEANWHILE = st.sampled_from(["", "", "", "sweep", "pause_saga", "resume_saga", "cancel_saga"])
 WAIT = st.sampled_from([0.0, 0.0, 100.0, 1000.0])
@@ -64,7 +69,7 @@ class SagaMachine(RuleBasedStateMachine):
         self.workers = Workers(self.saga)
         self.findings: list[tuple[str, str]] = []  # what sweeps saw running: path, token
 
-    @precondition(lambda self: self.postscript >= POSTSCRIPT)
+    @precondition(lambda self: self.postscript >= POSTSCRIPT and self.saga.model.over)
     @rule(shape=SHAPES)
     def start_another(self, shape: SagaShape) -> None:
         self._judge()
@@ -74,6 +79,7 @@ class SagaMachine(RuleBasedStateMachine):
         """Tell whether there is what a rule needs."""
         things = {
             "": True,
+            "messages": self.workers.messages,
             "attempts": self.world.attempts,
             "findings": self.findings,
             "taken": self.workers.taken,
@@ -83,7 +89,7 @@ class SagaMachine(RuleBasedStateMachine):
 
     # Messages come, one or many times, in any order, or never
 
-    @happens(age=AGE, skipped=st.sampled_from([0, 0, 0, 1, 2]))
+    @happens("messages", age=AGE, skipped=st.sampled_from([0, 0, 0, 1, 2]))
     def deliver(self, age: int, skipped: int) -> None:
         """One may come before its turn, too."""
         message = _nth(self.workers.messages, age)
@@ -91,7 +97,7 @@ class SagaMachine(RuleBasedStateMachine):
             message = message.next() or message
         self.workers.deliver(message)
 
-    @happens(age=AGE)
+    @happens("messages", age=AGE)
     def deliver_and_lose_the_answer(self, age: int) -> None:
         """Let a claim land whose answer is lost: the message is put off, with its token."""
         message = _nth(self.workers.messages, age)
@@ -187,8 +193,9 @@ class SagaMachine(RuleBasedStateMachine):
             if only
             else self.workers.advance()
         )
-        if isinstance(found, Running):
-            self.findings.append((found.path, found.token))
+        for each in found.found if isinstance(found, Branches) else [found]:
+            if isinstance(each, Running):
+                self.findings.append((each.path, each.token))
 
     @happens("findings", age=AGE)
     def take_over(self, age: int) -> None:
@@ -220,16 +227,29 @@ class SagaMachine(RuleBasedStateMachine):
         if now or self.saga.model.paused:
             self.saga.act("resume_saga" if resumed else "pause_saga")
 
-    @happens(now=SELDOM, record=RECORD, next_=st.booleans(), done=st.booleans())
-    def someone_skips(self, now: bool, record: str, next_: bool, done: bool) -> None:  # noqa: FBT001
-        first = self.saga.model.remaining()[:1]
+    @happens(now=SELDOM, record=RECORD, next_=st.booleans(), done=st.booleans(), which=AGE)
+    def someone_skips(
+        self,
+        now: bool,  # noqa: FBT001
+        record: str,
+        next_: bool,  # noqa: FBT001
+        done: bool,  # noqa: FBT001
+        which: int,
+    ) -> None:
+        first = self.saga.model.firsts(which)
         path = first[0] if first and next_ else record
         if now or self.saga.model.status == "stuck":
             self.saga.skip(path, output='{"by":"hand"}' if done else "")
 
-    @happens(record=RECORD, next_=st.booleans(), elsewhere=st.booleans())
-    def meet_a_worker_without_the_task(self, record: str, next_: bool, elsewhere: bool) -> None:  # noqa: FBT001
-        first = self.saga.model.remaining()[:1]
+    @happens(record=RECORD, next_=st.booleans(), elsewhere=st.booleans(), which=AGE)
+    def meet_a_worker_without_the_task(
+        self,
+        record: str,
+        next_: bool,  # noqa: FBT001
+        elsewhere: bool,  # noqa: FBT001
+        which: int,
+    ) -> None:
+        first = self.saga.model.firsts(which)
         path = first[0] if first and next_ else record
         self.saga.note_unregistered(path, elsewhere=elsewhere)
 
@@ -240,6 +260,15 @@ class SagaMachine(RuleBasedStateMachine):
     @happens()
     def let_the_message_be_late(self) -> None:
         self.saga.let_the_message_be_late()
+
+    @happens(age=AGE)
+    def find_lost_messages(self, age: int) -> None:
+        """Publish again what a look finds to be late, or some of it."""
+        found = self.saga.dispatch(longest_wait=LONGEST, only_look=True)
+        waiting = found.found if isinstance(found, Branches) else [found]
+        lost = {each.path: each.mark for each in waiting if isinstance(each, Waiting) and each.mark}
+        if lost:
+            self.workers.advance(lost=dict(list(lost.items())[: 1 + age]))
 
     @happens("timed", now=SELDOM)
     def pass_the_deadline(self, now: bool) -> None:  # noqa: FBT001
@@ -259,10 +288,10 @@ class SagaMachine(RuleBasedStateMachine):
         """Bring the saga to its end by fair scheduling, and judge what it left in the world."""
         if self.saga is None or sys.exc_info()[0]:  # it has failed already
             return
-        for _ in range(60):
+        for _ in range(150):
             if self.saga.model.paused:
                 self.saga.act("resume_saga")
-            if self.saga.model.status == "stuck" and self.saga.model.remaining():  # it was parked
+            if self.saga.model.parked:
                 self.saga.act("retry_saga")
             if self.saga.model.over:
                 break
@@ -283,7 +312,7 @@ class SagaMachine(RuleBasedStateMachine):
             self.workers.deliver(message)
         self.workers.advance()
         for act in ("cancel_saga", "retry_saga", "pause_saga", "resume_saga"):
-            if self.saga.model.ended or act == "cancel_saga":
+            if self.saga.model.ended or (act == "cancel_saga" and self.saga.model.backward):
                 self.saga.act(act)
         self.log_is_sound()
         check_end(self.saga.shape, self.saga.before, self.world)

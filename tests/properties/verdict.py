@@ -1,44 +1,55 @@
 """What a saga that ended, or is stuck, has left in the world."""
 
-from tests.properties.log_view import View, code_of
+from tests.properties.claim_table_model import channels, kinds_of
+from tests.properties.log_view import View
 from tests.properties.outside_world import World
 from tests.properties.saga_shapes import SagaShape, StepShape
 
 
 def check_end(shape: SagaShape, end: View, world: World) -> None:
     """Check that the end is what it says: consistent, whatever happened on the way."""
-    names = [step.name for step in shape.steps]
+    code_of = shape.itinerary.code_of
     states = {
-        path: end.record(code_of(path, names), "s")
-        for step in shape.steps
-        for channel in _channels(step)
-        for path in (channel, f"{channel}:undo")
+        path: end.record(code_of(path), "s")
+        for name, step in shape.named_steps
+        for channel in channels(name, step)
+        for path in (channel, *(channel + kind for kind in kinds_of(step)))
     }
     completions = [event for event in end.history if '"name":"step.compensated"' in event]
     assert len(completions) == len(set(_records_of(completions))), "an undo was recorded twice"
-    for step in shape.steps:
-        in_force = [path for path in _channels(step) if world.receivers[path].in_force]
-        done = [path for path in _channels(step) if states[path] in ("done", "skipped")]
-        assert len(in_force) <= 1 or end.status == "stuck", f"{step.name} took effect twice"
-        assert all(world.receivers[path].undone <= 1 for path in _channels(step))
+    for name, step in shape.named_steps:
+        paths = channels(name, step)
+        in_force = [path for path in paths if world.receivers[path].in_force]
+        done = [path for path in paths if states[path] in ("done", "skipped")]
+        assert len(in_force) <= 1 or end.status == "stuck", f"{name} took effect twice"
+        assert all(world.receivers[path].undone <= 1 for path in paths)
+        doubled = [path for path in paths if world.receivers[path].doubled]
+        assert not (step.verified and doubled), f"{doubled} took effect twice"
         if end.status == "completed":
-            _check_completed(step, in_force, done)
-        elif step.undoable:
-            standing = [path for path in in_force if states[f"{path}:undo"] != "stuck"]
+            _check_completed(name, step, in_force, done, states[name])
+        elif step.pivot:
+            assert not in_force or end.fields["direction"] == "forward", f"{name} stands alone"
+        elif step.undoable and end.fields["direction"] == "backward":
+            stuck = [path for path, state in states.items() if state == "stuck"]
+            standing = [p for p in in_force if not {f"{p}:undo", f"{p}:verify"} & set(stuck)]
             assert not standing, f"{end.status}, and {standing} still stands"
     _check_reason(end, states)
 
 
-def _check_completed(step: StepShape, in_force: list[str], done: list[str]) -> None:
-    assert len(done) == 1 or step.passed_over, f"completed, and {step.name} was not done"
-    assert len(done) <= 1, f"both channels of {step.name} were done"
+def _check_completed(
+    name: str, step: StepShape, in_force: list[str], done: list[str], state: str | None
+) -> None:
+    is_omitted = state == "omitted"
+    assert len(done) == 1 or step.passed_over or is_omitted, f"completed, and {name} was not done"
+    assert len(done) <= 1, f"both channels of {name} were done"
     if done:
         assert in_force == done, f"completed: {done} was done, and {in_force} stands"
 
 
 def _check_reason(end: View, states: dict[str, str | None]) -> None:
     failed = [path for path, state in states.items() if state == "stuck"]
-    assert all(path.endswith(":undo") for path in failed)
+    is_backward = end.fields["direction"] == "backward"
+    assert all(path.endswith((":undo", ":verify")) or not is_backward for path in failed)
     reason = end.fields.get("reason", "")
     if reason.startswith("no worker knows"):
         assert end.status == "stuck"
@@ -51,7 +62,3 @@ def _check_reason(end: View, states: dict[str, str | None]) -> None:
 
 def _records_of(events: list[str]) -> list[str]:
     return [event.partition('"record":"')[2].partition('"')[0] for event in events]
-
-
-def _channels(step: StepShape) -> list[str]:
-    return [step.name, f"{step.name}:fallback"] if step.fallback else [step.name]

@@ -1,13 +1,16 @@
 """Workers and their sweeps: what the engine does around the log, with all that may go wrong."""
 
 import json
+from collections.abc import Mapping
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
-from amends.log.answers import Claim, Done, Publish, Run
-from amends.log.in_flight import Running
+from amends.log.answers import Claim, Done, Run
+from amends.log.in_flight import Branches, Publish, Running, Waiting
 from tests.properties.checked_saga import CheckedSaga, Report
 from tests.properties.claim_table_model import LONGEST
+from tests.properties.log_view import view
 from tests.properties.outside_world import Attempt, Message
 
 
@@ -19,7 +22,8 @@ class Workers:
         self.messages: list[Message] = []
         self.taken: list[tuple[str, str]] = []  # what sweeps took over: path, their own token
         self.tokens = (f"t{n}" for n in count(1))
-        self.publish([(step.name, 0) for step in saga.shape.steps])
+        if chain := saga.itinerary.first_chain:
+            self.publish([(name, 0) for name in chain])
 
     def publish(self, records: list[tuple[str, int]]) -> Message:
         """Publish a chain: its first link goes out."""
@@ -43,7 +47,9 @@ class Workers:
         return claim_under(next(self.tokens), message)
 
     def _attempt(self, message: Message, token: str) -> Attempt:
-        attempt = Attempt(message=message, token=token)
+        attempt = Attempt(
+            message=message, token=token, will_not_land=self._is_omitted(message.path)
+        )
         self.saga.world.attempts.append(attempt)
         return attempt
 
@@ -63,7 +69,7 @@ class Workers:
         """
         message = attempt.message
         if attempt.report is None:
-            answer = self.saga.world.answer(attempt, wanted)
+            answer = self._answer(attempt, wanted)
             following = message.next() if inline else None
             claim = self.claim_of(following) if following else None
             attempt.report = _report_of(attempt, answer, final=final, wait=wait, claim=claim)
@@ -74,11 +80,22 @@ class Workers:
             self._go_on_inline(message, attempt.report[1]["claim"].token)
         elif action == "go":
             self._go_on(message)
-        elif action == "advance":
+        elif action in ("advance", "stage"):
             self.advance()
+        elif action == "next":
+            self.publish(list(self.saga.follows[-1].records))
         elif action == "retry":
             tries = self.saga.model.records[message.path].tries
             self.publish([(message.path, tries), *message.rest])
+
+    def _answer(self, attempt: Attempt, wanted: str) -> str:
+        """Let a service answer; nobody asks one for a step whose condition is false."""
+        is_omitted = self._is_omitted(attempt.path)
+        return "omitted" if is_omitted else self.saga.world.answer(attempt, wanted)
+
+    def _is_omitted(self, path: str) -> bool:
+        step = self.saga.model.steps.get(path)  # an undo and a fallback have no condition
+        return step is not None and not step.wanted
 
     def _go_on(self, message: Message) -> None:
         if following := message.next():
@@ -91,11 +108,14 @@ class Workers:
         if all(each.token != token for each in self.saga.world.attempts):
             self._attempt(following, token)
 
-    def advance(self, longest_wait: float = LONGEST) -> Any:
+    def advance(
+        self, longest_wait: float = LONGEST, lost: Mapping[str, str] = MappingProxyType({})
+    ) -> Any:
         """Publish what remains."""
-        found = self.saga.dispatch(longest_wait=longest_wait)
-        if isinstance(found, Publish):
-            self.publish(list(found.records))
+        found = self.saga.dispatch(longest_wait=longest_wait, lost=lost)
+        for each in found.found if isinstance(found, Branches) else [found]:
+            if isinstance(each, Publish):
+                self.publish(list(each.records))
         return found
 
     def work(self, *, answer: str, final: bool, longest_wait: float, inline: bool = False) -> None:
@@ -106,16 +126,39 @@ class Workers:
     def begin(self, longest_wait: float = LONGEST) -> Attempt | None:
         """Publish what remains, and deliver it; answers the attempt that runs."""
         found = self.advance(longest_wait)
-        attempt = None
-        if isinstance(found, Running):
-            mine = [each for each in self.saga.world.attempts if each.token == found.token]
-            attempt = mine[0] if mine and not mine[0].report else None
-            if attempt is None:
-                self.sweep(final=False, cost="death")
-        elif isinstance(found, Publish):
+        if isinstance(found, Publish):
             attempt = self.deliver(self.messages[-1])
             assert attempt, f"nobody may do {found.records[0]}"
+            return attempt
+        if isinstance(found, Branches) and any(isinstance(each, Publish) for each in found.found):
+            return self.deliver(self.messages[-1])
+        running = self.saga.model.running
+        if not running:
+            return self._find_lost(longest_wait)
+        mine = [
+            each
+            for each in self.saga.world.attempts
+            if each.path in running and self.saga.model.holds(each.path, each.token)
+        ]
+        attempt = next((each for each in mine if not each.report), None)
+        if attempt is None:
+            self.sweep(final=False, cost="death")
         return attempt
+
+    def _find_lost(self, longest_wait: float) -> Attempt | None:
+        """Publish every branch, whose messages are lost or wait; answers the attempt that one of them begins."""
+        model = self.saga.model
+        stage = model.stage_at_hand()
+        if stage is None:
+            return None
+        marks = {
+            paths[0]: f"{stage.name}.{branch.number}"
+            for branch, paths in model.rows()
+            if branch and paths
+        }
+        self.saga.before = view(self.saga.client, self.saga.log, self.saga.id)
+        found = self.advance(longest_wait, marks)
+        return self.deliver(self.messages[-1]) if isinstance(found, Branches) else None
 
     def take_over(self, path: str, token: str) -> bool:
         """Take a claim over, as a sweep does."""
@@ -136,9 +179,17 @@ class Workers:
     def sweep(self, *, final: bool, cost: str) -> None:
         """Look, take over, give up, and publish what remains."""
         found = self.saga.dispatch(longest_wait=LONGEST, only_look=True)
-        if isinstance(found, Running) and self.take_over(found.path, found.token):
-            self.give_up(*self.taken[-1], final=final, cost=cost, wait=0.0)
-            self.advance()
+        all_found = found.found if isinstance(found, Branches) else [found]
+        lost = {each.path: each.mark for each in all_found if isinstance(each, Waiting)}
+        ended = False
+        for each in all_found:
+            if isinstance(each, Running) and self.take_over(each.path, each.token):
+                self.give_up(*self.taken[-1], final=final, cost=cost, wait=0.0)
+                if self.saga.follows[-1].said == "next":
+                    self.publish(list(self.saga.follows[-1].records))
+                ended = True
+        if ended or (lost and isinstance(found, Branches)):
+            self.advance(lost=lost)
 
 
 def claim_under(token: str, message: Message) -> Claim:
@@ -151,6 +202,10 @@ def _report_of(
 ) -> Report:
     """Tell which script an attempt calls for its answer, with its arguments."""
     link, unknown = attempt.message.link, answer == "unknown"
+    if answer == "omitted":
+        return "complete", {"output": "", "link": link, "claim": claim}
+    if answer == "no effect":
+        return "complete", {"output": "null", "link": link, "claim": claim}
     if answer == "done":
         output = json.dumps({"by": attempt.token})
         return "complete", {"output": output, "link": link, "claim": claim}

@@ -127,10 +127,10 @@ def _note_the_end(task_id: str, **_: Any) -> None:
 
 
 def succeed(key: str) -> None:
-    """Take effect; an undo takes it back."""
+    """Take effect; an undo takes it back, and a verification has no effect."""
     if amends.context().undone:
         engine_saga.world.undo(key)
-    else:
+    elif not amends.context().verified:
         engine_saga.world.make(key)
 
 

@@ -25,7 +25,10 @@ class Journey:
         self.id = uuid.uuid4().hex
         keys = view_of(log)
         self.saga_key, self.due_key = keys.saga_key(self.id), keys.due_key_of(self.id)
-        self.started = log.starts.start_saga(self.id, trip_saga.itinerary, self.input())
+        self.started = self.start()
+
+    def start(self) -> Any:
+        return self.log.starts.start_saga(self.id, trip_saga.itinerary, self.input())
 
     def input(self, **changes: Any) -> str:
         trip = Trip(trip_id=self.id, **changes)

@@ -32,6 +32,8 @@ from luaparser.astnodes import (
     Repeat,
 )
 
+from amends.backend.scripts import of_kind
+
 ROOT = Path(__file__).parent.parent.parent
 ROOMS = ("amends/log/lua", "amends/breaker/lua")
 GLOBALS = frozenset(
@@ -224,7 +226,7 @@ def main() -> int:
         for room in ROOMS
         for wrong in lint(
             {
-                path.stem: path.read_text(encoding="utf-8")
+                path.stem: of_kind(path.read_text(encoding="utf-8"), "shaped")
                 for path in paths
                 if path.parent == ROOT / room
             }

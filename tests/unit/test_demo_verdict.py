@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
+from demo.fulfilments import fulfilment_stock_for, plan_fulfilments
 from demo.orders import PlannedOrder, plan_orders, stock_for
 from demo.sandbox import LedgerEntry
 from demo.verdict import OrderRecord, differences, outcomes_table, print_wrong
@@ -117,6 +118,72 @@ def test_the_stock_is_enough_for_all_orders_but_those_planned_to_find_none() -> 
             assert {
                 order.expected for order, units in zip(orders, asked, strict=True) if units
             } == {"out_of_stock"}
+
+
+FULFILMENT = plan_fulfilments(1, series="t")[0]
+FULFILLED = LedgerEntry(
+    order_id=FULFILMENT.id,
+    reserved=FULFILMENT.units,
+    charged=FULFILMENT.order.total_amount,
+    charges=1,
+    authorizations=1,
+    shipments=2,
+)
+
+
+def test_a_completed_fulfilment_has_each_parcel_and_its_wrapping_once():
+    assert FULFILMENT.units["gift-wrap"] == 1
+    assert differences(FULFILMENT, "completed", FULFILLED) == []
+    assert differences(FULFILMENT, "too_risky", LedgerEntry(order_id=FULFILMENT.id)) == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "change", "complaints"),
+    [
+        ("completed", {"charges": 2, "duplicates": 1}, ["charges less refunds", "duplicates"]),
+        (
+            "completed",
+            {"charges": 0, "charged": Decimal(0)},
+            ["charged", "charges less refunds"],
+        ),
+        ("completed", {"shipments": 1}, ["shipments"]),
+        ("completed", {"authorizations": 0}, ["authorizations"]),
+        ("completed", {"reserved": {}}, ["reserved"]),
+        (
+            "payment_failed",
+            {"charges": 0, "charged": Decimal(0), "shipments": 0},
+            ["reserved", "authorizations"],
+        ),
+        (
+            "payment_failed",
+            {"charges": 0, "charged": Decimal(0), "authorizations": 0, "reserved": {}},
+            ["shipments"],
+        ),
+    ],
+    ids=[
+        "charged twice",
+        "shipped without a charge",
+        "a parcel is missing",
+        "no authorization",
+        "nothing reserved",
+        "not released, not voided",
+        "shipped, and refused",
+    ],
+)
+def test_a_fulfilment_that_lacks_or_repeats_something_is_named(outcome, change, complaints):
+    found = differences(FULFILMENT, outcome, FULFILLED.model_copy(update=change))
+    assert [each.partition(":")[0] for each in found] == complaints
+
+
+def test_the_fulfilments_hold_every_outcome_and_find_their_stock():
+    planned = plan_fulfilments(30, series="t")
+    assert {each.expected for each in planned} == {
+        *("completed", "validation_failed", "out_of_stock", "too_risky", "payment_failed")
+    }
+    assert {len(each.order.parcels) for each in planned} >= {1, 2, 3}
+    for product, stock in fulfilment_stock_for(30).items():
+        asked = [each.units.get(product, 0) for each in planned]
+        assert (sum(asked) <= stock) is bool(stock)
 
 
 def judged(*records: OrderRecord) -> tuple[bool, str]:

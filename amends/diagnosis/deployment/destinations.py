@@ -12,6 +12,7 @@ from amends.activities.definition import Compensation
 from amends.activities.task import ActivityTask
 from amends.backend.settings import compensation_queue
 from amends.definition.itinerary import Itinerary
+from amends.definition.plans import RecordPlan
 from amends.dispatch.messages import ADVANCE
 from amends.dispatch.routing import EXAMPLE, own_queue, queue_by_routes
 
@@ -61,7 +62,14 @@ def destinations_in_use(
             call = record.call
             queue = own_queue(app, call.queue, undoes=bool(record.compensates))
             limit = call.start_to_close_timeout
-            yield _destination(app, call.task, queue, path=record.path, limit=limit, sagas=sagas)
+            path = _example_path(record)
+            yield _destination(app, call.task, queue, path=path, limit=limit, sagas=sagas)
+
+
+def _example_path(record: RecordPlan) -> str:
+    """Return a path that a record's messages have: for items of a list that of the first one."""
+    step = record.step.name
+    return f"{step}[1]{record.path.removeprefix(step)}" if record.is_for_items else record.path
 
 
 def _destination(

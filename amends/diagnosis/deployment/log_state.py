@@ -13,9 +13,9 @@ from amends.definition.states import LIVE
 from amends.diagnosis.deployment.redis_server import RedisServer, read_server
 from amends.errors import UnreadableData
 from amends.log.heartbeats import Heartbeat, Workers
-from amends.log.lost_writes import LostWrite, LostWrites
 from amends.log.maintenance import Maintenance
 from amends.log.profiles import Profile, Profiles
+from amends.log.queries.lost_writes import LostWrite, LostWrites
 from amends.log.store import Store
 
 _PATIENCE: Final = 1.0

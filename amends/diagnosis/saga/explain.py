@@ -8,26 +8,16 @@ from celery import Celery
 from amends.definition.states import ENDED, RecordState, SagaStatus
 from amends.diagnosis.saga.explanation import (
     CancelEffect,
-    Circuit,
-    Claim,
     CompensationStart,
     Explanation,
-    Message,
     OperatorAction,
     OwedCompensation,
-    Situation,
-    Wait,
 )
-from amends.diagnosis.saga.position import (
-    circuit_of,
-    claim_of,
-    is_taken,
-    message_of,
-    replicas_missing,
-    wait_of,
-)
+from amends.diagnosis.saga.position import Positions, replicas_missing
+from amends.diagnosis.saga.record_facts import Position, Situation
 from amends.diagnosis.saga.record_view import View
 from amends.diagnosis.saga.remedies import remedies
+from amends.diagnosis.saga.stage_view import others_at_hand, present, stage_facts, undo_turns
 from amends.log.saga_log import log_of
 
 _DEEDS: Final = frozenset(
@@ -45,20 +35,17 @@ def explain(app: Celery, saga_id: str) -> Explanation:
     """
     log = log_of(app)
     view = View(app, log.examine_saga(saga_id))
-    running = next(iter(view.with_state(RecordState.RUNNING)), None)
-    path = running or next(iter(view.standing.remaining), None)
-    record = view.record(path) if path else None
-    claim = claim_of(view, log, running) if running else None
-    wait = wait_of(view, path) if path and not running else None
-    circuit = circuit_of(view, path) if path and wait else None
-    situation = _situation(view, claim, wait, circuit)
-    is_queued = situation is Situation.QUEUED
-    message = message_of(view, log, path) if path and is_queued else None
-    is_waiting = is_queued or situation is Situation.UNREGISTERED
+    positions = Positions(view, log)
+    paths = present(view, positions)
+    path = paths[0][0] if paths else None
+    situation = _situation(view) or (paths[0][1] if paths else Situation.QUEUED)
+    at = positions.position_of(path, situation) if path else None
+    others = others_at_hand(view, positions, paths[1:])
     failures = tuple(view.record(each) for each in view.with_state(RecordState.STUCK))
     actions = tuple(_actions(view))
     pause, cancel = _pause(view, actions), _cancel(view)
     looked_at = view.standing.looked_at
+    stage = stage_facts(view, paths, others)
     return Explanation(
         id=saga_id,
         saga=view.itinerary.saga,
@@ -72,41 +59,48 @@ def explain(app: Celery, saga_id: str) -> Explanation:
         deadline_at=view.entry.deadline_at if view.entry.is_forward else None,
         outcome=view.entry.outcome,
         reason=view.entry.reason,
-        record=record,
+        record=at.record if at else None,
         remaining=tuple(view.standing.remaining),
-        claim=claim,
-        wait=wait,
-        circuit=circuit,
-        message=message,
-        is_taken=is_taken(view, log, path) if path and is_waiting else None,
+        claim=at.claim if at else None,
+        wait=at.wait if at else None,
+        circuit=at.circuit if at else None,
+        message=at.message if at else None,
+        is_taken=at.is_taken if at else None,
         replicas_missing=0 if situation is Situation.ENDED else replicas_missing(view, log),
         pause=pause,
         turn=_turn(view),
         failures=failures,
         actions=actions,
-        next_at=_next_at(view, situation, claim, wait, message),
+        next_at=_next_at(view, situation, [*([at] if at else []), *others]),
         looked_at=looked_at,
         overdue=max(0.0, view.now - looked_at) if looked_at else 0.0,
         cancel=cancel,
-        remedies=tuple(remedies(situation, record, failures, cancel, is_paused=pause is not None)),
+        remedies=tuple(
+            remedies(
+                situation,
+                [*([at.record] if at else []), *(each.record for each in others)],
+                failures,
+                cancel,
+                is_paused=pause is not None,
+                stage=stage,
+            )
+        ),
+        stage=stage,
     )
 
 
-def _situation(
-    view: View, claim: Claim | None, wait: Wait | None, circuit: Circuit | None
-) -> Situation:
-    status = view.entry.status
-    if status in ENDED:
+def _situation(view: View) -> Situation | None:
+    """Tell what a saga is at that has ended, or is stuck; None for one whose records tell it."""
+    if view.entry.status in ENDED:
         return Situation.ENDED
-    if status is SagaStatus.STUCK:
-        return Situation.STUCK
-    if claim:
-        return Situation.LOST if claim.lost else Situation.RUNNING
-    if view.entry.paused_at is not None:
-        return Situation.PAUSED
-    if wait:
-        return Situation.DEFERRED if circuit else Situation.RETRYING
-    return Situation.UNREGISTERED if view.is_unregistered else Situation.QUEUED
+    return Situation.STUCK if view.entry.status is SagaStatus.STUCK else None
+
+
+def _next_at(view: View, situation: Situation, positions: Sequence[Position]) -> float | None:
+    """Tell when something happens by itself, at the latest: to one of these."""
+    if not positions:
+        return None if situation is Situation.QUEUED else view.standing.looked_at
+    return min((each.next_at for each in positions if each.next_at is not None), default=None)
 
 
 def _actions(view: View) -> Iterator[OperatorAction]:
@@ -136,42 +130,29 @@ def _turn(view: View) -> CompensationStart | None:
 def _cancel(view: View) -> CancelEffect:
     if not view.entry.is_forward or view.entry.status in ENDED:
         return CancelEffect(is_possible=False)
-    records = view.itinerary.records
+    records, turns = view.itinerary.records, undo_turns(view)
     taken = [
         path
-        for path, plan in records.items()
-        if not plan.compensates and view.records[path].state in _TAKEN
+        for path, record in view.records.items()
+        if record.state in _TAKEN and not records[path].compensates
     ]
     return CancelEffect(
         is_possible=True,
-        undoes=tuple(_owed(view, path) for path in view.standing.owed),
+        undoes=tuple(
+            _owed(view, path, turns.get(path))
+            for path in view.standing.owed
+            if records[path].compensates  # and no verification
+        ),
         keeps=tuple(path for path in taken if records[path].step.compensation is None),
     )
 
 
-def _owed(view: View, path: str) -> OwedCompensation:
+def _owed(view: View, path: str, turn: int | None) -> OwedCompensation:
     plan = view.plan(path)
     return OwedCompensation(
         path=path,
         task=plan.call.task,
         undoes=plan.compensated_path,
         is_certain=view.records[plan.compensated_path].state in _CERTAIN,
+        turn=turn,
     )
-
-
-def _next_at(
-    view: View,
-    situation: Situation,
-    claim: Claim | None,
-    wait: Wait | None,
-    message: Message | None,
-) -> float | None:
-    """Tell when something happens by itself, at the latest."""
-    if situation is Situation.RUNNING and claim:
-        return claim.given_up_at
-    looked_at = view.standing.looked_at
-    if wait and situation is not Situation.PAUSED:
-        return max(wait.until, looked_at or 0.0) if wait.by == "log" else wait.until
-    if looked_at and message and message.lost_at:
-        return max(message.lost_at, looked_at)
-    return None if situation is Situation.QUEUED else looked_at

@@ -1,14 +1,28 @@
 """The records of a saga in an explanation."""
 
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from celery import Celery
 
 from amends.backend.settings import settings_of
-from amends.definition.itinerary import FALLBACK, RecordPlan
+from amends.definition.paths import FALLBACK
+from amends.definition.plans import RecordPlan
 from amends.definition.states import RecordState
-from amends.diagnosis.saga.explanation import Record, Role
+from amends.diagnosis.saga.record_facts import Record, Role
+from amends.log.queries.stage_state import stage_at_hand
 from amends.log.saga_state import Standing
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentMessage:
+    """The last message of what comes next: when it was to arrive, how many there were, and its number."""
+
+    sent_at: float | None
+    dispatches: int
+    number: int
+    is_advance: bool
 
 
 class View:
@@ -22,16 +36,42 @@ class View:
         self.itinerary = standing.entry.itinerary
         self.records = standing.entry.records
         self.now = standing.now
+        self.stage = stage_at_hand(standing.entry)
+        branches = self.stage.branches if self.stage else ()
+        self._branches = {path: branch for branch in branches for path in branch.paths}
 
-    @property
-    def is_unsent(self) -> bool:
-        """Whether no message is in flight: a sweep publishes the next one."""
-        return self.entry.dispatches == 0
+    def message(self, path: str) -> SentMessage:
+        """Return what the log has of the message of what comes next: of the saga, or of the branch that the record is in."""
+        entry, branch = self.entry, self._branches.get(path)
+        if branch is None:
+            chain = takewhile(
+                lambda each: not self.itinerary.branch_of(each), self.standing.remaining
+            )
+            return SentMessage(
+                sent_at=entry.sent_at,
+                dispatches=entry.dispatches,
+                number=int(entry.fields["messages"]) - len([*chain]) + 1,
+                is_advance=entry.fields.get("advance") == entry.fields["sent"],
+            )
+        ahead_here = sum(each in self.standing.places for each in branch.paths)
+        return SentMessage(
+            sent_at=branch.sent_at,
+            dispatches=branch.dispatches,
+            number=branch.message - ahead_here + 1,
+            is_advance=False,
+        )
 
-    @property
-    def is_unregistered(self) -> bool:
-        """Whether that is because a worker did not know the task of the last one."""
-        return self.is_unsent and self.standing.last_event.name == "step.unregistered"
+    def is_unsent(self, path: str) -> bool:
+        """Return whether no message for a record is in flight: a sweep publishes the next one."""
+        return self.message(path).dispatches == 0
+
+    def is_unregistered(self, path: str) -> bool:
+        """Return whether that is because a worker did not know the task of the last one."""
+        last = self.standing.last_event
+        if path in self._branches:
+            own = (each for each in reversed(self.standing.history) if each.record == path)
+            last = next(own, last)
+        return self.is_unsent(path) and last.name == "step.unregistered"
 
     def plan(self, path: str) -> RecordPlan:
         """Return the plan of a record."""
@@ -48,7 +88,7 @@ class View:
         activity = getattr(self.app.tasks.get(plan.call.task), "activity", None)
         return Record(
             path=path,
-            step=plan.step.name,
+            step=path.partition(":")[0],
             task=plan.call.task,
             role=self.role(plan),
             undoes=plan.compensates.task if plan.compensates else None,

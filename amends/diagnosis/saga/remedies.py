@@ -1,47 +1,60 @@
 """The acts that an operator can take on a saga, the likeliest first."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from amends.diagnosis.saga.explanation import CancelEffect, Record, Remedy, Role, Situation
+from amends.definition.paths import without_item
+from amends.diagnosis.saga.explanation import CancelEffect, Remedy
+from amends.diagnosis.saga.record_facts import Record, Role, Situation, StageFacts
 
 _PAUSABLE: Final = frozenset(
     {Situation.RUNNING, Situation.LOST, Situation.QUEUED, Situation.UNREGISTERED}
 )
 _WAITING: Final = frozenset({Situation.RETRYING, Situation.DEFERRED})
+_UNDOS: Final = (Role.COMPENSATION, Role.EARLY_COMPENSATION)
 
 
 def remedies(
     situation: Situation,
-    record: Record | None,
+    records: Sequence[Record],
     failures: Sequence[Record],
     cancel: CancelEffect,
     *,
     is_paused: bool,
+    stage: StageFacts | None,
 ) -> Iterator[Remedy]:
-    """Yield the acts that the log would accept now."""
+    """Yield the acts that the log would accept now.
+
+    records: those that run or come next; of a stage of several branches the first ones.
+    """
+    situations = {situation, *(stage.at_hand if stage else ())}
+    is_waiting = not situations.isdisjoint(_WAITING)
+    has_failed = situation is Situation.STUCK or (stage is not None and stage.stuck > 0)
     if is_paused:
         yield Remedy(act="resume")
-    if situation is Situation.STUCK or situation in _WAITING:
+    if has_failed or is_waiting:
         yield Remedy(act="retry")
-    if situation is Situation.STUCK:
-        yield from _skips([*failures, *([record] if record else [])])
-    elif (
-        record
-        and situation in _WAITING
-        and record.role in (Role.COMPENSATION, Role.EARLY_COMPENSATION)
-    ):
-        yield from _skips([record])
+    if has_failed:
+        stands = situation is Situation.STUCK
+        yield from _skips([*failures, *(records[:1] if stands else [])])
+    elif situation in _WAITING and records[0].role in _UNDOS:
+        yield from _skips(records[:1])
     if cancel.is_possible:
         yield Remedy(act="cancel")
-    if situation in _PAUSABLE and not is_paused:
+    if not situations.isdisjoint(_PAUSABLE) and not is_paused:
         yield Remedy(act="pause")
 
 
 def _skips(records: Sequence[Record]) -> Iterator[Remedy]:
+    """Yield a skip for each step; for one of which several items failed, of all of them and of the first."""
     told = set()
+    many = Counter(without_item(step) for step in {record.step for record in records})
     for record in records:
-        if record.step in told or not (record.undoes or record.is_known):
+        step = without_item(record.step)
+        if step in told or not (record.undoes or record.is_known):
             continue  # its output could not be judged here
-        told.add(record.step)
+        told.add(step)
+        if many[step] > 1:
+            yield Remedy(act="skip", step=step, output_fields=record.output_fields)
         yield Remedy(act="skip", step=record.step, output_fields=record.output_fields)

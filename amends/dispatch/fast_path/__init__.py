@@ -7,10 +7,11 @@ takes Celery's own way. Once anything in here has raised, this process does so f
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from celery import Celery, Task
 from celery import canvas as celery_canvas
@@ -26,12 +27,14 @@ from amends.backend.settings import Settings, celery_setting, settings_of
 from amends.backend.url import nodes_of
 from amends.dispatch.canvas import canvas
 from amends.dispatch.fast_path.chain_template import ChainTemplate
-from amends.dispatch.fast_path.redis_message import NUMBER, SAGA
+from amends.dispatch.fast_path.stand_ins import ITEM, NUMBER, SAGA, Own
 from amends.dispatch.messages import advance_message, producers_of
-from amends.log.answers import Publish
 from amends.log.delivery import Delivery
+from amends.log.in_flight import Publish
 
 T = TypeVar("T")
+
+_ITEM: Final = re.compile(r"\[(\d+)\]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +106,21 @@ def publish(app: Celery, saga_ids: Sequence[str], what: Publish) -> bool:
     Some may be published then: of two messages of a record the log admits one. Raises kombu's ``OperationalError``
     with the broker away.
     """
-    return takes(app, what) and bool(_tried(lambda: _publish(app, saga_ids, what)))
+    return _publish(app, what, [_own_of(each, what) for each in saga_ids])
+
+
+def publish_branches(app: Celery, saga_id: str, chains: Sequence[Publish]) -> bool:
+    """Publish chains of a saga that are `alike`, one after the other; False where the caller has to, as for `publish`.
+
+    What a route raises for one does not stop the others: the first of that is raised in the end.
+    """
+    return _publish(app, chains[0], [_own_of(saga_id, each) for each in chains])
+
+
+def alike(what: Publish) -> Hashable:
+    """Return what chains of one definition have in common that differ by their numbers and items alone."""
+    stands = _without_own(what)
+    return tuple(stands.records), stands.wait, stands.copied_at
 
 
 def deliveries(app: Celery, saga_ids: Sequence[str], what: Publish) -> list[Delivery] | None:
@@ -121,7 +138,8 @@ def deliveries(app: Celery, saga_ids: Sequence[str], what: Publish) -> list[Deli
         return databases and [Delivery(text=text, destination=(key, *databases)) for text in texts]
 
     try:
-        return _tried(lambda: _template_of(app, what).written(saga_ids, what.number, prepare))
+        owns = [_own_of(each, what) for each in saga_ids]
+        return _tried(lambda: _template_of(app, what).written(owns, prepare))
     except (AttributeError, OperationalError):  # the broker is away: who publishes says so
         return None
 
@@ -135,31 +153,36 @@ def _tried(way: Callable[[], T]) -> T | None:
         return None
 
 
-def _publish(app: Celery, saga_ids: Sequence[str], what: Publish) -> bool:
+def _publish(app: Celery, what: Publish, owns: Sequence[Own]) -> bool:
+    return takes(app, what) and bool(_tried(lambda: _published(app, what, owns)))
+
+
+def _published(app: Celery, what: Publish, owns: Sequence[Own]) -> bool:
     template = _template_of(app, what)
-    if not template.write(saga_ids, what.number):
+    if not template.write(owns):
         with producers_of(app).acquire(block=True) as producer:
-            template.send(saga_ids, what.number, producer)
+            template.send(owns, producer)
     return True
 
 
 def _template_of(app: Celery, what: Publish) -> ChainTemplate:
-    """Return the template of the chain of these records, made once for all sagas and numbers."""
+    """Return the template of the chain of these records, made once for all sagas, numbers and items."""
+    stands = _without_own(what)
     of = _Chain(
         app=app,
         settings=settings_of(app),
         default_queue=celery_setting(app, "task_default_queue"),
         sends_events=bool(celery_setting(app, "task_send_sent_event")),
         digest=what.itinerary.digest,
-        records=tuple(what.records),
-        what=what,
+        records=tuple(stands.records),
+        what=stands,
     )
     return _template(of)
 
 
 @lru_cache(maxsize=1_000)
 def _template(of: _Chain) -> ChainTemplate:
-    chained = canvas(of.app, SAGA, replace(of.what, number=NUMBER))
+    chained = canvas(of.app, SAGA, of.what)
     return ChainTemplate(of.app, chained, advance_message(of.app, SAGA, NUMBER))
 
 
@@ -185,3 +208,25 @@ def _options(backend: str) -> dict[str, Any]:
         return {}
     options: dict[str, Any] = client_of(backend).connection_pool.connection_kwargs
     return options
+
+
+def _own_of(saga_id: str, what: Publish) -> Own:
+    """Return what is a chain's own."""
+    return Own(saga_id, what.number, _item_of(what))
+
+
+def _without_own(what: Publish) -> Publish:
+    """Return a chain with stand-ins: those of one definition with the same records and tries are equal in it."""
+    if not _item_of(what):
+        return replace(what, number=NUMBER)
+    records = [(_ITEM.sub(f"[{ITEM}]", path), tries) for path, tries in what.records]
+    return replace(what, number=NUMBER, records=records)
+
+
+def _item_of(what: Publish) -> str:
+    """Return the item that all records of a chain are for; '' where there is none."""
+    found = _ITEM.search(what.records[0][0])
+    if found is None:
+        return ""
+    is_of_all = all(f"[{found[1]}]" in path for path, _ in what.records)
+    return found[1] if is_of_all else ""

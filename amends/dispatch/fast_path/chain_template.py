@@ -8,8 +8,7 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 import json
 import os
-from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
@@ -20,19 +19,12 @@ from celery.app import task as celery_task
 from celery.utils import nodenames
 from kombu import Producer, exceptions
 from kombu.exceptions import OperationalError
-from kombu.utils.uuid import uuid
 from redis.exceptions import TimeoutError as NoAnswer
 
 from amends.backend.connection import asker, is_original
 from amends.dispatch.fast_path.channel_client import keep_client
-from amends.dispatch.fast_path.redis_message import (
-    NUMBER,
-    ORIGIN,
-    SAGA,
-    RedisMessage,
-    formatted,
-    redis_message_of,
-)
+from amends.dispatch.fast_path.redis_message import RedisMessage, redis_message_of
+from amends.dispatch.fast_path.stand_ins import ITEM, NUMBER, ORIGIN, SAGA, Own, formatted
 from amends.dispatch.messages import producers_of, retry_policy
 from amends.dispatch.routing import Unroutable, is_routed_by_name
 
@@ -54,7 +46,7 @@ _NAMED: Final = (  # by ``Celery.send_task``; what is left is for the router and
 
 
 class ChainTemplate:
-    """A canvas of `SAGA` whose messages are numbered from `NUMBER`, for any saga and number."""
+    """A canvas of `SAGA` whose messages are numbered from `NUMBER`, for any saga and number; and any item in place of `ITEM`."""
 
     def __init__(self, app: Celery, canvas: Any, link_error: Any) -> None:
         *rest, first = canvas.prepare_steps((), {}, canvas.tasks, link_error=link_error, app=app)[0]
@@ -83,14 +75,12 @@ class ChainTemplate:
             WeakKeyDictionary()
         )
 
-    def write(self, saga_ids: Sequence[str], number: int) -> bool:
+    def write(self, owns: Sequence[Own]) -> bool:
         """Push it to Redis as it is kept, where that comes to the same; answers whether it is certain to be there."""
-        return bool(self.written(saga_ids, number, push))
+        return bool(self.written(owns, push))
 
-    def written(
-        self, saga_ids: Sequence[str], number: int, use: Callable[[Any, str, Sequence[str]], T]
-    ) -> T | None:
-        """Let `use` have a channel, a key, and the texts that it comes to there, one for each of these sagas.
+    def written(self, owns: Sequence[Own], use: Callable[[Any, str, Sequence[str]], T]) -> T | None:
+        """Let `use` have a channel, a key, and the texts that it comes to there, one for each of these.
 
         Answers what that does; None where there is more to it than texts, and where the broker is away.
         It takes a connection alone, as kombu's producers take longer to be had than the text to be written.
@@ -106,7 +96,7 @@ class ChainTemplate:
             message = channel and self._redis_message(channel)
             if message is None:
                 return None
-            texts = [_filled(message, each) for each in self._fillings(saga_ids, number)]
+            texts = [message.filled(each) for each in self._fillings(owns)]
             return use(channel, message.key, texts)
         except (
             *connection.recoverable_connection_errors,
@@ -127,16 +117,21 @@ class ChainTemplate:
             self._pool = given, pid, producers_of(self._app)
         return self._pool[2].connections
 
-    def send(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
-        """Publish it for each of these sagas. Raises kombu's ``OperationalError`` with the broker away."""
+    def send(self, owns: Sequence[Own], producer: Any) -> None:
+        """Publish it for each of these, whatever a route raises for another one.
+
+        Raises the first `Unroutable`, and kombu's ``OperationalError`` with the broker away.
+        """
         connection = producer.connection
         try:
-            self._send(saga_ids, number, producer)
+            errors = self._send(owns, producer)
         except (
             *connection.recoverable_connection_errors,
             *connection.recoverable_channel_errors,
         ) as error:
             raise OperationalError(str(error)) from error
+        if errors:
+            raise errors[0]
 
     def _redis_message(self, channel: Any) -> RedisMessage | None:
         router = self._app.amqp.router  # another one once the routes have changed
@@ -153,30 +148,34 @@ class ChainTemplate:
             return None
 
         def publish(producer: Any) -> None:
-            (own,) = self._fillings([SAGA], NUMBER, origin=ORIGIN)
+            (own,) = self._fillings([Own(SAGA, NUMBER, str(ITEM))], origin=ORIGIN)
             self._send_one(own, producer, retry=False)
 
         return redis_message_of(self._app, channel, publish)
 
-    def _send(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
+    def _send(self, owns: Sequence[Own], producer: Any) -> list[Unroutable]:
         """Publish it by Celery and kombu; in one round trip where the broker takes it.
 
         Redis does, unless its options have a retry of their own.
         """
-        if len(saga_ids) == 1 or not hasattr(producer, "batch"):  # kombu before 5.7
-            self._send_each(saga_ids, number, producer)
-            return
+        if len(owns) == 1 or not hasattr(producer, "batch"):  # kombu before 5.7
+            return self._send_each(owns, producer)
         try:
             with producer.batch():
-                self._send_each(saga_ids, number, producer)
+                return self._send_each(owns, producer)
         except exceptions.BatchPublishError:  # type: ignore[attr-defined]  # not in its stubs
             # Nobody knows what arrived. One by one each is tried again, and of two messages the log admits one.
-            self._send_each(saga_ids, number, producer)
+            return self._send_each(owns, producer)
 
-    def _send_each(self, saga_ids: Sequence[str], number: int, producer: Any) -> None:
-        for own in self._fillings(saga_ids, number):
-            self._send_one(own, producer)
+    def _send_each(self, owns: Sequence[Own], producer: Any) -> list[Unroutable]:
+        errors = []
+        for own in self._fillings(owns):
+            try:
+                self._send_one(own, producer)
+            except Unroutable as error:
+                errors.append(error)
         keep_client(producer.channel)
+        return errors
 
     def _send_one(self, own: dict[str, Any], producer: Any, **how: Any) -> None:
         headers, properties, body, sent_event = json.loads(self._message % own)
@@ -199,12 +198,15 @@ class ChainTemplate:
         return options
 
     def _fillings(
-        self, saga_ids: Sequence[str], number: int, *, origin: str | None = None
-    ) -> list[dict[str, Any]]:
-        """Return what is each message's own, by the names in the texts."""
-        of_all: dict[str, Any] = {f"n{k}": number + k for k in range(self._count)}
-        of_all |= {"reply_to": self._app.thread_oid, "origin": origin or nodenames.anon_nodename()}
-        return [{**of_all, "saga": saga_id} for saga_id in saga_ids]
+        self, owns: Sequence[Own], *, origin: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield what is each message's own, by the names in the texts."""
+        of_all = {"reply_to": self._app.thread_oid, "origin": origin or nodenames.anon_nodename()}
+        for own in owns:
+            filling = {**of_all, "saga": own.saga_id, "item": own.item}
+            for k in range(self._count):
+                filling[f"n{k}"] = own.number + k
+            yield filling
 
 
 def _exec_options(task: Any) -> dict[str, Any]:
@@ -231,12 +233,6 @@ def _is_unheard(app: Any) -> bool:
         and is_original(Producer.publish, "kombu.messaging")
         and is_original(Producer._publish, "kombu.messaging")  # noqa: SLF001
     )
-
-
-def _filled(message: RedisMessage, own: dict[str, Any]) -> str:
-    """Fill in what is a message's own."""
-    body = b64encode((message.body % own).encode()).decode()
-    return message.message % {**own, "body": body, "tag": uuid()}
 
 
 def push(channel: Any, key: str, texts: Sequence[str]) -> bool:

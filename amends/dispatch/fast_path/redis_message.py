@@ -7,26 +7,17 @@ So they do it once for each channel, with a message of stand-ins and a recorder 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import json
-import re
-from base64 import b64decode
-from collections.abc import Callable
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from copy import copy
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from kombu import Producer
+from kombu.utils.uuid import uuid
 
 from amends.backend.connection import is_original
-
-SAGA: Final = "amends0stands0for0a0saga"
-"""Stands for the saga's id, which like this needs no escape in JSON nor in a ``repr``."""
-NUMBER: Final = 10**15
-"""Stands for the number of the first message; those after it count on."""
-ORIGIN: Final = "amends0stands0for0a0process"
-_BODY: Final = "amends0stands0for0a0body"
-_TAG: Final = "amends0stands0for0a0tag"
-_NAMES: Final = {SAGA: "saga", ORIGIN: "origin", _BODY: "body", _TAG: "tag"}
-_NUMBERS: Final = re.compile(r"\b1000000000(\d{6})\b")
+from amends.dispatch.fast_path.stand_ins import BODY, SAGA, TAG, formatted
 
 
 class RedisMessage(NamedTuple):
@@ -36,13 +27,10 @@ class RedisMessage(NamedTuple):
     message: str
     body: str
 
-
-def formatted(app: Any, text: str) -> str:
-    """Make a text one for ``%``, with names for what stands for something."""
-    text = text.replace("%", "%%")
-    for stand_in, name in (*_NAMES.items(), (app.thread_oid, "reply_to")):
-        text = text.replace(stand_in, f"%({name})s")
-    return _NUMBERS.sub(lambda found: f"%(n{int(found[1])})d", text)
+    def filled(self, own: Mapping[str, Any]) -> str:
+        """Fill in what is a message's own, by the names in the texts."""
+        body = b64encode((self.body % own).encode()).decode()
+        return self.message % {**own, "body": body, "tag": uuid()}
 
 
 def redis_message_of(
@@ -84,7 +72,7 @@ def _read(app: Any, key: str, text: str) -> RedisMessage | None:
         return None
     if "compression" in message["headers"] or not _is_plain_json(message["content-type"], body):
         return None
-    text = text.replace(body, _BODY).replace(properties["delivery_tag"], _TAG)
+    text = text.replace(body, BODY).replace(properties["delivery_tag"], TAG)
     return RedisMessage(key, formatted(app, text), formatted(app, b64decode(body).decode()))
 
 

@@ -8,20 +8,24 @@
 --          ms until the attempt is given up, ms to the saga's deadline or '', output of what it undoes
 --          or '', source, JSON, source, JSON, ...}
 --
+--! shaped
+--! include place
+--! end
+--! include claimed
 --! include open_saga
 --! include definition
 --! include plan
 --! include remaining
---! include paths
+--! include branches
+--! shaped
+--! include increment
+--! end
+--! shaped
+--! include order
+--! end
+--! include sources
+--! include pivot
 --! include move
--- The field that a source's JSON is in, or nil: the source is the saga's input, or the output of a step that has one.
-local function field_of(source)
-  if source == 'i' then return 'input' end
-  for _, code in ipairs({source, source .. 'f'}) do
-    if state[code] == 'done' or state[code] == 'skipped' then return code .. '.x' end
-  end
-end
-
 -- Reads, in one call, what an answer to a claim is made of.
 local function read_for(code)
   local fields, counts = {}, {code .. '.a', code .. '.r', code .. '.b', code .. '.q'}
@@ -37,7 +41,8 @@ local function read_for(code)
 end
 
 local function run(code, known)
-  local left = saga.direction == 'forward' and saga.deadline and saga.deadline - NOW or ''
+  local has_limit = saga.direction == 'forward' and saga.deadline and not is_verification(code) and not passed_pivot() -- that runs now, or ran
+  local left = has_limit and saga.deadline - NOW or ''
   local output = is_undo(code) and get(code:sub(1, -2) .. '.x') or ''
   local attempts = get(code .. '.a') or 0
   local renewed_at = (get(code .. '.b') or '0'):match('^%d+')
@@ -45,15 +50,10 @@ local function run(code, known)
     get(code .. '.q') or 0, running.given_up_at - NOW, left, output}
   local _, sources = plan_of(code)
   for source in sources:gmatch('[^,]+') do
-    local field = field_of(source)
     answer[#answer + 1] = source
-    answer[#answer + 1] = field and get(field) or 'null'
+    answer[#answer + 1] = value_of(source)
   end
   return answer
-end
-
-local function was_claimed(code)
-  return state[code] ~= nil and (state[code] ~= 'pending' or get(code .. '.r') ~= false)
 end
 
 local function anything_after_claimed(code)
@@ -66,7 +66,8 @@ local function anything_after_claimed(code)
 end
 
 local function lets_go_on(code)
-  if is_undo(code) or state[code] == 'done' or state[code] == 'skipped' then return true end
+  local value = state[code]
+  if is_undo(code) or value == 'done' or value == 'skipped' or value == 'omitted' then return true end
   local _, _, may_continue = plan_of(code)
   return may_continue == 'c' and not state[code .. 'f']
 end
@@ -83,8 +84,8 @@ end
 -- Claims a record of the open saga.
 local function claim_record(claim)
   if is_over() then return {'stop', 'the saga is ' .. saga.status} end
-  local code = record_of(claim.path)
-  if not code then return {'stop', 'the saga has no such step'} end
+  local code = open_record(claim.path)
+  if not code then return {'stop', 'the saga has no such step, or is not at its stage'} end
   read_for(code)
 
   if running and running.code == code then
@@ -101,15 +102,23 @@ local function claim_record(claim)
     return {'stop', 'it is finished: ' .. state[code]}
   end
   if saga.paused then return {'stop', 'the saga is paused'} end
+  local why = branch and why_branch_waits()
+  if why then return {'stop', why} end
   local first = remaining(1)[1]
   if first ~= code then return {'stop', first and path_of(first) .. ' comes first' or 'nothing remains'} end
+  if is_verification(code) and tonumber(get(code .. '.y')) > NOW then return {'stop', 'it is asked later'} end
   local tries = tonumber(get(code .. '.r') or 0)
   if claim.retries < tries then return {'stop', 'the message is older than the last attempt'} end
 
+  if branch then
+    note_order()
+    add(branch.stage .. '.runs', 1)
+  end
   set_state(code, 'running')
   own(code, claim)
-  if tries > 0 then unset(code .. '.w') end
+  if tries > 0 or is_verification(code) then unset(code .. '.w') end
   if saga.status == 'pending' then move_to('running') end
-  add_event(is_undo(code) and 'step.compensating' or 'step.started', claim.path, '"attempt":' .. running.attempt)
+  local event = is_undo(code) and 'step.compensating' or is_verification(code) and 'step.verifying' or 'step.started'
+  add_event(event, claim.path, '"attempt":' .. running.attempt)
   return run(code, claim.known)
 end

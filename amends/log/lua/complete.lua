@@ -1,9 +1,13 @@
 -- How a claimed record is completed.
 --
 --! include settle
+--! shaped
+--! include verdict
+--! end
 --! include continuation
 --! include end_claim
 --! include plan
+--! include branches
 local BRIEF = 100 -- ms: no limit is looked up for less, which costs every step
 
 -- The members of the event of an attempt that took longer than its limit; nil of one that kept it.
@@ -14,18 +18,27 @@ local function overrun(code)
   return took > limit and '"took":' .. took .. ',"limit":' .. limit or nil
 end
 
--- Records that a record took effect, or that an undo took it back: {"late"} where its claim was lost and nothing is
+-- Records that a record took effect, that its condition is false, or that an undo took it back: {"late"} where its claim was lost and nothing is
 -- recorded, else nil and whether it was recorded before, by the first of repeated calls.
 local function complete(path, token, output)
-  local code = open_saga() and record_of(path)
+  local code = open_saga() and open_record(path)
   if not code then return {'late'} end
-  if state[code] == 'done' and get(code .. '.t') == token then return nil, true end
+  local is_over_with = state[code] == 'done' or state[code] == 'omitted' or is_verification(code) and state[code] == nil
+  if is_over_with and get(code .. '.t') == token then return nil, true end
   if not holds(code, token) then return too_late(path, '"result":"done"') end
 
   local late = overrun(code)
-  set_state(code, 'done')
-  end_claim(path, true)
-  if is_undo(code) then
+  if is_verification(code) then
+    end_claim(path, true)
+    conclude(code, output)
+    settle()
+    return nil, false
+  end
+  set_state(code, output ~= '' and 'done' or 'omitted')
+  end_claim(path, output ~= '')
+  if output == '' then
+    add_event('step.omitted', path)
+  elseif is_undo(code) then
     add_event('step.compensated', path, late)
   else
     set(code .. '.x', output)

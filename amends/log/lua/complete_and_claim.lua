@@ -2,7 +2,7 @@
 --
 --! include complete
 --! include claim
--- ARGV[2] record's path   ARGV[3] token   ARGV[4] output, JSON
+-- ARGV[2] record's path   ARGV[3] token   ARGV[4] output, JSON; '' where its condition is false
 -- ARGV[5] path of the chain's next link   ARGV[6] token of its claim   ARGV[7] owner   ARGV[8] the link's retries
 -- ARGV[9] digests the caller knows, joined by ,   ARGV[10] ms from the attempt's limit to when it is given up
 -- Answers {"run", ...} as `claim` says: the link is claimed | {"go"}: the chain goes on, by the link's message

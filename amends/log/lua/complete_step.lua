@@ -2,7 +2,7 @@
 --
 --! include complete
 --! include deliver
--- ARGV[2] record's path   ARGV[3] token   ARGV[4] output, JSON
+-- ARGV[2] record's path   ARGV[3] token   ARGV[4] output, JSON; '' where its condition is false
 -- ARGV[5] path of the chain's next link, or ''
 -- ARGV[6] message of that link, or '' where it is not to be delivered here   ARGV[7] its queue
 -- ARGV[8] the broker's database   ARGV[9] the log's

@@ -3,8 +3,7 @@
 --
 --! include open_saga
 --! include definition
---! include paths
---! include remaining
+--! include expanded
 -- ARGV[2] digests the caller knows, joined by ,
 -- Answers {"unknown"}: there is no such saga | {"saga", digest, itinerary or '', the time, when a sweep looks
 --   at it or '', paths of what remains, paths of what a cancel would leave to be undone (both in their order,
@@ -16,20 +15,34 @@ local function paths(records)
 end
 
 -- What would remain after a cancel, once what runs has ended, should it have taken effect.
-local function left_by_a_cancel()
-  saga.direction = 'backward'
+local function turn()
   for code, value in pairs(state) do
-    if not is_undo(code) and value == 'running' then
+    if is_stage(code) and value == 'stuck' then
+      state[code] = 'done' -- as `turn_back` does
+    elseif is_undo(code) or is_verification(code) then -- they go on
+    elseif value == 'running' then
       state[code] = 'unknown'
-    elseif not is_undo(code) and value == 'pending' then
+    elseif value == 'pending' then
       state[code] = get(code .. '.r') and (get(code .. '.u') and 'unknown' or 'failed') or nil
     end
   end
-  return remaining()
+end
+
+local function left_by_a_cancel()
+  saga.direction = 'backward'
+  turn()
+  return expanded(remaining(), turn)
+end
+
+-- What remains, in a saga that settles once nothing runs any more.
+local function left()
+  if has_ended() then return {} end
+  if settling then state[settling], settling = 'unknown', nil end
+  return expanded(remaining())
 end
 
 if not open_saga() then return {'unknown'} end
-local ahead, behind = has_ended() and {} or remaining(), {}
+local ahead, behind = left(), {}
 local can_turn = not has_ended() and saga.direction == 'forward'
 if can_turn then behind = left_by_a_cancel() end
 return {'saga', saga.definition, itinerary_for(ARGV[2]), NOW, redis.call('ZSCORE', DUE, ID) or '', paths(ahead), paths(behind),

@@ -1,8 +1,9 @@
 -- Record that a claimed record failed for good, and what follows: the fallback, the next step, or
 -- compensation.
 --
---! include plan
---! include turn_back
+--! include branches
+--! include verify
+--! include failure
 --! include settle
 --! include continuation
 --! include end_claim
@@ -12,12 +13,10 @@
 -- ARGV[9] what it cost: attempt or nothing
 -- Answers {"go"} | {"advance", message's number} | {"end", status}
 --       | {"late"}: the claim was lost, nothing is recorded
-local function has_record(code) return plan:find('|' .. code .. ':', 1, true) ~= nil end
-
 local path, token, error, outcome, link, cost = ARGV[2], ARGV[3], ARGV[4], ARGV[7], ARGV[8], ARGV[9]
 local unknown, refused = ARGV[5] == '1', ARGV[6] == '1'
 
-local code = open_saga() and record_of(path)
+local code = open_saga() and open_record(path)
 if not code then return {'late'} end
 if not is_open(code) and get(code .. '.t') == token then return continuation(link) end
 if not holds(code, token) then return too_late(path, '"error":' .. error) end
@@ -27,27 +26,18 @@ end_claim(path, cost == 'attempt')
 add(code .. '.r', 1)
 if unknown then set(code .. '.u', 1) end
 
-if is_undo(code) then
+if is_undo(code) or is_verification(code) then
   set_state(code, 'stuck')
   add_event('step.stuck', path, '"error":' .. error)
-  if saga.direction == 'forward' then -- a void: without it the fallback could double the effect
+  if is_undo(code) and saga.direction == 'forward' and not passed_pivot() then -- a void: without it the fallback could double the effect
     local primary = code:sub(1, -2)
     turn_back(get(primary .. '.n'), get(primary .. '.e'))
   end
+elseif unknown and is_verified(code) then
+  ask(code, refused and 'refused' or 'fail', outcome)
+  add_event('step.failed', path, '"state":"unknown","error":' .. error)
 else
-  set_state(code, state_of_failure(code))
-  add_event('step.failed', path, '"state":"' .. state[code] .. '","error":' .. error)
-  if saga.direction == 'forward' then
-    local _, _, may_continue = plan_of(code)
-    if has_record(code .. 'f') and not refused then
-      set_state(code .. 'f', 'pending')
-      if state[code] == 'unknown' then set_state(code .. 'u', 'pending') end
-      set(code .. '.n', outcome)
-      add_event('step.switching', path)
-    elseif may_continue ~= 'c' then
-      turn_back(outcome, error)
-    end
-  end
+  fail(code, path, error, refused, outcome)
 end
 settle()
 return continuation(link)

@@ -6,6 +6,24 @@
 -- ones are counted in `folded`; fold|<name>|<record> has the place in the list, the count and the time of the first.
 local KEPT, KEPT_EACH = 50, 10
 
+--! shaped
+-- How many events the history may have; a stage has so many for each record of each branch.
+local function most_events()
+  local records = #codes
+  for _, code in ipairs(codes) do
+    local stage = code:match('^p%d+$')
+    local many = stage and tonumber(redis.call('HGET', SAGA, stage .. '.many') or 0) or 0
+    if many > 0 then
+      for number, list in plan:gmatch('\n#' .. stage .. '%.(%d*)|([^\n]*)') do
+        local _, commas = list:gsub(',', '')
+        records = records + (commas + 1) * (number == '' and many or 1)
+      end
+    end
+  end
+  return KEPT + KEPT_EACH * records
+end
+--! end
+
 -- Folds events that were just written, the history having this length with them.
 local function fold(events, length)
   redis.call('LTRIM', HISTORY, 0, length - #events - 1)

@@ -2,8 +2,10 @@
 -- While one does, the next message follows soon and this one is not counted. After several that are, each later
 -- than the one before, the saga is stuck.
 --
+--! include message_sent
+--! include place
 --! include budget
---! include paths
+--! include branches
 --! include remaining
 --! include park
 --! include next_message
@@ -13,9 +15,10 @@
 local path, task, most = ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 if not open_saga() then return {'stop', 'there is no such saga'} end
-local code = record_of(path)
+local code = open_record(path)
 if is_over() or running or not code or remaining(1)[1] ~= code then return {'stop', 'it is not next'} end
-if get('dispatches') == '0' then return {'stop', 'the next message is not out yet'} end
+if branch and why_branch_waits() then return {'stop', 'it is not next'} end
+if tonumber(select(2, message_sent())) == 0 then return {'stop', 'the next message is not out yet'} end
 
 local wait = LEASE / 2
 if ARGV[5] ~= '1' then

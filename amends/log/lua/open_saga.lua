@@ -15,6 +15,14 @@ local function get(field)
   return saga[field]
 end
 
+-- Reads the states and the claim of the line, or of a branch.
+local function open_row(states, claim)
+  for code, value in states:gmatch('([%w:]+)=(%a+)') do state[code] = value end
+  if claim == '' then return end
+  local code, attempt, at, given_up_at, token, owner = claim:match('^([%w:]+)|(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
+  running = {code = code, attempt = attempt, at = at, given_up_at = given_up_at, token = token, owner = owner}
+end
+
 -- Reads the saga; answers whether there is one.
 local function open_saga()
   read({'status', 'direction', 'deadline', 'definition', 'paused', 'name', 'created', 'states', 'claim', 'awaited'})
@@ -23,11 +31,13 @@ local function open_saga()
   if was == 'stuck' then read({'parked'}) end
   saga.deadline, saga.paused = tonumber(saga.deadline) or false, saga.paused ~= '' and saga.paused
   plan = redis.call('HGET', DEFINITIONS, saga.definition .. ':records')
+--! shaped
+    or redis.call('HGET', DEFINITIONS, saga.definition .. ':plan')
+--! plain
+    or '' -- the saga needs the other script
+--! end
   for code in plan:match('^[^\n]*'):gmatch('%w+') do codes[#codes + 1] = code end
-  for code, value in saga.states:gmatch('(%w+)=(%a+)') do state[code] = value end
-  if saga.claim ~= '' then
-    local code, attempt, at, given_up_at, token, owner = saga.claim:match('^(%w+)|(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
-    running = {code = code, attempt = attempt, at = at, given_up_at = given_up_at, token = token, owner = owner}
-  end
+  open_row(saga.states, saga.claim)
+  if saga.direction == 'backward' then settling = saga.states:match('(p%d+)=running') end
   return true
 end

@@ -1,11 +1,11 @@
 -- Let a paused saga go on.
 --
 --! include control
---! include continuation
--- Answers {"advance", message's number} | {"end", "stuck"} | {"refused", why}
---       | {"unknown"}: there is no such saga
+--! include owe_messages
+--! include act_continuation
+-- Answers what `continuation_of_act` says | {"refused", why} | {"unknown"}: there is no such saga
 if not open_saga() then return {'unknown'} end
-if acted() then return continuation('') end
+if acted() then return continuation_of_act() end
 local refused = refusal()
 if refused then return refused end
 remember_act()
@@ -13,6 +13,7 @@ if saga.paused then
   note_act('saga.resumed')
   set('paused', '')
   saga.paused = false
+  owe_messages()
   note_sent(NOW)
 end
-return continuation('')
+return continuation_of_act()

@@ -1,6 +1,9 @@
 -- End a claim unfinished: the record waits for its next attempt.
 --
 --! include budget
+--! include verify
+--! include plan
+--! include branches
 --! include park
 --! include turn_back
 --! include settle
@@ -17,12 +20,13 @@
 local path, token, error, wait = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local unknown, cost = ARGV[6] == '1', ARGV[7]
 
-local code = open_saga() and record_of(path)
+local code = open_saga() and open_record(path)
 if not code then return {'late'} end
 local same = get(code .. '.t') == token
 if same and state[code] == 'pending' and is_over() then return continuation('') end
 if same and state[code] == 'pending' then return {'retry', tonumber(get(code .. '.r'))} end
-if same and saga.direction == 'backward' and not is_undo(code) and not is_open(code) then return continuation('') end
+local has_turned = saga.direction == 'backward' and not is_undo(code) or is_verified(code)
+if same and has_turned and not is_open(code) then return continuation('') end
 if not holds(code, token) then return too_late(path, '"error":' .. error) end
 
 local too_many = running.owner == '' and 1 or tonumber(ARGV[9]) -- without a worker, no other has other code
@@ -33,13 +37,24 @@ if cost == 'death' then add(code .. '.p', 1) end
 if cost == 'worker_death' then add(code .. '.q', 1) end
 if cost == 'unreadable' then add(code .. '.k', 1) end
 end_claim(path, cost == 'attempt')
-if saga.direction == 'backward' and not is_undo(code) then
+if unknown and is_verified(code) then
+  ask(code, saga.direction == 'backward' and 'fail' or 'retry')
+  set(code .. '.w', NOW + wait)
+  add_event('step.retrying', path, '"wait":' .. wait .. ',"error":' .. error)
+  settle()
+  return continuation('')
+end
+if saga.direction == 'backward' and not is_undo(code) and not is_verification(code) then
   set_state(code, state_of_failure(code))
   add_event('step.failed', path, '"state":"' .. state[code] .. '","error":' .. error)
   settle()
   return continuation('')
 end
 set_state(code, 'pending')
+if settling then -- a void of a stage in which the saga has turned
+  settle()
+  return continuation('')
+end
 if cost == 'unreadable' and select(3, used(code)) >= too_many then
   park(ARGV[10], ARGV[11])
   return continuation('')

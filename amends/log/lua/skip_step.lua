@@ -1,47 +1,113 @@
--- Skip a record that a person did by hand: what comes next, or an undo that failed for good.
+-- Skip a record that a person did by hand: what comes next, or what failed for good.
 --
---! include control
---! include set_going
---! include settle
---! include continuation
--- ARGV[5] record's path; a step's name stands for its undos that failed, else for what comes next of it
--- ARGV[6] output, JSON; '' for none
--- Answers {"advance", message's number} | {"end", status} | {"end", "paused"}
+--! include owe_messages
+--! include verdict
+--! include act_continuation
+--! include place
+--! include act_on_branches
+--! include order
+-- ARGV[5] record's path; a step's name stands for its undos that failed, else for what comes next of it; of a step for each item,
+-- without an item, for all of its undos that failed   ARGV[6] output, JSON; '' for none, and of a verification: it had no effect
+-- Answers what `continuation_of_act` says
 --       | {"lacking", path}: it needs an output | {"refused", why} | {"unknown"}: there is no such saga
 local path, output = ARGV[5], ARGV[6]
 
--- The records that are meant, or nil and why there is none.
-local function meant()
+-- The records that are meant of the line, or of the branch that is open, or nil and why there is none.
+local function meant(exact)
   local first, list = remaining(1)[1], {}
-  local exact = record_of(path)
-  if not exact then return nil, 'it has no step ' .. path end
+  local step = exact:match('^[%d:]+')
   for code, value in pairs(state) do
-    if value == 'stuck' and (code == exact or code:match('^%d+') == exact) then list[#list + 1] = code end
+    if value == 'stuck' and (code == exact or step == exact and code:match('^[%d:]+') == step) then list[#list + 1] = code end
   end
   if #list > 0 then return list end
-  if first and (first == exact or first:match('^%d+') == exact) then
+  if first and (first == exact or step == exact and first:match('^[%d:]+') == step) then
     if state[first] == 'running' then return nil, path_of(first) .. ' is running' end
+    if branch and why_branch_waits() then return nil, path_of(first) .. ' does not come yet: ' .. why_branch_waits() end
     return {first}
   end
   return nil, path .. ' is ' .. (state[exact] or 'pending') .. (first and ', and ' .. path_of(first) .. ' comes next' or '')
 end
 
-if not open_saga() then return {'unknown'} end
-if acted() then return continuation('') end
-local refused = refusal()
-if refused then return refused end
-local list, why = meant()
-if not list then return {'refused', why} end
-for _, code in ipairs(list) do
-  if is_undo(code) and output ~= '' then return {'refused', path_of(code) .. ' is an undo, which has no output'} end
-  if not is_undo(code) and output == '' then return {'lacking', path_of(code)} end
+-- Why these records cannot be skipped with that output, or nil.
+local function objection(list)
+  for _, code in ipairs(list) do
+    if is_undo(code) and output ~= '' then return {'refused', path_of(code) .. ' is an undo, which has no output'} end
+    if not is_undo(code) and not is_verification(code) and output == '' then return {'lacking', path_of(code)} end
+  end
 end
 
-for _, code in ipairs(list) do
-  if not is_undo(code) then set(code .. '.x', output) end
-  set_state(code, 'skipped')
-  note_act('step.skipped', path_of(code))
+local function skip(list)
+  local is_at_rest = branch and not running and not remaining(1)[1]
+  if branch then note_order() end
+  for _, code in ipairs(list) do
+    note_act('step.skipped', path_of(code))
+    if is_verification(code) then
+      conclude(code, output == '' and 'null' or output)
+    else
+      if not is_undo(code) then set(code .. '.x', output) end
+      set_state(code, 'skipped')
+    end
+  end
+  return is_at_rest
+end
+
+-- The undos that failed of all items of a step, by the numbers of their branches.
+local function failed_of_items(code)
+  local stage, found = plan:match('|' .. code .. ':%d+:[^:\n]*:%a*:(p%d+)%.'), {}
+  count_branches(stage, function()
+    for each, value in pairs(state) do
+      if value == 'stuck' and is_undo(each) then
+        found[branch.number] = found[branch.number] or {}
+        table.insert(found[branch.number], each)
+      end
+    end
+  end)
+  return stage, found
+end
+
+if not open_saga() then return {'unknown'} end
+if acted() then return continuation_of_act() end
+local refused = refusal()
+if refused then return refused end
+if saga.parked then owe_messages() end
+local of_path = record_of(path)
+if not of_path then return {'refused', 'it has no step ' .. path} end
+local stage, number = branch_of(of_path)
+
+if stage and not number then -- a step for each item
+  if state[stage] == 'stuck' and not get(stage .. '.many') then -- its list is too long
+    if output == '' then return {'lacking', path} end
+    set(of_path .. '.x', output)
+    set_state(stage, 'skipped')
+    note_act('step.skipped', path)
+    set_going()
+    settle()
+    return continuation_of_act()
+  end
+  local of_items, found = failed_of_items(of_path)
+  if not next(found) then return {'refused', path .. ' is done for each item: name one, as ' .. path .. '[1]'} end
+  if output ~= '' then return {'refused', path .. ' failed in its undos, which have no output'} end
+  for each, list in pairs(found) do
+    enter_branch(of_items, each)
+    if skip(list) then add(of_items .. '.stuck', -1) end
+    leave_branch()
+  end
+  unstick_stage(of_items)
+else
+  local exact = open_record(path)
+  if not exact then return {'refused', path .. ' does not come yet, or there is no such item'} end
+  local list, why = meant(exact)
+  if not list then return {'refused', why} end
+  local objected = objection(list)
+  if objected then return objected end
+  if skip(list) and stage then
+    unstick_branch(true)
+    if line.state[saga.direction == 'backward' and stage .. 'u' or stage] == 'stuck' then
+      leave_branch()
+      unstick_stage(stage)
+    end
+  end
 end
 if not running then set_going() end
 settle()
-return continuation('')
+return continuation_of_act()

@@ -6,12 +6,13 @@
 -- ARGV[2] input, canonical JSON   ARGV[3] digest of what of it was given, or ''
 -- ARGV[4] its first message, or '' where that is not to be delivered here
 -- and of all: ARGV[5] saga's name   ARGV[6] digest of its definition   ARGV[7] timeout in ms, or ''
--- ARGV[8] number of its steps   ARGV[9] itinerary, JSON   ARGV[10] plan
+-- ARGV[8] number of the steps in its first message's chain   ARGV[9] itinerary, JSON   ARGV[10] plan
 -- The last two are '' where the caller knows that this shard has them.
 -- ARGV[11] queue of the first message   ARGV[12] the broker's database   ARGV[13] the log's   ARGV[14] identity of the app
 -- and its own again, where KEYS[13] zset is the shard's search index: ARGV[15] and on are its entries there, each '' or as
 -- `search_fields` tells. The set has <entry><when the saga was started>:<its id>, all scored 0, so that they are in this order.
--- Answers {"started", first message's number} | {"delivered"}: started, and that message is in its queue
+-- Answers {"started", first message's number, 0 where a stage of several branches comes first}
+--       | {"delivered"}: started, and that message is in its queue
 --       | {"define"}: again, with itinerary and plan
 --       | {"exists", status} the same saga | {"conflict", its name} another under this id
 --       | {"conflict", its name, status, input, 1 if what was given is alike, or 0}: the same saga only if that input means this one
@@ -25,8 +26,10 @@ if known[1] then
   return {'conflict', known[1], known[3], known[2], given ~= '' and known[4] == given and 1 or 0}
 end
 if records ~= '' then
-  redis.call('HSET', DEFINITIONS, digest, itinerary, digest .. ':records', records)
-elseif redis.call('HEXISTS', DEFINITIONS, digest .. ':records') == 0 then
+  local field = digest .. (records:find('\n#requires|', 1, true) and ':plan' or ':records')
+  redis.call('HSET', DEFINITIONS, digest, itinerary, field, records)
+elseif redis.call('HEXISTS', DEFINITIONS, digest .. ':records') == 0
+  and redis.call('HEXISTS', DEFINITIONS, digest .. ':plan') == 0 then
   return {'define'}
 end
 saga.name, saga.status, saga.created, saga.direction = name, 'pending', NOW, 'forward'
@@ -50,4 +53,4 @@ if KEYS[13] then
 end
 add_event('saga.started')
 set_due(NOW + LEASE)
-return deliver(ARGV[4], ARGV[11], ARGV[12], ARGV[13]) and {'delivered'} or {'started', 1}
+return deliver(ARGV[4], ARGV[11], ARGV[12], ARGV[13]) and {'delivered'} or {'started', messages == '0' and 0 or 1}

@@ -1,19 +1,79 @@
 -- Summarize a saga for people: its status, and the record that it stands at.
 --
 --! include open_saga
---! include paths
---! include remaining
+--! include branches
+--! include chain_ahead
 -- Answers {time, status, since when, its name, direction, paused or not: 1 or '', created, outcome or '',
 --          reason or '', error or '', path of the record or '', its state, its attempts (calls that died among them), when it may run again
---          or '', its error or '', how many events its history has}
+--          or '', its error or '', how many events its history has, paths without items of all records that it stands at in a stage of
+--          several branches, joined by ,}
 --       | {}: there is no such saga
-local function at_hand()
-  if has_ended() then return nil end
+local PLACELESS = 4
+local rank_of = {stuck = 1, running = 2, pending = 3}
+local beside = {} -- the paths of a stage's records at hand, each once
+
+local function of_row()
   if running then return running.code end
-  for _, code in ipairs(saga.status == 'stuck' and path_ahead() or {}) do
+  for _, code in ipairs(path_ahead()) do
     if state[code] == 'stuck' then return code end
   end
   return remaining(1)[1]
+end
+
+-- Reads the branches of a stage in one call; answers how many there are, and those that wait for a place.
+local function read_branches(stage)
+  read({stage .. '.many', stage .. '.queue'})
+  local many, fields, waits = get(stage .. '.many') or 0, {}, {}
+  for number = 1, many do fields[number] = stage .. '.' .. ('%d'):format(number) end
+  read(fields)
+  for number in (get(stage .. '.queue') or ''):gmatch('%d+') do waits[number] = true end
+  return many, waits
+end
+
+-- Notes the record of a branch that is at hand.
+local function note_beside(code)
+  local of_plan = code:match('%w+$')
+  beside[of_plan] = beside[of_plan] or (path_of(code):gsub('%[%d+%]', ''))
+end
+
+-- Of a stage the branch counts that is stuck, else one that runs, else the first that has a place and is not finished.
+local function of_stage(stage)
+  local many, waits = read_branches(stage)
+  local best, where
+  for number = 1, many do
+    if get(stage .. '.' .. number) then
+      enter_branch(stage, ('%d'):format(number))
+      local code = of_row()
+      local rank = code and (waits[branch.number] and PLACELESS or rank_of[state[code] or 'pending'])
+      if rank and rank ~= PLACELESS then note_beside(code) end
+      if rank and (not best or rank < best) then best, where = rank, branch.number end
+    end
+  end
+  if not where then return nil end
+  enter_branch(stage, where)
+  return of_row()
+end
+
+-- The first record of a stage that was not opened yet, or of whose undo that is so.
+local function of_unopened(code)
+  local stage, undoes = code:match('^(p%d+)(u?)$')
+  local first = plan:match('\n#' .. stage .. '%.%d*|(%w+)')
+  return plan:find('|' .. first .. undoes .. ':', 1, true) and first .. undoes or first
+end
+
+local function at_hand()
+  if has_ended() then return nil end
+  if get('parked_in') then enter_branch(get('parked_in'):match('^(p%d+)%.(%d+)$')) end
+  local code = settling or of_row()
+  if not is_stage(code) then return code end
+  return of_stage(code:match('^p%d+')) or of_unopened(code)
+end
+
+local function joined(paths)
+  local list = {}
+  for _, path in pairs(paths) do list[#list + 1] = path end
+  table.sort(list)
+  return table.concat(list, ',')
 end
 
 if not open_saga() then return {} end
@@ -26,4 +86,5 @@ local own = code and redis.call('HMGET', SAGA, code .. '.a', code .. '.w', code 
 answer[11], answer[12] = code and path_of(code) or '', code and state[code] or 'pending'
 answer[13], answer[14], answer[15] = (own[1] or 0) + (own[4] or 0) + (own[5] or 0), answer[12] == 'pending' and own[2] or '', own[3] or ''
 answer[16] = redis.call('LLEN', HISTORY) + (saga.folded or 0)
+answer[17] = joined(beside)
 return answer

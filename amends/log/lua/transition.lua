@@ -16,12 +16,13 @@
 -- once, when a script begins.
 --
 --! include fold
+local AT_ONCE = 4000 -- what a call of Redis is given at most: fields and values
 local EVENTS, COUNTS = {}, {} -- COUNTS: words, by how much, words, by how much, ...
 local LEASE = 10000 -- a saga that runs, or has a message under way, is looked at after this long
 local changes, unsets = {}, {} -- field, value, field, value, ...; and a set of fields
 local names           -- of the events, joined by a blank
 local due             -- when a sweep is to look at the saga, where that changes
-local has_moved = false -- whether a record's state or claim changes
+local is_sooner       -- whether that may only bring the look forward: others of its branches wait for theirs
 
 local function set(field, value)
   saga[field], unsets[field] = value, nil
@@ -35,27 +36,55 @@ local function count(words, by)
   COUNTS[#COUNTS + 1] = by or '1'
 end
 
+--! shaped
+-- What a record is counted as: all items of a step alike.
+local function counted(path) return branch and path and path:gsub('%[%d+%]', '') or path or '' end
+--! plain
+local function counted(path) return path or '' end
+--! end
+
 -- One event: its name, the record it is about, and further JSON members.
 local function add_event(name, path, members)
   EVENTS[#EVENTS + 1] = '{"at":' .. NOW_TEXT .. ',"name":"' .. name .. '"'
     .. (path and ',"record":"' .. path .. '"' or '') .. (members and ',' .. members or '') .. '}'
   names = names and names .. ' ' .. name or name
-  count('event|' .. name .. '|' .. saga.name .. '|' .. (path or ''))
+  count('event|' .. name .. '|' .. saga.name .. '|' .. counted(path))
 end
 
--- When a sweep looks at the saga.
-local function set_due(at) due = at end
+-- When a sweep looks at the saga; that of a branch may not put off those of others.
+local function set_due(at)
+  due, is_sooner = branch and due and math.min(due, at) or at, branch ~= nil
+end
+
+local has_saved = false -- whether the states of any row were written
 
 -- Writes the states of the records, in their order, and the claim of the one that runs.
 local function save_records()
+  if not has_moved then return end
+  has_saved = true
   local list = {}
   for _, code in ipairs(codes) do
     if state[code] then list[#list + 1] = code .. '=' .. state[code] end
   end
-  set('states', table.concat(list, ','))
-  set('claim', running and running.code .. '|' .. running.attempt .. '|' .. running.at .. '|' .. running.given_up_at
-    .. '|' .. running.token .. '|' .. running.owner or '')
+  local states = table.concat(list, ',')
+  local claim = running and running.code .. '|' .. running.attempt .. '|' .. running.at .. '|' .. running.given_up_at
+    .. '|' .. running.token .. '|' .. running.owner or ''
+  if branch then
+    set(branch.field, ('%d|%d|%d|'):format(branch.sent, branch.dispatches, branch.message) .. states .. '|' .. claim)
+  else
+    set('states', states)
+    set('claim', claim)
+  end
 end
+
+--! shaped
+-- Goes back from a branch to the line.
+local function leave_branch()
+  if not branch then return end
+  save_records()
+  branch, codes, state, running, has_moved = nil, line.codes, line.state, nil, line.has_moved
+end
+--! end
 
 local function save_status()
   if was then
@@ -72,18 +101,24 @@ local function save_due()
   if is_over() and not saga.parked or saga.paused and not limit then
     redis.call('ZREM', DUE, ID)
   else
-    redis.call('ZADD', DUE, ('%d'):format(limit and (saga.paused or limit < due) and limit or due), ID)
+    local at = ('%d'):format(limit and (saga.paused or limit < due) and limit or due)
+    if is_sooner and not saga.paused then redis.call('ZADD', DUE, 'LT', at, ID) else redis.call('ZADD', DUE, at, ID) end
   end
 end
 
 local function save()
-  if has_moved then save_records() end
+  if branch then leave_branch() end
+  save_records()
   if was and saga.status ~= was then set('status', saga.status) end
-  if #changes > 0 then redis.call('HSET', SAGA, unpack(changes)) end
+  for k = 1, #changes, AT_ONCE do redis.call('HSET', SAGA, unpack(changes, k, math.min(k + AT_ONCE - 1, #changes))) end
   for field in pairs(unsets) do redis.call('HDEL', SAGA, field) end
   if #EVENTS > 0 then
     local length = redis.call('RPUSH', HISTORY, unpack(EVENTS))
-    if length > KEPT + KEPT_EACH * #codes then fold(EVENTS, length) end
+    local most = KEPT + KEPT_EACH * #codes
+--! shaped
+    if length > most then most = most_events() end
+--! end
+    if length > most then fold(EVENTS, length) end
   end
   if saga.status ~= was then save_status() end
   if due then save_due() end
@@ -92,7 +127,7 @@ local function save()
     local kept = {}
     for entry, kind, ends_at, channel in saga.awaited:gmatch('((%a)|(%d+)|(%S+))') do
       if tonumber(ends_at) > NOW then -- otherwise its process has died, or waits no longer
-        if is_over() or kind == 's' and has_moved then
+        if is_over() or kind == 's' and has_saved then
           redis.pcall('PUBLISH', channel, ID) -- which a user may have no right to: who waits looks too
         end
         if not is_over() then kept[#kept + 1] = entry end

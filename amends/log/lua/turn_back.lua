@@ -6,15 +6,27 @@
 -- The state of a record that did not take effect, for all that is known.
 local function state_of_failure(code) return get(code .. '.u') and 'unknown' or 'failed' end
 
+-- What waits for a retry will not get one.
+local function give_up_waiting()
+  for code, value in pairs(state) do
+    if value == 'pending' and not is_undo(code) and not is_verification(code) then -- one without tries is a fallback that never started
+      set_state(code, get(code .. '.r') and state_of_failure(code) or nil)
+    end
+  end
+end
+
 local function turn_back(outcome, error)
   set('direction', 'backward')
   set('outcome', outcome)
   set('error', error)
   move_to('compensating')
   add_event('saga.compensating', nil, '"outcome":"' .. outcome .. '"')
-  for code, value in pairs(state) do -- what waits for a retry will not get one
-    if value == 'pending' and not is_undo(code) then -- one without tries is a fallback that never started
-      set_state(code, get(code .. '.r') and state_of_failure(code) or nil)
-    end
+--! shaped
+  for code, value in pairs(line and line.state or state) do
+    local is_a_stage = code:sub(1, 1) == 'p'
+    if is_a_stage and value == 'running' then settling = code end
+    if is_a_stage and value == 'stuck' then set_state(code, 'done') end -- nothing of it goes on; the line is open
   end
+--! end
+  give_up_waiting()
 end

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from celery import Celery
 
+from amends.definition.paths import without_item
 from amends.definition.states import LIVE, SagaStatus
 from amends.log.heartbeats import Heartbeat
 from amends.log.liveness import DEAD_AFTER
@@ -19,7 +20,7 @@ class Census:
     """Counts of sagas."""
 
     counts: Mapping[tuple[str, SagaStatus], int]  #: All sagas by definition and status.
-    #: Live ones by status, definition and present record.
+    #: Live ones by status, definition and present record, without its item.
     standing: Mapping[tuple[SagaStatus, str, str], int]
     most: int  #: Sagas of a status that `standing` counts: those longest in it.
     is_cut: bool  #: Whether `standing` lacks some for that.
@@ -45,7 +46,7 @@ def take_census(app: Celery, *, most: int = 500) -> Census:
         page = find_sagas(app, Query(statuses=frozenset({status})), limit=most)
         is_cut = is_cut or page.after is not None
         standing.update(
-            (summary.status, summary.saga, summary.record)
+            (summary.status, summary.saga, without_item(summary.record))
             for summary in page.summaries
             if summary.record
         )

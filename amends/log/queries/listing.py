@@ -30,7 +30,7 @@ class Query:
     """A query for sagas; None matches any. Statuses and times are found by indexes, the rest by reading sagas.
 
     statuses: all by default.
-    step: name of the step of the present record, or the record's path.
+    step: name of the step of a present record, or the record's path; of a step for each item with or without the item.
     older_than: seconds in its status, at least.
     id: an id, or a prefix followed by ``*``.
     where: values of search fields by name, all of which the saga has; such a listing is by start.
@@ -54,7 +54,7 @@ class Query:
             and self.fits_header(
                 SagaHeader(saga=summary.saga, outcome=summary.outcome, paused=summary.paused)
             )
-            and self.step in (None, summary.record, summary.step)
+            and (self.step is None or self.step in summary.places)
             and summary.age >= self.older_than
         )
 

@@ -197,5 +197,5 @@ def known_fields(store: Store) -> frozenset[str] | None:
 
 def _fields(plans: dict[str, str]) -> Iterator[str]:
     for digest, text in plans.items():
-        if not digest.endswith(":records"):
+        if ":" not in digest:
             yield from from_json(text).get("search", ())

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from amends.definition.paths import without_item
 from amends.definition.serialization import error_text
 from amends.definition.states import RecordState, SagaStatus
 from amends.errors import LogUnavailable
@@ -36,6 +37,8 @@ class SagaSummary:
     error: str | None  #: Last error of the present record, else the one that turned the saga back.
     #: Path of the present record: running, else stuck, else next. None if the saga has ended.
     record: str | None
+    #: Of a stage of several branches the paths of all present records, without items.
+    beside: Sequence[str]
     state: RecordState | None  #: Of that record.
     attempts: int  #: Of that record.
     wait: float | None  #: Seconds until that record may run again, None if it does not wait.
@@ -51,14 +54,21 @@ class SagaSummary:
 
     @property
     def step(self) -> str | None:
-        """Name of the step that the present record belongs to."""
-        return self.record and self.record.partition(":")[0]
+        """Name of the step that the present record belongs to, as the definition has it."""
+        return self.record and without_item(self.record.partition(":")[0])
+
+    @property
+    def places(self) -> frozenset[str]:
+        """What its present records and their steps are called, with and without items."""
+        paths = (path for path in (self.record, *self.beside) if path)
+        names = (name for path in paths for name in (path, path.partition(":")[0]))
+        return frozenset(each for name in names for each in (name, without_item(name)))
 
     @classmethod
     def read(cls, saga_id: str, answer: Sequence[Any]) -> Self:
         """Read what the script answered."""
         at, status, since, name, direction, paused, created, outcome, reason, error, *own = answer
-        record, state, attempts, again, own_error, events = own
+        record, state, attempts, again, own_error, events, beside = own
         return cls(
             id=saga_id,
             saga=name,
@@ -69,6 +79,7 @@ class SagaSummary:
             reason=reason or None,
             error=error_text(own_error or error or None),
             record=record or None,
+            beside=beside.split(",") if beside else (),
             state=RecordState(state) if record else None,
             attempts=int(attempts),
             wait=max(0.0, (int(again) - int(at)) / 1000) if again else None,

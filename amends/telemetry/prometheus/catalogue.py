@@ -95,6 +95,24 @@ UNPARKED: Final = _metric(
     *_RECORD,
     tells="Parked sagas that went on by themselves, by the step or compensation that a worker could run then.",
 )
+OVERDUE: Final = _metric(
+    "counter",
+    "amends_sagas_overdue_total",
+    "saga",
+    tells="Sagas whose deadline passed beyond their point of no return.",
+)
+OMITTED: Final = _metric(
+    "counter",
+    "amends_steps_omitted_total",
+    *_RECORD,
+    tells="Steps that were not done, as their condition was false.",
+)
+VERIFIED: Final = _metric(
+    "counter",
+    "amends_verifications_total",
+    *_RECORD,
+    tells="Answers of receivers that were asked whether an attempt took effect.",
+)
 SAGA_DURATION: Final = _metric(
     "histogram",
     "amends_saga_duration_seconds",

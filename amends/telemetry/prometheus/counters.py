@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from amends.backend.script_constants import ATTEMPT_BOUNDS, SAGA_BOUNDS
-from amends.definition.itinerary import FALLBACK, UNDO
+from amends.definition.paths import FALLBACK, UNDO, VERIFY
 from amends.definition.states import SagaStatus
 from amends.telemetry.prometheus import catalogue
 from amends.telemetry.prometheus.catalogue import Metric
@@ -25,6 +25,7 @@ _OF_SAGAS: Final[_Meanings] = {
     "saga.retried": (catalogue.ACTS, ("retry",)),
     "saga.paused": (catalogue.ACTS, ("pause",)),
     "saga.resumed": (catalogue.ACTS, ("resume",)),
+    "saga.overdue": (catalogue.OVERDUE, ()),
 }
 _OF_RECORDS: Final[_Meanings] = {
     "step.late": (catalogue.LATE_RESULTS, ()),
@@ -38,7 +39,9 @@ _OF_STEPS: Final[_Meanings] = {
     "step.retrying": (catalogue.STEP_ATTEMPTS, ("retried",)),
     "step.failed": (catalogue.STEP_ATTEMPTS, ("failed",)),
     "step.switching": (catalogue.FALLBACKS, ()),
+    "step.omitted": (catalogue.OMITTED, ()),
 }
+_OF_VERIFICATIONS: Final[_Meanings] = {**_OF_RECORDS, "step.verified": (catalogue.VERIFIED, ())}
 _OF_UNDOS: Final[_Meanings] = {
     **_OF_RECORDS,
     "step.compensated": (catalogue.UNDO_ATTEMPTS, ("done",)),
@@ -61,7 +64,7 @@ def add_counted(families: Families, counters: Counters) -> None:
                 totals[catalogue.ENDED, tuple(labels)] += value
             case "took", saga, bound:
                 times[catalogue.SAGA_DURATION, (saga,)][bound] = value
-            case "ran", saga, path, bound:
+            case "ran", saga, path, bound if not path.endswith(VERIFY):
                 undo = path.endswith(UNDO)
                 metric = catalogue.UNDO_DURATION if undo else catalogue.STEP_DURATION
                 times[_series((metric, ()), saga, path)][bound] = value
@@ -89,12 +92,14 @@ def _expected(counters: Counters) -> Iterator[_Series]:
 def _meanings(path: str) -> _Meanings:
     if not path:
         return _OF_SAGAS
+    if path.endswith(VERIFY):
+        return _OF_VERIFICATIONS
     return _OF_UNDOS if path.endswith(UNDO) else _OF_STEPS
 
 
 def _series(meaning: _Series, saga: str, path: str) -> _Series:
     metric, more = meaning
-    record = path.removesuffix(UNDO)
+    record = path.removesuffix(UNDO).removesuffix(VERIFY)
     known = {
         "saga": saga,
         "step": record.removesuffix(FALLBACK),

@@ -2,9 +2,10 @@
 
 import pytest
 
-from amends import DefinitionError, NotDone, Refused, SagaStuck, Step
+from amends import DefinitionError, NotDone, Refused, Saga, SagaStuck, Step
 from tests.support.engine_saga import (
     Job,
+    JobResult,
     after_effect,
     do_a,
     do_b,
@@ -60,8 +61,8 @@ def test_c2_undos_begin_in_reverse_order_of_start(work, saga_id):
 
 
 def test_c3_a_step_without_a_word_on_its_undo_is_refused_at_definition():
-    with pytest.raises(TypeError, match="compensation"):
-        Step(do_a)
+    with pytest.raises(DefinitionError, match="step 'do_a': say compensation="):
+        Saga("word", input=Job, output=JobResult, steps=[Step(do_a)])
     with pytest.raises(
         DefinitionError, match="step 'do_b': a step with a fallback needs a compensation"
     ):

@@ -14,7 +14,7 @@ from amends.backend.client import client_of
 from amends.backend.rights import acl_line
 from amends.backend.settings import settings_of
 from amends.diagnosis.deployment.examination import examine
-from amends.dispatch.coordinator import run_here
+from amends.dispatch.in_process import run_here
 from amends.log.queries.census import take_census
 from amends.log.queries.listing import Query, find_sagas
 from amends.log.saga_log import log_of

@@ -8,7 +8,7 @@ from celery import Celery
 
 import amends
 from amends import CircuitBreaker, LogUnavailable
-from amends.dispatch.coordinator import run_here
+from amends.dispatch.in_process import run_here
 from amends.log.saga_log import log_of
 from tests.support.engine_saga import Job, job_saga
 from tests.support.eventually import eventually

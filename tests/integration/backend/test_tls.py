@@ -9,7 +9,7 @@ from celery import Celery
 
 import amends
 from amends import CircuitBreaker, LogUnavailable
-from amends.dispatch.coordinator import run_here
+from amends.dispatch.in_process import run_here
 from amends.log.saga_log import log_of
 from demo.ports import free_port
 from demo.programs import running

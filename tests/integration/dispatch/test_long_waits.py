@@ -8,8 +8,10 @@ from amends.worker.sweep import Sweep
 from tests.support.engine_saga import Job, JobResult, do_a, engine_saga, undo_a, without_effect
 from tests.support.eventually import eventually
 from tests.support.log_view import view_of
+from tests.support.sagas.wide import wide_of
 
 DAY = timedelta(days=1).total_seconds()
+WIDE = wide_of("patient_wide")
 
 
 @activity(
@@ -83,3 +85,18 @@ def test_a_saga_s_timeout_undoes_what_was_done(work, saga_id):
     assert handle.wait(timeout=60).outcome in ("timed_out", "failed")
     assert f"{saga_id}:a" not in work.world.in_force
     assert work.records(saga_id)[-1] == "a:undo"
+
+
+def test_a_step_of_a_branch_that_is_put_off_for_a_day_waits_in_the_log_alone(
+    work, log, broker, saga_id
+):
+    work.script(f"{saga_id}:d", without_effect(NotDone("not yet", retry_after=DAY)))
+    handle = WIDE.start(Job(job_id=saga_id), saga_id=saga_id)
+    eventually(lambda: handle.snapshot().steps["c"].state == "done")
+    eventually(lambda: "step.retrying" in [event.name for event in handle.history()])
+    eventually(lambda: not broker.hlen("unacked") and not broker.llen("work"))
+    eventually(lambda: due_in(log, saga_id) > DAY - 60)
+    view_of(log).client.hset(view_of(log).saga_key(saga_id), f"{WIDE.itinerary.code_of('d')}.w", 0)
+    view_of(log).make_due(saga_id)
+    assert handle.wait(timeout=60).outcome == "completed"
+    assert work.records(saga_id).count("d") == 2

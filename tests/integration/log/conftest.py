@@ -1,6 +1,7 @@
 """The log in memory, on one Redis and on a cluster, and a saga in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import fakeredis
 import pytest
@@ -11,6 +12,7 @@ from amends.backend.url import redis_url
 from amends.log.saga_log import SagaLog
 from tests.support.log_driver import Journey
 from tests.support.redis_clusters import OwnCluster, own_cluster
+from tests.support.stage_driver import Course
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +42,9 @@ def log(client: redis.Redis) -> SagaLog:
 @pytest.fixture
 def journey(log: SagaLog, client: Client) -> Journey:
     return Journey(log, client)
+
+
+@pytest.fixture
+def course(log: SagaLog, client: Client) -> Callable[..., Course]:
+    """Return a function that starts a saga of stages, for a test to move."""
+    return partial(Course, log, client)

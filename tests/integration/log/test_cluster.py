@@ -14,7 +14,7 @@ from amends import CircuitBreaker, ConfigurationError, LogUnavailable
 from amends.backend.client import client_of
 from amends.backend.script_loading import load_scripts
 from amends.definition.states import SagaStatus
-from amends.dispatch.coordinator import run_here
+from amends.dispatch.in_process import run_here
 from amends.log.heartbeats import CLOCKS_DIFFER
 from amends.log.queries.listing import Query, find_sagas
 from amends.log.saga_log import log_of

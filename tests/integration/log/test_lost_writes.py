@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from amends.log.history import NAMES
-from amends.log.lost_writes import Acknowledged, LostWrite
+from amends.log.queries.lost_writes import Acknowledged, LostWrite
 from amends.log.saga_log import SagaLog
 from amends.log.store import redis_now
 from tests.support.log_view import view_of

@@ -1,14 +1,27 @@
 """A small app of its own, run by workers with every kind of pool; the settings come from the environment."""
 
 import os
+import tempfile
 import time
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
 from pydantic import BaseModel
 
-from amends import CircuitBreaker, Refused, RetryPolicy, Saga, Step, activity, context
+from amends import (
+    CircuitBreaker,
+    Each,
+    Parallel,
+    Refused,
+    RetryPolicy,
+    Saga,
+    Step,
+    activity,
+    context,
+)
 
 app = Celery("shop", broker=os.environ["CELERY_BROKER_URL"])
 app.conf.update(
@@ -28,6 +41,18 @@ QUICK = RetryPolicy(max_attempts=2, initial_interval=0.01, jitter=0.0)
 class Job(BaseModel):
     job_id: str
     manner: str
+
+
+class Item(BaseModel):
+    number: int
+
+
+class Lot(Job):
+    items: list[Item]
+
+
+class Piece(Job):
+    number: int
 
 
 class Result(BaseModel):
@@ -118,6 +143,41 @@ def approve(job: Job) -> None:
         raise Refused("no")
 
 
+@activity(start_to_close_timeout=60.0, retry=QUICK)
+def handle_piece(piece: Piece) -> Item:
+    """Take long at the first attempt at the second item, where that is asked for."""
+    if piece.manner == "held" and piece.number == 2 and context().attempt == 1:
+        time.sleep(LONGER)
+    return Item(number=piece.number)
+
+
+@activity(start_to_close_timeout=LIMIT, retry=QUICK)
+def undo_piece(piece: Piece, item: Item | None) -> None:
+    """Take it back."""
+
+
+PAYMENTS = Path(tempfile.gettempdir()) / "amends-test-payments"
+"""What the receiver of `pay` knows: a file for each payment."""
+
+
+@activity(start_to_close_timeout=60.0, retry=QUICK)
+def pay(job: Job) -> Item:
+    """Take effect at a receiver that knows no keys, and at the first attempt do not come to say so."""
+    PAYMENTS.mkdir(exist_ok=True)
+    with (PAYMENTS / job.job_id).open("a") as payments:
+        payments.write("1")
+    if context().attempt == 1:
+        time.sleep(LONGER)
+    return Item(number=context().attempt)
+
+
+@activity(start_to_close_timeout=LIMIT, retry=QUICK)
+def find_payment(job: Job) -> Item | None:
+    """Tell how often it was paid."""
+    payments = PAYMENTS / job.job_id
+    return Item(number=len(payments.read_text())) if payments.exists() else None
+
+
 grind_saga = Saga(
     "grind", input=Job, output=Result, steps=[Step(grind, compensation=None, outcome="ground")]
 )
@@ -150,3 +210,44 @@ inline_saga = Saga(
         Step(approve, name="approve_again", compensation=None),
     ],
 )
+
+
+def _wide(name: str, dispatch: Any) -> Saga[Lot, Result]:
+    return Saga(
+        name,
+        input=Lot,
+        output=Result,
+        dispatch=dispatch,
+        steps=[
+            Parallel(
+                [Step(heed_the_limit, compensation=None, name="first")],
+                Step(work, compensation=undo_work),
+            ),
+            Each(
+                "input.items",
+                Step(handle_piece, name="piece", compensation=undo_piece),
+                concurrency=3,
+            ),
+            Step(approve, compensation=None, outcome="refused"),
+        ],
+    )
+
+
+wide_sagas = {dispatch: _wide(f"wide_{dispatch}", dispatch) for dispatch in ("chain", "inline")}
+
+
+def _paid(name: str, dispatch: Any) -> Saga[Job, Result]:
+    return Saga(
+        name,
+        input=Job,
+        output=Result,
+        dispatch=dispatch,
+        steps=[
+            Step(work, compensation=undo_work),
+            Step(pay, compensation=None, verify=find_payment, settle=0.1),
+            Step(approve, compensation=None, outcome="refused"),
+        ],
+    )
+
+
+paid_sagas = {dispatch: _paid(f"paid_{dispatch}", dispatch) for dispatch in ("chain", "inline")}

@@ -11,6 +11,7 @@ import uuid
 import pytest
 
 from amends import NotDone
+from amends.log.saga_log import log_of
 
 pytestmark = pytest.mark.servers
 POOLS = ["prefork", "threads", "solo", "gevent"]
@@ -195,3 +196,74 @@ def test_the_place_of_a_probe_whose_process_is_killed_is_given_to_the_next_calle
     closed = shop.reopening.history()[-1]
     assert closed.name == "breaker.closed"
     assert closed.details["token"] not in probes
+
+
+MANY = 12
+
+
+def start_wide(shop, manner, dispatch):
+    shop.app.set_current()
+    shop.app.set_default()
+    job_id = f"{manner}-{uuid.uuid4().hex[:8]}"
+    items = [shop.Item(number=n) for n in range(1, MANY + 1)]
+    return shop.wide_sagas[dispatch].start(
+        shop.Lot(job_id=job_id, manner=manner, items=items), saga_id=job_id
+    )
+
+
+@pytest.mark.parametrize("dispatch", ["chain", "inline"])
+@pytest.mark.parametrize(("manner", "outcome"), [("quick", "completed"), ("refused", "refused")])
+def test_stages_of_several_branches_go_forward_and_back(shop, pool, manner, outcome, dispatch):
+    handle = start_wide(shop, manner, dispatch)
+    assert handle.wait(timeout=60).outcome == outcome
+    events = [event.record for event in handle.history() if event.name == "step.completed"]
+    pieces = [f"piece[{n}]" for n in range(1, MANY + 1)]
+    assert sorted(each for each in events if each.startswith("piece")) == sorted(pieces)
+    undone = [event.record for event in handle.history() if event.name == "step.compensated"]
+    expected = [f"{each}:undo" for each in pieces] if manner == "refused" else []
+    assert sorted(each for each in undone if each.startswith("piece")) == sorted(expected)
+
+
+@pytest.mark.parametrize("dispatch", ["chain", "inline"])
+@pytest.mark.parametrize("pool", ["prefork"], indirect=True)
+def test_a_branch_whose_process_is_killed_is_done_by_another_and_its_siblings_go_on(
+    shop, pool, dispatch
+):
+    handle = start_wide(shop, "held", dispatch)
+    log = log_of(shop.app)
+    until = time.monotonic() + 60
+    while True:
+        record = log.read_saga(handle.id).records.get("piece[2]")
+        if record is not None and record.claim and record.claim.owner:
+            break
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    os.kill(int(record.claim.owner.pid), signal.SIGKILL)
+    assert handle.wait(timeout=90).outcome == "completed"
+    started = [event.record for event in handle.history() if event.name == "step.started"]
+    assert started.count("piece[2]") == 2
+    assert {started.count(f"piece[{n}]") for n in range(1, MANY + 1)} <= {1, 2}
+
+
+@pytest.mark.parametrize("dispatch", ["chain", "inline"])
+@pytest.mark.parametrize("pool", ["prefork"], indirect=True)
+def test_a_step_whose_process_is_killed_after_its_effect_is_asked_for_and_not_done_again(
+    shop, pool, dispatch
+):
+    shop.app.set_current()
+    shop.app.set_default()
+    job_id = f"quick-{uuid.uuid4().hex[:8]}"
+    job, payments = shop.Job(job_id=job_id, manner="quick"), shop.PAYMENTS / job_id
+    handle = shop.paid_sagas[dispatch].start(job, saga_id=job_id)
+    until = time.monotonic() + 60
+    while not payments.exists() or not payments.read_text():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    claim = log_of(shop.app).read_saga(job_id).records["pay"].claim
+    os.kill(int(claim.owner.pid), signal.SIGKILL)
+    assert handle.wait(timeout=90).outcome == "completed"
+    assert payments.read_text() == "1"
+    payments.unlink()
+    events = [f"{event.name} {event.record}" for event in handle.history()]
+    assert events.count("step.started pay") == 1
+    assert "step.verified pay:verify" in events

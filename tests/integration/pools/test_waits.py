@@ -12,7 +12,7 @@ monkey.patch_all()
 import sys, threading
 import redis
 from celery import Celery
-from amends.dispatch.coordinator import run_here
+from amends.dispatch.in_process import run_here
 from tests.support.engine_saga import Job, job_saga
 from tests.support.eventually import eventually
 

@@ -11,6 +11,7 @@ from amends.log.store import Store
 from tests.support.engine_saga import Job, job_saga
 from tests.support.eventually import eventually
 from tests.support.log_view import view_of
+from tests.support.sagas.fulfilment import fulfilment_saga
 
 
 @pytest.fixture
@@ -36,6 +37,15 @@ def test_a_field_that_this_release_does_not_know_is_ignored(work, log, saga_id, 
     handle = write_plan(saga_id, pivot="b", of_step={"pivot": True})
     work.let_wait(log, saga_id)
     assert handle.wait(timeout=60).outcome == "completed"
+
+
+def test_scripts_of_the_release_before_do_not_find_a_plan_that_they_would_misread(log):
+    view, found = view_of(log), {}
+    for saga in (job_saga, fulfilment_saga):
+        log.starts.start_saga(f"plan-of-{saga.name}", saga.itinerary, "{}")
+        _, _, _, definitions, *_ = view.keys_of(f"plan-of-{saga.name}")
+        found[saga.name] = view.client.hget(definitions, f"{saga.itinerary.digest}:records")
+    assert found == {"job": job_saga.itinerary.plan, "fulfilment": None}
 
 
 def test_a_plan_that_this_release_must_not_run_is_left_alone_and_the_saga_beside_it_is_healed(

@@ -12,7 +12,7 @@ from amends import UnknownSaga
 from amends.backend.celery_apps import current
 from amends.backend.client import client_of
 from amends.definition.search_fields import entries_of
-from amends.dispatch.coordinator import run_here
+from amends.dispatch.in_process import run_here
 from amends.log.queries import search as searching
 from amends.log.queries.index_walk import IndexWalk
 from amends.log.queries.listing import Query, find_sagas

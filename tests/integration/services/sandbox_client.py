@@ -55,10 +55,13 @@ NOTIFICATIONS = Receiver(
     status=202,
     undoable=False,
 )
+AUTHORIZATIONS = Receiver(
+    service="bank.authorizations", path="/bank/authorizations", fields=PRIMARY.fields
+)
 EXTERNAL = Receiver(
     service="external", path="/external/echo", fields={"n": 1}, status=200, undoable=False
 )
-RECEIVERS = (INVENTORY, PRIMARY, FALLBACK, SHIPPING, NOTIFICATIONS, EXTERNAL)
+RECEIVERS = (INVENTORY, PRIMARY, FALLBACK, AUTHORIZATIONS, SHIPPING, NOTIFICATIONS, EXTERNAL)
 UNDOABLE = tuple(receiver for receiver in RECEIVERS if receiver.undoable)
 
 

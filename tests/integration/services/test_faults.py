@@ -32,7 +32,7 @@ every_undoable = pytest.mark.parametrize("receiver", UNDOABLE, ids=lambda r: r.s
 
 
 def test_faults_are_set_listed_and_cleared(sandbox: Sandbox):
-    names = {receiver.service for receiver in RECEIVERS}
+    names = {*(receiver.service for receiver in RECEIVERS), "bank.captures"}
     faults = {"down": True, "latency": 0.5}
     answer = sandbox.http.put("/faults/payments.primary", json=faults)
     listed = sandbox.http.get("/faults").json()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.services.sandbox_client import (
+    AUTHORIZATIONS,
     FALLBACK,
     INVENTORY,
     NOTIFICATIONS,
@@ -19,7 +20,9 @@ from tests.integration.services.sandbox_client import (
 
 
 def nothing(order_id: str) -> dict[str, object]:
-    counts = dict.fromkeys(("charges", "refunds", "shipments", "notifications", "duplicates"), 0)
+    counts = dict.fromkeys(
+        ("charges", "refunds", "authorizations", "shipments", "notifications", "duplicates"), 0
+    )
     return {"order_id": order_id, "reserved": {}, "charged": "0.00", **counts}
 
 
@@ -94,6 +97,24 @@ def test_charges_over_both_channels_at_once_stay_a_duplicate_after_the_refund(
     sandbox.undo(PRIMARY, key)
     entry = sandbox.ledger(order_id)
     assert (entry["charged"], entry["duplicates"]) == ("19.90", 1)
+
+
+@pytest.mark.parametrize("receiver", [INVENTORY, SHIPPING], ids=lambda r: r.service)
+def test_each_parcel_of_an_order_has_its_own_effects(
+    sandbox: Sandbox, order_id: str, receiver: Receiver
+):
+    for n in range(3):
+        sandbox.post(receiver, order_id, f"{order_id}:{n}", parcel_id=f"parcel-{n}")
+    assert sandbox.ledger(order_id)["duplicates"] == 0
+    sandbox.post(receiver, order_id, f"{order_id}:again", parcel_id="parcel-1")
+    assert sandbox.ledger(order_id)["duplicates"] == 1
+
+
+def test_an_authorization_is_no_charge(sandbox: Sandbox, order_id: str, key: str):
+    sandbox.post(AUTHORIZATIONS, order_id, key)
+    assert sandbox.ledger(order_id) == {**nothing(order_id), "authorizations": 1}
+    sandbox.undo(AUTHORIZATIONS, key)
+    assert sandbox.ledger(order_id) == nothing(order_id)
 
 
 @pytest.mark.parametrize(("change", "charged"), [("made", "19.90"), ("undone", "-19.90")])

@@ -17,10 +17,10 @@ from redis import Redis
 
 from amends.cli.exit_codes import Exit
 from amends.cli.formatting import moment
-from amends.dispatch.coordinator import run_here
+from amends.dispatch.in_process import run_here
 from amends.errors import ConfigurationError
-from amends.log.lost_writes import Acknowledged
 from amends.log.observers import tell_observers
+from amends.log.queries.lost_writes import Acknowledged
 from amends.worker.failover import Failovers
 from amends.worker.remembered import Remembered
 from amends_commands import saga

@@ -34,6 +34,8 @@ def test_every_kind_of_fault_is_drawn_in_time_and_can_be_done():
     kinds |= {fault.kind for fault in drawn(outages=True).faults}
     kinds |= {fault.kind for fault in drawn(log="cluster").faults}
     kinds |= {fault.kind for fault in drawn(broker="redis-sentinel").faults}
+    assert "bank faulty" not in kinds
+    kinds |= {fault.kind for fault in drawn(saga="fulfilment").faults}
     assert kinds == set(KINDS)
 
 

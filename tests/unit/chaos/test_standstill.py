@@ -19,7 +19,10 @@ def sampled(*changes, seconds=1.0, begin=100.0):
         for number, change in enumerate(changes)
     ]
     return Samples(
-        samples=samples, queue_of={"pay": "payments", "ship": "shipping"}, advance="undos"
+        samples=samples,
+        queue_of={"pay": "payments", "ship": "shipping"},
+        advance="undos",
+        settles={"pay:verify": 6.0},
     )
 
 
@@ -44,6 +47,19 @@ def test_a_planned_wait_is_none():
 def test_a_planned_wait_that_was_cut_short_is_none():
     retrying = event(102.0, "step.retrying", wait=60_000)
     assert standstill(sampled(*[{}] * 20), retrying, event(110.0)).seconds == 0.0
+
+
+def test_the_time_before_a_first_question_is_none():
+    verifying = event(110.0, "step.verifying", "pay:verify")
+    assert standstill(sampled(*[{}] * 20), event(102.0, "step.lost"), verifying).seconds == 2.0
+    again = event(118.0, "step.verifying", "pay:verify")
+    assert standstill(sampled(*[{}] * 20), verifying, again).seconds == 8.0
+
+
+def test_an_item_waits_in_the_queue_of_its_step():
+    samples = sampled(*[{"queued": {"shipping": 1}}] * 20)
+    shipped = event(110.0, "step.started", "ship[3]")
+    assert standstill(samples, event(102.0), shipped).seconds == 0.0
 
 
 @pytest.mark.parametrize(

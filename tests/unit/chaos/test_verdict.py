@@ -9,9 +9,11 @@ import pytest
 from rich.console import Console
 
 from amends.log.history import Event
-from amends.log.lost_writes import LostWrite
+from amends.log.queries.lost_writes import LostWrite
 from demo.orders import plan_orders
 from demo.sandbox import LedgerEntry
+from sagas.fulfilment import fulfilment_saga
+from sagas.order import order_saga
 from tests.chaos.order_verdict import OrderVerdict, contradictions
 from tests.chaos.standstill import Standstill
 from tests.chaos.verdict import Verdict, print_verdict, write_figures, write_histories
@@ -157,7 +159,7 @@ GOOD = (
 
 
 def test_a_good_history_has_no_contradictions():
-    assert contradictions(history(*GOOD)) == []
+    assert contradictions(history(*GOOD), order_saga.itinerary) == []
 
 
 def without(*left_out):
@@ -173,15 +175,59 @@ def without(*left_out):
         (without("step.compensated pay:undo"), "pay:fallback started while pay may have"),
         (
             (
-                *("saga.started", "step.started a", "step.started b", "saga.compensating"),
-                *("step.compensating a:undo", "step.compensating b:undo"),
+                *("saga.started", "step.started reserve_inventory"),
+                *("step.started create_shipment", "saga.compensating"),
+                *(
+                    "step.compensating reserve_inventory:undo",
+                    "step.compensating create_shipment:undo",
+                ),
             ),
-            "compensated in the order a:undo, b:undo; started in a, b",
+            "compensated in the order reserve_inventory:undo, create_shipment:undo; started in reserve",
         ),
     ],
 )
 def test_what_cannot_be_in_a_history_is_found(told, says):
-    (complaint,) = contradictions(history(*told))
+    (complaint,) = contradictions(history(*told), order_saga.itinerary)
+    assert says in complaint
+
+
+FULFILLED = (
+    "saga.started",
+    *("step.started reserve_parcel[1]", "step.started reserve_parcel[2]"),
+    *("step.completed reserve_parcel[1]", "step.completed reserve_parcel[2]"),
+    *("step.started authorize_payment", "step.completed authorize_payment"),
+)
+
+
+def test_branches_of_a_stage_are_compensated_in_any_order():
+    told = (
+        *(*FULFILLED, "saga.compensating", "step.compensating authorize_payment:undo"),
+        *("step.compensating reserve_parcel[1]:undo", "step.compensating reserve_parcel[2]:undo"),
+    )
+    assert contradictions(history(*told), fulfilment_saga.itinerary) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        (
+            (
+                *(*FULFILLED, "saga.compensating", "step.compensating reserve_parcel[1]:undo"),
+                *("step.compensating authorize_payment:undo",),
+            ),
+            "compensated in the order reserve_parcel[1]:undo, authorize_payment:undo",
+        ),
+        (
+            (
+                *(*FULFILLED, "step.started capture_payment", "step.completed capture_payment"),
+                "saga.compensating",
+            ),
+            "saga.compensating past the point of no return",
+        ),
+    ],
+)
+def test_what_no_fulfilment_does_is_found(told, says):
+    (complaint,) = contradictions(history(*told), fulfilment_saga.itinerary)
     assert says in complaint
 
 

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from amends import RetryPolicy
-from amends.definition.itinerary import ActivityPlan, Itinerary, StepPlan, class_name, fill
+from amends.definition.itinerary import Itinerary
+from amends.definition.plans import ActivityPlan, StepPlan, class_name
+from amends.definition.sources import fill
 from sagas.order import order_saga
 from tasks.inventory import InsufficientStock
 

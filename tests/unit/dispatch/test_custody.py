@@ -27,7 +27,9 @@ def hand(*beats, saga_id="trip-1", path="pay", number=1, may_judge=True, **how):
     return custody.hand_of(saga_id, path, number=number)
 
 
-@pytest.mark.parametrize("path", ["pay", "pay:undo", "pay:fallback:undo", "v1.2.pay"])
+@pytest.mark.parametrize(
+    "path", ["pay", "pay:undo", "pay:fallback:undo", "pay[3]:undo", "v1.2.pay"]
+)
 @pytest.mark.parametrize("saga_id", ["trip-1", "2024.05.01", "a.1", "7"])
 def test_a_message_is_found_by_its_saga_and_path(saga_id, path):
     named = task_id(saga_id, 3, path)

@@ -70,15 +70,15 @@ def no_activity(order: Order) -> Receipt: ...
 STEPS = [
     (
         lambda: Step(charge, compensation=None, name="two words"),
-        "step 'two words': a name is letters, digits and _, and not 'input' or 'saga'",
+        "step 'two words': a name is letters, digits and _, and not 'input', 'saga' or 'item'",
     ),
     (
         lambda: Step(charge, compensation=None, name="input"),
-        "step 'input': a name is letters, digits and _, and not 'input' or 'saga'",
+        "step 'input': a name is letters, digits and _, and not 'input', 'saga' or 'item'",
     ),
     (
         lambda: Step(charge, compensation=None, name="saga"),
-        "step 'saga': a name is letters, digits and _, and not 'input' or 'saga'",
+        "step 'saga': a name is letters, digits and _, and not 'input', 'saga' or 'item'",
     ),
     (
         lambda: Step(charge, compensation=None, on_failure="ignore"),

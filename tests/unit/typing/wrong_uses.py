@@ -7,7 +7,18 @@ from typing import Any, assert_type
 
 from pydantic import BaseModel
 
-from amends import Activity, Compensation, Handle, RetryPolicy, Saga, Step, activity, find
+from amends import (
+    Activity,
+    Compensation,
+    Each,
+    Handle,
+    Parallel,
+    RetryPolicy,
+    Saga,
+    Step,
+    activity,
+    find,
+)
 
 
 class Order(BaseModel):
@@ -24,6 +35,10 @@ class Receipt(BaseModel):
 
 class Result(BaseModel):
     outcome: str
+
+
+class BigOrder(Order):
+    pallets: int
 
 
 @activity
@@ -55,6 +70,26 @@ def untell(order: Order, nothing: None) -> None: ...
 @activity
 def charge_other(other: Other) -> Receipt:
     return Receipt(receipt=other.other_id)
+
+
+@activity
+def find_charge(order: Order) -> Receipt | None:
+    return None
+
+
+@activity(retry=RetryPolicy(max_attempts=9))
+def find_charge_slowly(order: Order) -> Receipt | None:
+    return None
+
+
+@activity
+def find_other_charge(other: Other) -> Receipt | None:
+    return None
+
+
+@activity
+def find_booking(order: Order) -> Other | None:
+    return None
 
 
 @activity
@@ -106,12 +141,55 @@ assert_type(Step(charge, compensation=refund), Step[Order, Receipt])
 assert_type(Step(charge, fallback=charge_otherwise, compensation=refund), Step[Order, Receipt])
 assert_type(Step(tell, compensation=untell), Step[Order, None])
 
+assert_type(find_charge, Activity[Order, Receipt | None])
+assert_type(find_charge_slowly, Activity[Order, Receipt | None])
+assert_type(Step(charge, compensation=refund, verify=find_charge), Step[Order, Receipt])
+assert_type(Step(charge, compensation=None, verify=find_charge), Step[Order, Receipt])
+assert_type(Step(charge), Step[Order, Receipt])  # past the point of no return
+
+Saga(
+    "shapes",
+    input=Order,
+    output=Result,
+    steps=[
+        Step(charge, compensation=refund, verify=find_charge_slowly, settle=2.0, when="input.paid"),
+        Parallel(
+            Step(book, compensation=cancel_booking),
+            [Step(charge_otherwise, compensation=refund_by_hand), Step(tell, compensation=untell)],
+            (Step(tell, name="tell_again", compensation=None),),
+            undo="ordered",
+            when="not input.paid",
+        ),
+        Step(charge, name="again", pivot=True),
+        Each("input.items", Step(book, name="book_each"), concurrency=10, when="input.paid"),
+        Each("input.items", Step(tell, name="tell_each", compensation=None), concurrency=None),
+    ],
+)
+
 # Wrong uses
 
 Step(charge, compensation=refund_other)  # refused: misc
 Step(charge, compensation=cancel_booking)  # refused: misc
 Step(charge, compensation=tell)  # refused: arg-type
-Step(charge)  # refused: call-arg
+Step(charge, verify=find_booking)  # refused: misc
+Step(charge, compensation=refund, verify=find_other_charge)  # refused: misc
+Step(charge, compensation=refund, verify=refund)  # refused: arg-type
+Step(charge, compensation=refund, verify="find_charge")  # refused: arg-type
+Step(charge, compensation=refund, verify=find_charge, settle="2")  # refused: arg-type
+Step(charge, compensation=None, when=True)  # refused: arg-type
+Step(charge, compensation=None, pivot="yes")  # refused: arg-type
+Parallel("charge", "book")  # refused: arg-type
+Parallel(charge, book)  # refused: arg-type
+Parallel(Step(charge), ["book"])  # refused: list-item
+Parallel(Step(charge), [charge])  # refused: list-item
+Parallel(Step(charge), Step(book), undo="reverse")  # refused: arg-type
+Parallel(Step(charge), Step(book), concurrency=1)  # refused: call-arg
+Each("input.items", charge)  # refused: arg-type
+Each("input.items", [Step(charge)])  # refused: arg-type
+Each("input.items", Parallel(Step(charge), Step(book)))  # refused: arg-type
+Each("input.items", Step(charge), concurrency="10")  # refused: arg-type
+Each(["input.items"], Step(charge))  # refused: arg-type
+Saga("bad", input=Order, output=Result, steps=["charge"])  # refused: list-item
 Step(refund, compensation=None)  # refused: arg-type
 Step(charge, fallback=book, compensation=refund)  # refused: misc
 Step(charge, fallback=charge_other, compensation=refund)  # refused: misc

@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 
 from amends.definition.itinerary import FORMAT
-from amends.log.lost_writes import LostWrite
+from amends.log.queries.lost_writes import LostWrite
 from amends.log.saga_log import SagaLog
 from demo.ports import free_port
 from tests.integration.diagnosis.deployment.doctor_process import hanging, server

@@ -6,7 +6,7 @@ import uuid
 import pytest
 from celery import Celery
 
-from amends.cli.explanation_text import reasons
+from amends.cli.explanation_reasons import reasons
 from amends.definition.serialization import canonical_json
 from amends.diagnosis.saga.explain import explain
 from amends.log.owner import WorkerProcess

@@ -1,0 +1,28 @@
+"""Ids of sagas, and paths of their records.
+
+A record is named by its path: ``<step>``, ``<step>:fallback``, ``<step>:undo`` or ``<step>:fallback:undo``, and for a
+verification ``<step>:verify`` or ``<step>:fallback:verify``; of a step for each item of a list ``<step>[<item>]`` and so on,
+the first item being 1. Messages carry it, and the saga's id with it is the idempotency key.
+"""
+
+import re
+from typing import Final
+
+FALLBACK: Final = ":fallback"
+UNDO: Final = ":undo"
+VERIFY: Final = ":verify"
+
+_ITEM: Final = re.compile(r"\[([0-9]+)\]")
+ITEM: Final = "item"
+"""The source that a step for each item has its input from."""
+
+
+def item_of(path: str) -> str:
+    """Return the number of the item in a path, '' of one without."""
+    found = _ITEM.search(path)
+    return found[1] if found else ""
+
+
+def without_item(path: str) -> str:
+    """Return a path as its step's definition has it."""
+    return _ITEM.sub("", path)

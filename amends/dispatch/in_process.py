@@ -1,0 +1,120 @@
+"""Sagas that run to their end in one process, without messages, through the same log."""
+
+from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, Final
+
+from celery import Celery
+
+from amends.definition.paths import UNDO, VERIFY
+from amends.definition.states import ENDED, SagaStatus
+from amends.dispatch.remaining import dispatched
+from amends.log.answers import Next, RetryAfter
+from amends.log.in_flight import Branches, Publish
+from amends.log.queries.stage_state import stage_at_hand
+from amends.log.saga_log import log_of
+
+_AT_REST: Final = {*ENDED, SagaStatus.STUCK}
+_TICK: Final = 0.001  # seconds: the log's times are whole ones of these
+_ANY: Final = 10.0**9  # seconds: no wait is too long where nothing is published
+
+
+def run_here(
+    app: Celery, saga_id: str, *, sleep: Callable[[float], None] = time.sleep, **how: Any
+) -> None:
+    """Run a saga to its end in this process, without messages, through the same log.
+
+    `sleep` waits for a retry. `how` goes to each task's ``perform_here``. Raises Celery's
+    ``NotRegistered`` for an activity that this process does not know.
+    """
+    InProcessRun(app, saga_id, sleep=sleep, **how).go_on()
+
+
+class InProcessRun:
+    """A saga that runs in this process, without messages; what `run_here` says holds for it.
+
+    Of several branches each does a step in turn. It keeps the chains of those that wait for a retry: the log hands out each
+    once, and a look at all branches for each of many items would cost as much as the square of their number.
+
+    now: the clock by which `sleep` waits, in seconds.
+    """
+
+    def __init__(
+        self,
+        app: Celery,
+        saga_id: str,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
+        **how: Any,
+    ) -> None:
+        self._app = app
+        self._saga_id = saga_id
+        self._sleep = sleep
+        self._now = now
+        self._how = how
+        self._chains: list[
+            tuple[float, int, Publish]
+        ] = []  # a heap: when it may run, its place, and itself
+        self._places = count()
+        self._must_look, self._was_acted_on = True, False
+
+    def look_again(self) -> None:
+        """Ask the log for all that remains before anything else is done: somebody has acted on the saga."""
+        self._chains.clear()
+        self._must_look = self._was_acted_on = True
+
+    def go_on(self) -> None:
+        """Run the saga to its end, or until `sleep` raises; another call goes on from there."""
+        while self._has_chains():
+            at, _, chain = self._chains[0]
+            wait = at - self._now()
+            if wait < _TICK or not self._is_stale(chain):
+                if wait >= _TICK:
+                    self._sleep(wait)
+                heappop(self._chains)
+                self._perform(chain)
+            else:
+                heappop(self._chains)
+
+    def _has_chains(self) -> bool:
+        if self._must_look or not self._chains:
+            lost = self._branches_at_hand() if self._was_acted_on else ()
+            self._must_look = self._was_acted_on = False
+            answer = dispatched(self._app, self._saga_id, _ANY, lost)
+            for each in answer.found if isinstance(answer, Branches) else [answer]:
+                if isinstance(each, Publish):
+                    self._add(each)
+        return bool(self._chains)
+
+    def _branches_at_hand(self) -> Sequence[str]:
+        """Return the branches whose chains were dropped, as a dispatch takes them for lost."""
+        stage = stage_at_hand(log_of(self._app).read_saga(self._saga_id))
+        return [branch.field for branch in stage.branches] if stage else ()
+
+    def _perform(self, chain: Publish) -> None:
+        path, tries = chain.records[0]
+        task: Any = self._app.tasks[chain.itinerary.records[path].call.task]
+        ended = task.perform_here(self._saga_id, path, retries=tries, **self._how)
+        match ended and ended.follows:  # of a branch: what remains of the line is asked for
+            case Next() as following:
+                self._add(following.of(chain.itinerary))
+            case RetryAfter(tries=tries) if chain.itinerary.branch_of(path):
+                self._add(replace(chain, records=[(path, tries)], wait=ended.wait))
+
+    def _add(self, chain: Publish) -> None:
+        heappush(self._chains, (self._now() + chain.wait, next(self._places), chain))
+
+    def _is_stale(self, chain: Publish) -> bool:
+        """Return whether the saga has turned, or come to rest, since a branch's chain began to wait."""
+        path = chain.records[0][0]
+        if not chain.itinerary.branch_of(path):
+            return False
+        status = log_of(self._app).read_status(self._saga_id)
+        is_forward = status in (SagaStatus.PENDING, SagaStatus.RUNNING)
+        return not is_forward and (status in _AT_REST or not path.endswith((UNDO, VERIFY)))

@@ -1,0 +1,15 @@
+-- What follows an act of a person.
+--
+--! include next_message
+--! include place
+--! include chain_ahead
+-- What follows it, for the message of amends.advance: that publishes what is owed.
+local function continuation_of_act()
+  if branch then
+    if not running and remaining(1)[1] and not why_branch_waits() then note_unsent(NOW) end
+    leave_branch()
+  end
+  if is_over() or saga.paused or settling then return {'end', saga.paused and 'paused' or saga.status} end
+  if not is_stage(remaining(1)[1]) then set('advance', get('sent')) end
+  return {'advance', number_messages(1)}
+end

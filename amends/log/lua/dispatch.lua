@@ -1,0 +1,203 @@
+-- What remains of a saga, for the chains that are to be published, or for a look whether their messages are under way.
+--
+--! include message_sent
+--! include parked
+--! include definition
+--! include plan
+--! include budget
+--! include turn_back
+--! include settle
+--! include open_stage
+--! include pivot
+--! include sources
+-- Answers {kind, digest, itinerary or '', ...} of the line:
+--         {"publish", ..., first message's number, ms until the first may run,
+--          now (ms) where it is a copy of a message that was lost, or '', path, tries, path, tries, ...}
+--       | {"running", ..., path, token, owner, attempts and deaths since a person
+--          renewed them, deaths of whole workers, when it was claimed, ms since then, ms until its limit, ms until it is given up,
+--          identity of the app that started it or ''}
+--       | {"waiting", ..., path, 1 where its message is overdue, when it was to arrive (ms),
+--          how many there were, the number of the first that is not superseded, 1 where it is that of amends.advance,
+--          identity of that app or '', the branch's field or ''}
+--       | {"parked", ..., path of what comes next, identity of that app or ''}
+--       | {"expand", ..., the stage, source, JSON, source, JSON, ...}: its branches are to be told by `expand_stage`
+--       | {"stage", ..., {kind, ...}, {kind, ...}, ...}: such answers, without digest and itinerary, of its branches
+--       | {"nothing", why}
+
+-- A message is overdue after 1, 2, 4 ... 10 minutes, and looked at six times sooner, as its queue may be empty.
+-- Where it is not, it is looked at again after a quarter of the time that it is under way, within 15 s and 2 minutes;
+-- of a shard at most one saga a second, however many wait: a sweep that finds lost ones hastens the others.
+--! constant LOST_AFTER
+--! constant LOST_AFTER_AT_MOST
+--! constant SOONER
+local LOOK, LOOK_AT_MOST, LOOK_EACH = 15000, 120000, 1000
+
+local function patience_after(times)
+  return math.min(LOST_AFTER * 2 ^ math.min(times - 1, 10), LOST_AFTER_AT_MOST)
+end
+
+-- Looks at the message of the line, or of the branch that is open; nil where it is under way.
+local function look_at_message(list)
+  local sent, times = message_sent()
+  local patience = patience_after(times)
+  if NOW < sent + patience / SOONER then
+    set_due(sent + patience / SOONER)
+    return nil
+  end
+  local overdue = NOW >= sent + patience
+  local calm = math.min(math.floor((NOW - sent) / 4), LOOK_AT_MOST)
+  local look = NOW + math.max(LOOK, calm, redis.call('ZCARD', DUE) * LOOK_EACH)
+  if times == 0 then look = NOW + LOOK end -- none was sent: whose app it is publishes, and another's may have looked
+  set_due(overdue and look or math.min(sent + patience, look))
+  local is_advance = not branch and get('advance') == get('sent')
+  return {'waiting', path_of(list[1]), overdue and 1 or 0, sent, times,
+    (branch and branch.message or get('messages')) - #list + 1, is_advance and 1 or 0, get('app') or '',
+    branch and branch.field or ''}
+end
+
+local function look_at_claim(again)
+  set_due(math.max(NOW, math.min(NOW + again, running.given_up_at + 0)))
+  local attempts, deaths = used(running.code)
+  return {'running', path_of(running.code), running.token, running.owner, attempts, deaths, get(running.code .. '.q') or 0,
+    running.at, NOW - running.at, running.at + plan_of(running.code) - NOW, running.given_up_at - NOW, get('app') or ''}
+end
+
+-- Notes that the chain of these records is published; says what it is.
+local function publish(list, wait)
+  local sent, times = message_sent()
+  if NOW >= sent + patience_after(times) / SOONER then times = times + 1 end -- the one before is lost
+  note_sent(NOW + wait, times)
+  local answer = {'publish', number_messages(#list), wait, wait == 0 and times > 1 and NOW_TEXT or ''}
+  for _, code in ipairs(list) do
+    answer[#answer + 1] = path_of(code)
+    answer[#answer + 1] = get(code .. '.r') or 0
+  end
+  return answer
+end
+
+-- What a look finds of the line, or of the branch that is open, or what of it is published where `may_publish`; or nil and why.
+local function look(list, longest, only_look, again, may_publish)
+  if running then return (only_look or not branch) and look_at_claim(again) or nil end
+  if not list[1] then return nil end
+  local wait = math.max(0, (get(list[1] .. '.w') or NOW) - NOW)
+  if wait > longest then
+    if is_verification(list[1]) then note_unsent(NOW + wait) else set_due(NOW + wait) end
+    return nil, 'it waits in the log'
+  end
+  if not only_look then return may_publish and publish(list, wait) or nil end
+  if wait > 0 then
+    set_due(NOW + wait + LEASE)
+    return nil, 'it waits for its next attempt'
+  end
+  return look_at_message(list), 'its message is under way'
+end
+
+-- What whoever tells the branches of a stage needs to know.
+local function expansion(stage, sources)
+  local answer = {'expand', stage}
+  for source in sources:gmatch('[^,]+') do
+    answer[#answer + 1] = source
+    answer[#answer + 1] = value_of(source)
+  end
+  return answer
+end
+
+-- Reads the numbers of the branches that are open, in order, and those that wait for a place.
+local function open_branches(stage)
+  local many, waits, list, fields = tonumber(get(stage .. '.many')), {}, {}, {}
+  for number in (get(stage .. '.queue') or ''):gmatch('%d+') do waits[number] = true end
+  for number = 1, many do
+    local text = ('%d'):format(number)
+    if not waits[text] then
+      list[#list + 1] = text
+      fields[#fields + 1] = stage .. '.' .. text
+    end
+  end
+  read(fields)
+  return list
+end
+
+-- Looks at each branch of a stage that is open; where places are free, others get them.
+local function look_at_branches(stage, longest, only_look, again, lost)
+  local found, bound, taken = {}, bound_of(stage), 0
+  if saga.direction == 'backward' and select(3, plan_of(stage)):find('o', 1, true) then bound = 1 end
+  local function look_at(number)
+    if not get(stage .. '.' .. number) then return end
+    enter_branch(stage, number)
+    local list = remaining()
+    if running or list[1] then
+      taken = taken + 1
+      local mark, all = branch.field .. '@' .. ('%d'):format(branch.sent), ',' .. lost .. ','
+      local may_publish = branch.dispatches == 0 or all:find(',' .. mark .. ',', 1, true) or all:find(',' .. branch.field .. ',', 1, true)
+      found[#found + 1] = look(list, longest, only_look, again, may_publish)
+    end
+    leave_branch()
+  end
+  for _, number in ipairs(open_branches(stage)) do look_at(number) end
+  while bound > 0 and taken < bound do
+    local number = take_from_queue(stage)
+    if not number then break end
+    enter_branch(stage, number)
+    branch.sent, branch.dispatches, has_moved = 0, 0, true
+    leave_branch()
+    look_at(number)
+  end
+  if only_look then set_due(due or NOW + LEASE) end
+  return found
+end
+
+local function dispatch(known, longest, only_look, again, lost)
+  local is_late = not is_over() and saga.direction == 'forward' and saga.deadline and saga.deadline <= NOW
+  if is_late and passed_pivot() then
+    add_event('saga.overdue')
+    set('deadline', '')
+    saga.deadline = false
+    set_due(NOW + LEASE)
+  elseif is_late then
+    turn_back('timed_out', '{"type":"TimeoutError","message":"the saga did not end in its time"}')
+    settle()
+  end
+  local function say(found)
+    table.insert(found, 2, saga.definition)
+    table.insert(found, 3, itinerary_for(known))
+    return found
+  end
+  if saga.parked and only_look and not saga.paused then
+    local looks = add('parked', 1)
+    set_due(NOW + math.min(LOST_AFTER * 2 ^ math.min(looks, 10), LOST_AFTER_AT_MOST))
+    return say({'parked', path_of(parked_record()), get('app') or ''})
+  end
+  if is_over() or saga.paused then
+    set_due(NOW)
+    return {'nothing', 'the saga is ' .. (saga.paused and 'paused' or saga.status)}
+  end
+  if running then return say(look_at_claim(again)) end
+
+  local first = remaining(1)[1]
+  while is_stage(first) and state[first] ~= 'running' do
+    local stage = first:match('^p%d+')
+    if only_look then
+      set_due(NOW + LOOK)
+      return say({'waiting', plan:match('\n([^|\n]+)|%w+:[^\n]*:' .. stage .. '%.'), 1, NOW, 0, 0, 0, get('app') or '', ''})
+    end
+    if first ~= stage then
+      open_undo(stage)
+    else
+      local many, sources = plan_of(stage)
+      if sources ~= '' then return say(expansion(stage, sources)) end
+      open_stage(stage, tonumber(many))
+    end
+    if state[first] ~= 'running' then settle() end
+    if is_over() then return {'nothing', 'the saga is ' .. saga.status} end
+    first = remaining(1)[1]
+  end
+  local stage = settling or is_stage(first) and first:match('^p%d+')
+  if stage then
+    local found = look_at_branches(stage, longest, only_look, again, lost)
+    if not found[1] then return {'nothing', 'its branches are under way'} end
+    return say({'stage', unpack(found)})
+  end
+  read({first .. '.w', 'sent', 'dispatches', 'advance', 'app'})
+  local found, why = look(chain_ahead(), longest, only_look, again, true)
+  return found and say(found) or {'nothing', why}
+end

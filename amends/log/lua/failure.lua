@@ -1,0 +1,24 @@
+-- What follows a record that failed for good: its fallback, the next step, or the way back.
+--
+--! include plan
+--! include turn_back
+--! include pivot
+local function has_record(code) return plan:find('|' .. code:match('%w+$') .. ':', 1, true) ~= nil end
+
+local function fail(code, path, error, refused, outcome)
+  set_state(code, state_of_failure(code))
+  add_event('step.failed', path, '"state":"' .. state[code] .. '","error":' .. error)
+  if saga.direction == 'backward' then return end
+  local _, _, may_continue = plan_of(code)
+  if has_record(code .. 'f') and not refused then
+    set_state(code .. 'f', 'pending')
+    if state[code] == 'unknown' then set_state(code .. 'u', 'pending') end
+    set(code .. '.n', outcome)
+    add_event('step.switching', path)
+  elseif may_continue ~= 'c' and passed_pivot() then
+    set_state(code, 'stuck')
+    add_event('step.stuck', path, '"error":' .. error)
+  elseif may_continue ~= 'c' then
+    turn_back(outcome, error)
+  end
+end
