@@ -1,4 +1,4 @@
-"""The whole system on this machine: ``python -m demo up``, ``demo`` or ``outage``."""
+"""The whole system on this machine: ``python -m demo up``, ``demo``, ``outage`` or ``verification``."""
 
 import argparse
 import os
@@ -18,6 +18,7 @@ from demo.ports import choose_port
 from demo.programs import DemoError, owned
 from demo.run import run_orders, use
 from demo.system import System, running_system
+from demo.verification import run_verification
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -49,17 +50,28 @@ def up(directory: Path) -> int:
 
 def demo(directory: Path) -> int:
     """Run orders through the whole system, with faults switched on, and check what is left of each."""
-    count = os.environ.get("ORDERS") or "40"
-    if not count.isdecimal() or int(count) < 1:
-        raise DemoError(f"ORDERS={count!r}: give the number of orders to place, 1 or more")
-    return _run(
-        directory, lambda system: run_orders(system, Console(highlight=False), count=int(count))
-    )
+    count = _orders("40")
+    return _run(directory, lambda system: run_orders(system, Console(highlight=False), count=count))
 
 
 def outage(directory: Path) -> int:
     """Take the primary payment down under orders, and show its circuit breaker meanwhile."""
     return _run(directory, lambda system: run_outage(system, Console(highlight=False)))
+
+
+def verification(directory: Path) -> int:
+    """Lose replies of a bank that ignores idempotency keys, and count the charges with `verify` and without."""
+    count, given = _orders("1000"), os.environ.get("LOST") or "0.3"
+    try:
+        lost = float(given)
+    except ValueError:
+        lost = -1.0
+    if not 0.0 <= lost <= 1.0:
+        raise DemoError(f"LOST={given!r}: give the part of the replies that is lost, 0 to 1")
+    return _run(
+        directory,
+        lambda system: run_verification(system, Console(highlight=False), count=count, lost=lost),
+    )
 
 
 def main() -> int:
@@ -68,7 +80,7 @@ def main() -> int:
     default = Path(".run")
     parser.add_argument("--directory", type=Path, default=default, help="data and logs (.run)")
     commands = parser.add_subparsers(required=True)
-    for command in (up, demo, outage):
+    for command in (up, demo, outage, verification):
         explained = commands.add_parser(command.__name__, help=command.__doc__)
         explained.set_defaults(command=command)
     arguments = parser.parse_args()
@@ -89,6 +101,13 @@ def _run(directory: Path, run: Callable[[System], bool]) -> int:
     with running_system(directory, broker=_broker(), services_port=_services_port()) as system:
         use(system.urls)
         return 0 if run(system) else 1
+
+
+def _orders(default: str) -> int:
+    count = os.environ.get("ORDERS") or default
+    if not count.isdecimal() or int(count) < 1:
+        raise DemoError(f"ORDERS={count!r}: give the number of orders to place, 1 or more")
+    return int(count)
 
 
 def _say_start(directory: Path) -> None:

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any, ClassVar
 
+from amends import Handle, Saga
+from sagas.order import order_saga
 from tasks.orders import Order, OrderItem
 
 SOLD_OUT = "gilded-teapot"
@@ -29,8 +32,14 @@ MIX = ("fit", "wrong total", "fit", "sold out", "fit", "poor", "fit", "expired",
 class PlannedOrder:
     """An order, and the outcome that it is made for."""
 
+    saga: ClassVar[Saga[Any, Any]] = order_saga
+
     order: Order
     expected: str
+
+    def start(self) -> Handle[Any]:
+        """Start its saga."""
+        return self.saga.start(self.order, saga_id=self.id)
 
     @property
     def id(self) -> str:
@@ -41,6 +50,16 @@ class PlannedOrder:
     def units(self) -> dict[str, int]:
         """The units asked for, per product."""
         return {item.product_id: item.quantity for item in self.order.items}
+
+    @property
+    def shipments(self) -> int:
+        """How many shipments it leaves in."""
+        return 1
+
+    @property
+    def authorizations(self) -> int:
+        """How many authorizations its payment needs."""
+        return 0
 
 
 def plan_orders(count: int, *, series: str) -> list[PlannedOrder]:

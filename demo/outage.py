@@ -18,7 +18,8 @@ from rich.table import Table
 from amends.breaker.snapshot import CircuitEvent
 from amends.log.history import Event
 from demo.orders import PlannedOrder, plan_orders, stock_for
-from demo.run import await_rest, is_rejected, print_report
+from demo.report import is_rejected, print_report
+from demo.run import await_rest
 from demo.sandbox import count_charges, read_ledger, set_faults, set_stock
 from demo.system import System
 from sagas.order import order_saga

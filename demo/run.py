@@ -2,10 +2,10 @@
 
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import httpx
 from rich.console import Console
@@ -14,15 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 import tasks
 from amends import Handle
 from amends.breaker.states import CircuitState
-from amends.log.history import Event
+from demo.fulfilments import fulfilment_stock_for, plan_fulfilments
 from demo.orders import PlannedOrder, plan_orders, stock_for
-from demo.sandbox import FAULTS, Ledger, faults_switched_on, read_ledger, set_faults, set_stock
+from demo.report import Handles, print_circuit, print_report
+from demo.sandbox import FAULTS, faults_switched_on, read_ledger, set_faults, set_stock
 from demo.system import System
-from demo.verdict import AT_REST, OrderRecord, count_table, outcomes_table, print_wrong
-from sagas.order import OrderResult, order_saga
+from demo.verdict import AT_REST
 from tasks.payment import primary
 
-Handles = Mapping[str, Handle[OrderResult]]
 PRIMARY = "payments.primary"
 # Time to end in: a start, and a share per order. Nobody waits for it unless something is wrong.
 PATIENCE = 60.0
@@ -42,14 +41,18 @@ def use(urls: Mapping[str, str], **options: object) -> None:
 def run_orders(system: System, console: Console, *, count: int) -> bool:
     """Place orders while services fail, wait for them, and print the verdict; return whether all is consistent."""
     # Ids of each run's own: the log may outlive the run, and an id that it knows starts nothing.
-    orders = plan_orders(count, series=secrets.token_hex(2))
+    series = secrets.token_hex(2)
+    orders = plan_orders(count, series=series)
+    fulfilments = plan_fulfilments((count + 3) // 4, series=series)
     first, last = (count + 1) // 2, count // 4
     with httpx.Client(base_url=system.urls["SERVICES_URL"], timeout=30.0) as services:
-        set_stock(services, stock_for(count))
+        set_stock(services, stock_for(count) | fulfilment_stock_for(len(fulfilments)))
         primary.reset(by="the demo", why="to begin closed")
         began = time.time()
         place = partial(_place, console=console, check=system.check)
         with faults_switched_on(services, FAULTS):
+            console.print(f"{len(fulfilments)} fulfilments in parcels, and beside them")
+            in_parcels = {each.id: each.start() for each in fulfilments}
             handles = place(orders[:first], "while services fail and lose replies")
             set_faults(services, PRIMARY, {"down": True})
             handles |= place(orders[first : count - last], "while the primary payment is down")
@@ -57,30 +60,35 @@ def run_orders(system: System, console: Console, *, count: int) -> bool:
             console.print("it is up again; its circuit probes it with one order at a time")
             handles |= (probes := _probe(orders[count - last :]))
             handles |= place(orders[count - last + len(probes) :], "more")
+            timeout = PATIENCE + PATIENCE_PER_ORDER * len(fulfilments)
+            console.print("the fulfilments")
+            await_rest(in_parcels, timeout=timeout, console=console, check=system.check)
         elapsed, ledger = time.time() - began, read_ledger(services)
     print_circuit(handles, began=began, console=console)
-    return print_report(orders, handles, ledger, elapsed=elapsed, console=console)
+    return print_report(
+        [*orders, *fulfilments], handles | in_parcels, ledger, elapsed=elapsed, console=console
+    )
 
 
 def _place(
     orders: Sequence[PlannedOrder], when: str, *, console: Console, check: Callable[[], None]
-) -> dict[str, Handle[OrderResult]]:
+) -> dict[str, Handle[Any]]:
     """Place orders, and wait until all are at rest."""
     console.print(f"{len(orders)} orders {when}")
-    handles = {each.id: order_saga.start(each.order, saga_id=each.id) for each in orders}
+    handles = {each.id: each.start() for each in orders}
     timeout = PATIENCE + PATIENCE_PER_ORDER * len(orders)
     await_rest(handles, timeout=timeout, console=console, check=check)
     return handles
 
 
-def _probe(orders: Sequence[PlannedOrder]) -> dict[str, Handle[OrderResult]]:
+def _probe(orders: Sequence[PlannedOrder]) -> dict[str, Handle[Any]]:
     """Place orders one by one until the circuit of the primary payment is closed; return those that were placed."""
-    probes = {}
+    probes: dict[str, Handle[Any]] = {}
     for each in orders:
         if primary.state == CircuitState.CLOSED:
             break
         time.sleep(primary.retry_after)
-        probes[each.id] = order_saga.start(each.order, saga_id=each.id)
+        probes[each.id] = each.start()
         probes[each.id].wait(timeout=PATIENCE)
     return probes
 
@@ -101,63 +109,3 @@ def await_rest(
             progress.advance(bar, len(arrived))
             if not arrived:
                 time.sleep(PAUSE)
-
-
-def print_circuit(handles: Handles, *, began: float, console: Console) -> None:
-    """Say how often the circuit of the primary payment has opened since a time, and what it kept away of these sagas."""
-    moves = [move.name for move in primary.history() if move.at >= began]
-    kept_away = sum(is_rejected(event) for each in handles.values() for event in each.history())
-    times, calls = moves.count("breaker.opened"), "call" if kept_away == 1 else "calls"
-    console.print(
-        f"the primary payment's circuit opened {'once' if times == 1 else f'{times} times'} and kept {kept_away} {calls}"
-        " away: those orders paid through the fallback, or were refused there"
-    )
-
-
-def is_rejected(event: Event) -> bool:
-    """Return whether an event is a call that an open circuit kept away."""
-    error = event.details.get("error") or {}
-    return event.name == "step.failed" and error.get("type") == "CircuitOpenError"
-
-
-def print_report(
-    orders: Sequence[PlannedOrder],
-    handles: Handles,
-    ledger: Ledger,
-    *,
-    elapsed: float,
-    console: Console,
-) -> bool:
-    """Print the tables and the verdict; return whether every saga ended and every order is consistent."""
-    snapshots = {each.id: handles[each.id].snapshot() for each in orders}
-    records = [
-        OrderRecord(
-            planned=each,
-            status=snapshots[each.id].status,
-            outcome=snapshots[each.id].outcome,
-            entry=ledger[each.id],
-        )
-        for each in orders
-    ]
-    steps = [step for snapshot in snapshots.values() for step in snapshot.steps.items()]
-    undone = Counter(name for name, step in steps if step.state == "compensated")
-    paid = Counter(
-        str(step.channel)
-        for name, step in steps
-        if (name, step.state) == ("process_payment", "done")
-    )
-    console.print(outcomes_table(records))
-    for heading, counts in (("step compensated", undone), ("paid through", paid)):
-        if counts:
-            rows = {name: (count,) for name, count in counts.items()}
-            console.print(count_table(heading, "orders", rows=rows))
-    count = len(records)
-    console.print(f"{count} sagas in {elapsed:.1f} s")
-    if print_wrong(records, console):
-        return False
-    console.print(
-        f"the ledger agrees: all {count} sagas ended, and every order is consistent (what is completed was "
-        "done once, of the others nothing is left)",
-        style="bold green",
-    )
-    return True

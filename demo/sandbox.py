@@ -14,6 +14,8 @@ FAULTS: Faults = {
     "inventory": {"latency": 0.02, "error_rate": 0.1, "lost_reply_rate": 0.1},
     "payments.primary": {"lost_reply_rate": 0.04, "lost_undo_reply_rate": 0.2},
     "payments.fallback": {"error_rate": 0.1, "lost_reply_rate": 0.1},
+    "bank.authorizations": {"error_rate": 0.1, "lost_reply_rate": 0.1},
+    "bank.captures": {"error_rate": 0.1, "lost_reply_rate": 0.3},
     "shipping": {"latency": 0.05, "lost_reply_rate": 0.1, "lost_undo_reply_rate": 0.1},
     "notifications": {"error_rate": 0.3},
 }
@@ -33,6 +35,7 @@ class LedgerEntry(BaseModel):
     charged: Decimal = Decimal(0)
     charges: int = 0
     refunds: int = 0
+    authorizations: int = 0
     shipments: int = 0
     notifications: int = 0
     duplicates: int = 0

@@ -57,7 +57,8 @@ def differences(planned: PlannedOrder, outcome: str | None, entry: LedgerEntry) 
         "reserved": (reserved, planned.units if done else {}),
         "charged": (entry.charged, planned.order.total_amount if done else Decimal(0)),
         "charges less refunds": (entry.charges - entry.refunds, int(done)),
-        "shipments": (entry.shipments, int(done)),
+        "authorizations": (entry.authorizations, planned.authorizations if done else 0),
+        "shipments": (entry.shipments, planned.shipments if done else 0),
         "duplicates": (entry.duplicates, 0),
     }
     found = [
@@ -81,12 +82,12 @@ def count_table(*headings: str, rows: Mapping[str, Sequence[object]]) -> Table:
     return table
 
 
-def outcomes_table(records: Sequence[OrderRecord]) -> Table:
-    """Return the table of the outcomes, beside those planned."""
+def outcomes_table(records: Sequence[OrderRecord], *, of: str = "orders") -> Table:
+    """Return the table of the outcomes, beside those planned; `of` says of what they are."""
     planned = Counter(record.planned.expected for record in records)
     found = Counter(record.ended_as for record in records)
     rows = {name: (found[name], planned[name]) for name in sorted({*planned, *found})}
-    return count_table("outcome", "orders", "planned", rows=rows)
+    return count_table("outcome", of, "planned", rows=rows)
 
 
 def print_wrong(records: Sequence[OrderRecord], console: Console) -> bool:

@@ -5,12 +5,32 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from services import calls, external, faults, inventory, ledger, notifications, payments, shipping
+from services import (
+    bank,
+    calls,
+    external,
+    faults,
+    inventory,
+    ledger,
+    notifications,
+    payments,
+    shipping,
+)
 from services.database import Database
 from services.errors import answer_errors
 from services.injection import FaultInjection
 
-MICROSERVICES = (inventory, payments, shipping, notifications, external, faults, ledger, calls)
+MICROSERVICES = (
+    inventory,
+    payments,
+    bank,
+    shipping,
+    notifications,
+    external,
+    faults,
+    ledger,
+    calls,
+)
 
 
 def create_app(database: Database) -> FastAPI:

@@ -22,6 +22,8 @@ _PATHS = {
     "/inventory/reservations": Service.INVENTORY,
     "/payments/primary/": Service.PAYMENTS_PRIMARY,
     "/payments/fallback/": Service.PAYMENTS_FALLBACK,
+    "/bank/authorizations": Service.BANK_AUTHORIZATIONS,
+    "/bank/captures": Service.BANK_CAPTURES,
     "/shipping/": Service.SHIPPING,
     "/notifications": Service.NOTIFICATIONS,
     "/external/": Service.EXTERNAL,

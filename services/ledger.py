@@ -1,8 +1,8 @@
 """The ledger: what holds for each order now, and what ever happened, told from the book of effects.
 
 An effect is a **duplicate** when it was made while another of its kind (reservation, charge over
-whichever channel, shipment, notification) was in force for the same order, or under a key that had
-been applied before. An undo is one when its key had no effect in force. A charge over the fallback
+whichever channel or by the bank, authorization, shipment, notification) was in force for the same
+order, or for the same parcel of it, or under a key that had been applied before. An undo is one when its key had no effect in force. A charge over the fallback
 after the primary's was voided is thus none, and one that overlapped it stays one even after a
 refund: the customer has been charged twice for a while.
 """
@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Row, select
 from services.effects import Change, effects
 from services.inventory import ReservationRequest
 from services.payments import ChargeRequest
-from services.wire import OpenDatabase, Service
+from services.wire import OpenDatabase, OrderRequest, Service
 
 router = APIRouter(prefix="/ledger", tags=["ledger"])
 
@@ -30,19 +30,22 @@ _KINDS = {
     Service.INVENTORY: "reservation",
     Service.PAYMENTS_PRIMARY: "charge",
     Service.PAYMENTS_FALLBACK: "charge",
+    Service.BANK_CAPTURES: "charge",
+    Service.BANK_AUTHORIZATIONS: "authorization",
     Service.SHIPPING: "shipment",
     Service.NOTIFICATIONS: "notification",
 }
 
 
 class Entry(BaseModel):
-    """One order: `reserved`, `charged` and `shipments` are net, the others are counted."""
+    """One order: `reserved`, `charged`, `authorizations` and `shipments` are net, the others are counted."""
 
     order_id: str
     reserved: dict[str, int]
     charged: str
     charges: int
     refunds: int
+    authorizations: int
     shipments: int
     notifications: int
     duplicates: int
@@ -73,6 +76,8 @@ def _entry(order_id: str, rows: Sequence[Row[Any]]) -> Entry:
         charged=_charged(rows),
         charges=changes["charge", Change.MADE],
         refunds=changes["charge", Change.UNDONE],
+        authorizations=changes["authorization", Change.MADE]
+        - changes["authorization", Change.UNDONE],
         shipments=changes["shipment", Change.MADE] - changes["shipment", Change.UNDONE],
         notifications=changes["notification", Change.MADE],
         duplicates=_duplicates(rows),
@@ -102,18 +107,23 @@ def _charged(rows: Sequence[Row[Any]]) -> str:
 
 def _duplicates(rows: Sequence[Row[Any]]) -> int:
     """Replay the order's effects and count those that should not have been made, or undone."""
-    in_force: list[tuple[Service, str]] = []
+    in_force: dict[tuple[Service, str], list[tuple[str, str | None]]] = {}
     applied: set[tuple[Service, str]] = set()
     duplicates = 0
     for row in rows:
         effect = (row.service, row.key)
         if row.change == Change.MADE:
-            kinds_in_force = {_KINDS[service] for service, _ in in_force}
-            duplicates += effect in applied or _KINDS[row.service] in kinds_in_force
+            kind = (_KINDS[row.service], _parcel(row))
+            duplicates += effect in applied or any(kind in kinds for kinds in in_force.values())
             applied.add(effect)
-            in_force.append(effect)
-        elif effect in in_force:
-            in_force.remove(effect)
+            in_force.setdefault(effect, []).append(kind)
+        elif in_force.get(effect):
+            in_force[effect].pop(0)
         else:
             duplicates += 1
     return duplicates
+
+
+def _parcel(row: Row[Any]) -> str | None:
+    """Return the parcel of the order that an effect is for; None if it is for the whole order."""
+    return OrderRequest.model_validate_json(row.request).parcel_id

@@ -81,7 +81,7 @@ def charge(
     call = Call.for_order(_SERVICES[channel], key, request)
     answer = {"transaction_id": f"transaction-{uuid4().hex}"}
     with database.write() as connection:
-        first = apply_once(connection, call, answer, lambda: _check_funds(request.user_id))
+        first = apply_once(connection, call, answer, lambda: check_funds(request.user_id))
     return Charge.model_validate(first)
 
 
@@ -100,7 +100,8 @@ def refund(channel: Channel, key: PathKey, database: OpenDatabase) -> Undone:
     return Undone(key=key)
 
 
-def _check_funds(user_id: str) -> None:
+def check_funds(user_id: str) -> None:
+    """Refuse a user without funds or with an invalid payment method. Raises ServiceError."""
     if user_id.startswith("poor-"):
         raise ServiceError(
             HTTPStatus.PAYMENT_REQUIRED, "InsufficientFunds", f"{user_id!r} has no funds."

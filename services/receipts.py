@@ -83,7 +83,7 @@ class Call:
         return cls(
             service=service,
             key=key,
-            request=canonical(request.model_dump(mode="json")),
+            request=canonical(request.model_dump(mode="json", exclude_unset=True)),
             order_id=request.order_id,
         )
 

@@ -17,11 +17,13 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class Service(StrEnum):
-    """The services as faults and receipts name them; each payment channel is one."""
+    """The services as faults and receipts name them; each payment channel is one, and each half of the bank."""
 
     INVENTORY = "inventory"
     PAYMENTS_PRIMARY = "payments.primary"
     PAYMENTS_FALLBACK = "payments.fallback"
+    BANK_AUTHORIZATIONS = "bank.authorizations"
+    BANK_CAPTURES = "bank.captures"
     SHIPPING = "shipping"
     NOTIFICATIONS = "notifications"
     EXTERNAL = "external"
@@ -37,6 +39,9 @@ class OrderRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     order_id: Text
+    parcel_id: Text | None = Field(
+        default=None, description="A part of the order that has effects of its own."
+    )
 
 
 class Item(BaseModel):

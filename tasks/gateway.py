@@ -59,6 +59,11 @@ def post(
     return _answer("POST", path, refusals, json=body, headers=headers)
 
 
+def get(path: str, **query: str) -> dict[str, Any]:
+    """Ask a service what it knows."""
+    return _answer("GET", path, (), params=query)
+
+
 def delete(path: str, key: str) -> None:
     """Take back the effect that was made under this key, if there was one."""
     _answer("DELETE", f"{path}/{quote(key, safe='')}", ())

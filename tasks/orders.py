@@ -1,6 +1,8 @@
 """Orders: their shape, and the rules of business that each must keep."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -37,6 +39,21 @@ class Order(BaseModel):
     shipping_address: str
 
 
+class Parcel(BaseModel):
+    """A part of an order: what one warehouse picks and ships."""
+
+    parcel_id: str
+    warehouse: str
+    items: list[Item]
+
+
+class Fulfilment(Order):
+    """An order with the parcels that it leaves in."""
+
+    parcels: list[Parcel]
+    gift: bool = False
+
+
 class InvalidOrder(Refused):
     """The order breaks a rule of business."""
 
@@ -44,6 +61,31 @@ class InvalidOrder(Refused):
 @activity(queue="orders", start_to_close_timeout=10.0, retry=STEP)
 def validate_order(order: Order) -> None:
     """Hold an order to the rules of business. Calls nobody."""
+    _check_order(order)
+
+
+@activity(queue="orders", start_to_close_timeout=10.0, retry=STEP)
+def validate_fulfilment(fulfilment: Fulfilment) -> None:
+    """Hold an order and its parcels to the rules of business. Calls nobody."""
+    _check_order(fulfilment)
+    ids = [parcel.parcel_id for parcel in fulfilment.parcels]
+    if len({*ids}) != len(ids):
+        raise InvalidOrder(f"two parcels have the same id: {', '.join(ids)}")
+    packed = _units(item for parcel in fulfilment.parcels for item in parcel.items)
+    if packed != _units(fulfilment.items):
+        raise InvalidOrder(
+            f"the parcels hold {dict(packed)}, the order says {dict(_units(fulfilment.items))}"
+        )
+
+
+def _units(items: Iterable[Item]) -> Counter[str]:
+    units: Counter[str] = Counter()
+    for item in items:
+        units[item.product_id] += item.quantity
+    return units
+
+
+def _check_order(order: Order) -> None:
     if not order.items:
         raise InvalidOrder("an order needs at least one item")
     for item in order.items:

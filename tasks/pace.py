@@ -32,3 +32,6 @@ COMPENSATION: Final = paced(
     RetryPolicy(max_attempts=20, initial_interval=1.0, max_interval=60.0, backoff_coefficient=2.0)
 )
 """Every undo: it has to get there."""
+
+ONWARD: Final = COMPENSATION
+"""Every step past a point of no return: it has to get there, too."""

@@ -14,7 +14,8 @@ import tasks
 from amends import Handle
 from amends.breaker.definition import breakers
 from amends.breaker.gate import REMEMBERED
-from amends.definition.itinerary import Itinerary, StepPlan
+from amends.definition.itinerary import Itinerary
+from amends.definition.plans import StepPlan
 from demo.servers import find_rabbitmq
 from sagas.order import OrderResult, order_saga
 from tasks.orders import Order, OrderItem

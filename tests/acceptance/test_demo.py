@@ -35,6 +35,19 @@ def test_it_says_what_the_circuit_did(screen):
     assert int(kept_away) > 0
 
 
+def test_it_says_how_many_parcels_were_shipped_and_what_the_bank_was_asked(screen):
+    words = " ".join(screen.split())
+    shipped, asked, taken = map(
+        int,
+        re.search(
+            r"parcels shipped: (\d+); captures without an answer: (\d+), .* had taken the money of (\d+):",
+            words,
+        ).groups(),
+    )
+    assert shipped > 0
+    assert taken <= asked
+
+
 def test_no_line_is_cut_and_no_word_broken(screen):
     _, *lines = screen.splitlines()  # the first names a directory
     assert all(len(line) <= 80 for line in lines), screen

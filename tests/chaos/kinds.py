@@ -7,7 +7,7 @@ import httpx
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from amends import LogUnavailable, UnknownSaga
+from amends import ActRefused, LogUnavailable, UnknownSaga
 from demo.sandbox import Faults
 from tests.chaos import faults, service_faults
 from tests.chaos.brokers import BROKERS
@@ -30,6 +30,12 @@ USUAL: Faults = {
     "payments.fallback": {"latency": 0.2, "lost_reply_rate": 0.1},
     "shipping": {"latency": 0.3, "lost_reply_rate": 0.05, "lost_undo_reply_rate": 0.05},
     "notifications": {"error_rate": 0.3},
+}
+# The bank, for fulfilments alone.
+AUTHORIZATIONS, CAPTURES = "bank.authorizations", "bank.captures"
+BANK: Faults = {
+    AUTHORIZATIONS: {"latency": 0.2, "lost_reply_rate": 0.1, "lost_undo_reply_rate": 0.1},
+    CAPTURES: {"latency": 0.3, "error_rate": 0.2, "lost_reply_rate": 0.3},
 }
 # With outages: as good as lets its circuit be closed when one comes.
 USUAL_WITH_OUTAGES: Faults = {
@@ -105,6 +111,15 @@ KINDS: Mapping[str, Kind] = {
     "service faulty": Kind(
         service_faults.make_faulty, 4, (2.0, 12.0), targets=SERVICES, details=FAULTY, **ONE_SERVICE
     ),
+    "bank faulty": Kind(
+        service_faults.make_faulty,
+        4,
+        (2.0, 12.0),
+        targets=(AUTHORIZATIONS, CAPTURES),
+        details=FAULTY,
+        sagas=("fulfilment",),
+        **ONE_SERVICE,
+    ),
     "message deleted": Kind(faults.delete_message, 5),
     "message doubled": Kind(faults.double_message, 5, (0.0, 40.0), details=FRESH_OR_NOT),
     "task revoked": Kind(faults.revoke, 3),
@@ -134,6 +149,7 @@ def carry_out(scene: Scene, fault: Fault) -> bool:
         hit = KINDS[fault.kind].act(scene, fault)
     except (
         BrokerAway,
+        ActRefused,
         LogUnavailable,
         UnknownSaga,
         OperationalError,

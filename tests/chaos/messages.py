@@ -40,7 +40,8 @@ def _claims(entry: Entry) -> dict[str, HeldClaim]:
 
 def _next_path(entry: Entry) -> str:
     """Return the path of a record that waits for its message: a retried one, else the first untouched step."""
-    records, steps = entry.records, [step.name for step in entry.itinerary.steps]
+    records = entry.records
+    steps = [name for step in entry.itinerary.steps for name in entry.names_of(step.name)]
     waiting = [
         path for path, each in records.items() if each.was_touched and each.state == "pending"
     ]

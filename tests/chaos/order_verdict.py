@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from amends.definition.itinerary import Itinerary
+from amends.definition.paths import UNDO
 from amends.log.history import Event
 from demo.verdict import OrderRecord
 
@@ -20,13 +22,19 @@ class OrderVerdict(OrderRecord):
     def complaints(self) -> list[str]:
         """What is wrong with this order; nothing if it is consistent."""
         found = super().complaints
-        return found if self.status is None else [*found, *contradictions(self.history)]
+        if self.status is None:
+            return found
+        return [*found, *contradictions(self.history, self.planned.saga.itinerary)]
 
 
-def contradictions(history: Sequence[Event]) -> list[str]:
-    """Return what cannot be in a history; nothing for a good one."""
-    checks = (_ends_badly, _twice, _compensated_out_of_order, _switched_too_early)
-    return [complaint for check in checks for complaint in check(history)]
+def contradictions(history: Sequence[Event], itinerary: Itinerary) -> list[str]:
+    """Return what cannot be in the history of such a saga; nothing for a good one."""
+    checks = (_ends_badly, _twice, _switched_too_early)
+    return [
+        *(complaint for check in checks for complaint in check(history)),
+        *_compensated_out_of_order(history, itinerary),
+        *_compensated_past_the_pivot(history, itinerary),
+    ]
 
 
 def _ends_badly(history: Sequence[Event]) -> Iterator[str]:
@@ -46,8 +54,11 @@ def _twice(history: Sequence[Event]) -> Iterator[str]:
             yield f"{name} {count} times for {record}"
 
 
-def _compensated_out_of_order(history: Sequence[Event]) -> Iterator[str]:
-    """Hold compensations to the reverse order of start; one on the way to a fallback is of an earlier time."""
+def _compensated_out_of_order(history: Sequence[Event], itinerary: Itinerary) -> Iterator[str]:
+    """Hold compensations to the reverse order of start, but for branches of one stage.
+
+    One on the way to a fallback is of an earlier time.
+    """
     names = [event.name for event in history]
     if "saga.compensating" not in names:
         return
@@ -57,9 +68,32 @@ def _compensated_out_of_order(history: Sequence[Event]) -> Iterator[str]:
     begun = [
         each for each in _first_begun(history[turn:], "step.compensating") if each not in early
     ]
-    wanted = [f"{path}:undo" for path in reversed(started) if f"{path}:undo" in begun]
-    if begun != wanted:
+    undone = [path.removesuffix(UNDO) for path in begun]
+    pairs = [(first, later) for k, first in enumerate(undone) for later in undone[k + 1 :]]
+    if not {*undone} <= {*started} or any(
+        started.index(first) < started.index(later) and not _side_by_side(first, later, itinerary)
+        for first, later in pairs
+    ):
         yield f"compensated in the order {', '.join(begun)}; started in {', '.join(started)}"
+
+
+def _side_by_side(one: str, other: str, itinerary: Itinerary) -> bool:
+    """Return whether two records are in different branches of one stage."""
+    branches = itinerary.branch_of(one), itinerary.branch_of(other)
+    stages = {branch.partition(".")[0] for branch in branches}
+    return branches[0] != branches[1] and len(stages) == 1
+
+
+def _compensated_past_the_pivot(history: Sequence[Event], itinerary: Itinerary) -> Iterator[str]:
+    """Hold that nothing is undone once the saga is past its point of no return."""
+    pivots = {step.name for step in itinerary.steps if step.pivot}
+    is_past = False
+    for event in history:
+        is_past = is_past or (event.name == "step.completed" and event.record in pivots)
+        if is_past and event.name in ("saga.compensating", "step.compensating"):
+            yield f"{event.name} {event.record or ''} past the point of no return".replace(
+                "  ", " "
+            )
 
 
 def _first_begun(history: Sequence[Event], name: str) -> list[str]:

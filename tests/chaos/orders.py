@@ -4,11 +4,11 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from amends import Handle, LogUnavailable, UnknownSaga
 from demo.orders import PlannedOrder
 from demo.verdict import AT_REST
-from sagas.order import OrderResult, order_saga
 
 LOST = "lost"
 """The status of an order whose start was answered, and that the log does not know: a failover lost it."""
@@ -22,7 +22,7 @@ class Orders:
 
     def __init__(self, planned: Sequence[PlannedOrder], tell: Callable[..., None]) -> None:
         self.planned = planned
-        self.handles: dict[str, Handle[OrderResult]] = {}  # of what was placed
+        self.handles: dict[str, Handle[Any]] = {}  # of what was placed
         self.raised: list[str] = []  # by a start, but for `LogUnavailable`
         self._at_rest: set[str] = set()
         self._tell = tell
@@ -67,7 +67,7 @@ class Orders:
         # A start is idempotent, so it is repeated while it is unknown whether it was written.
         while not self._closed.is_set():
             try:
-                handle = order_saga.start(planned.order, saga_id=planned.id)
+                handle = planned.start()
             except LogUnavailable:
                 self._closed.wait(AGAIN)
             except Exception as error:  # noqa: BLE001 - which is a finding, and the verdict tells

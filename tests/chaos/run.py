@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -13,19 +13,22 @@ from typing import Any
 import httpx
 
 import tasks
-from amends import Handle, UnknownSaga
+from amends import Handle, Saga, UnknownSaga
 from amends.backend.settings import compensation_queue, settings_of
+from amends.definition.itinerary import Itinerary
 from amends.dispatch.routing import EXAMPLE, queue_of
 from amends.log.history import Event
-from amends.log.lost_writes import LostWrite
+from amends.log.queries.lost_writes import LostWrite
 from amends.log.saga_log import log_of
+from demo.fulfilments import fulfilment_stock_for, plan_fulfilments
 from demo.orders import PlannedOrder, plan_orders, stock_for
 from demo.run import use
-from demo.sandbox import faults_switched_on, read_ledger, set_stock
+from demo.sandbox import Faults, faults_switched_on, read_ledger, set_stock
+from sagas.fulfilment import fulfilment_saga
 from sagas.order import order_saga
 from tasks.payment import primary, process_payment
 from tests.chaos.circuit import Limits
-from tests.chaos.kinds import USUAL, USUAL_WITH_OUTAGES, carry_out
+from tests.chaos.kinds import BANK, USUAL, USUAL_WITH_OUTAGES, carry_out
 from tests.chaos.order_verdict import OrderVerdict
 from tests.chaos.orders import LOST, Orders
 from tests.chaos.outage_verdict import judge_outages
@@ -38,6 +41,7 @@ from tests.chaos.verdict import Verdict
 from tests.chaos.watch import Watch
 
 AT_ONCE = 32
+SAGAS: Mapping[str, Saga[Any, Any]] = {"order": order_saga, "fulfilment": fulfilment_saga}
 
 
 def run(options: Options, schedule: Schedule, *, directory: Path) -> Verdict:
@@ -57,19 +61,20 @@ def run(options: Options, schedule: Schedule, *, directory: Path) -> Verdict:
         events = EventLog(directory / "events.jsonl")
         scene = Scene(
             system=system,
-            orders=Orders(plan_orders(options.orders, series=f"{options.seed}"), events.write),
+            orders=Orders(_planned(options), events.write),
             queues=system.messages.queues(list(tasks.app.amqp.queues)),
             services=services,
             events=events,
             ending=threading.Event(),
-            usual=USUAL_WITH_OUTAGES if options.outages else USUAL,
+            usual=_usual(options),
         )
-        set_stock(services, stock_for(options.orders))
+        set_stock(services, stock_for(options.orders) | fulfilment_stock_for(options.orders))
         began = time.time()
         with closing(scene.orders), Watch(scene) as watch:
             hit, missed = _carry_out(scene, schedule)
         orders = _judge(scene)
-        standstills = _standstills(orders, watch.samples)
+        itinerary = SAGAS[options.saga].itinerary
+        standstills = _standstills(orders, watch.samples, itinerary)
         outages = judge_outages(scene.outages, orders, _limits(options.pool))
         return Verdict(
             orders=orders,
@@ -85,6 +90,17 @@ def run(options: Options, schedule: Schedule, *, directory: Path) -> Verdict:
             lost=_lost(list(scene.orders.handles)),
             may_lose=options.wait_replicas == 0,
         )
+
+
+def _planned(options: Options) -> Sequence[PlannedOrder]:
+    plan = plan_fulfilments if options.saga == "fulfilment" else plan_orders
+    return plan(options.orders, series=f"{options.seed}")
+
+
+def _usual(options: Options) -> Faults:
+    if options.saga == "fulfilment":
+        return {**USUAL, **BANK}
+    return USUAL_WITH_OUTAGES if options.outages else USUAL
 
 
 def _carry_out(scene: Scene, schedule: Schedule) -> tuple[Counter[str], Counter[str]]:
@@ -166,10 +182,17 @@ def _read(handle: Handle[Any]) -> tuple[str | None, str | None, Sequence[Event]]
         return LOST, None, ()
 
 
-def _standstills(orders: Sequence[OrderVerdict], samples: Sequence[Sample]) -> list[Standstill]:
-    records = order_saga.itinerary.records.items()
+def _standstills(
+    orders: Sequence[OrderVerdict], samples: Sequence[Sample], itinerary: Itinerary
+) -> list[Standstill]:
+    records = itinerary.records.items()
     queues = {path: queue_of(tasks.app, record, EXAMPLE) or "" for path, record in records}
-    known = Samples(samples=samples, queue_of=queues, advance=compensation_queue(tasks.app))
+    known = Samples(
+        samples=samples,
+        queue_of=queues,
+        advance=compensation_queue(tasks.app),
+        settles={path: record.step.settle for path, record in records if record.verifies},
+    )
     return [each for order in orders for each in known.standstills(order.planned.id, order.history)]
 
 

@@ -19,6 +19,7 @@ from tests.chaos.queues import Message, Queues
 from tests.chaos.system import System
 
 TARGET = "its target"
+SAGAS = ("order", "fulfilment")
 POOLS = ("prefork", "threads", "gevent", "solo")
 
 
@@ -94,6 +95,7 @@ class Kind:
     logs: Sequence[str] = tuple(set(LOGS.values()))  #: What log it is for.
     brokers: Sequence[str] = BROKERS  #: What broker it is for.
     pools: Sequence[str] = POOLS  #: What pool it is for.
+    sagas: Sequence[str] = SAGAS  #: What saga it is for.
     #: Whether it takes away the breakers' Redis, so that each process counts alone, or the services' counts.
     blinds: bool = False
 

@@ -19,7 +19,7 @@ from pydantic import (
 from tests.chaos.brokers import BROKERS
 from tests.chaos.kinds import ALL_KILLED, KINDS, PRIMARY_DOWN, PROBE_KILLED, REPLIES_LOST
 from tests.chaos.logs import LOGS
-from tests.chaos.scene import POOLS, Fault, Kind
+from tests.chaos.scene import POOLS, SAGAS, Fault, Kind
 
 # Seconds between two faults, on average. Many overlap.
 PACE = 1.0
@@ -58,6 +58,7 @@ class Options(BaseModel):
     broker: Annotated[str, _one_of(BROKERS)] = "redis"
     log: Annotated[str, _one_of(LOGS)] = "redis"
     wait_replicas: NonNegativeInt | None = None  #: None: all of them.
+    saga: Annotated[str, _one_of(SAGAS)] = "order"
     outages: bool = False
 
     @model_validator(mode="after")
@@ -66,11 +67,13 @@ class Options(BaseModel):
             raise ValueError(
                 "BROKER=redis-log needs LOG=redis: kombu knows no cluster, and a log's own user no queues"
             )
+        if self.outages and self.saga != "order":
+            raise ValueError("outages are of the primary payment, which orders alone have")
         return self
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, outages: bool = False) -> Self:
-        """Read SEED, ORDERS, MINUTES, POOL, BROKER, LOG and WAIT_REPLICAS. Raises :class:`pydantic.ValidationError`."""
+        """Read SEED, ORDERS, MINUTES, POOL, BROKER, LOG, WAIT_REPLICAS and SAGA. Raises :class:`pydantic.ValidationError`."""
         known = {name: environment.get(name.upper()) for name in cls.model_fields}
         given = {name: value for name, value in known.items() if value}
         return cls.model_validate({**given, "outages": outages})
@@ -158,6 +161,7 @@ def _fits(kind: Kind, options: Options) -> bool:
         and options.pool in kind.pools
         and options.broker in kind.brokers
         and LOGS[options.log] in kind.logs
+        and options.saga in kind.sagas
         and not (options.outages and kind.blinds)
     )
 

@@ -3,6 +3,7 @@
 The standstill between two events of a saga's history is the gap between them, less the time that is excused:
 
 * the wait that the first event announced (``step.retrying``);
+* before a verification, the time that the receiver takes to know (``settle=``);
 * the time in which the system could not move: no worker lived, or the log or the broker did not answer;
 * the time in which a message waited in the queue of what came next, or in that of `advance`.
 
@@ -13,9 +14,10 @@ excused, nor is the time until a dead worker is noticed: that is what the figure
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
+from amends.definition.paths import without_item
 from amends.log.history import Event
 
 
@@ -55,17 +57,24 @@ class Standstill:
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """The samples of a run, in order of time; the queue of each record's messages by its path, and of `advance`."""
+    """The samples of a run, in order of time.
+
+    `queue_of` has the queue of each record's messages by its path, `advance` that of `advance`, and `settles` the seconds
+    before a verification by its path.
+    """
 
     samples: Sequence[Sample]
     queue_of: Mapping[str, str]
     advance: str
+    settles: Mapping[str, float] = field(default_factory=dict)
 
     def standstills(self, saga_id: str, history: Sequence[Event]) -> Iterator[Standstill]:
         """Yield one standstill for each two events of a saga that follow each other."""
         for before, after in pairwise(history):
-            begin = min(after.at, before.at + planned_wait(before))
-            queues = {self.advance, self.queue_of.get(after.record or "", self.advance)}
+            path = without_item(after.record or "")
+            wait = max(planned_wait(before), self._settling(path, before, after))
+            begin = min(after.at, before.at + wait)
+            queues = {self.advance, self.queue_of.get(path, self.advance)}
             excused = self._excused(begin, after.at, queues)
             yield Standstill(
                 saga_id=saga_id,
@@ -74,6 +83,11 @@ class Samples:
                 before=before,
                 after=after,
             )
+
+    def _settling(self, path: str, before: Event, after: Event) -> float:
+        """Return the seconds before the first question, or 0 if this is none."""
+        is_first = after.name == "step.verifying" and before.record != after.record
+        return self.settles.get(path, 0.0) if is_first else 0.0
 
     def _excused(self, begin: float, end: float, queues: Iterable[str]) -> float:
         """Return how many of the seconds from `begin` to `end` have an excuse."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from amends.log.lost_writes import LostWrite
+from amends.log.queries.lost_writes import LostWrite
 from demo.verdict import count_table, outcomes_table, print_wrong
 from tests.chaos.order_verdict import OrderVerdict
 from tests.chaos.outage_verdict import OutageVerdict, complaints_of, outages_table
