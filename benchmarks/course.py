@@ -44,9 +44,13 @@ class Usage:
 
 @dataclass(frozen=True, kw_only=True)
 class Drain:
-    """Seconds from the worker's release to the last step, and what was used for it and for the starts before."""
+    """Seconds from the worker's release to the last step, and what was used for it and for the starts before.
+
+    starting: seconds that the starts took.
+    """
 
     seconds: float
+    starting: float
     run: Usage
     start: Usage
 
@@ -70,8 +74,9 @@ class Course:
         """
         seen = self.stamps.count()
         self.hold()
-        before = self.usage()
+        before, starts = self.usage(), time.monotonic()
         (self.driver.start_many if many else self.driver.start)(numbers)
+        starting = time.monotonic() - starts
         started, began = self.usage(), time.monotonic()
         self.worker.thaw()
         self.stamps.wait_for(seen + len(numbers), timeout=PATIENCE)
@@ -80,7 +85,7 @@ class Course:
         if sorted(each.number for each in ends) != list(numbers):
             raise RuntimeError("not each saga came to its last step exactly once")
         seconds = max(each.at for each in ends) - began
-        return Drain(seconds=seconds, run=used - started, start=started - before)
+        return Drain(seconds=seconds, starting=starting, run=used - started, start=started - before)
 
     def hold(self) -> None:
         """Hold the worker at a moment at which it has no file locked that the driver writes too."""
