@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker up chaos chaos-breaker matrix neighbourhood test acceptance test-versions test-servers long explore endings bench bench-growth bench-cluster bench-capacity bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker verification up chaos chaos-breaker matrix neighbourhood compatibility test acceptance test-versions test-servers long explore endings bench bench-growth bench-stages bench-cluster bench-capacity bench-breaker lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,16 +25,19 @@ $(STAMP): pyproject.toml constraints.txt
 	fi
 	@touch $@
 
-demo: install ## Run ORDERS (40) orders through the whole system, with faults, and check the ledger
+demo: install ## Run ORDERS (40) orders and a quarter as many fulfilments through the whole system, with faults, and check the ledger
 	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.05} $(BIN)/python -m demo demo
 
 demo-breaker: install ## Take the primary payment down under orders, and show its circuit open and close
 	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.05} $(BIN)/python -m demo outage
 
+verification: install ## Lose LOST (0.3) of the replies to ORDERS (1000) payments, and count the charges with verify and without
+	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.05} $(BIN)/python -m demo verification
+
 up: install ## Run the whole system until Ctrl-C: Redis, services, workers, Flower
 	@$(BIN)/python -m demo up
 
-chaos: install ## Kill at random for MINUTES (2) under ORDERS (200), and check: SEED, POOL, BROKER, LOG
+chaos: install ## Kill at random for MINUTES (2) under ORDERS (200), and check: SEED, POOL, BROKER, LOG, SAGA (order fulfilment)
 	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.2} $(BIN)/python -m tests.chaos
 
 chaos-breaker: install ## The same, with the primary payment down again and again: what gets through its circuit?
@@ -45,6 +48,9 @@ matrix: install ## Run chaos on each server, broker and pool, and record it: CEL
 
 neighbourhood: install ## Two apps on one log through standstills: SAGAS (1000) a queue, POOL, STOPPED, FULL, FROZEN (seconds)
 	@$(BIN)/python -m tests.neighbourhood
+
+compatibility: install ## Workers of the release before beside these, and killed: MINUTES (1), POOLS (prefork threads), BROKER, SEED
+	@$(BIN)/python -m tests.compatibility
 
 test: install ## Run all tests but the long proofs and those on the whole system
 	$(BIN)/python -m pytest -n 4 --dist loadgroup -m 'not long and not servers' --ignore tests/acceptance tests
@@ -75,6 +81,9 @@ bench: install ## Compare sagas with chains and other libraries: ROUNDS (5), SAG
 bench-growth: install ## Measure how a saga's cost grows: AXES, ROUNDS (5), SAGAS (200), OTHERS, RESULTS
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
 	@$(BIN)/python -m benchmarks.growth
+
+bench-stages: install ## Measure what stages of several branches cost: ROUNDS (5), SAGAS (30), ITEMS (1000), PROCESSES, PROFILE, RESULTS
+	@$(BIN)/python -m benchmarks.stages
 
 bench-cluster: install ## Count what a saga costs each node of a cluster, and one Redis beside it: SAGAS (1000), RESULTS
 	@$(BIN)/python -m benchmarks.cluster

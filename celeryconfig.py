@@ -41,8 +41,11 @@ imports = (
     "tasks.shipping",
     "tasks.notification",
     "tasks.external",
+    "tasks.bank",
+    "tasks.risk",
     "sagas.order",
     "sagas.payment",
+    "sagas.fulfilment",
     "sagas.external_call",
 )
 

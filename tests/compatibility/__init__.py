@@ -1,0 +1,1 @@
+"""Two releases of amends on one saga log: what the one before left behind, and both side by side."""
