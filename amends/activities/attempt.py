@@ -17,7 +17,7 @@ from amends.activities.log_retry import interrupts, retry_until_written
 from amends.activities.protocol import Call, Definition, Ended
 from amends.activities.raised import as_told, ends_process, for_celery, is_unknown
 from amends.activities.soft_limit import soft_limit
-from amends.definition.plans import RecordPlan
+from amends.definition.itinerary import RecordPlan
 from amends.definition.retry_policy import RetryPolicy
 from amends.definition.serialization import error_json, message_of, output_text, type_name
 from amends.errors import CircuitOpenError, NotDone, Refused, UnreadableData
@@ -67,9 +67,8 @@ class Attempt:
     def carry_out(self) -> str | Ended:
         """Call the function. Returns its output as JSON, to be recorded with `complete`; otherwise how the attempt ended.
 
-        '' where the step's condition is false, and nothing is called.
-
-        Raises `LogUnavailable` if that cannot be recorded, and what ends the process.
+        '' where the step's condition is false, and nothing is called. Raises `LogUnavailable` if that cannot be recorded, and what
+        ends the process.
         """
         if self._record.step.when is not None and not self._record.is_wanted(self._claim.sources):
             return ""
@@ -146,6 +145,7 @@ class Attempt:
 
     def _context(self) -> Context:
         record, left = self._record, self._claim.saga_time_left
+        undone, asked = record.compensates, record.verifies
         key = f"{self._saga_id}:{record.compensated_path}"
         return Context(
             saga_id=self._saga_id,
@@ -153,8 +153,8 @@ class Attempt:
             attempt=self._number,
             deadline=time.time() + (self._limit if left is None else min(self._limit, left)),
             idempotency_key=f"{self._saga_id}:{self._path}",
-            undone=Undoes.of(record.compensates, key) if record.compensates else None,
-            verified=Verifies.of(record.verifies, key) if record.verifies else None,
+            undone=Undoes(activity=undone.task, idempotency_key=key) if undone else None,
+            verified=Verifies(activity=asked.task, idempotency_key=key) if asked else None,
         )
 
     def _put_off(self, error: UnreadableData) -> Ended:
@@ -217,7 +217,7 @@ class Attempt:
                 error=error_json(error),
                 unknown=cost == "attempt" and is_unknown(error),
                 refused=refused,
-                outcome=self._record.step.outcome_of(type(error)),
+                outcome=self._record.outcome_of(type(error)),
                 link=self._link,
                 cost=cost,
                 **self._held,

@@ -2,20 +2,13 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final, Self
-
-from amends.definition.plans import ActivityPlan
+from typing import Final
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Effect:
     activity: str
     idempotency_key: str
-
-    @classmethod
-    def of(cls, call: ActivityPlan, key: str) -> Self:
-        """Name the effect of an activity."""
-        return cls(activity=call.task, idempotency_key=key)
 
 
 class Undoes(_Effect):

@@ -8,7 +8,7 @@ from typing import Any
 from celery import Celery
 from celery.utils.log import get_task_logger
 
-from amends.definition.plans import RecordPlan
+from amends.definition.itinerary import RecordPlan
 from amends.dispatch.routing import queue_of
 from amends.log.answers import Run
 from amends.log.owner import WorkerProcess

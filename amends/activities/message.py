@@ -1,14 +1,17 @@
-"""A message of a saga in its worker: the step at hand, and what follows it."""
+"""A message of a saga in its worker: the step at hand, and the chain that it brought."""
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import time
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from amends.activities.inline import InlineStep
+from amends.activities.inline import InlineStep, Link
+from amends.definition.itinerary import Itinerary
 from amends.dispatch.canvas import INLINE_FOR
+from amends.log.answers import Publish
 from amends.log.saga_log import SagaLog
 
 
@@ -64,3 +67,35 @@ def message_of(task_id: str | None) -> Message:
     if message is None or message.at_hand != task_id:
         return Message(task_id=task_id or "", until=0.0)
     return message
+
+
+def next_link(chain: Sequence[dict[str, Any]] | None) -> Link | None:
+    """Return the next link of a message's chain, which Celery keeps reversed."""
+    return link_of(chain[-1]) if chain else None
+
+
+def link_of(message: dict[str, Any]) -> Link:
+    """Read a link of a chain."""
+    options = message["options"]
+    return Link(
+        path=message["kwargs"].get("step", ""),
+        task_id=options["task_id"],
+        retries=options.get("retries", 0),
+        message=message,
+    )
+
+
+def remaining_chain(
+    chain: Sequence[dict[str, Any]] | None, saga_id: str, itinerary: Itinerary
+) -> Publish | None:
+    """Return what is left of a message's chain, as if it were to be published anew; None if nothing is."""
+    links: Any = (chain or ())[::-1]
+    if not links:
+        return None
+    number = links[0]["options"]["task_id"].removeprefix(f"{saga_id}.").partition(".")[0]
+    return Publish(
+        itinerary=itinerary,
+        number=int(number),
+        wait=0.0,
+        records=[(link["kwargs"]["step"], link["options"].get("retries", 0)) for link in links],
+    )

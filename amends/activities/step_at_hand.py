@@ -1,25 +1,54 @@
-"""The step at hand of a message: its attempt, and how that ends for Celery."""
+"""The step at hand of a message: its attempt, how that ends for Celery, and what follows it."""
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import os
+import secrets
+import time
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from celery.exceptions import Retry
+from celery.utils.log import get_task_logger
 
 from amends.activities.abandonment import abandon
 from amends.activities.attempt import Attempt
-from amends.activities.inline import Link
-from amends.activities.message import message_of
+from amends.activities.inline import InlineStep, Link, may_run_inline
+from amends.activities.message import link_of, message_of, next_link, remaining_chain
 from amends.activities.protocol import Ended
 from amends.activities.request import Answered
-from amends.activities.succession import Succession, next_link
 from amends.backend.settings import settings_of
-from amends.dispatch.messages import bounded, publish_again, publishing_if_possible, stop_chain
-from amends.log.answers import Claimed, GoOn, Next, RetryAfter, Run, Stage
+from amends.dispatch import fast_path
+from amends.dispatch.canvas import reversed_links
+from amends.dispatch.coordinator import publish, publish_found
+from amends.dispatch.messages import (
+    bounded,
+    publish_again,
+    publishing_if_possible,
+    send_advance,
+    stop_chain,
+)
+from amends.dispatch.remaining import dispatched
+from amends.errors import LogUnavailable
+from amends.log.answers import (
+    Advance,
+    Claim,
+    Claimed,
+    Continuation,
+    GoOn,
+    Next,
+    Publish,
+    RetryAfter,
+    Run,
+    Stage,
+)
+from amends.log.delivery import Delivery
+from amends.log.in_flight import Branches, Dispatched
 from amends.log.liveness import APART_AFTER
 from amends.log.owner import WorkerProcess, owner_prefix
 from amends.log.saga_log import log_of
+
+_logger = get_task_logger(__name__)
 
 
 class StepAtHand:
@@ -41,20 +70,17 @@ class StepAtHand:
         `LogUnavailable` if the log stays away.
         """
         self._itinerary = run.itinerary
-        self._succession = Succession(
-            self._task, self.log, self._saga_id, self.message, run.itinerary, owner=self.owner
-        )
         ended = self._attempt(run, path, token)
         if ended.fails and ended.error:
             self._fail(ended, ended.error, path)
         match ended.follows:
             case GoOn():
-                self._succession.publish_rest()
+                self._publish_rest()
             case RetryAfter(tries=tries):
                 self._retry(ended, tries)
             case follows:
                 stop_chain(self._request)
-                self._succession.follow(follows, may_go_on=True)
+                self._follow(follows, may_go_on=True)
 
     def _attempt(self, run: Run, path: str, token: str) -> Ended:
         link = next_link(self._request.chain)
@@ -79,15 +105,15 @@ class StepAtHand:
         if isinstance(output, Ended):
             return output
         # Only now: the function may have used up the time of this message, or outlived its worker.
-        if link and self._succession.may_go_on(link.path):
+        if link and self._may_go_on(link.path):
             return self._complete_and_claim(attempt, output, link)
-        return attempt.complete(output, self._succession.delivery())
+        return attempt.complete(output, self._delivery())
 
     def _complete_and_claim(self, attempt: Attempt, output: str, link: Link) -> Ended:
-        claim = self._succession.claim_of(link)
+        claim = self._claim_of(link)
         ended = attempt.complete_and_claim(output, claim)
         if isinstance(ended.follows, Claimed):
-            self._succession.go_on(link, claim, ended.follows.run, self._request.chain[:-1])
+            self._go_on(link, claim, ended.follows.run, self._request.chain[:-1])
         return ended
 
     def _fail(self, ended: Ended, error: Exception, path: str) -> NoReturn:
@@ -98,9 +124,9 @@ class StepAtHand:
             self.message.withhold_errbacks(self._request)
         if is_told or self.message.inline or ended.refused:  # Celery calls no error callback then
             if isinstance(ended.follows, GoOn):
-                self._succession.publish_rest()
+                self._publish_rest()
             else:
-                self._succession.follow(ended.follows)
+                self._follow(ended.follows)
         if ended.refused:
             raise Answered(repr(error))
         raise error
@@ -118,6 +144,101 @@ class StepAtHand:
                     message = self._task.app.signature(self.message.inline.link.message)
                     message.apply_async(chain=self._request.chain, retries=tries, **how)
         raise retry
+
+    # What follows
+
+    def _follow(self, follows: Continuation, *, may_go_on: bool = False) -> None:
+        """Publish what the log says follows, unless that is the chain's next link.
+
+        may_go_on: whether a chain of it may run under this message.
+        """
+        app, saga_id = self._task.app, self._saga_id
+        match follows:
+            case Advance(number=number):
+                send_advance(app, saga_id, number)
+            case Stage():
+                with publishing_if_possible(saga_id):
+                    found = dispatched(app, saga_id, settings_of(app).max_countdown)
+                    publish_found(app, saga_id, self._without_own(found) if may_go_on else found)
+            case Next():
+                chain = follows.of(self._itinerary)
+                with publishing_if_possible(saga_id):
+                    if left := self._gone_on_with(chain) if may_go_on else chain:
+                        publish(app, saga_id, left)
+
+    def _without_own(self, found: Dispatched) -> Dispatched:
+        """Go on with one of the branches that a dispatch found, if one may run here. Returns the others."""
+        if not isinstance(found, Branches):
+            return found
+        for each in found.found:
+            if isinstance(each, Publish) and self._may_go_on(each.records[0][0]):
+                left = self._gone_on_with(each)
+                others = [other for other in found.found if other is not each]
+                return replace(found, found=[left, *others] if left else others)
+        return found
+
+    def _gone_on_with(self, chain: Publish) -> Publish | None:
+        """Claim the first record of a chain, to go on with it under this message. Returns what is to be published instead, if it does not."""
+        if chain.wait or chain.has_headers or not self._may_go_on(chain.records[0][0]):
+            return chain
+        *rest, first = reversed_links(self._task.app, self._saga_id, chain)
+        link = link_of(first)
+        claim = self._claim_of(link)
+        how: Any = vars(claim)  # token, owner and retries
+        try:
+            run = self.log.claim_step(self._saga_id, link.path, **how)
+        except LogUnavailable:
+            return replace(chain, brought=claim.token)  # it may have landed all the same
+        if not isinstance(run, Run):
+            return chain
+        self._go_on(link, claim, run, rest)
+        return None
+
+    def _may_go_on(self, path: str) -> bool:
+        """Return whether a record may run under this message, and there is time for it."""
+        return (
+            self._itinerary.dispatch == "inline"
+            and time.monotonic() < self.message.until
+            and may_run_inline(self._task.app, self._itinerary.records[path], self._saga_id)
+        )
+
+    def _claim_of(self, link: Link) -> Claim:
+        """Return a claim of a link, to go on with it under this message."""
+        return Claim(token=secrets.token_hex(8), owner=self.owner, retries=link.retries)
+
+    def _go_on(self, link: Link, claim: Claim, run: Run, rest: list[dict[str, Any]]) -> None:
+        """Let a link that was claimed run next under this message. `rest` is the chain after it, reversed."""
+        headers = self._request.headers
+        step = InlineStep(link=link, run=run, token=claim.token, rest=rest, headers=headers)
+        self.message.go_on_with(step)
+
+    def _delivery(self) -> Delivery | None:
+        """Return the message of the chain's next link, for the log's script to deliver; None where it cannot."""
+        rest = self._rest()
+        try:
+            found = fast_path.deliveries(self._task.app, [self._saga_id], rest) if rest else None
+        except Exception:
+            _logger.exception("saga %s: its next message follows this step", self._saga_id)
+            return None
+        return found[0] if found else None
+
+    def _publish_rest(self) -> None:
+        """Publish the chain's next link, as Celery would when the task is done, and for less where the fast path takes it.
+
+        Where that raises, Celery would take the finished task for a failed one.
+        """
+        rest = self._rest()
+        if rest is None:
+            return
+        link, remaining = self._request.chain[-1], self._request.chain[:-1]
+        stop_chain(self._request)
+        with publishing_if_possible(self._saga_id):
+            if not fast_path.publish(self._task.app, [self._saga_id], rest):
+                with bounded(self._task.app) as how:
+                    self._task.app.signature(link).apply_async(chain=remaining, **how)
+
+    def _rest(self) -> Publish | None:
+        return remaining_chain(self._request.chain, self._saga_id, self._itinerary)
 
 
 def _carry_out_in_turn(attempt: Attempt, run: Run) -> str | Ended:

@@ -13,9 +13,10 @@ from amends.cli.json_documents import event_json, payloads, saga_json
 from amends.cli.output import Output
 from amends.cli.step_tree import payload_lines, saga_lines
 from amends.cli.table import Cell, Column
-from amends.definition.serialization import canonical_json, error_text
+from amends.definition.serialization import canonical_json
 from amends.definition.states import ENDED, SagaStatus
 from amends.log.history import Event
+from amends.log.record import error_text
 from amends.log.saga_state import Standing
 
 _LOOK_EVERY: Final = 0.5  # seconds

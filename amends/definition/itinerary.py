@@ -2,17 +2,23 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Final, Literal, Self, TypeGuard
+from typing import Any, Final, Literal, Self, TypeGuard
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import from_json
 
-from amends.definition.paths import FALLBACK, ITEM, item_of, without_item
-from amends.definition.plans import Plan, RecordPlan, StagePlan, StepPlan, records_of
-from amends.definition.serialization import canonical_json, validation_text
-from amends.definition.sources import Sources
+from amends.definition.paths import FALLBACK, ITEM, UNDO, VERIFY, item_of, without_item
+from amends.definition.plans import ActivityPlan, Plan, StagePlan, StepPlan
+from amends.definition.serialization import (
+    canonical_json,
+    class_name,
+    fill,
+    read_stored,
+    validation_text,
+)
+from amends.definition.sources import Sources, bare, condition, is_true, item_input
 from amends.errors import UnreadableData
 
 FORMAT: Final = 2
@@ -30,6 +36,84 @@ def is_saga_id(value: object) -> TypeGuard[str]:
 def is_path(value: object) -> TypeGuard[str]:
     """Return whether a value may be a record's path."""
     return isinstance(value, str) and _PATH.fullmatch(value) is not None
+
+
+class RecordPlan(Plan):
+    """One record of a step: what to call, and for an undo what it takes back, for a verification what it asks for."""
+
+    path: str
+    step: StepPlan
+    call: ActivityPlan
+    compensates: ActivityPlan | None
+    verifies: ActivityPlan | None = None
+    is_for_items: bool = False  #: Whether it has its input from an item.
+
+    @property
+    def compensated_path(self) -> str:
+        """The path of the record that this one undoes, or verifies."""
+        return self.path.removesuffix(UNDO).removesuffix(VERIFY)
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """Where the input comes from; an undo and a verification get the input of what they are about."""
+        return (self.compensates or self.verifies or self.call).inputs
+
+    @property
+    def paths(self) -> list[str]:
+        """Where its input comes from, and its condition."""
+        has_condition = self.step.when is not None and self.path == self.step.name
+        return [*self.inputs.values(), *([bare(self.step.when or "")] if has_condition else [])]
+
+    def is_wanted(self, sources: Sources) -> bool:
+        """Return whether its condition is true, or it has none; only what does a step has one."""
+        if self.step.when is None or without_item(self.path) != self.step.name:
+            return True
+        if self.is_for_items:
+            return condition(
+                self.step.when, item_input({"": bare(self.step.when)}, sources).get("")
+            )
+        return is_true(self.step.when, sources)
+
+    def arguments(
+        self, models: Sequence[type[BaseModel]], sources: Sources, compensated_output: Any
+    ) -> list[Any]:
+        """Build its function's arguments from stored data.
+
+        models: of the function's parameters.
+        compensated_output: output of the record that this one compensates, JSON data; None if unknown.
+
+        Raises `UnreadableData` if the code of this process cannot read the data.
+        """
+        filled = item_input if self.is_for_items else fill
+        given = filled(self.inputs, sources)
+        arguments: list[Any] = [read_stored(models[0], given, "input", path=self.path)]
+        if self.compensates and compensated_output is None:
+            arguments.append(None)
+        elif self.compensates:
+            what = f"output of {self.compensated_path}"
+            arguments.append(read_stored(models[1], compensated_output, what, path=self.path))
+        return arguments
+
+    def outcome_of(self, error: type[BaseException]) -> str:
+        """Name the saga's outcome when this record ends it with such an error."""
+        for ancestor in error.__mro__:
+            if ancestor is not object and (name := self.step.outcome.get(class_name(ancestor))):
+                return name
+        return "failed"
+
+
+def records_of(step: StepPlan, *, is_for_items: bool = False) -> Iterator[RecordPlan]:
+    """Yield the records of a step, in the order in which they run."""
+    for suffix, call in (("", step.activity), (FALLBACK, step.fallback)):
+        if call is None:
+            continue
+        path, how = step.name + suffix, {"step": step, "is_for_items": is_for_items}
+        yield RecordPlan(path=path, call=call, compensates=None, **how)
+        if step.compensation:
+            yield RecordPlan(path=path + UNDO, call=step.compensation, compensates=call, **how)
+        if step.verification:
+            plan = RecordPlan(path=path + VERIFY, call=step.verification, compensates=None, **how)
+            yield plan.model_copy(update={"verifies": call})
 
 
 Dispatch = Literal["chain", "inline"]
@@ -94,7 +178,7 @@ class Itinerary(Plan):
     def code_of(self, path: str) -> str:
         """Tell what the scripts call a record: its step's number, f for a fallback, u for an undo, v for a verification; its item before, and :."""
         record, item = self.records[path], item_of(path)
-        number = self._numbers[record.step.name]
+        number = self.numbers[record.step.name]
         kind = "u" if record.compensates else "v" if record.verifies else ""
         code = f"{number}{'f' * (FALLBACK in path)}{kind}"
         return f"{item}:{code}" if item else code
@@ -109,7 +193,8 @@ class Itinerary(Plan):
         return ""
 
     @cached_property
-    def _numbers(self) -> Mapping[str, int]:
+    def numbers(self) -> Mapping[str, int]:
+        """What the scripts call each step."""
         return {step.name: n for n, step in enumerate(self.steps, 1)}
 
     @cached_property
@@ -135,54 +220,10 @@ class Itinerary(Plan):
                 f" {validation_text(error)}"
             ) from error
 
-    @cached_property
-    def plan(self) -> str:
-        """What the scripts read: the records of the line in order, then a line for each, in the form that ``lua/saga.lua`` tells."""
-        line: list[str] = []
-        lines: list[str] = []
-        for n, stage in enumerate(self.stages, 1):
-            if isinstance(stage, StagePlan):
-                line += [f"p{n}", f"p{n}u"]
-                lines += self._stage_lines(n, stage)
-            else:
-                line += [self.code_of(record.path) for record in records_of(stage[0])]
-                lines += map(self._plan_line, records_of(stage[0]))
-        if self.requires > 1:
-            lines.append(f"#requires|{self.requires}")
-        return "\n".join([",".join(line), *lines, ""])
-
     @property
     def is_plain(self) -> bool:
         """Whether it is a row of single steps, without conditions and the like, for which the log has scripts of its own."""
         return self.requires == 1
-
-    def _stage_lines(self, n: int, stage: StagePlan) -> Iterator[str]:
-        many = 0 if stage.items else len(stage.branches)
-        flag = "o" if stage.undo == "ordered" else ""
-        sources = self._sources(stage.sources)
-        yield f"stage {n}|p{n}:{many}:{sources}:{flag}:{stage.concurrency or 0}"
-        for k, branch in enumerate(stage.branches, 1):
-            number = "" if stage.items else str(k)
-            records = [
-                record
-                for step in branch
-                for record in records_of(step, is_for_items=stage.items is not None)
-            ]
-            yield f"#p{n}.{number}|{','.join(self.code_of(record.path) for record in records)}"
-            for record in records:
-                yield f"{self._plan_line(record)}:p{n}.{number}"
-
-    def _sources(self, paths: Iterable[str]) -> str:
-        names = sorted({path.partition(".")[0] for path in paths} - {ITEM})
-        return ",".join("i" if name == "input" else str(self._numbers[name]) for name in names)
-
-    def _plan_line(self, record: RecordPlan) -> str:
-        sources = "t" if record.is_for_items else self._sources(record.paths)
-        limit = round(record.call.start_to_close_timeout * 1000)
-        flag = "c" if record.step.on_failure == "continue" else "n" if record.step.pivot else ""
-        flag = "" if record.verifies else flag
-        line = f"{record.path}|{self.code_of(record.path)}:{limit}:{sources}:{flag}"
-        return f"{line}:{round(record.step.settle * 1000)}" if record.verifies else line
 
     def read_sources(self, pairs: Sequence[str]) -> Sources:
         """Read the JSON of sources, each after what scripts call it."""
@@ -205,27 +246,3 @@ class _Records(dict[str, RecordPlan]):
         if record is None or not record.is_for_items:
             raise KeyError(path)
         return record.model_copy(update={"path": path})
-
-
-class Itineraries:
-    """A cache of itineraries that this process has written or read, by digest: the log sends it only the others."""
-
-    def __init__(self) -> None:
-        self._itineraries: dict[str, Itinerary] = {}
-
-    def __contains__(self, digest: str) -> bool:
-        return digest in self._itineraries
-
-    def known(self) -> str:
-        """Return all digests, joined by commas, as the scripts take them."""
-        return ",".join(self._itineraries)
-
-    def add(self, itinerary: Itinerary) -> None:
-        """Keep an itinerary."""
-        self._itineraries[itinerary.digest] = itinerary
-
-    def read(self, digest: str, text: str) -> Itinerary:
-        """Return an itinerary by its digest. `text` is its JSON, and may be '' if the cache has it."""
-        if digest not in self._itineraries:
-            self._itineraries[digest] = Itinerary.from_json(text)
-        return self._itineraries[digest]

@@ -1,14 +1,13 @@
 """The plans of a saga's steps, records and stages: what the log keeps, and a worker without the code needs."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
-from amends.definition.paths import FALLBACK, ITEM, UNDO, VERIFY, without_item
+from amends.definition.paths import ITEM
 from amends.definition.retry_policy import RetryPolicy
-from amends.definition.serialization import read_stored
-from amends.definition.sources import Sources, bare, condition, fill, is_true, item_input
+from amends.definition.serialization import fill
+from amends.definition.sources import Sources, bare, is_true
 
 
 class Plan(BaseModel):
@@ -80,70 +79,6 @@ class StepPlan(_LaterPlan):
         """Its activity, and its fallback."""
         return [call for call in (self.activity, self.fallback) if call]
 
-    def outcome_of(self, error: type[BaseException]) -> str:
-        """Name the saga's outcome when this step ends it with such an error."""
-        for ancestor in error.__mro__:
-            if ancestor is not object and (name := self.outcome.get(class_name(ancestor))):
-                return name
-        return "failed"
-
-
-class RecordPlan(Plan):
-    """One record of a step: what to call, and for an undo what it takes back, for a verification what it asks for."""
-
-    path: str
-    step: StepPlan
-    call: ActivityPlan
-    compensates: ActivityPlan | None
-    verifies: ActivityPlan | None = None
-    is_for_items: bool = False  #: Whether it has its input from an item.
-
-    @property
-    def compensated_path(self) -> str:
-        """The path of the record that this one undoes, or verifies."""
-        return self.path.removesuffix(UNDO).removesuffix(VERIFY)
-
-    @property
-    def inputs(self) -> Mapping[str, str]:
-        """Where the input comes from; an undo and a verification get the input of what they are about."""
-        return (self.compensates or self.verifies or self.call).inputs
-
-    @property
-    def paths(self) -> list[str]:
-        """Where its input comes from, and its condition."""
-        has_condition = self.step.when is not None and self.path == self.step.name
-        return [*self.inputs.values(), *([bare(self.step.when or "")] if has_condition else [])]
-
-    def is_wanted(self, sources: Sources) -> bool:
-        """Return whether its condition is true, or it has none; only what does a step has one."""
-        if self.step.when is None or without_item(self.path) != self.step.name:
-            return True
-        if self.is_for_items:
-            return condition(
-                self.step.when, item_input({"": bare(self.step.when)}, sources).get("")
-            )
-        return is_true(self.step.when, sources)
-
-    def arguments(
-        self, models: Sequence[type[BaseModel]], sources: Sources, compensated_output: Any
-    ) -> list[Any]:
-        """Build its function's arguments from stored data.
-
-        models: of the function's parameters.
-        compensated_output: output of the record that this one compensates, JSON data; None if unknown.
-
-        Raises `UnreadableData` if the code of this process cannot read the data.
-        """
-        filled = item_input if self.is_for_items else fill
-        given = filled(self.inputs, sources)
-        arguments: list[Any] = [read_stored(models[0], given, "input", path=self.path)]
-        if self.compensates and compensated_output is None:
-            arguments.append(None)
-        elif self.compensates:
-            what = f"output of {self.compensated_path}"
-            arguments.append(read_stored(models[1], compensated_output, what, path=self.path))
-        return arguments
-
 
 Undo = Literal["together", "ordered"]
 """How the branches of a stage are undone: all at once, or one after the other in reverse order of their first claim."""
@@ -194,22 +129,3 @@ class StagePlan(_LaterPlan):
         others = {path: path for path in self._item_paths - own.keys()}
         common = fill(others, sources)
         return [{**common, **fill(own, {ITEM: item})} for item in items]
-
-
-def records_of(step: StepPlan, *, is_for_items: bool = False) -> Iterator[RecordPlan]:
-    """Yield the records of a step, in the order in which they run."""
-    for suffix, call in (("", step.activity), (FALLBACK, step.fallback)):
-        if call is None:
-            continue
-        path, how = step.name + suffix, {"step": step, "is_for_items": is_for_items}
-        yield RecordPlan(path=path, call=call, compensates=None, **how)
-        if step.compensation:
-            yield RecordPlan(path=path + UNDO, call=step.compensation, compensates=call, **how)
-        if step.verification:
-            plan = RecordPlan(path=path + VERIFY, call=step.verification, compensates=None, **how)
-            yield plan.model_copy(update={"verifies": call})
-
-
-def class_name(cls: type) -> str:
-    """Name a class in the log."""
-    return f"{cls.__module__}.{cls.__qualname__}"

@@ -5,12 +5,13 @@ data.
 """
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
 from operator import is_not
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from amends.definition.losses import check_equal
 from amends.definition.validation_errors import without_value
@@ -86,6 +87,19 @@ def output_text(
     return held_to_size(text, f"the output of {activity}")
 
 
+def fill(fields: Mapping[str, str], sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill each field from its path, ``<source>.<field>``, or ``<source>`` for all of it; a source that is None gives None."""
+    filled: dict[str, Any] = {}
+    for field, path in fields.items():
+        name, _, key = path.partition(".")
+        source = sources[name]
+        if source is None or not key:
+            filled[field] = source
+        elif key in source:
+            filled[field] = source[key]
+    return filled
+
+
 def held_to_size(text: str, what: str) -> str:
     """Return a JSON text, or raise ``ValueError`` with its size where it is too large for the log."""
     size = len(text.encode())
@@ -107,6 +121,11 @@ def error_json(error: BaseException) -> str:
     return to_json(members).decode()
 
 
+def class_name(cls: type) -> str:
+    """Name a class in the log."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
 def type_name(error: BaseException) -> str:
     """Return the name of an error's class."""
     return _text(type(error).__name__)[:_LONGEST_NAME]
@@ -123,22 +142,6 @@ def message_of(error: BaseException) -> str:
 
 def _text(text: str) -> str:
     return text.encode(errors="replace").decode()  # half a surrogate is no JSON
-
-
-def error_text(text: str | None) -> str | None:
-    """Tell people an error of the log: its type and its message."""
-    if text is None:
-        return None
-    error = from_json(text)
-    return f"{error.get('type', 'Error')}: {error.get('message', '')}"
-
-
-def error_circuit(text: str | None) -> str | None:
-    """Return the circuit breaker that an error of the log names; None for any other error, and for an old one."""
-    if text is None:
-        return None
-    circuit: str | None = from_json(text).get("circuit")
-    return circuit
 
 
 def without_values(error: Error) -> Error:

@@ -1,25 +1,13 @@
-"""Where inputs come from: fields filled from JSON by their paths, and conditions."""
+"""Where inputs come from, and conditions."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from amends.definition.paths import ITEM
+from amends.definition.serialization import fill
 
 Sources = Mapping[str, Any]
 """JSON objects by the name of where they come from: ``input``, ``saga``, ``item`` or a step; lists of those of a step for each item."""
-
-
-def fill(fields: Mapping[str, str], sources: Sources) -> dict[str, Any]:
-    """Fill each field from its path, ``<source>.<field>``, or ``<source>`` for all of it; a source that is None gives None."""
-    filled: dict[str, Any] = {}
-    for field, path in fields.items():
-        name, _, key = path.partition(".")
-        source = sources[name]
-        if source is None or not key:
-            filled[field] = source
-        elif key in source:
-            filled[field] = source[key]
-    return filled
 
 
 def bare(when: str) -> str:

@@ -9,17 +9,17 @@ from celery import Celery, chain
 from celery.canvas import Signature
 
 from amends.backend.settings import settings_of
-from amends.definition.itinerary import Itinerary
-from amends.definition.plans import RecordPlan
+from amends.definition.itinerary import Itinerary, RecordPlan
 from amends.dispatch.messages import (
     COPY_HEADER,
+    TOKEN_HEADER,
     advance_message,
     bounded,
     countdown_of,
     task_id,
 )
 from amends.dispatch.routing import check_route, own_queue
-from amends.log.in_flight import Publish
+from amends.log.answers import Publish
 
 INLINE_FOR: Final = 30.0
 """Seconds that a message goes on with further steps; it ends with the step at hand."""
@@ -65,8 +65,9 @@ def canvas(app: Celery, saga_id: str, what: Publish) -> Signature[Any]:
         _link(app, saga_id, record, what.number + n, tries, limits[n])
         for n, (record, (_, tries)) in enumerate(zip(records, what.records, strict=True))
     ]
-    if what.copied_at:
-        links[0].set(headers={COPY_HEADER: what.copied_at})
+    if what.has_headers:
+        told = {COPY_HEADER: what.copied_at, TOKEN_HEADER: what.brought}
+        links[0].set(headers={name: value for name, value in told.items() if value})
     return chain(*links)
 
 

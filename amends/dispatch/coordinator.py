@@ -16,7 +16,8 @@ from amends.dispatch.in_process import run_here
 from amends.dispatch.messages import ADVANCE, headers_again, plays_messages, publishing
 from amends.dispatch.remaining import expanded
 from amends.errors import LogUnavailable, UnreadableData
-from amends.log.in_flight import Branches, Dispatched, Expand, Publish
+from amends.log.answers import Publish
+from amends.log.in_flight import Branches, Dispatched, Expand
 from amends.log.saga_log import log_of
 
 _logger = logging.getLogger(__name__)
@@ -67,8 +68,7 @@ def publish_branches(app: Celery, saga_id: str, chains: Sequence[Publish]) -> No
     with publishing():
         for group in groups.values():
             try:
-                # A copy of a lost message has a header of its own, and is rare.
-                if group[0].copied_at or not fast_path.publish_branches(app, saga_id, group):
+                if group[0].has_headers or not fast_path.publish_branches(app, saga_id, group):
                     left += group
             except OperationalError:
                 raise
@@ -101,8 +101,7 @@ def publish_many(app: Celery, saga_ids: Sequence[str], what: Publish) -> None:
             run_here(app, saga_id)
         return
     with publishing():
-        # A copy of a lost message has a header of its own, and is rare.
-        if what.copied_at or not fast_path.publish(app, saga_ids, what):
+        if what.has_headers or not fast_path.publish(app, saga_ids, what):
             for saga_id in saga_ids:
                 publish_canvas(app, saga_id, what)
 

@@ -14,8 +14,8 @@ from celery import Celery
 from amends.definition.paths import UNDO, VERIFY
 from amends.definition.states import ENDED, SagaStatus
 from amends.dispatch.remaining import dispatched
-from amends.log.answers import Next, RetryAfter
-from amends.log.in_flight import Branches, Publish
+from amends.log.answers import Next, Publish, RetryAfter
+from amends.log.in_flight import Branches
 from amends.log.queries.stage_state import stage_at_hand
 from amends.log.saga_log import log_of
 

@@ -37,6 +37,7 @@ def expanded(app: Celery, saga_id: str, answer: Dispatched, longest_wait: float)
             error = Refused(
                 f"{stage.items} has {len(branches)} items, and {MOST_ITEMS} are possible"
             )
-            told = {"error": error_json(error), "outcome": step.outcome_of(Refused)}
+            outcome = answer.itinerary.records[step.name].outcome_of(Refused)
+            told = {"error": error_json(error), "outcome": outcome}
             answer = log.end_stage(saga_id, name, path=step.name, **told, longest_wait=longest_wait)
     return answer

@@ -8,7 +8,7 @@ from celery import Celery
 from celery.app.routes import MapRoute, Router
 
 from amends.backend.settings import celery_setting, compensation_queue
-from amends.definition.plans import RecordPlan
+from amends.definition.itinerary import RecordPlan
 from amends.dispatch.messages import with_priority
 
 EXAMPLE: Final = "example"

@@ -11,12 +11,35 @@ from pydantic_core import from_json
 
 from amends.definition.itinerary import Itinerary
 from amends.definition.sources import Sources
-from amends.log.in_flight import Publish, read_chain
 
 LOOK_AGAIN: Final = 10
 """Seconds between two looks at a running record."""
 
 Cost = Literal["attempt", "death", "worker_death", "nothing", "unreadable"]
+
+
+class Itineraries:
+    """A cache of itineraries that this process has written or read, by digest: the log sends it only the others."""
+
+    def __init__(self) -> None:
+        self._itineraries: dict[str, Itinerary] = {}
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._itineraries
+
+    def known(self) -> str:
+        """Return all digests, joined by commas, as the scripts take them."""
+        return ",".join(self._itineraries)
+
+    def add(self, itinerary: Itinerary) -> None:
+        """Keep an itinerary."""
+        self._itineraries[itinerary.digest] = itinerary
+
+    def read(self, digest: str, text: str) -> Itinerary:
+        """Return an itinerary by its digest. `text` is its JSON, and may be '' if the cache has it."""
+        if digest not in self._itineraries:
+            self._itineraries[digest] = Itinerary.from_json(text)
+        return self._itineraries[digest]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +94,41 @@ class Stop:
     reason: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Publish:
+    """A dispatch's answer: publish these records."""
+
+    said: ClassVar[str] = "publish"
+    itinerary: Itinerary
+    number: int  #: Of the first message.
+    wait: float  #: Until the first record may run.
+    records: Sequence[tuple[str, int]]  #: Path and tries of each, in order.
+    copied_at: str = ""  #: If this replaces a message that was lost: the log's clock, in ms.
+    brought: str = ""  #: Token of a claim of the first record whose answer never came.
+
+    @property
+    def has_headers(self) -> bool:
+        """Whether its first message has headers of its own, which is rare."""
+        return bool(self.copied_at or self.brought)
+
+    @classmethod
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        number, wait, copied_at, *pairs = answer
+        return cls(
+            itinerary=itinerary,
+            number=int(number),
+            wait=int(wait) / 1000,
+            copied_at=copied_at,
+            records=read_chain(pairs),
+        )
+
+
+def read_chain(pairs: Sequence[Any]) -> list[tuple[str, int]]:
+    """Read a chain: each path with its tries."""
+    return [(path, int(tries)) for path, tries in zip(pairs[::2], pairs[1::2], strict=True)]
+
+
 # What follows a transition. `said` is the word by which a script answers it.
 
 
@@ -112,7 +170,7 @@ class Next:
     records: Sequence[tuple[str, int]]  #: Path and tries of each, in order.
     said: ClassVar[str] = "next"
 
-    def of(self, itinerary: Itinerary) -> "Publish":
+    def of(self, itinerary: Itinerary) -> Publish:
         """Return the chain of a saga with this itinerary, as it is published."""
         return Publish(itinerary=itinerary, number=self.number, wait=0.0, records=self.records)
 

@@ -1,11 +1,10 @@
-"""Dispatches: what remains of a saga, for the messages that are to be published; and what precedes them."""
+"""What is done to a saga while no attempt of it ends: its stages are opened, its claims taken over, or it is parked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from amends.definition.itinerary import Itineraries
 from amends.definition.serialization import canonical_json
-from amends.log.answers import LOOK_AGAIN
+from amends.log.answers import Continuation, Itineraries, read_continuation
 from amends.log.in_flight import Dispatched, read_dispatched
 from amends.log.store import Store
 
@@ -16,24 +15,6 @@ class Dispatches:
     def __init__(self, store: Store, definitions: Itineraries) -> None:
         self._store = store
         self._definitions = definitions
-
-    def dispatch_saga(
-        self,
-        saga_id: str,
-        *,
-        longest_wait: float,
-        only_look: bool = False,
-        lost: Iterable[str] = (),
-    ) -> Dispatched:
-        """Return the records to publish and number their messages, or the claim that precedes them; None if nothing is to do.
-
-        longest_wait: seconds that a message may wait for its record; a longer wait stays in the log.
-        only_look: publish nothing; return `Waiting` for a message that should have arrived.
-        lost: marks of branches whose messages are lost (`Waiting.mark`): of a stage these are published, and what was not yet.
-        """
-        how = round(longest_wait * 1000), int(only_look), LOOK_AGAIN * 1000, ",".join(lost)
-        answer = self._store.call("dispatch_saga", saga_id, self._definitions.known(), *how)
-        return read_dispatched(self._definitions, answer)
 
     def expand_stage(
         self, saga_id: str, stage: str, items: Sequence[Any], *, longest_wait: float
@@ -74,3 +55,19 @@ class Dispatches:
         """
         answer = self._store.call("take_over", saga_id, path, token, taken_from)
         return bool(answer[0] == "taken")
+
+    def note_unregistered(
+        self, saga_id: str, path: str, *, task: str, most: int, elsewhere: bool = False
+    ) -> str:
+        """Count a message that met a worker without its task. Returns ``parked`` if the saga is stuck for it.
+
+        most: how many such messages park the saga.
+        elsewhere: whether a live worker knows the task; then it is not counted.
+        """
+        arguments = [path, canonical_json(task)[1:-1], most, int(elsewhere)]
+        answer: str = self._store.call("note_unregistered", saga_id, *arguments)[0]
+        return answer
+
+    def unpark_saga(self, saga_id: str) -> Continuation:
+        """Let a parked saga go on. Returns `Late` if it is not parked."""
+        return read_continuation(self._store.call("unpark_saga", saga_id))

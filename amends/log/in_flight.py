@@ -4,32 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from amends.definition.itinerary import Itineraries, Itinerary
+from amends.definition.itinerary import Itinerary
 from amends.definition.sources import Sources
+from amends.log.answers import Itineraries, Publish
 from amends.log.owner import Owner
-
-
-@dataclass(frozen=True, kw_only=True)
-class Publish:
-    """A dispatch's answer: publish these records."""
-
-    itinerary: Itinerary
-    number: int  #: Of the first message.
-    wait: float  #: Until the first record may run.
-    records: Sequence[tuple[str, int]]  #: Path and tries of each, in order.
-    copied_at: str = ""  #: If this replaces a message that was lost: the log's clock, in ms.
-
-    @classmethod
-    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
-        """Read what the script answered after the itinerary."""
-        number, wait, copied_at, *pairs = answer
-        return cls(
-            itinerary=itinerary,
-            number=int(number),
-            wait=int(wait) / 1000,
-            copied_at=copied_at,
-            records=read_chain(pairs),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +135,7 @@ class Branches:
 
 Dispatched = Publish | Running | Waiting | Parked | Expand | Branches | None
 _KINDS: Final[Mapping[str, type[Publish | Running | Waiting | Parked | Expand | Branches]]] = {
-    "publish": Publish,
+    Publish.said: Publish,
     "running": Running,
     "waiting": Waiting,
     "parked": Parked,
@@ -172,8 +150,3 @@ def read_dispatched(definitions: Itineraries, answer: Sequence[Any]) -> Dispatch
         return None
     kind, digest, text, *rest = answer
     return _KINDS[kind].read(definitions.read(digest, text), rest)
-
-
-def read_chain(pairs: Sequence[Any]) -> list[tuple[str, int]]:
-    """Read a chain: each path with its tries."""
-    return [(path, int(tries)) for path, tries in zip(pairs[::2], pairs[1::2], strict=True)]

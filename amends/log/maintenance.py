@@ -10,10 +10,9 @@ from redis.exceptions import ResponseError
 
 from amends.backend.cluster import node_of
 from amends.backend.redis_errors import code_of
-from amends.definition.itinerary import Itineraries
 from amends.definition.states import ENDED, SagaStatus
 from amends.errors import LogUnavailable
-from amends.log.answers import LOOK_AGAIN
+from amends.log.answers import LOOK_AGAIN, Itineraries
 from amends.log.in_flight import Dispatched, read_dispatched
 from amends.log.store import Store, redis_now
 

@@ -6,9 +6,9 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from amends.backend.cluster import node_of, replicas_in
-from amends.definition.itinerary import Itineraries
 from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
+from amends.log.answers import Itineraries
 from amends.log.history import Event
 from amends.log.queries.gauges import Readings
 from amends.log.record import open_fields

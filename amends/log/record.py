@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
-from amends.definition.serialization import error_circuit, error_text
+from pydantic_core import from_json
+
 from amends.definition.states import RecordState
 from amends.errors import UnreadableData
 from amends.log.owner import Owner
@@ -119,6 +120,22 @@ def _claim(
 
 def _seconds(ms: str | None) -> float | None:
     return None if ms is None else int(ms) / 1000
+
+
+def error_text(text: str | None) -> str | None:
+    """Tell people an error of the log: its type and its message."""
+    if text is None:
+        return None
+    error = from_json(text)
+    return f"{error.get('type', 'Error')}: {error.get('message', '')}"
+
+
+def error_circuit(text: str | None) -> str | None:
+    """Return the circuit breaker that an error of the log names; None for any other error, and for an old one."""
+    if text is None:
+        return None
+    circuit: str | None = from_json(text).get("circuit")
+    return circuit
 
 
 def state_field(code: str) -> str:

@@ -1,7 +1,7 @@
 """The saga log: transitions of a running saga; its parts have the others."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, partial
 from typing import Any, Final
 
@@ -9,73 +9,33 @@ from celery import Celery
 from pydantic_core import from_json
 
 from amends.backend.app_identity import identity_of
-from amends.backend.client import Client, client_of
+from amends.backend.client import client_of
 from amends.backend.scripts import PLAIN, plain
 from amends.backend.settings import Settings, settings_of
-from amends.definition.itinerary import Itineraries
 from amends.definition.paths import without_item
 from amends.definition.serialization import canonical_json
 from amends.log.answers import (
+    LOOK_AGAIN,
     Claim,
     Claimed,
     Continuation,
     Cost,
     Done,
+    Publish,
     Run,
     Stop,
     read_continuation,
 )
-from amends.log.control import SagaControl
 from amends.log.delivery import NOWHERE, Delivery
-from amends.log.dispatches import Dispatches
-from amends.log.heartbeats import Workers
-from amends.log.keys import ROOT
-from amends.log.maintenance import Maintenance
+from amends.log.in_flight import Dispatched, read_dispatched
 from amends.log.observers import tell_observers
-from amends.log.parking import Parking
-from amends.log.profiles import Profiles
-from amends.log.queries.lost_writes import LostWrites
-from amends.log.reads import Reads
-from amends.log.starts import Starts
-from amends.log.store import Store, Tell
-from amends.log.waits import Waits
-from amends.log.watermarks import Watermarks
+from amends.log.parts import Parts
 
 _PLAIN: Final = {name: plain(name) for name in PLAIN}
 
 
-class SagaLog(Reads, Parking, Dispatches):
+class SagaLog(Parts):
     """The saga log. Its methods, and those of its parts, raise `LogUnavailable` if Redis cannot be reached."""
-
-    def __init__(  # noqa: PLR0913 - each is a setting, and none travels far
-        self,
-        client: Client,
-        *,
-        shards: int = 64,
-        root: str = ROOT,
-        app_id: Callable[[], str] = lambda: "",
-        give_up_after: float = 15.0,
-        max_countdown: float = 300.0,
-        parks_after: int = 5,
-        tell: Tell | None = None,
-        fast_path: bool = True,
-        wait_replicas: int = 0,
-    ) -> None:
-        how: Any = {"tell": tell, "fast_path": fast_path, "wait_replicas": wait_replicas}
-        self._store = Store(client, shards=shards, root=root, **how)
-        self._definitions = Itineraries()
-        self._shaped: set[str] = set()  # paths that were met in sagas that are not plain
-        self.starts = Starts(self._store, self._definitions, app_id)
-        self.control = SagaControl(self._store)
-        self.maintenance = Maintenance(self._store, self._definitions)
-        self.workers = Workers(self._store)
-        self.profiles = Profiles(self._store)
-        self.watermarks = Watermarks(self._store)
-        self.lost_writes = LostWrites(self._store)
-        self.waits = Waits(self._store, self.read_status)
-        self._give_up_after = give_up_after
-        self._max_countdown = max_countdown
-        self._parks_after = parks_after
 
     # A task's two round trips
 
@@ -212,6 +172,29 @@ class SagaLog(Reads, Parking, Dispatches):
         arguments = [path, token, error, int(unknown), int(refused), outcome, link, cost]
         script = _PLAIN["fail_step"] if is_plain else "fail_step"
         return read_continuation(self._store.call(script, saga_id, *arguments))
+
+    # Dispatches
+
+    def dispatch_saga(
+        self,
+        saga_id: str,
+        *,
+        longest_wait: float,
+        only_look: bool = False,
+        lost: Iterable[str] = (),
+    ) -> Dispatched:
+        """Return the records to publish and number their messages, or the claim that precedes them; None if nothing is to do.
+
+        longest_wait: seconds that a message may wait for its record; a longer wait stays in the log.
+        only_look: publish nothing; return `Waiting` for a message that should have arrived.
+        lost: marks of branches whose messages are lost (`Waiting.mark`): of a stage these are published, and what was not yet.
+        """
+        how = round(longest_wait * 1000), int(only_look), LOOK_AGAIN * 1000, ",".join(lost)
+        answer = self._store.call("dispatch_saga", saga_id, self._definitions.known(), *how)
+        if answer[0] != Publish.said:
+            return read_dispatched(self._definitions, answer)
+        _, digest, text, *rest = answer
+        return Publish.read(self._definitions.read(digest, text), rest)
 
     # Claims
 

@@ -10,11 +10,10 @@ from pydantic_core import from_json
 from amends.definition.itinerary import Itinerary
 from amends.definition.paths import FALLBACK
 from amends.definition.plans import StepPlan
-from amends.definition.serialization import error_text
 from amends.definition.sources import Sources
 from amends.definition.states import SagaStatus
 from amends.log.history import Event
-from amends.log.record import Record, open_fields, state_field
+from amends.log.record import Record, error_text, open_fields, state_field
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from amends.definition.itinerary import Itineraries, Itinerary
+from amends.definition.itinerary import Itinerary
+from amends.definition.script_plan import script_plan
 from amends.definition.states import SagaStatus
 from amends.errors import LogUnavailable
-from amends.log.answers import Delivered
+from amends.log.answers import Delivered, Itineraries
 from amends.log.delivery import NOWHERE, Delivery, Destination
 from amends.log.repetition import ask_again
 from amends.log.store import Store
@@ -136,7 +137,7 @@ class Starts:
         if mark not in self._defined:
             self._defined.add(mark)
             self._definitions.add(itinerary)
-            definition = [itinerary.json_text, itinerary.plan]
+            definition = [itinerary.json_text, script_plan(itinerary)]
         own = [itinerary.saga, itinerary.digest, timeout, len(itinerary.first_chain)]
         return [*own, *definition, *where, self._app_id()]
 

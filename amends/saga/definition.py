@@ -28,8 +28,8 @@ from amends.dispatch.fast_path import deliveries
 from amends.dispatch.messages import plays_messages
 from amends.dispatch.routing import check_route
 from amends.errors import LogUnavailable, SagaAlreadyStarted
+from amends.log.answers import Publish
 from amends.log.delivery import Delivery
-from amends.log.in_flight import Publish
 from amends.log.saga_log import log_of
 from amends.log.starts import AlreadyThere, Conflict, Start, Started
 from amends.saga.batches import NewSaga, chunks, paired

@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError, create_model
 
-from amends.definition.serialization import validated, why_invalid
-from amends.definition.sources import fill
+from amends.definition.serialization import fill, validated, why_invalid
 from amends.definition.states import ENDED
 from amends.errors import UnreadableData
 from amends.log.saga_state import Entry

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from amends.activities.definition import Activity, Compensation
 from amends.definition.input_mapping import Models, checked_condition, map_inputs
 from amends.definition.paths import ITEM
-from amends.definition.plans import ActivityPlan, StepPlan, class_name
+from amends.definition.plans import ActivityPlan, StepPlan
+from amends.definition.serialization import class_name
 from amends.errors import DefinitionError
 
 StepInput = TypeVar("StepInput", bound=BaseModel)

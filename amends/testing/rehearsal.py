@@ -7,9 +7,8 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel
 
-from amends.definition.itinerary import Itinerary
+from amends.definition.itinerary import Itinerary, RecordPlan
 from amends.definition.paths import UNDO, without_item
-from amends.definition.plans import RecordPlan
 from amends.errors import did_you_mean
 from amends.log.saga_log import log_of
 from amends.saga.definition import Saga

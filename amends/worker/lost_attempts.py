@@ -87,5 +87,5 @@ class LostAttempts:
         how: dict[str, Any] = {"token": token, "error": text, "unknown": True}
         if wait is not None:
             return log.retry_step(saga_id, path, **how, wait=wait, cost=cost)
-        outcome = running.itinerary.records[path].step.outcome_of(type(error))
+        outcome = running.itinerary.records[path].outcome_of(type(error))
         return log.fail_step(saga_id, path, **how, refused=False, outcome=outcome, link="")

@@ -10,8 +10,8 @@ from kombu.exceptions import OperationalError
 from amends.backend.settings import settings_of
 from amends.dispatch.coordinator import advance, publish
 from amends.errors import LogUnavailable, UnreadableData
-from amends.log.answers import LOOK_AGAIN, Continuation, Next, RetryAfter
-from amends.log.in_flight import Branches, Dispatched, Expand, Parked, Publish, Running, Waiting
+from amends.log.answers import LOOK_AGAIN, Continuation, Next, Publish, RetryAfter
+from amends.log.in_flight import Branches, Dispatched, Expand, Parked, Running, Waiting
 from amends.log.liveness import Verdict
 from amends.log.saga_log import SagaLog, log_of
 from amends.worker.competence import Competence

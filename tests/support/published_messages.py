@@ -10,7 +10,7 @@ from celery.events import EventDispatcher
 from kombu import Queue
 
 from amends import Saga, Step, activity
-from amends.log.in_flight import Publish
+from amends.log.answers import Publish
 from tests.support.engine_saga import Job, JobResult, Part
 
 

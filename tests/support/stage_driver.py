@@ -11,8 +11,8 @@ from celery import Celery
 from amends import Saga
 from amends.definition.serialization import canonical_json
 from amends.dispatch.remaining import dispatched
-from amends.log.answers import Run
-from amends.log.in_flight import Branches, Dispatched, Publish
+from amends.log.answers import Publish, Run
+from amends.log.in_flight import Branches, Dispatched
 from amends.log.saga_log import SagaLog
 from tests.support.clock import redis_now
 from tests.support.log_driver import ERROR, Journey

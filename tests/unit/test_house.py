@@ -72,6 +72,25 @@ def defined(tree: ast.Module) -> set[str]:
     return found | set(assigned(tree.body))
 
 
+def inherited(tree: ast.Module) -> set[str]:
+    """Return the names that a module's classes have from base classes of the engine."""
+    bases = {
+        base.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for base in node.bases
+        if isinstance(base, ast.Name)
+    }
+    found = set()
+    for node in tree.body:
+        match node:
+            case ast.ImportFrom(module=str(module), names=names) if module.startswith("amends."):
+                if bases & {each.name for each in names}:
+                    file = ROOT / f"{module.replace('.', '/')}.py"
+                    found |= defined(ast.parse(file.read_text(encoding="utf-8")))
+    return found
+
+
 def assigned(body: list[ast.stmt]) -> Iterator[str]:
     for statement in body:
         match statement:
@@ -89,7 +108,7 @@ def private_names(text: str) -> set[str]:
     """
     tree = ast.parse(text)
     nodes = list(ast.walk(tree))
-    own = defined(tree)
+    own = defined(tree) | inherited(tree)
     return {*imports(nodes), *accesses(nodes, own), *assignments(nodes, own)}
 
 

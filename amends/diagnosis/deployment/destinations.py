@@ -11,8 +11,7 @@ from celery import Celery
 from amends.activities.definition import Compensation
 from amends.activities.task import ActivityTask
 from amends.backend.settings import compensation_queue
-from amends.definition.itinerary import Itinerary
-from amends.definition.plans import RecordPlan
+from amends.definition.itinerary import Itinerary, RecordPlan
 from amends.dispatch.messages import ADVANCE
 from amends.dispatch.routing import EXAMPLE, own_queue, queue_by_routes
 

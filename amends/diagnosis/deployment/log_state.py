@@ -8,10 +8,11 @@ from amends.backend.client import impatient_client_of
 from amends.backend.cluster import Cluster
 from amends.backend.settings import Settings
 from amends.backend.url import address_of
-from amends.definition.itinerary import Itineraries, Itinerary
+from amends.definition.itinerary import Itinerary
 from amends.definition.states import LIVE
 from amends.diagnosis.deployment.redis_server import RedisServer, read_server
 from amends.errors import UnreadableData
+from amends.log.answers import Itineraries
 from amends.log.heartbeats import Heartbeat, Workers
 from amends.log.maintenance import Maintenance
 from amends.log.profiles import Profile, Profiles

@@ -7,8 +7,8 @@ from typing import Any
 from celery import Celery
 
 from amends.backend.settings import settings_of
+from amends.definition.itinerary import RecordPlan
 from amends.definition.paths import FALLBACK
-from amends.definition.plans import RecordPlan
 from amends.definition.states import RecordState
 from amends.diagnosis.saga.record_facts import Record, Role
 from amends.log.queries.stage_state import stage_at_hand

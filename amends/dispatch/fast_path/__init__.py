@@ -29,8 +29,8 @@ from amends.dispatch.canvas import canvas
 from amends.dispatch.fast_path.chain_template import ChainTemplate
 from amends.dispatch.fast_path.stand_ins import ITEM, NUMBER, SAGA, Own
 from amends.dispatch.messages import advance_message, producers_of
+from amends.log.answers import Publish
 from amends.log.delivery import Delivery
-from amends.log.in_flight import Publish
 
 T = TypeVar("T")
 
@@ -120,7 +120,7 @@ def publish_branches(app: Celery, saga_id: str, chains: Sequence[Publish]) -> bo
 def alike(what: Publish) -> Hashable:
     """Return what chains of one definition have in common that differ by their numbers and items alone."""
     stands = _without_own(what)
-    return tuple(stands.records), stands.wait, stands.copied_at
+    return tuple(stands.records), stands.wait, stands.copied_at, stands.brought
 
 
 def deliveries(app: Celery, saga_ids: Sequence[str], what: Publish) -> list[Delivery] | None:

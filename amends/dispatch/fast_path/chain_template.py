@@ -8,7 +8,8 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
@@ -19,6 +20,7 @@ from celery.app import task as celery_task
 from celery.utils import nodenames
 from kombu import Producer, exceptions
 from kombu.exceptions import OperationalError
+from kombu.utils.uuid import uuid
 from redis.exceptions import TimeoutError as NoAnswer
 
 from amends.backend.connection import asker, is_original
@@ -52,7 +54,8 @@ class ChainTemplate:
         *rest, first = canvas.prepare_steps((), {}, canvas.tasks, link_error=link_error, app=app)[0]
         task: Any = app.tasks[first.task]
         # As ``ActivityTask.apply_async``, ``Task.apply_async`` and ``Celery.send_task`` join them.
-        options = {**_exec_options(task), **task.own_options, **first.options}
+        module: Any = celery_task  # not in its stubs
+        options = {**module.extract_exec_options(task), **task.own_options, **first.options}
         named = {name: options.pop(name, None) for name in _NAMED}
         self._options = options
         self._app, self._task = app, task
@@ -96,7 +99,7 @@ class ChainTemplate:
             message = channel and self._redis_message(channel)
             if message is None:
                 return None
-            texts = [message.filled(each) for each in self._fillings(owns)]
+            texts = [_filled(message, each) for each in self._fillings(owns)]
             return use(channel, message.key, texts)
         except (
             *connection.recoverable_connection_errors,
@@ -209,11 +212,10 @@ class ChainTemplate:
             yield filling
 
 
-def _exec_options(task: Any) -> dict[str, Any]:
-    """Return the options that Celery takes from a task."""
-    module: Any = celery_task  # not in its stubs
-    options: dict[str, Any] = module.extract_exec_options(task)
-    return options
+def _filled(message: RedisMessage, own: Mapping[str, Any]) -> str:
+    """Fill in what is a message's own, by the names in its texts."""
+    body = b64encode((message.body % own).encode()).decode()
+    return message.message % {**own, "body": body, "tag": uuid()}
 
 
 @lru_cache(maxsize=100)

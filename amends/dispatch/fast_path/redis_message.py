@@ -7,14 +7,13 @@ So they do it once for each channel, with a message of stand-ins and a recorder 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import json
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from base64 import b64decode
+from collections.abc import Callable
 from contextlib import nullcontext
 from copy import copy
 from typing import Any, NamedTuple
 
 from kombu import Producer
-from kombu.utils.uuid import uuid
 
 from amends.backend.connection import is_original
 from amends.dispatch.fast_path.stand_ins import BODY, SAGA, TAG, formatted
@@ -26,11 +25,6 @@ class RedisMessage(NamedTuple):
     key: str
     message: str
     body: str
-
-    def filled(self, own: Mapping[str, Any]) -> str:
-        """Fill in what is a message's own, by the names in the texts."""
-        body = b64encode((self.body % own).encode()).decode()
-        return self.message % {**own, "body": body, "tag": uuid()}
 
 
 def redis_message_of(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from amends.definition.paths import without_item
-from amends.definition.serialization import error_text
 from amends.definition.states import RecordState, SagaStatus
 from amends.errors import LogUnavailable
+from amends.log.record import error_text
 from amends.log.store import Store
 
 _logger = logging.getLogger(__name__)

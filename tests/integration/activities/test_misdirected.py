@@ -5,6 +5,7 @@ from celery.signals import task_failure, task_postrun
 
 from amends import Saga, Step
 from amends.definition.itinerary import Itinerary
+from amends.definition.script_plan import script_plan
 from amends.dispatch.messages import TOKEN_HEADER
 from tests.support.engine_saga import Job, JobResult, do_a, do_b, do_c, job_saga, undo_a, undo_b
 from tests.support.eventually import eventually
@@ -104,7 +105,7 @@ def test_a_path_that_is_none_changes_nothing(paused, send, saga, path):
 
 def test_no_script_takes_more_than_a_path(log, paused):
     handle = paused(job_saga)
-    plan = job_saga.itinerary.plan
+    plan = script_plan(job_saga.itinerary)
     two_lines = plan[plan.index("a|") : plan.index("|", plan.index("\nb|"))]
     assert "\n" in two_lines
     claim = log.claim_step(handle.id, two_lines, token="t", owner="", retries=0)

@@ -7,7 +7,7 @@ import pytest
 from amends import Refused
 from amends.definition.serialization import canonical_json
 from amends.dispatch.coordinator import advance, publish
-from amends.log.in_flight import Publish
+from amends.log.answers import Publish
 from tests.support.engine_saga import Job, job_saga, succeed, without_effect
 from tests.support.eventually import eventually
 from tests.support.log_view import view_of

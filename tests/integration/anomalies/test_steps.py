@@ -6,7 +6,7 @@ import pytest
 
 from amends import NotDone, Refused, SagaAlreadyStarted
 from amends.dispatch.coordinator import publish
-from amends.log.in_flight import Publish
+from amends.log.answers import Publish
 from tests.support.engine_saga import Job, after_effect, do_c, job_saga, without_effect
 from tests.support.eventually import eventually
 

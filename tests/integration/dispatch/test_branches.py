@@ -6,7 +6,7 @@ from amends.dispatch import canvas, fast_path
 from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.coordinator import publish, publish_branches
 from amends.dispatch.fast_path import deliveries
-from amends.log.in_flight import Publish
+from amends.log.answers import Publish
 from tests.support.published_messages import all_published, all_taken, app_with
 from tests.support.sagas.wide import each_of, wide_of
 

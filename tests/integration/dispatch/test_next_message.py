@@ -7,7 +7,7 @@ import pytest
 from celery import signals
 from kombu.exceptions import OperationalError
 
-from amends.activities import succession
+from amends.activities import step_at_hand
 from amends.dispatch import fast_path
 from tests.support.engine_saga import Job, job_saga
 from tests.support.eventually import eventually
@@ -55,14 +55,14 @@ def test_it_is_the_message_that_celery_would_publish(saga_id, messages_of, monke
 def test_a_step_is_done_although_its_next_message_cannot_be_published(
     work, saga_id, log, monkeypatch
 ):
-    bounded = succession.bounded
+    bounded = step_at_hand.bounded
 
     def refuse_once(app):
-        monkeypatch.setattr(succession, "bounded", bounded)
+        monkeypatch.setattr(step_at_hand, "bounded", bounded)
         raise OperationalError("the broker is away")
 
     monkeypatch.setattr(fast_path, "publish", lambda *_: False)
-    monkeypatch.setattr(succession, "bounded", refuse_once)
+    monkeypatch.setattr(step_at_hand, "bounded", refuse_once)
     states = []
 
     def note(task_id, state, **_):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from amends.log.answers import Advance, AtRest, GoOn, RetryAfter, Run
-from amends.log.in_flight import Publish, Running, Waiting
+from amends.log.answers import Advance, AtRest, GoOn, Publish, RetryAfter, Run
+from amends.log.in_flight import Running, Waiting
 from amends.log.starts import Started
 from tests.support.clock import Since, redis_now
 from tests.support.log_view import view_of

@@ -3,7 +3,7 @@
 import pytest
 
 from amends.backend.script_constants import LOST_AFTER
-from amends.log.in_flight import Publish
+from amends.log.answers import Publish
 from tests.support.log_view import view_of
 
 QUEUE = "work"

@@ -6,6 +6,7 @@ import pytest
 
 from amends import UnreadableData
 from amends.definition.itinerary import FORMAT
+from amends.definition.script_plan import script_plan
 from amends.log.queries.summary import SagaSummaries
 from amends.log.store import Store
 from tests.support.engine_saga import Job, job_saga
@@ -25,7 +26,7 @@ def write_plan(log):
         plan = json.loads(job_saga.itinerary.json_text) | fields
         plan["stages"][0][0] |= of_step or {}
         digest = f"newer-{saga_id}"
-        records = {digest: json.dumps(plan), f"{digest}:records": job_saga.itinerary.plan}
+        records = {digest: json.dumps(plan), f"{digest}:records": script_plan(job_saga.itinerary)}
         view.client.hset(definitions, mapping=records)
         view.client.hset(saga, "definition", digest)
         return job_saga.get(saga_id)
@@ -45,7 +46,7 @@ def test_scripts_of_the_release_before_do_not_find_a_plan_that_they_would_misrea
         log.starts.start_saga(f"plan-of-{saga.name}", saga.itinerary, "{}")
         _, _, _, definitions, *_ = view.keys_of(f"plan-of-{saga.name}")
         found[saga.name] = view.client.hget(definitions, f"{saga.itinerary.digest}:records")
-    assert found == {"job": job_saga.itinerary.plan, "fulfilment": None}
+    assert found == {"job": script_plan(job_saga.itinerary), "fulfilment": None}
 
 
 def test_a_plan_that_this_release_must_not_run_is_left_alone_and_the_saga_beside_it_is_healed(

@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from amends import NotDone, Parallel, Refused, RetryPolicy, SagaStuck, Step, activity
-from amends.activities import succession
-from amends.activities.succession import Succession
-from amends.definition.plans import RecordPlan
+from amends.activities import step_at_hand
+from amends.activities.step_at_hand import StepAtHand
+from amends.definition.itinerary import RecordPlan
 from amends.dispatch import coordinator
 from amends.errors import UnreadableData
 from amends.log.saga_log import SagaLog
@@ -284,7 +284,7 @@ def lost(monkeypatch):
 
     monkeypatch.setattr(coordinator, "publish_branches", publish)
     # Inline, the worker would go on with one of them.
-    monkeypatch.setattr(Succession, "_without_own", lambda _, found: found)
+    monkeypatch.setattr(StepAtHand, "_without_own", lambda _, found: found)
     return names
 
 
@@ -323,11 +323,11 @@ def test_a_stage_that_was_never_published_is_so_when_it_is_due(
             f"{saga_id}:e", without_effect(OSError("away")), *[without_effect(OSError("away"))] * 2
         )
     else:
-        monkeypatch.setattr(succession, "dispatched", lose_once)
+        monkeypatch.setattr(step_at_hand, "dispatched", lose_once)
     handle = WIDE[dispatch].start(Job(job_id=saga_id), saga_id=saga_id)
     if direction == "backward":
         eventually(lambda: "e" in work.records(saga_id))
-        monkeypatch.setattr(succession, "dispatched", lose_once)
+        monkeypatch.setattr(step_at_hand, "dispatched", lose_once)
     eventually(lambda: lost)
     view_of(log).make_due(saga_id)
     handle.wait(timeout=60)

@@ -16,7 +16,6 @@ from amends.log.control import SagaControl
 from amends.log.dispatches import Dispatches
 from amends.log.heartbeats import Workers
 from amends.log.maintenance import Maintenance
-from amends.log.parking import Parking
 from amends.log.profiles import Profiles
 from amends.log.queries.summary import SagaSummaries
 from amends.log.reads import Reads
@@ -93,7 +92,7 @@ def test_redis_is_called_by_the_scripts_alone():
 
 
 def test_a_method_of_the_log_runs_the_script_of_its_name():
-    for cls in (log.SagaLog, Parking, Reads, SagaControl, Waits):
+    for cls in (log.SagaLog, Dispatches, Reads, SagaControl, Waits):
         called = calls_of_scripts(cls)
         assert called == {name: {name} for name in called}
 
@@ -133,7 +132,6 @@ def test_every_script_is_run_and_every_one_that_is_run_is_there():
         SagaSummaries,
         Workers,
         Watermarks,
-        Parking,
         Dispatches,
         Waits,
     )

@@ -11,12 +11,11 @@ from amends import CircuitOpenError
 from amends.definition.serialization import (
     canonical_json,
     dumped,
-    error_circuit,
     error_json,
-    error_text,
     output_json,
     validated,
 )
+from amends.log.record import error_circuit, error_text
 
 OLD = '{"message":"circuit \'bank\' is open; try again in 3.0 s","type":"CircuitOpenError"}'
 

@@ -8,7 +8,7 @@ from celery import Celery
 from celery.app.log import TaskFormatter
 
 from amends.log.observers import Transition
-from amends.telemetry.log_lines import logger, write_lines
+from amends.telemetry.observers import logger, write_lines
 
 FORMAT = "%(task_name)s[%(task_id)s]: %(message)s"
 TRANSITION = Transition(

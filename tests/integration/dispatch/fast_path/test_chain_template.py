@@ -14,7 +14,7 @@ from amends.definition.itinerary import Itinerary
 from amends.dispatch import coordinator as publication
 from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.coordinator import publish
-from amends.log.in_flight import Publish
+from amends.log.answers import Publish
 from demo.ports import free_port
 from tests.support.engine_saga import Job
 from tests.support.published_messages import (
