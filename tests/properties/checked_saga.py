@@ -11,8 +11,8 @@ import redis
 
 from amends.definition.states import SagaStatus
 from amends.errors import ActRefused
-from amends.log.answers import Advance, Claim, Claimed, Next, RetryAfter, Run
-from amends.log.in_flight import Branches, Expand, Parked, Publish, Running, Waiting
+from amends.log.answers import Advance, Claim, Claimed, Next, Publish, RetryAfter, Run
+from amends.log.in_flight import Branches, Expand, Parked, Running, Waiting
 from amends.log.saga_log import SagaLog
 from amends.log.starts import AlreadyThere
 from tests.properties.claim_table_model import MOST_UNREGISTERED, Branch, Model

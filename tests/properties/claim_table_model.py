@@ -290,7 +290,7 @@ class Model:
         if not record.is_open:
             passed = self._is_passed(path) and self._nothing_claimed_after(path, branch)
             return "done" if passed else "stop"
-        has_place = not place or self._has_place(*place)
+        has_place = not place or self._is_placed(*place)
         is_next = has_place and self.remains(branch)[:1] == [path]
         if self.paused or not is_next or claim.retries < record.tries:
             return "stop"
@@ -306,10 +306,8 @@ class Model:
         paths = branch.paths() if branch else (p for p in self.records if not self.place_of(p))
         return next((path for path in paths if self.records[path].state == "running"), None)
 
-    def _has_place(self, stage: Stage, branch: Branch) -> bool:
-        return stage is self.stage_at_hand() and self._is_placed(stage, branch)
-
     def _is_placed(self, stage: Stage, branch: Branch) -> bool:
+        """Tell whether a branch may go on: also beside an undo of the line that an operator retries."""
         return (
             stage.undo if self.backward else stage.state
         ) == "running" and branch not in stage.queue
@@ -606,11 +604,16 @@ class Model:
     def _meant(self, path: str) -> list[str]:
         """Find the failed undos of a step, else what comes next of it; or exactly this record."""
         if path not in self.records:  # the failed undos of all items of a step
-            prefix = f"{path.partition(':')[0]}["
-            stuck = [
-                p for p, r in self.records.items() if p.startswith(prefix) and r.state == "stuck"
+            name, _, kind = path.partition(":")
+            if f"{name}[1]{kind and ':'}{kind}" not in self.records:
+                return []
+            return [
+                each
+                for each, record in self.records.items()
+                if each.startswith(f"{name}[")
+                and each.endswith(":undo")
+                and record.state == "stuck"
             ]
-            return stuck if "[" not in path else []
         place = self.place_of(path)
         branch = place[1] if place else None
         if branch and not branch.opened:
@@ -624,7 +627,7 @@ class Model:
         first = [each for each in self.remains(branch)[:1] if isinstance(each, str)]
         if stuck or not first or self.records[first[0]].state == "running":
             return stuck
-        if place and not self._has_place(*place):
+        if place and not self._is_placed(*place):
             return []
         return first if first[0] == path or first[0].partition(":")[0] == name else []
 
@@ -657,7 +660,7 @@ class Model:
         branch = place[1] if place else None
         if (branch and not branch.opened) or self._running_in(branch):
             return "stop"
-        if self.remains(branch)[:1] != [path] or (place and not self._has_place(*place)):
+        if self.remains(branch)[:1] != [path] or (place and not self._is_placed(*place)):
             return "stop"
         if self.message_of(path) == "none":
             return "stop"
@@ -882,6 +885,8 @@ class Model:
             return "go"
         if isinstance(first, Stage):
             return "stage"
+        if place:
+            self.message = "under way"
         return "next" if place else "advance"
 
     def _what_follows_act(self, stage: Stage | None = None, branch: Branch | None = None) -> str:
@@ -903,6 +908,9 @@ class Model:
             return "go"
         if running or self.settling:
             return "end"
+        if remains and self.records[remains[0]].wait:  # a dispatch knows how long
+            branch.message = "none"
+            return "stage"
         if remains:
             branch.message = "under way"
             return "next"

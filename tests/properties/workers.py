@@ -6,8 +6,8 @@ from itertools import count
 from types import MappingProxyType
 from typing import Any
 
-from amends.log.answers import Claim, Done, Run
-from amends.log.in_flight import Branches, Publish, Running, Waiting
+from amends.log.answers import Claim, Done, Publish, Run
+from amends.log.in_flight import Branches, Running, Waiting
 from tests.properties.checked_saga import CheckedSaga, Report
 from tests.properties.claim_table_model import LONGEST
 from tests.properties.log_view import view

@@ -13,7 +13,7 @@ from amends.log.owner import WorkerProcess
 from amends.worker.competence import Competence
 from amends.worker.heartbeat import Heartbeat
 from amends.worker.sweep import Sweep
-from tests.integration.worker.test_sweep import always, dead_process, never
+from tests.integration.worker.test_sweep import always, dead_process, never, tick
 from tests.support.log_view import view_of
 from tests.support.sagas.wide import each_of, let_branches_wait, lot_of, wide_of
 
@@ -112,6 +112,7 @@ def test_a_claim_whose_process_died_ends_and_its_branch_alone_is_published(
     own = f"{saga_id}.4.d"
     claim(log, saga_id, "b", owner=f"{WorkerProcess.current.name}:{dead_process()}")
     claim(log, saga_id, "d", owner=f"{WorkerProcess.current.name}:{os.getpid()}:{own}")
+    tick(log)
     Heartbeat(log, lambda: [os.getpid()], lambda: [own]).beat()
     view_of(log).make_due(saga_id)
     heal(app, saga_id, may_judge=always)
