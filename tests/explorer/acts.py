@@ -43,6 +43,10 @@ def do_nothing(_: Stage, __: Callable[[], None]) -> None:
     raise NotDone("nobody was there")
 
 
+def break_off(_: Stage, __: Callable[[], None]) -> None:
+    raise OSError("no answer")
+
+
 def lose_the_reply(_: Stage, effect: Callable[[], None]) -> None:
     effect()
     raise OSError("no reply")

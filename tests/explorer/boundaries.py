@@ -37,7 +37,7 @@ class Boundary:
     fails: type[Exception] | None = None
 
 
-_PATH = re.compile(r"[a-d](:fallback)?(:undo)?")
+_PATH = re.compile(r"[a-gxy](\[\d\])?(:fallback)?(:undo|:verify)?")
 
 
 def _script(_: Any, name: str, calls: Any) -> str:
@@ -72,6 +72,7 @@ BOUNDARIES = (
     Boundary(Message, "reject", _taken("reject"), OperationalError),
     Boundary(Receiver, "make", _done("effect")),
     Boundary(Receiver, "undo", _done("undo effect")),
+    Boundary(Receiver, "find", _done("find effect")),
 )
 
 

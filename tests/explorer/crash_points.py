@@ -67,16 +67,21 @@ class Strike:
 class Striker:
     """Watches the boundaries of a run, and strikes who crosses at the wanted point.
 
-    `cancel` lets somebody cancel the saga, `now` tells the world's time in seconds.
+    `cancel` lets somebody cancel the saga, `now` tells the world's time in seconds, `branch_of` the branch of a record.
     """
 
     def __init__(
-        self, strike: Strike | None, *, cancel: Callable[[], None], now: Callable[[], float]
+        self,
+        strike: Strike | None,
+        *,
+        cancel: Callable[[], None],
+        now: Callable[[], float],
+        branch_of: Callable[[str], str],
     ) -> None:
         self.points: list[Point] = []
         self.struck_at: Point | None = None
         self.silent: set[int] = set()  # pids
-        self.claims = Claims(now)
+        self.claims = Claims(now, branch_of)
         self._strike = strike
         self._cancel = cancel
         self._frozen: Strand | None = None

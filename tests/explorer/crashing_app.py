@@ -53,6 +53,10 @@ class Stage:
         else:
             act(self, lambda: self.receiver.make(current.idempotency_key))
 
+    def find(self, _: str, key: str) -> bool:
+        """Answer a verification."""
+        return self.receiver.find(key)
+
 
 class Signals:
     """Sends a signal to the first process that crosses at the wanted moment."""

@@ -96,7 +96,7 @@ class Explorer:
         """List the points of a plot, numbered, but those to which an earlier plot comes too."""
         points = self.points(plot, kind)
         earlier = () if plot.is_whole else PLOTS[: PLOTS.index(plot)]
-        earlier = [each for each in earlier if each.dispatch == plot.dispatch]
+        earlier = [each for each in earlier if _kind(each) == _kind(plot)]
         shared = max((_shared(points, self.points(each, kind)) for each in earlier), default=0)
         return list(enumerate(points, 1))[shared:]
 
@@ -113,3 +113,8 @@ def _shared(points: list[Point], others: list[Point]) -> int:
     """Count the points that two plots begin with."""
     pairs = zip(map(str, points), map(str, others), strict=False)
     return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+
+def _kind(plot: Plot) -> tuple[str, bool]:
+    """Tell which saga a plot is of."""
+    return plot.dispatch, plot.has_stages

@@ -18,6 +18,7 @@ class Player(Protocol):
     """Who plays what the activities do."""
 
     def play(self, path: str, request: BaseModel, output: BaseModel | None) -> None: ...
+    def find(self, path: str, key: str) -> bool: ...
 
 
 class Job(BaseModel):
@@ -48,52 +49,61 @@ def enter(player: Player) -> None:
     _Scene.player = player
 
 
-def _play(request: BaseModel, output: BaseModel | None = None) -> None:
-    path = amends.context().idempotency_key.partition(":")[2]
-    _Scene.player.play(path, request, output)
+def play(request: BaseModel, output: BaseModel | None = None) -> None:
+    """Do what an activity does."""
+    _Scene.player.play(_path(), request, output)
+
+
+def find(key: str) -> bool:
+    """Tell what a verification finds of this effect."""
+    return _Scene.player.find(_path(), key)
+
+
+def _path() -> str:
+    return amends.context().idempotency_key.partition(":")[2]
 
 
 @activity(retry=TWICE)
 def do_a(job: Job) -> Part:
-    _play(job)
+    play(job)
     return Part(part="a")
 
 
 @activity(retry=THRICE)  # one more than a plot and a strike cost
 def undo_a(job: Job, part: Part | None) -> None:
-    _play(job, part)
+    play(job, part)
 
 
 @activity(retry=TWICE)
 def do_b(job: Job) -> Part:
-    _play(job)
+    play(job)
     return Part(part="b")
 
 
 @activity(retry=TWICE)
 def do_b_otherwise(job: Job) -> Part:
-    _play(job)
+    play(job)
     return Part(part="b otherwise")
 
 
 @activity(retry=TWICE)
 def undo_b(job: Job, part: Part | None) -> None:
-    _play(job, part)
+    play(job, part)
 
 
 @activity(retry=TWICE)
 def do_c(whole: Whole) -> None:
-    _play(whole)
+    play(whole)
 
 
 @activity(retry=TWICE)
 def undo_c(whole: Whole, nothing: None) -> None:
-    _play(whole)
+    play(whole)
 
 
 @activity(retry=TWICE)
 def tell(job: Job) -> None:
-    _play(job)
+    play(job)
 
 
 STEPS: Final = [

@@ -1,6 +1,7 @@
 """What the log holds of the saga, and how its time is moved on."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ from amends.log.saga_log import SagaLog
 from tests.explorer.explored_saga import SAGA_ID
 from tests.support.claims import age_claim
 from tests.support.log_view import view_of
+
+_BRANCH = re.compile(r"p\d+\.\d+")  # a field of the saga's hash
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +42,12 @@ class Moment:
     @property
     def facts(self) -> dict[str, str]:
         """What the fields say apart from times, which tests move."""
-        return {name: value for name, value in self.fields.items() if not _is_time(name)}
+        return {
+            name: value
+            for name, value in self.fields.items()
+            if not _is_time(name)
+            and not _BRANCH.fullmatch(name)  # whose records have fields of their own
+        }
 
     def records(self, name: str) -> list[str]:
         """Tell the records that these events of the history are about, in order."""
@@ -86,6 +94,8 @@ class Diary:
         for name, value in self._client.hgetall(self._saga).items():
             if _is_time(name) and value:
                 pipe.hincrby(self._saga, name, -milliseconds)
+            elif _BRANCH.fullmatch(name):
+                pipe.hset(self._saga, name, _aged(value, milliseconds))
         for key in (self._due, *self._indexes.values()):
             pipe.zadd(key, {SAGA_ID: -milliseconds}, xx=True, incr=True)
         for key in self._client.keys("amends:{workers}:*"):
@@ -96,5 +106,17 @@ class Diary:
 def _is_time(name: str) -> bool:
     record, _, field = name.rpartition(".")
     return field in (
-        ("c", "l", "w") if record else ("created", "deadline", "ended", "paused", "sent")
+        ("c", "l", "w", "y") if record else ("created", "deadline", "ended", "paused", "sent")
     )
+
+
+def _aged(branch: str, milliseconds: int) -> str:
+    """Return the field of a branch as if all in it had happened so much earlier."""
+    sent, dispatches, number, states, claim = branch.split("|", 4)
+    if len(sent) > 9:  # else it is over, and this is who got its place
+        sent = str(int(sent) - milliseconds)
+    if claim:
+        code, attempt, at, given_up_at, *who = claim.split("|", 4)
+        times = (str(int(each) - milliseconds) for each in (at, given_up_at))
+        claim = "|".join([code, attempt, *times, *who])
+    return f"{sent}|{dispatches}|{number}|{states}|{claim}"

@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from functools import cached_property
+from typing import Any, Final
 
-from amends.definition.itinerary import Dispatch
+from pydantic import BaseModel
+
+from amends import Saga
+from amends.definition.itinerary import Dispatch, Itinerary
 from tests.explorer.acts import (
     DEADLINE,
     Act,
@@ -12,6 +16,7 @@ from tests.explorer.acts import (
     be_cancelled,
     be_paused,
     be_paused_and_cancelled,
+    break_off,
     die_after,
     die_before,
     do_nothing,
@@ -21,6 +26,8 @@ from tests.explorer.acts import (
     take_too_long,
     undo_by_hand,
 )
+from tests.explorer.explored_saga import SAGA_ID, Job, saga_of
+from tests.explorer.explored_stages import lot_of, stages_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +37,8 @@ class Plot:
     Where the saga stands still, stuck or paused, the `person` does something about it. The first messages
     for b meet workers that do not know its task, as many as are `unregistered`. One that `is_removed`
     leaves the log before the latecomers come. One that `is_whole` is struck also where it goes the same
-    way as an earlier plot. The saga goes from step to step as its `dispatch` says.
+    way as an earlier plot. The saga goes from step to step as its `dispatch` says. One that `has_stages` is of the
+    other saga.
     """
 
     name: str
@@ -42,6 +50,22 @@ class Plot:
     unregistered: int = 0
     is_removed: bool = False
     is_whole: bool = False
+    has_stages: bool = False
+
+    @cached_property
+    def saga(self) -> Saga[Any, Any]:
+        """The saga that it tells of."""
+        return (stages_of if self.has_stages else saga_of)(self.timeout, self.dispatch)
+
+    @property
+    def itinerary(self) -> Itinerary:
+        """That saga's definition, as the log has it."""
+        return self.saga.itinerary
+
+    @property
+    def given(self) -> BaseModel:
+        """The saga's input."""
+        return lot_of(SAGA_ID) if self.has_stages else Job(job_id=SAGA_ID)
 
 
 _BY_MESSAGES: Final = (
@@ -132,7 +156,59 @@ _BY_MESSAGES: Final = (
     Plot(name="task unknown until a worker knows it", unregistered=5, ends="completed"),
     Plot(name="removed", acts={"c": [refuse]}, ends="compensated", is_removed=True, is_whole=True),
 )
-_INLINE: Final = tuple(
-    replace(plot, name=f"{plot.name}, inline", dispatch="inline") for plot in _BY_MESSAGES
+_OF_STAGES: Final = tuple(
+    replace(plot, name=f"stages, {plot.name}", has_stages=True)
+    for plot in (
+        Plot(name="forward", ends="completed"),
+        Plot(name="pivot refused", acts={"f": [refuse]}, ends="compensated", is_whole=True),
+        Plot(name="first branch refused", acts={"b": [refuse]}, ends="compensated"),
+        Plot(name="last branch refused", acts={"d": [refuse]}, ends="compensated", is_whole=True),
+        Plot(
+            name="retries beside a turn",
+            acts={"b": [lose_the_reply], "d": [refuse], "b:undo": [lose_the_reply]},
+            ends="compensated",
+        ),
+        Plot(name="switch in a branch", acts={"b": [lose_the_reply] * 3}, ends="completed"),
+        Plot(
+            name="back over a switch",
+            acts={"b": [lose_the_reply] * 3, "e[1]": [refuse]},
+            ends="compensated",
+        ),
+        Plot(
+            name="effect found",
+            acts={"c": [lose_the_reply], "c:verify": [lose_the_reply]},
+            ends="completed",
+        ),
+        Plot(name="no effect found", acts={"c": [break_off]}, ends="completed"),
+        Plot(name="asked before an undo", acts={"c": [lose_the_reply, refuse]}, ends="completed"),
+        Plot(name="item refused", acts={"e[2]": [refuse]}, ends="compensated"),
+        Plot(name="pivot found", acts={"f": [lose_the_reply] * 3}, ends="completed"),
+        Plot(name="refused past the pivot", acts={"g": [refuse]}, ends="stuck"),
+        Plot(
+            name="refused past the pivot and retried",
+            acts={"g": [refuse]},
+            person=lambda _, handle: handle.retry(),
+            ends="completed",
+        ),
+        Plot(name="cancelled", acts={"c": [be_cancelled]}, ends="compensated"),
+        Plot(
+            name="paused and resumed",
+            acts={"b": [be_paused]},
+            person=lambda _, handle: handle.resume(),
+            ends="completed",
+        ),
+        Plot(name="deadline", acts={"c": [take_too_long]}, timeout=DEADLINE, ends="compensated"),
+        Plot(name="died after the effect", acts={"c": [die_after]}, ends="completed"),
+        Plot(
+            name="undo fails and is retried",
+            acts={"d": [refuse], "b:undo": [do_nothing] * 3},
+            person=lambda _, handle: handle.retry(),
+            ends="compensated",
+        ),
+    )
 )
-PLOTS: Final = (*_BY_MESSAGES, *_INLINE)
+_INLINE: Final = tuple(
+    replace(plot, name=f"{plot.name}, inline", dispatch="inline")
+    for plot in (*_BY_MESSAGES, *_OF_STAGES)
+)
+PLOTS: Final = (*_BY_MESSAGES, *_OF_STAGES, *_INLINE)

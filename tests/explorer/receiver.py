@@ -7,7 +7,7 @@ from amends import Refused
 
 
 class Ledger:
-    """What the service holds: effects and tombstones by idempotency key, and how often each was made.
+    """What the service holds: effects and tombstones by idempotency key, and how often each was made, or asked for again.
 
     `wrongs` are the moments at which two channels of a step were in force.
     """
@@ -17,11 +17,13 @@ class Ledger:
         self.tombstones: set[str] = set()
         self.made: Counter[str] = Counter()
         self.undone: Counter[str] = Counter()
+        self.repeated: Counter[str] = Counter()
         self.wrongs: list[str] = []
 
     def make(self, key: str) -> None:
         """Take effect once under a key; refuse one that was taken back. Duplicate check first."""
         if key in self.in_force:
+            self.repeated[key] += 1
             return
         if key in self.tombstones:
             raise Refused(f"{key} was taken back")
@@ -38,10 +40,15 @@ class Ledger:
             self.in_force.remove(key)
             self.undone[key] += 1
 
+    def find(self, key: str) -> bool:
+        """Tell whether an effect is in force."""
+        return key in self.in_force
+
 
 class _Keeps(Protocol):
     def make(self, key: str) -> None: ...
     def undo(self, key: str) -> None: ...
+    def find(self, key: str) -> bool: ...
 
 
 class Receiver:
@@ -57,3 +64,7 @@ class Receiver:
     def undo(self, key: str) -> None:
         """Take back."""
         self._ledger.undo(key)
+
+    def find(self, key: str) -> bool:
+        """Tell whether an effect is in force."""
+        return self._ledger.find(key)

@@ -26,18 +26,15 @@ def test_undisturbed_a_plot_ends_as_it_should(explorer, plot):
     assert (run.wrongs, run.status) == ([], plot.ends)
 
 
-OF_STAGES = {"expand_stage", "end_stage"}  # which the explored saga has none of
-
-
 @together
 def test_the_plots_come_by_every_script_and_every_boundary(explorer):
     kinds = [kind for kind in KINDS if kind.does == "kill"]
     points = [str(each) for plot in PLOTS for kind in kinds for each in explorer.points(plot, kind)]
     crossed = " ".join(points)
-    crossing = {of_any_kind(script) for script in TRANSITIONS} - OF_STAGES
+    crossing = {of_any_kind(script) for script in TRANSITIONS}
     for script in (*crossing, "take_due"):
         assert f"before {script}" in crossed, f"no plot comes by {script}"
-    for name in ("publish", "acknowledge", "reject", "effect", "undo effect"):
+    for name in ("publish", "acknowledge", "reject", "effect", "undo effect", "find effect"):
         assert f"before {name}" in crossed
 
 

@@ -5,10 +5,10 @@ from itertools import count
 
 import pytest
 
-from amends.activities import succession, task
+from amends.activities import step_at_hand, task
 from amends.activities.attempt import Attempt
 from amends.backend.scripts import DIGESTS, SCRIPTS
-from amends.log.answers import Claim
+from amends.log.answers import Claim, Publish
 from amends.log.owner import Owner
 from amends.log.saga_log import SagaLog
 from tests.explorer.crash_points import KINDS
@@ -132,6 +132,34 @@ SCRIPTED = {
         "cancelled",
         "a step started after the saga had turned",
     ),
+    "the join's count of branches that are open": (
+        {"if open == 0 then return stage, 'done' end": "do return stage, 'done' end"},
+        ["chain", "inline"],
+        "stages, forward",
+        "killed",
+        "is done, and",
+    ),
+    "the settling of a stage in which the saga turns": (
+        {"if is_a_stage and value == 'running' then settling = code end": ""},
+        ["chain", "inline"],
+        "stages, last branch refused",
+        "killed",
+        "compensating and not at rest",
+    ),
+    "the point of no return": (
+        {"elseif may_continue ~= 'c' and passed_pivot() then": "elseif false then"},
+        ["chain", "inline"],
+        "stages, refused past the pivot",
+        "killed",
+        "compensated, and ['f'] is in force",
+    ),
+    "the question before the next attempt": (
+        {"return plan:find('|' .. code:match('%w+$') .. 'v:', 1, true) ~= nil": "return false"},
+        ["chain", "inline"],
+        "stages, effect found",
+        "killed",
+        "s:c was tried again, and in force",
+    ),
 }
 
 
@@ -214,6 +242,14 @@ def test_without_one_token_for_all_tries_to_finish_the_next_step_has_no_owner(
     assert_found(explorer, story, "was taken over from an owner who lived")
 
 
+def test_without_the_token_of_a_claim_for_what_follows_its_owner_seems_dead(
+    explorer, told, monkeypatch
+):
+    story = told("stages, forward, inline", "one call fails")
+    monkeypatch.setattr(Publish, "has_headers", False)
+    assert_found(explorer, story, "was taken over from an owner who lived")
+
+
 @pytest.mark.parametrize(
     ("changed", "kind"),
     [
@@ -230,5 +266,5 @@ def test_without_the_owner_of_a_claim_by_a_finish_only_its_time_ends_it(
     def claim_for(*, owner, **others):
         return Claim(owner=changed(Owner.parse(owner)).format(), **others)
 
-    monkeypatch.setattr(succession, "Claim", claim_for)
+    monkeypatch.setattr(step_at_hand, "Claim", claim_for)
     assert_found(explorer, story, "had lost its owner until its time was over")

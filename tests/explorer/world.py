@@ -20,7 +20,7 @@ from amends.worker.retention import remove_ended
 from amends.worker.sweep import Sweep
 from tests.explorer.acts import PersonsAct, succeed
 from tests.explorer.crash_points import Strike, Striker
-from tests.explorer.explored_saga import SAGA_ID, Job, do_b, saga_of
+from tests.explorer.explored_saga import SAGA_ID, do_b
 from tests.explorer.judgement import Evidence
 from tests.explorer.log_moments import Diary
 from tests.explorer.plots import Plot
@@ -42,12 +42,15 @@ class World:
         self.ledger = Ledger()
         self.receiver = Receiver(self.ledger)
         self.striker = Striker(
-            strike, cancel=self.cancel, now=lambda: time.monotonic() + self._later
+            strike,
+            cancel=self.cancel,
+            now=lambda: time.monotonic() + self._later,
+            branch_of=plot.itinerary.branch_of,
         )
         self.calls: dict[str, list[tuple[BaseModel, BaseModel | None]]] = defaultdict(list)
         self.cancels: list[bool] = []
         self._app, self._broker, self._diary = app, broker, diary
-        self._saga = saga_of(plot.timeout, plot.dispatch)
+        self._saga = plot.saga
         self._acts = {path: list(acts) for path, acts in plot.acts.items()}
         self._returns = strike is not None and strike.kind.message_returns
         self._is_cut = strike is not None and strike.kind.does == "cut"
@@ -60,8 +63,11 @@ class World:
         self._hanging: list[Strand] = []
         self._somebody_died = False
         self._somebody_hung = False
-        self._person = plot.person
+        self._given, self._person = plot.given, plot.person
         self._let_go: set[str] = set()  # tags of messages
+        self._asks = {
+            f"{SAGA_ID}:{each.name}" for each in plot.itinerary.steps if each.verification
+        }
         self._unregistered = plot.unregistered
         self._unknown = app.tasks.pop(do_b.name) if plot.unregistered else None
 
@@ -72,6 +78,7 @@ class World:
             ledger=self.ledger,
             struck=self.striker.struck_at is not None,
             cancelled=any(self.cancels),
+            stopped=self.striker.stops_somebody or self._somebody_hung,
         )
 
     @property
@@ -86,7 +93,9 @@ class World:
         is_timely = not self.striker.stops_somebody and not self._somebody_hung
         timed_out = self.striker.claims.timed_out if is_timely else []
         waited = [f"{path} had lost its owner until its time was over" for path in timed_out]
-        return [*self.striker.claims.wrongs, *differ, *alive, *waited]
+        repeated = self.ledger.repeated if is_timely else {}
+        blindly = [f"{key} was tried again, and in force" for key in repeated if key in self._asks]
+        return [*self.striker.claims.wrongs, *differ, *alive, *waited, *blindly]
 
     # What the processes do
 
@@ -98,8 +107,7 @@ class World:
         """Let a client start the saga; one that died calls again if its message is to return."""
 
         def start() -> None:
-            job = Job(job_id=SAGA_ID)
-            _again(lambda: self._saga.start(job, saga_id=SAGA_ID))
+            _again(lambda: self._saga.start(self._given, saga_id=SAGA_ID))
 
         client = self.begin("client", start)
         if not client.is_alive and self._returns:
@@ -240,6 +248,13 @@ class World:
             act(self, lambda: self.receiver.make(own))
         else:
             act(self, lambda: self.receiver.undo(key))
+
+    def find(self, path: str, key: str) -> bool:
+        """Answer a verification as the plot says of it: with the truth, where it is answered."""
+        acts = self._acts.get(path)
+        act, found = acts.pop(0) if acts else succeed, []
+        act(self, lambda: found.append(self.receiver.find(key)))
+        return found[0]
 
     def die(self) -> None:
         """Be killed."""
