@@ -4,7 +4,8 @@ A script is the text of its file after the texts that the file asks for, each on
 
 * ``--! include saga``: that file's text comes before, and what that one includes.
 * ``--! constant SOONER``: here stands a local of that name, see `script_constants`.
-* ``--! shaped``, ``--! plain`` and ``--! end``: what stands after one, up to the next, is for that kind of script alone. A plain
+* ``--! shaped``, ``--! plain`` and ``--! end``: what stands after one, up to the next, is for that kind of script alone; at
+  the end of a line, that line. A plain
   script (``claim_step_plain``) is for sagas of single steps in a row, without conditions and the like: Redis makes each
   function of a script anew whenever it runs, and those for stages would cost these sagas a third more.
 * ``--! for each saga``: run for many sagas of a shard in one call, it reads as if for one. Its KEYS are the two of each
@@ -84,10 +85,11 @@ def of_kind(text: str, kind: str) -> str:
     lines, at = [], ""
     for line in text.splitlines(keepends=True):
         told = _KINDS.get(line.rstrip())
+        text, mark, of_line = line.rstrip().rpartition("  --! ")
         if told is not None:
             at = told
-        elif at in ("", kind):
-            lines.append(line)
+        elif at in ("", kind) and (not mark or of_line == kind):
+            lines.append(f"{text}\n" if mark else line)
     return "".join(lines)
 
 

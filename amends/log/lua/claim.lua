@@ -24,7 +24,9 @@
 --! include order
 --! end
 --! include sources
+--! shaped
 --! include pivot
+--! end
 --! include move
 -- Reads, in one call, what an answer to a claim is made of.
 local function read_for(code)
@@ -41,7 +43,11 @@ local function read_for(code)
 end
 
 local function run(code, known)
+--! shaped
   local has_limit = saga.direction == 'forward' and saga.deadline and not is_verification(code) and not passed_pivot() -- that runs now, or ran
+--! plain
+  local has_limit = saga.direction == 'forward' and saga.deadline
+--! end
   local left = has_limit and saga.deadline - NOW or ''
   local output = is_undo(code) and get(code:sub(1, -2) .. '.x') or ''
   local attempts = get(code .. '.a') or 0
@@ -102,23 +108,27 @@ local function claim_record(claim)
     return {'stop', 'it is finished: ' .. state[code]}
   end
   if saga.paused then return {'stop', 'the saga is paused'} end
-  local why = branch and why_branch_waits()
-  if why then return {'stop', why} end
+  local why = branch and why_branch_waits()  --! shaped
+  if why then return {'stop', why} end  --! shaped
   local first = remaining(1)[1]
   if first ~= code then return {'stop', first and path_of(first) .. ' comes first' or 'nothing remains'} end
-  if is_verification(code) and tonumber(get(code .. '.y')) > NOW then return {'stop', 'it is asked later'} end
+  if is_verification(code) and tonumber(get(code .. '.y')) > NOW then return {'stop', 'it is asked later'} end  --! shaped
   local tries = tonumber(get(code .. '.r') or 0)
   if claim.retries < tries then return {'stop', 'the message is older than the last attempt'} end
 
+--! shaped
   if branch then
     note_order()
     add(branch.stage .. '.runs', 1)
   end
+--! end
   set_state(code, 'running')
   own(code, claim)
-  if tries > 0 or is_verification(code) then unset(code .. '.w') end
+  if tries > 0 or is_verification(code) then unset(code .. '.w') end  --! shaped
+  if tries > 0 then unset(code .. '.w') end  --! plain
   if saga.status == 'pending' then move_to('running') end
-  local event = is_undo(code) and 'step.compensating' or is_verification(code) and 'step.verifying' or 'step.started'
+  local event = is_undo(code) and 'step.compensating' or 'step.started'
+  if is_verification(code) then event = 'step.verifying' end  --! shaped
   add_event(event, claim.path, '"attempt":' .. running.attempt)
   return run(code, claim.known)
 end

@@ -23,17 +23,20 @@ end
 local function complete(path, token, output)
   local code = open_saga() and open_record(path)
   if not code then return {'late'} end
-  local is_over_with = state[code] == 'done' or state[code] == 'omitted' or is_verification(code) and state[code] == nil
+  local is_over_with = state[code] == 'done'
+  if state[code] == 'omitted' or is_verification(code) and state[code] == nil then is_over_with = true end  --! shaped
   if is_over_with and get(code .. '.t') == token then return nil, true end
   if not holds(code, token) then return too_late(path, '"result":"done"') end
 
   local late = overrun(code)
+--! shaped
   if is_verification(code) then
     end_claim(path, true)
     conclude(code, output)
     settle()
     return nil, false
   end
+--! end
   set_state(code, output ~= '' and 'done' or 'omitted')
   end_claim(path, output ~= '')
   if output == '' then

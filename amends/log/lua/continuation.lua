@@ -55,7 +55,7 @@ local function continuation(link)
 --! end
   if is_over() then return {'end', saga.status} end
   if saga.paused then return {'end', 'paused'} end
-  if settling then return {'end', saga.status} end
+  if settling then return {'end', saga.status} end  --! shaped
   local first = remaining(1)[1]
   if first and first == record_of(link) then return {'go'} end
 --! shaped

@@ -18,5 +18,5 @@ local function end_claim(path, spent)
   end
   set(running.code .. '.t', running.token)
   running, has_moved = nil, true
-  if branch then add(branch.stage .. '.runs', -1) end
+  if branch then add(branch.stage .. '.runs', -1) end  --! shaped
 end

@@ -26,7 +26,9 @@ end_claim(path, cost == 'attempt')
 add(code .. '.r', 1)
 if unknown then set(code .. '.u', 1) end
 
-if is_undo(code) or is_verification(code) then
+local is_step = not is_undo(code)
+if is_verification(code) then is_step = false end  --! shaped
+if not is_step then
   set_state(code, 'stuck')
   add_event('step.stuck', path, '"error":' .. error)
   if is_undo(code) and saga.direction == 'forward' and not passed_pivot() then -- a void: without it the fallback could double the effect

@@ -5,29 +5,33 @@
 --! include change
 -- Note when the message of what comes next is to arrive, by default the first; soon after, a sweep looks whether it did.
 local function note_sent(at, times)
+  set_due(at + LEASE)
+--! shaped
   if branch then
     branch.sent, branch.dispatches, has_moved = at, times or 1, true
-  else
-    set('sent', ('%d'):format(at))
-    set('dispatches', times or '1')
+    return
   end
-  set_due(at + LEASE)
+--! end
+  set('sent', ('%d'):format(at))
+  set('dispatches', times or '1')
 end
 
 -- Note that no message is under way: the look at that time publishes.
 local function note_unsent(at)
+  set_due(at)
+--! shaped
   if branch then
     branch.sent, branch.dispatches, has_moved = 0, 0, true
-  else
-    set('sent', 0)
-    set('dispatches', 0)
+    return
   end
-  set_due(at)
+--! end
+  set('sent', 0)
+  set('dispatches', 0)
 end
 
 -- Numbers messages; answers the first number.
 local function number_messages(many)
   local last = add('messages', many)
-  if branch then branch.message, has_moved = last, true end
+  if branch then branch.message, has_moved = last, true end  --! shaped
   return last - many + 1
 end

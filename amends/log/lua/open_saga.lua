@@ -38,6 +38,6 @@ local function open_saga()
 --! end
   for code in plan:match('^[^\n]*'):gmatch('%w+') do codes[#codes + 1] = code end
   open_row(saga.states, saga.claim)
-  if saga.direction == 'backward' then settling = saga.states:match('(p%d+)=running') end
+  if saga.direction == 'backward' then settling = saga.states:match('(p%d+)=running') end  --! shaped
   return true
 end

@@ -6,6 +6,6 @@
 local function park(reason, quoted)
   stand_stuck(reason, quoted)
   set('parked', '0')
-  if branch then set('parked_in', branch.field) end
+  if branch then set('parked_in', branch.field) end  --! shaped
   set_due(NOW + LOST_AFTER)
 end

@@ -3,6 +3,7 @@
 --! include saga
 -- The record that a message's path names: <step>, <step>:fallback, <step>:undo, <step>:fallback:undo; for one item of a
 -- step, <step>[<item>] and so on.
+--! shaped
 local function record_of(path)
   local item
   if path:find('[', 1, true) then
@@ -24,3 +25,12 @@ local function path_of(code)
   local path = plan:match('\n([^|\n]+)|' .. (of_plan or code) .. ':')
   return item and (path:gsub('^[%w_]+', '%0[' .. item .. ']')) or path
 end
+--! plain
+local function record_of(path)
+  if path:find('[^%w_:]') then return nil end -- more than a path: the plan has lines of them
+  local _, last = plan:find('\n' .. path .. '|', 1, true)
+  return last and plan:match('^%w+', last + 1)
+end
+
+local function path_of(code) return plan:match('\n([^|\n]+)|' .. code .. ':') end
+--! end

@@ -5,7 +5,7 @@
 -- and its flags; of a verification the ms until the first; of a stage how many branches it has, its sources, its flags, and
 -- how many branches may be open at once.
 local function plan_of(code)
-  if branch then code = code:match('%w+$') end
+  if branch then code = code:match('%w+$') end  --! shaped
   local _, last = plan:find('|' .. code .. ':', 1, true)
   return plan:match('^(%d+):([^:]*):(%a*):?(%d*)', last + 1)
 end

@@ -44,17 +44,21 @@ if unknown and is_verified(code) then
   settle()
   return continuation('')
 end
-if saga.direction == 'backward' and not is_undo(code) and not is_verification(code) then
+local is_step = not is_undo(code)
+if is_verification(code) then is_step = false end  --! shaped
+if saga.direction == 'backward' and is_step then
   set_state(code, state_of_failure(code))
   add_event('step.failed', path, '"state":"' .. state[code] .. '","error":' .. error)
   settle()
   return continuation('')
 end
 set_state(code, 'pending')
+--! shaped
 if settling then -- a void of a stage in which the saga has turned
   settle()
   return continuation('')
 end
+--! end
 if cost == 'unreadable' and select(3, used(code)) >= too_many then
   park(ARGV[10], ARGV[11])
   return continuation('')

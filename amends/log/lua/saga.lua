@@ -68,10 +68,10 @@ local plan       -- the codes of its records in order, then a line each:
 local codes = {} -- of all records, in that order
 local state = {} -- a record's state, nil while it was never touched
 local running    -- the claim of the record that runs: its code, attempt, at, given_up_at, token and owner
-local branch     -- the one that is open: its stage, number, field, sent, dispatches and message; nil for the line
-local line       -- the codes and states of the line, and whether they moved, while a branch is open
+local branch     -- the one that is open: its stage, number, field, sent, dispatches and message; nil for the line  --! shaped
+local line       -- the codes and states of the line, and whether they moved, while a branch is open  --! shaped
 local has_moved = false -- whether a record's state or claim changes, in the line or that branch
-local settling   -- the stage that the saga has turned in, while a branch of it still runs
+local settling   -- the stage that the saga has turned in, while a branch of it still runs  --! shaped
 
 local function has_ended() return saga.status == 'completed' or saga.status == 'compensated' end
 local function is_over() return has_ended() or saga.status == 'stuck' end

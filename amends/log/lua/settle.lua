@@ -41,6 +41,7 @@ end
 
 -- Ends the saga where nothing remains and nothing runs; otherwise sets when it is looked at again.
 local function settle()
+--! shaped
   has_joined = branch ~= nil
   if settling then
     local runs = tonumber(get(settling .. '.runs'))
@@ -56,6 +57,7 @@ local function settle()
     leave_branch()
     set_state(ended, how)
   end
+--! end
   if running or #remaining(1) > 0 then return note_sent(NOW) end
   local path = path_of_stuck()
   if path then return stand_stuck(path .. ' failed for good') end

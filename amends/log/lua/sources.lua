@@ -5,9 +5,10 @@
 -- The field that a source's JSON is in, or nil: the source is the saga's input, an item, or the output of a step that has one.
 local function field_of(source)
   if source == 'i' then return 'input' end
-  if source == 't' then return branch.stage .. '.i' .. branch.number end
+  if source == 't' then return branch.stage .. '.i' .. branch.number end  --! shaped
   for _, code in ipairs({source, source .. 'f'}) do
-    local value = state[code] or branch and line.state[code]
+    local value = state[code]
+    if not value and branch then value = line.state[code] end  --! shaped
     if value == 'done' or value == 'skipped' then return code .. '.x' end
   end
 end

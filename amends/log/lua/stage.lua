@@ -10,7 +10,7 @@
 --! shaped
 --! include chain_ahead
 --! end
-local has_joined = false -- whether a stage ended in this transition
+local has_joined = false -- whether a stage ended in this transition  --! shaped
 
 --! shaped
 -- Whether anything of the branch that is open waits for an operator.

@@ -16,13 +16,13 @@
 -- once, when a script begins.
 --
 --! include fold
-local AT_ONCE = 4000 -- what a call of Redis is given at most: fields and values
+local AT_ONCE = 4000 -- what a call of Redis is given at most: fields and values  --! shaped
 local EVENTS, COUNTS = {}, {} -- COUNTS: words, by how much, words, by how much, ...
 local LEASE = 10000 -- a saga that runs, or has a message under way, is looked at after this long
 local changes, unsets = {}, {} -- field, value, field, value, ...; and a set of fields
 local names           -- of the events, joined by a blank
 local due             -- when a sweep is to look at the saga, where that changes
-local is_sooner       -- whether that may only bring the look forward: others of its branches wait for theirs
+local is_sooner       -- whether that may only bring the look forward: others of its branches wait for theirs  --! shaped
 
 local function set(field, value)
   saga[field], unsets[field] = value, nil
@@ -52,16 +52,20 @@ local function add_event(name, path, members)
 end
 
 -- When a sweep looks at the saga; that of a branch may not put off those of others.
+--! shaped
 local function set_due(at)
   due, is_sooner = branch and due and math.min(due, at) or at, branch ~= nil
 end
 
 local has_saved = false -- whether the states of any row were written
+--! plain
+local function set_due(at) due = at end
+--! end
 
 -- Writes the states of the records, in their order, and the claim of the one that runs.
 local function save_records()
   if not has_moved then return end
-  has_saved = true
+  has_saved = true  --! shaped
   local list = {}
   for _, code in ipairs(codes) do
     if state[code] then list[#list + 1] = code .. '=' .. state[code] end
@@ -69,12 +73,13 @@ local function save_records()
   local states = table.concat(list, ',')
   local claim = running and running.code .. '|' .. running.attempt .. '|' .. running.at .. '|' .. running.given_up_at
     .. '|' .. running.token .. '|' .. running.owner or ''
+--! shaped
   if branch then
-    set(branch.field, ('%d|%d|%d|'):format(branch.sent, branch.dispatches, branch.message) .. states .. '|' .. claim)
-  else
-    set('states', states)
-    set('claim', claim)
+    return set(branch.field, ('%d|%d|%d|'):format(branch.sent, branch.dispatches, branch.message) .. states .. '|' .. claim)
   end
+--! end
+  set('states', states)
+  set('claim', claim)
 end
 
 --! shaped
@@ -102,15 +107,17 @@ local function save_due()
     redis.call('ZREM', DUE, ID)
   else
     local at = ('%d'):format(limit and (saga.paused or limit < due) and limit or due)
-    if is_sooner and not saga.paused then redis.call('ZADD', DUE, 'LT', at, ID) else redis.call('ZADD', DUE, at, ID) end
+    if is_sooner and not saga.paused then return redis.call('ZADD', DUE, 'LT', at, ID) end  --! shaped
+    redis.call('ZADD', DUE, at, ID)
   end
 end
 
 local function save()
-  if branch then leave_branch() end
+  if branch then leave_branch() end  --! shaped
   save_records()
   if was and saga.status ~= was then set('status', saga.status) end
-  for k = 1, #changes, AT_ONCE do redis.call('HSET', SAGA, unpack(changes, k, math.min(k + AT_ONCE - 1, #changes))) end
+  for k = 1, #changes, AT_ONCE do redis.call('HSET', SAGA, unpack(changes, k, math.min(k + AT_ONCE - 1, #changes))) end  --! shaped
+  if #changes > 0 then redis.call('HSET', SAGA, unpack(changes)) end  --! plain
   for field in pairs(unsets) do redis.call('HDEL', SAGA, field) end
   if #EVENTS > 0 then
     local length = redis.call('RPUSH', HISTORY, unpack(EVENTS))
@@ -127,7 +134,8 @@ local function save()
     local kept = {}
     for entry, kind, ends_at, channel in saga.awaited:gmatch('((%a)|(%d+)|(%S+))') do
       if tonumber(ends_at) > NOW then -- otherwise its process has died, or waits no longer
-        if is_over() or kind == 's' and has_saved then
+        if is_over() or kind == 's' and has_saved then  --! shaped
+        if is_over() or kind == 's' and has_moved then  --! plain
           redis.pcall('PUBLISH', channel, ID) -- which a user may have no right to: who waits looks too
         end
         if not is_over() then kept[#kept + 1] = entry end

@@ -9,7 +9,9 @@ local function state_of_failure(code) return get(code .. '.u') and 'unknown' or 
 -- What waits for a retry will not get one.
 local function give_up_waiting()
   for code, value in pairs(state) do
-    if value == 'pending' and not is_undo(code) and not is_verification(code) then -- one without tries is a fallback that never started
+    local is_effect = not is_undo(code)
+    if is_verification(code) then is_effect = false end  --! shaped
+    if value == 'pending' and is_effect then -- one without tries is a fallback that never started
       set_state(code, get(code .. '.r') and state_of_failure(code) or nil)
     end
   end
