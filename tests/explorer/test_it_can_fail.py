@@ -48,7 +48,10 @@ SCRIPTED = {
         "not at rest",
     ),
     "the record per channel": (
-        {"if is_undo(code) or is_verification(code) then": "if code:find('^%d+u$') then"},
+        {
+            f"if {condition} then list[#list + 1] = code end": "if code:find('^%d+u$') then list[#list + 1] = code end"
+            for condition in ("is_undo(code)", "is_undo(code) or is_verification(code)")
+        },
         ["chain", "inline"],
         "back over a switch",
         "killed",

@@ -296,9 +296,10 @@ class CheckedSaga:
         self.client.hset(key, "sent", 0)
         for name, text in self.client.hgetall(key).items():
             if re.fullmatch(r"p\d+\.\d+", name):
-                branch = self._branch(name)
-                if any(self.model.remains_in(branch)) or self.model._running_in(branch):
-                    self.client.hset(key, name, f"0|{text.partition('|')[2]}")
+                branch, (sent, _, rest) = self._branch(name), text.partition("|")
+                is_open = any(self.model.remains_in(branch)) or self.model._running_in(branch)
+                if is_open and len(sent) > 9:  # else it is no time: the branch is finished
+                    self.client.hset(key, name, f"0|{rest}")
                     branch.message = "late" if branch.message == "under way" else branch.message
         self.before = view(self.client, self.log, self.id)
         self.model.message = "late" if self.model.message == "under way" else self.model.message
