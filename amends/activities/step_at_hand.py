@@ -145,8 +145,6 @@ class StepAtHand:
                     message.apply_async(chain=self._request.chain, retries=tries, **how)
         raise retry
 
-    # What follows
-
     def _follow(self, follows: Continuation, *, may_go_on: bool = False) -> None:
         """Publish what the log says follows, unless that is the chain's next link.
 
@@ -178,15 +176,20 @@ class StepAtHand:
         return found
 
     def _gone_on_with(self, chain: Publish) -> Publish | None:
-        """Claim the first record of a chain, to go on with it under this message. Returns what is to be published instead, if it does not."""
+        """Claim the first record of a chain, to go on with it under this message. Returns the chain if it is to be published, else None."""
         if chain.wait or chain.has_headers or not self._may_go_on(chain.records[0][0]):
             return chain
         *rest, first = reversed_links(self._task.app, self._saga_id, chain)
         link = link_of(first)
         claim = self._claim_of(link)
-        how: Any = vars(claim)  # token, owner and retries
         try:
-            run = self.log.claim_step(self._saga_id, link.path, **how)
+            run = self.log.claim_step(
+                self._saga_id,
+                link.path,
+                token=claim.token,
+                owner=claim.owner,
+                retries=claim.retries,
+            )
         except LogUnavailable:
             return replace(chain, brought=claim.token)  # it may have landed all the same
         if not isinstance(run, Run):
@@ -218,7 +221,10 @@ class StepAtHand:
         try:
             found = fast_path.deliveries(self._task.app, [self._saga_id], rest) if rest else None
         except Exception:
-            _logger.exception("saga %s: its next message follows this step", self._saga_id)
+            _logger.exception(
+                "saga %s: its next message is not prepared, but published after this step",
+                self._saga_id,
+            )
             return None
         return found[0] if found else None
 

@@ -32,6 +32,7 @@ _INCLUDE: Final = "--! include "
 _CONSTANT: Final = "--! constant "
 _FOR_EACH: Final = "--! for each saga"
 _SUFFIX: Final = "_plain"
+_OF_LINE: Final = "  --! "  # what a line ends with that is of one kind
 _KINDS: Final = {"--! shaped": "shaped", "--! plain": "plain", "--! end": ""}
 PLAIN: Final = ("claim_step", "complete_step", "complete_and_claim", "fail_step", "retry_step")
 """The scripts that there is a plain one of: those that a saga of single steps runs again and again."""
@@ -81,15 +82,15 @@ def of_any_kind(name: str) -> str:
 
 
 def of_kind(text: str, kind: str) -> str:
-    """Return the lines of a file that are for all scripts, or for this kind of them."""
+    """Return the lines of a file that are for all scripts, or for this kind of them. Raises ``KeyError`` for an unknown mark."""
     lines, at = [], ""
     for line in text.splitlines(keepends=True):
         told = _KINDS.get(line.rstrip())
-        text, mark, of_line = line.rstrip().rpartition("  --! ")
+        code, mark, of_line = line.rstrip().rpartition(_OF_LINE)
         if told is not None:
             at = told
-        elif at in ("", kind) and (not mark or of_line == kind):
-            lines.append(f"{text}\n" if mark else line)
+        elif at in ("", kind) and (not mark or _KINDS[f"--! {of_line}"] == kind):
+            lines.append(f"{code}\n" if mark else line)
     return "".join(lines)
 
 

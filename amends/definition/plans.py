@@ -1,4 +1,4 @@
-"""The plans of a saga's steps, records and stages: what the log keeps, and a worker without the code needs."""
+"""The plans of a saga's steps and stages: what the log keeps, and a worker without the code needs."""
 
 from typing import Any, ClassVar, Literal
 

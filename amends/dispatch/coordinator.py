@@ -68,7 +68,7 @@ def publish_branches(app: Celery, saga_id: str, chains: Sequence[Publish]) -> No
     with publishing():
         for group in groups.values():
             try:
-                if group[0].has_headers or not fast_path.publish_branches(app, saga_id, group):
+                if not fast_path.publish_branches(app, saga_id, group):
                     left += group
             except OperationalError:
                 raise
@@ -101,7 +101,7 @@ def publish_many(app: Celery, saga_ids: Sequence[str], what: Publish) -> None:
             run_here(app, saga_id)
         return
     with publishing():
-        if what.has_headers or not fast_path.publish(app, saga_ids, what):
+        if not fast_path.publish(app, saga_ids, what):
             for saga_id in saga_ids:
                 publish_canvas(app, saga_id, what)
 

@@ -1,4 +1,4 @@
-"""What is done to a saga while no attempt of it ends: its stages are opened, its claims taken over, or it is parked."""
+"""Stages that are opened, claims that are taken over, and sagas that are parked: what dispatches and sweeps do."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from amends.log.store import Store
 
 
 class Dispatches:
-    """Tells what remains of sagas, and opens their stages. Its methods raise `LogUnavailable`."""
+    """What a dispatch or a sweep does to a saga. Its methods raise `LogUnavailable`."""
 
     def __init__(self, store: Store, definitions: Itineraries) -> None:
         self._store = store

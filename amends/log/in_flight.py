@@ -1,4 +1,4 @@
-"""What remains of a saga, as a dispatch finds it: what is to be published, or what is in flight. Times are seconds."""
+"""What is in flight of a saga, as a dispatch finds it. Times are seconds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -191,7 +191,7 @@ class SagaLog(Parts):
         """
         how = round(longest_wait * 1000), int(only_look), LOOK_AGAIN * 1000, ",".join(lost)
         answer = self._store.call("dispatch_saga", saga_id, self._definitions.known(), *how)
-        if answer[0] != Publish.said:
+        if answer[0] != Publish.said:  # which it mostly is
             return read_dispatched(self._definitions, answer)
         _, digest, text, *rest = answer
         return Publish.read(self._definitions.read(digest, text), rest)

@@ -13,6 +13,8 @@ from amends.definition.itinerary import Dispatch
 from tests.explorer.explored_saga import THRICE, TWICE, Part, find, play
 
 ITEMS: Final = 2
+LEFT_OUT: Final = ("x", "y")
+"""Steps of the stage whose condition is false."""
 
 
 class Item(BaseModel):

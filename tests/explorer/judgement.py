@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from amends.definition.itinerary import Itinerary
 from amends.definition.plans import StagePlan, StepPlan
 from tests.explorer.explored_saga import SAGA_ID
-from tests.explorer.explored_stages import ITEMS
+from tests.explorer.explored_stages import ITEMS, LEFT_OUT
 from tests.explorer.log_moments import Moment
 from tests.explorer.plots import Plot
 from tests.explorer.receiver import Ledger
@@ -75,29 +75,30 @@ def _names_of(itinerary: Itinerary) -> list[tuple[str, StepPlan]]:
 
 def _wrong_effects(itinerary: Itinerary, evidence: Evidence, end: Moment) -> list[str]:
     wrongs, ledger = [], evidence.ledger
-    is_forward = end.fields["direction"] == "forward"
+    has_pivot = any(step.pivot for step in itinerary.steps)
+    passed_pivot = has_pivot and end.fields["direction"] == "forward"
     for name, step in _names_of(itinerary):
-        # What comes after the receiver was asked is not prevented by it: the docs say so of `settle`.
-        if step.verification and evidence.stopped:
-            continue
         code = itinerary.code_of(name)
         channels = {name: code}
         if step.fallback:
             channels[f"{name}:fallback"] = f"{code}f"
         keys = {path: f"{SAGA_ID}:{path}" for path in channels}
         in_force = [path for path, key in keys.items() if key in ledger.in_force]
+        # What comes after the receiver was asked is not prevented by it: the docs say so of `settle`.
+        if evidence.stopped and ledger.denied & set(keys.values()):
+            continue
         done = [path for path, code in channels.items() if end.fields.get(f"{code}.s") == "done"]
         stuck = [p for p, code in channels.items() if end.fields.get(f"{code}u.s") == "stuck"]
-        for path, key in keys.items():
-            if ledger.made[key] > 1 or ledger.undone[key] > 1:
-                wrongs.append(f"{path} was made {ledger.made[key]} times")
+        repeated = [k for k in keys.values() if ledger.made[k] > 1 or ledger.undone[k] > 1]
+        wrongs += [f"{key} was made {ledger.made[key]} times" for key in repeated]
         if end.status == "completed":
-            stage = itinerary.branch_of(name).partition(".")[0]
-            is_left_out = "omitted" in (end.fields.get(f"{code}.s"), end.fields.get(f"{stage}.s"))
+            is_left_out = name in LEFT_OUT
             is_right = in_force == done and len(done) == (0 if is_left_out else 1)
             if step.on_failure == "compensate" and not is_right:
                 wrongs.append(f"completed: {done} is done, and {in_force} in force")
-        elif is_forward:  # it is stuck past the point of no return
+        elif passed_pivot and in_force != done:
+            wrongs.append(f"stuck past the pivot: {done} is done, and {in_force} in force")
+        elif passed_pivot:
             continue
         elif (step.compensation or step.pivot) and set(in_force) - set(stuck):
             wrongs.append(f"{end.status}, and {in_force} is in force")

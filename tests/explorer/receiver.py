@@ -18,6 +18,7 @@ class Ledger:
         self.made: Counter[str] = Counter()
         self.undone: Counter[str] = Counter()
         self.repeated: Counter[str] = Counter()
+        self.denied: set[str] = set()  # keys of which it was said that no effect is there
         self.wrongs: list[str] = []
 
     def make(self, key: str) -> None:
@@ -42,6 +43,8 @@ class Ledger:
 
     def find(self, key: str) -> bool:
         """Tell whether an effect is in force."""
+        if key not in self.in_force:
+            self.denied.add(key)
         return key in self.in_force
 
 

@@ -4,8 +4,9 @@ It finds names that neither a file nor what it includes defines, assignments to 
 local that hides another one. A local of an included file may be used by any file that includes it.
 """
 
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,10 @@ from luaparser.astnodes import (
     Repeat,
 )
 
-from amends.backend.scripts import of_kind
+from amends.backend.scripts import PLAIN, of_kind
 
 ROOT = Path(__file__).parent.parent.parent
+INCLUDE = re.compile(r"^--! include (\w+)$", re.MULTILINE)
 ROOMS = ("amends/log/lua", "amends/breaker/lua")
 GLOBALS = frozenset(
     {"ARGV", "KEYS", "redis", "math", "table", "string", "ipairs", "pairs", "tonumber", "type"}
@@ -218,19 +220,23 @@ def lint(texts: Mapping[str, str]) -> Iterator[str]:
         yield from (f"{file.name}:{line}: {wrong}" for line, wrong in sorted(file.wrongs))
 
 
+def _of_kind(paths: Sequence[Path], kind: str) -> dict[str, str]:
+    """Read files as scripts of a kind have them: all, or those that plain scripts are made of."""
+    texts = {path.stem: of_kind(path.read_text(encoding="utf-8"), kind) for path in paths}
+    names = list(texts if kind == "shaped" else PLAIN)
+    for name in names:  # which grows
+        names += [each for each in INCLUDE.findall(texts.get(name, "")) if each not in names]
+    return {name: texts[name] for name in names if name in texts}
+
+
 def main() -> int:
     """Print what is wrong; 1 where anything is."""
     paths = [path for room in ROOMS for path in sorted((ROOT / room).glob("*.lua"))]
     wrongs = [
         wrong
         for room in ROOMS
-        for wrong in lint(
-            {
-                path.stem: of_kind(path.read_text(encoding="utf-8"), "shaped")
-                for path in paths
-                if path.parent == ROOT / room
-            }
-        )
+        for kind in ("shaped", "plain")
+        for wrong in lint(_of_kind([p for p in paths if p.parent == ROOT / room], kind))
     ]
     sys.stdout.write("".join(f"{wrong}\n" for wrong in wrongs))
     return bool(wrongs)

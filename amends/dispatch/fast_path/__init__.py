@@ -73,7 +73,7 @@ def takes(app: Celery, what: Publish) -> bool:
 
     What waits is rare, and the broker may have its own way with it (Celery's native delayed delivery).
     """
-    if what.wait or not settings_of(app).fast_path or not _shortcut.is_on:
+    if what.wait or what.has_headers or not settings_of(app).fast_path or not _shortcut.is_on:
         return False
     first = what.itinerary.records[what.records[0][0]]
     return bool(_tried(lambda: _may_prepare(app, app.tasks.get(first.call.task))))

@@ -37,11 +37,18 @@ local function complete(path, token, output)
     return nil, false
   end
 --! end
-  set_state(code, output ~= '' and 'done' or 'omitted')
-  end_claim(path, output ~= '')
+--! shaped
   if output == '' then
+    set_state(code, 'omitted')
+    end_claim(path, false)
     add_event('step.omitted', path)
-  elseif is_undo(code) then
+    settle()
+    return nil, false
+  end
+--! end
+  set_state(code, 'done')
+  end_claim(path, true)
+  if is_undo(code) then
     add_event('step.compensated', path, late)
   else
     set(code .. '.x', output)

@@ -31,13 +31,17 @@ if is_verification(code) then is_step = false end  --! shaped
 if not is_step then
   set_state(code, 'stuck')
   add_event('step.stuck', path, '"error":' .. error)
-  if is_undo(code) and saga.direction == 'forward' and not passed_pivot() then -- a void: without it the fallback could double the effect
+  local may_turn = is_undo(code) and saga.direction == 'forward'
+  if passed_pivot() then may_turn = false end  --! shaped
+  if may_turn then -- a void: without it the fallback could double the effect
     local primary = code:sub(1, -2)
     turn_back(get(primary .. '.n'), get(primary .. '.e'))
   end
+--! shaped
 elseif unknown and is_verified(code) then
   ask(code, refused and 'refused' or 'fail', outcome)
   add_event('step.failed', path, '"state":"unknown","error":' .. error)
+--! end
 else
   fail(code, path, error, refused, outcome)
 end

@@ -15,9 +15,11 @@ local function fail(code, path, error, refused, outcome)
     if state[code] == 'unknown' then set_state(code .. 'u', 'pending') end
     set(code .. '.n', outcome)
     add_event('step.switching', path)
+--! shaped
   elseif may_continue ~= 'c' and passed_pivot() then
     set_state(code, 'stuck')
     add_event('step.stuck', path, '"error":' .. error)
+--! end
   elseif may_continue ~= 'c' then
     turn_back(outcome, error)
   end

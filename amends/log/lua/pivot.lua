@@ -17,6 +17,4 @@ local function passed_pivot()
   local code = plan:match('|(%d+):%d+:[^:\n]*:n')
   return (may_stand(code) or may_stand(code .. 'f')) and code or nil
 end
---! plain
-local function passed_pivot() return nil end
 --! end

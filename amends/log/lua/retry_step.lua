@@ -25,7 +25,8 @@ if not code then return {'late'} end
 local same = get(code .. '.t') == token
 if same and state[code] == 'pending' and is_over() then return continuation('') end
 if same and state[code] == 'pending' then return {'retry', tonumber(get(code .. '.r'))} end
-local has_turned = saga.direction == 'backward' and not is_undo(code) or is_verified(code)
+local has_turned = saga.direction == 'backward' and not is_undo(code)
+if is_verified(code) then has_turned = true end  --! shaped
 if same and has_turned and not is_open(code) then return continuation('') end
 if not holds(code, token) then return too_late(path, '"error":' .. error) end
 
@@ -37,6 +38,7 @@ if cost == 'death' then add(code .. '.p', 1) end
 if cost == 'worker_death' then add(code .. '.q', 1) end
 if cost == 'unreadable' then add(code .. '.k', 1) end
 end_claim(path, cost == 'attempt')
+--! shaped
 if unknown and is_verified(code) then
   ask(code, saga.direction == 'backward' and 'fail' or 'retry')
   set(code .. '.w', NOW + wait)
@@ -44,6 +46,7 @@ if unknown and is_verified(code) then
   settle()
   return continuation('')
 end
+--! end
 local is_step = not is_undo(code)
 if is_verification(code) then is_step = false end  --! shaped
 if saga.direction == 'backward' and is_step then

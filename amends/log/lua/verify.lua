@@ -21,6 +21,4 @@ local function ask(code, then_, outcome)
   set(code .. 'v.y', NOW + (tonumber(settle) or 0))
   set(code .. 'v.w', saga[code .. 'v.y'])
 end
---! plain
-local function is_verified() return false end
 --! end

@@ -6,6 +6,7 @@ from amends.dispatch import canvas, fast_path
 from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.coordinator import publish, publish_branches
 from amends.dispatch.fast_path import deliveries
+from amends.dispatch.messages import TOKEN_HEADER
 from amends.log.answers import Publish
 from tests.support.published_messages import all_published, all_taken, app_with
 from tests.support.sagas.wide import each_of, wide_of
@@ -67,6 +68,17 @@ def test_branches_of_several_steps_and_those_with_tries_are_what_their_canvases_
     made = all_published(app, *((publish_canvas, saga_id, each) for each in chains))
     found = all_published(app, (publish_branches, saga_id, chains))
     assert ordered(found[0]) == ordered(made[0])
+
+
+def test_a_token_that_was_brought_is_in_the_first_message_of_its_chain_alone(app, saga_id):
+    of = WIDE.itinerary
+    lost = Publish(itinerary=of, number=98, wait=0.0, records=[("b", 0), ("c", 0)], brought="t-b")
+    found, *_ = all_published(app, (publish_branches, saga_id, [lost, *items(2, first=300)]))
+    by_id = {each["headers"]["id"].rpartition(".")[2]: each for each in found}
+    assert by_id["b"]["headers"][TOKEN_HEADER] == "t-b"
+    assert by_id.keys() == {"b", "ship[1]", "ship[2]"}
+    (link,) = by_id["b"]["body"][2]["chain"]
+    assert TOKEN_HEADER not in str([link, by_id["ship[1]"], by_id["ship[2]"]])
 
 
 def ordered(found):

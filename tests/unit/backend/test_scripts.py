@@ -192,8 +192,8 @@ def test_a_script_has_every_function_that_it_calls_and_few_others(name):
     }
     called = set(re.findall(r"(?<!function )\b(\w+)\(", code))
     assert len(has) == len(set(has))
-    if name in TEXTS:  # a plain one asks in vain whether there is a branch
-        assert called & known <= set(has)
+    aliases = re.findall(r"^local (\w+) = \w+$", code, flags=re.MULTILINE)
+    assert called & known <= {*has, *aliases}
     assert set(has) - called - {"transition", "for_one"} == UNUSED.get(name, set())
 
 
