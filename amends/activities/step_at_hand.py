@@ -182,13 +182,10 @@ class StepAtHand:
         *rest, first = reversed_links(self._task.app, self._saga_id, chain)
         link = link_of(first)
         claim = self._claim_of(link)
+        token, owner, retries = claim.token, claim.owner, claim.retries
         try:
             run = self.log.claim_step(
-                self._saga_id,
-                link.path,
-                token=claim.token,
-                owner=claim.owner,
-                retries=claim.retries,
+                self._saga_id, link.path, token=token, owner=owner, retries=retries
             )
         except LogUnavailable:
             return replace(chain, brought=claim.token)  # it may have landed all the same
@@ -221,10 +218,7 @@ class StepAtHand:
         try:
             found = fast_path.deliveries(self._task.app, [self._saga_id], rest) if rest else None
         except Exception:
-            _logger.exception(
-                "saga %s: its next message is not prepared, but published after this step",
-                self._saga_id,
-            )
+            _logger.exception("saga %s: its next message follows after this step", self._saga_id)
             return None
         return found[0] if found else None
 

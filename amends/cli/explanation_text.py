@@ -68,6 +68,8 @@ def effects_of_a_cancel(of: Explanation) -> Iterator[str]:
     """Say what a cancel would undo, in order, and what it would leave."""
     if of.situation is Situation.ENDED:
         yield "Nothing: it has ended."
+    elif of.cancel.pivot:
+        yield f"Nothing: it is past {of.cancel.pivot}, its point of no return, or at it, and a cancel is refused."
     elif not of.cancel.is_possible:
         yield "Nothing: it goes back already."
     elif not of.cancel.undoes:

@@ -11,7 +11,7 @@ from amends.definition.itinerary import Itinerary
 from amends.definition.paths import FALLBACK
 from amends.definition.plans import StepPlan
 from amends.definition.sources import Sources
-from amends.definition.states import SagaStatus
+from amends.definition.states import RecordState, SagaStatus
 from amends.log.history import Event
 from amends.log.record import Record, error_text, open_fields, state_field
 
@@ -138,12 +138,13 @@ class Entry:
 
     @cached_property
     def _row(self) -> Mapping[str, str]:
-        """The fields, with the state of a stage without items as that of its step."""
+        """The fields, with the state of a stage that was left out or has no items as that of its steps."""
         of_stages = {
             state_field(self.itinerary.code_of(step.name)): self.fields[state_field(name)]
             for name, stage in self.itinerary.wide_stages.items()
             for step in stage.steps
-            if self._items.get(step.name) == 0 and state_field(name) in self.fields
+            if self.fields.get(state_field(name)) == RecordState.OMITTED
+            or (self._items.get(step.name) == 0 and state_field(name) in self.fields)
         }
         return {**self.fields, **of_stages}
 

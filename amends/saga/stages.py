@@ -30,7 +30,7 @@ class Parallel:
 
     def __init__(self, *branches: Branch, undo: Undo = "together", when: str | None = None) -> None:
         self.branches: list[list[AnyStep]] = [
-            [each] if isinstance(each, AnyStep) else list(each) for each in branches
+            list(each) if isinstance(each, Sequence) else [each] for each in branches
         ]
         self.undo = undo
         self.when = when
@@ -93,6 +93,9 @@ class Each:
         self.step = step
         self.concurrency = concurrency
         self.when = when
+
+    def __repr__(self) -> str:
+        return f"Each({self.items!r}, {self.step.name})"
 
 
 Stage = AnyStep | Parallel | Each

@@ -564,23 +564,28 @@ class Model:
         if self.parked:
             self._owe_messages()
         meant = self._meant(path)
-        if refusal := self._objection(meant, output):
+        if refusal := self._objection(path, meant, output):
             return refusal
         place = self.place_of(path)
         if place and place[1] not in place[0].order:
             place[0].order.append(place[1])
+        of_meant = self.place_of(meant[0])
+        if of_meant and of_meant[0].state == "stuck":
+            of_meant[0].state = "running"
         for each in meant:
             self._skip(each, output)
-        if of_meant := self.place_of(meant[0]):
+        if of_meant:
             self._unstick(of_meant[0])
         if not self._running_in(place[1] if place else None):
             self._set_going()
         joined = self._settle(path)
         return self._what_follows_act(*(place or ()) if not joined else ())
 
-    def _objection(self, meant: list[str], output: str) -> str:
+    def _objection(self, path: str, meant: list[str], output: str) -> str:
         """Tell how a skip is refused, '' if it is not: an undo has no output, what does a step has one."""
         for each in meant:
+            if each.endswith(":verify") and each != path and not output:
+                return "lacking"
             if each.endswith(":undo") and output:
                 return "refused"
             if not each.endswith((":undo", ":verify")) and not output:

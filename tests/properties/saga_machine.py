@@ -236,7 +236,10 @@ class SagaMachine(RuleBasedStateMachine):
         done: bool,  # noqa: FBT001
         which: int,
     ) -> None:
+        stuck = [p for p, each in self.saga.model.records.items() if each.state == "stuck"]
         first = self.saga.model.firsts(which)
+        if stuck and which % 2:
+            first = stuck[which % len(stuck) :]
         path = first[0] if first and next_ else record
         if now or self.saga.model.status == "stuck":
             self.saga.skip(path, output='{"by":"hand"}' if done else "")

@@ -53,9 +53,13 @@ class OwedCompensation:
 
 @dataclass(frozen=True, kw_only=True)
 class CancelEffect:
-    """What a cancel would do now: `undoes`, in order, and `keeps` steps that have no compensation."""
+    """What a cancel would do now: `undoes`, in order, and `keeps` steps that have no compensation.
+
+    `pivot` is the point of no return, if the saga is past it or at it.
+    """
 
     is_possible: bool
+    pivot: str | None = None
     undoes: tuple[OwedCompensation, ...] = ()
     keeps: tuple[str, ...] = ()
 

@@ -47,7 +47,7 @@ def remedies(
 
 
 def _skips(records: Sequence[Record]) -> Iterator[Remedy]:
-    """Yield a skip for each step; for one of which several items failed, of all of them and of the first."""
+    """Yield a skip for each step; for one of which several items failed, of the first, and of all of them if they are undos."""
     told = set()
     many = Counter(without_item(step) for step in {record.step for record in records})
     for record in records:
@@ -55,6 +55,6 @@ def _skips(records: Sequence[Record]) -> Iterator[Remedy]:
         if step in told or not (record.undoes or record.is_known):
             continue  # its output could not be judged here
         told.add(step)
-        if many[step] > 1:
+        if many[step] > 1 and record.undoes:
             yield Remedy(act="skip", step=step, output_fields=record.output_fields)
         yield Remedy(act="skip", step=record.step, output_fields=record.output_fields)

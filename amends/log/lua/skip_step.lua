@@ -28,9 +28,10 @@ local function meant(exact)
   return nil, path .. ' is ' .. (state[exact] or 'pending') .. (first and ', and ' .. path_of(first) .. ' comes next' or '')
 end
 
--- Why these records cannot be skipped with that output, or nil.
-local function objection(list)
+-- Why these records cannot be skipped with that output, or nil. That a step had no effect is said of its verification.
+local function objection(list, exact)
   for _, code in ipairs(list) do
+    if is_verification(code) and code ~= exact and output == '' then return {'lacking', path} end
     if is_undo(code) and output ~= '' then return {'refused', path_of(code) .. ' is an undo, which has no output'} end
     if not is_undo(code) and not is_verification(code) and output == '' then return {'lacking', path_of(code)} end
   end
@@ -98,11 +99,16 @@ else
   if not exact then return {'refused', path .. ' does not come yet, or there is no such item'} end
   local list, why = meant(exact)
   if not list then return {'refused', why} end
-  local objected = objection(list)
+  local objected = objection(list, exact)
   if objected then return objected end
+  if stage and line.state[stage] == 'stuck' then
+    leave_branch()
+    unstick_stage(stage)
+    enter_branch(stage, number)
+  end
   if skip(list) and stage then
     unstick_branch(true)
-    if line.state[saga.direction == 'backward' and stage .. 'u' or stage] == 'stuck' then
+    if line.state[stage .. 'u'] == 'stuck' then
       leave_branch()
       unstick_stage(stage)
     end

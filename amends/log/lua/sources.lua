@@ -15,7 +15,8 @@ end
 
 --! shaped
 -- The JSON of a source: null where it has none. Of a step that was in a stage of several branches it is looked for in the
--- fields of both its activities; of one for each item it is the list of all outputs.
+-- fields of both its activities; of one for each item it is the list of all outputs,
+-- empty where that stage was left out or passed over.
 local function value_of(source)
   local field = field_of(source)
   if field then return get(field) or 'null' end
@@ -23,7 +24,7 @@ local function value_of(source)
   if not stage then return 'null' end
   if number then return get(source .. '.x') or get(source .. 'f.x') or 'null' end
   local of_stage = (branch and line.state or state)[stage]
-  if of_stage ~= 'done' then return of_stage == 'skipped' and get(source .. '.x') or 'null' end
+  if of_stage ~= 'done' then return of_stage == 'skipped' and get(source .. '.x') or '[]' end
   local list, fields = {}, {}
   for item = 1, get(stage .. '.many') do
     fields[#fields + 1] = item .. ':' .. source .. '.x'

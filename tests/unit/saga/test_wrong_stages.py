@@ -110,6 +110,10 @@ SHAPES = [
         "Parallel(a): a branch has 'b', and takes steps alone: a Step, or a list of them",
     ),
     (
+        lambda: Parallel(step("a"), Each("input.parcels", SHIP)),
+        "Parallel(a): a branch has Each('input.parcels', ship), and takes steps alone: a Step, or a list of them",
+    ),
+    (
         lambda: Parallel(step("a"), step("b"), undo="reverse"),
         "Parallel(a, b): undo is 'reverse', not 'together' or 'ordered'",
     ),
