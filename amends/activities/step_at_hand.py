@@ -177,7 +177,7 @@ class StepAtHand:
 
     def _gone_on_with(self, chain: Publish) -> Publish | None:
         """Claim the first record of a chain, to go on with it under this message. Returns the chain if it is to be published, else None."""
-        if chain.wait or chain.has_headers or not self._may_go_on(chain.records[0][0]):
+        if chain.wait or chain.copied_at or not self._may_go_on(chain.records[0][0]):
             return chain
         *rest, first = reversed_links(self._task.app, self._saga_id, chain)
         link = link_of(first)

@@ -65,9 +65,9 @@ def canvas(app: Celery, saga_id: str, what: Publish) -> Signature[Any]:
         _link(app, saga_id, record, what.number + n, tries, limits[n])
         for n, (record, (_, tries)) in enumerate(zip(records, what.records, strict=True))
     ]
-    if what.has_headers:
-        told = {COPY_HEADER: what.copied_at, TOKEN_HEADER: what.brought}
-        links[0].set(headers={name: value for name, value in told.items() if value})
+    told = {COPY_HEADER: what.copied_at, TOKEN_HEADER: what.brought}
+    if headers := {name: value for name, value in told.items() if value}:
+        links[0].set(headers=headers)
     return chain(*links)
 
 

@@ -106,11 +106,6 @@ class Publish:
     copied_at: str = ""  #: If this replaces a message that was lost: the log's clock, in ms.
     brought: str = ""  #: Token of a claim of the first record whose answer never came.
 
-    @property
-    def has_headers(self) -> bool:
-        """Whether its first message has headers of its own, which is rare."""
-        return bool(self.copied_at or self.brought)
-
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
         """Read what the script answered after the itinerary."""

@@ -71,9 +71,16 @@ _shortcut = Shortcut("messages", instead="Celery's canvas", needs=_needs)
 def takes(app: Celery, what: Publish) -> bool:
     """Tell whether the message of a chain of these records goes this way.
 
-    What waits is rare, and the broker may have its own way with it (Celery's native delayed delivery).
+    What waits is rare, and the broker may have its own way with it (Celery's native delayed delivery). Headers of its own
+    are as rare.
     """
-    if what.wait or what.has_headers or not settings_of(app).fast_path or not _shortcut.is_on:
+    if (
+        what.wait
+        or what.copied_at
+        or what.brought
+        or not settings_of(app).fast_path
+        or not _shortcut.is_on
+    ):
         return False
     first = what.itinerary.records[what.records[0][0]]
     return bool(_tried(lambda: _may_prepare(app, app.tasks.get(first.call.task))))
