@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from amends.backend.scripts import SCRIPTS, TRANSITIONS, of_any_kind
+from amends.backend.scripts import SCRIPTS, TRANSITIONS, of_any_kind, of_kind
 from amends.breaker.redis_circuit import RedisCircuit
 from amends.log import saga_log as log
 from amends.log.control import SagaControl
@@ -195,6 +195,14 @@ def test_a_script_has_every_function_that_it_calls_and_few_others(name):
     aliases = re.findall(r"^local (\w+) = \w+$", code, flags=re.MULTILINE)
     assert called & known <= {*has, *aliases}
     assert set(has) - called - {"transition", "for_one"} == UNUSED.get(name, set())
+
+
+def test_a_mark_at_the_end_of_a_line_is_for_that_line_and_a_wrong_one_is_no_comment():
+    text = "local a\nlocal b  --! shaped\nlocal c  --! plain\n"
+    assert of_kind(text, "shaped") == "local a\nlocal b\n"
+    assert of_kind(text, "plain") == "local a\nlocal c\n"
+    with pytest.raises(KeyError, match="shapd"):
+        of_kind("local a  --! shapd\n", "plain")
 
 
 def test_a_transition_is_a_script_that_can_write_to_a_history():
