@@ -23,6 +23,7 @@ from amends.errors import (
     UnknownSaga,
     UnreadableData,
 )
+from amends.log.control import Signalled
 from amends.log.history import Event
 from amends.saga.definition import Saga
 from amends.saga.handle import Handle, get
@@ -30,6 +31,7 @@ from amends.saga.search import find
 from amends.saga.snapshot import RecordSnapshot, Snapshot, StepSnapshot
 from amends.saga.stages import Each, Parallel
 from amends.saga.step import Step
+from amends.saga.wait import Delay, Wait
 from amends.telemetry.signals import saga_compensated, saga_completed, saga_started, saga_stuck
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "ConfigurationError",
     "Context",
     "DefinitionError",
+    "Delay",
     "Each",
     "Event",
     "Handle",
@@ -56,6 +59,7 @@ __all__ = [
     "SagaError",
     "SagaStatus",
     "SagaStuck",
+    "Signalled",
     "Snapshot",
     "Step",
     "StepSnapshot",
@@ -63,6 +67,7 @@ __all__ = [
     "Undoes",
     "UnknownSaga",
     "UnreadableData",
+    "Wait",
     "activity",
     "context",
     "find",

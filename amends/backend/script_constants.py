@@ -12,6 +12,9 @@ LOST_AFTER_AT_MOST: Final = 600.0
 SOONER: Final = 6
 """How many times sooner a message is presumed lost where its queue is empty."""
 
+TIMED: Final = 2**52
+"""What a saga that waits in the log, and not for a message, has added to its due time: they are after all others, and counted apart."""
+
 SAGA_BOUNDS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
 """Bounds of the histogram of sagas' durations, in seconds."""
 
@@ -22,6 +25,7 @@ _VALUES: Final[dict[str, float | Sequence[float]]] = {
     "LOST_AFTER": round(LOST_AFTER * 1000),
     "LOST_AFTER_AT_MOST": round(LOST_AFTER_AT_MOST * 1000),
     "SOONER": SOONER,
+    "TIMED": TIMED,
     "SAGA_BOUNDS": SAGA_BOUNDS,
     "ATTEMPT_BOUNDS": ATTEMPT_BOUNDS,
 }

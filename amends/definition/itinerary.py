@@ -21,8 +21,8 @@ from amends.definition.serialization import (
 from amends.definition.sources import Sources, bare, condition, is_true, item_input
 from amends.errors import UnreadableData
 
-FORMAT: Final = 2
-"""The newest format of an itinerary that this release can read. 2 has stages of several branches, conditions and the point of no return."""
+FORMAT: Final = 3
+"""The newest format of an itinerary that this release can read. 2 has stages of several branches, conditions and the point of no return, 3 waits."""
 
 _SAGA_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _PATH: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\[[1-9][0-9]*\])?(:fallback)?(:undo|:verify)?")
@@ -62,7 +62,9 @@ class RecordPlan(Plan):
     def paths(self) -> list[str]:
         """Where its input comes from, and its condition."""
         has_condition = self.step.when is not None and self.path == self.step.name
-        return [*self.inputs.values(), *([bare(self.step.when or "")] if has_condition else [])]
+        until = self.step.wait.until if self.step.wait else None
+        conditions = [bare(self.step.when or "")] if has_condition else []
+        return [*self.inputs.values(), *conditions, *([until] if until else [])]
 
     def is_wanted(self, sources: Sources) -> bool:
         """Return whether its condition is true, or it has none; only what does a step has one."""
@@ -151,10 +153,10 @@ class Itinerary(Plan):
 
     @cached_property
     def first_chain(self) -> Sequence[str]:
-        """The steps up to the first stage of several branches."""
+        """The steps up to the first stage of several branches, or the first wait."""
         names: list[str] = []
         for stage in self.stages:
-            if isinstance(stage, StagePlan):
+            if isinstance(stage, StagePlan) or stage[0].wait:
                 break
             names.append(stage[0].name)
         return names
@@ -176,9 +178,9 @@ class Itinerary(Plan):
         return max(record.call.start_to_close_timeout for record in self.records.values())
 
     def code_of(self, path: str) -> str:
-        """Tell what the scripts call a record: its step's number, f for a fallback, u for an undo, v for a verification; its item before, and :."""
+        """Tell what the scripts call a record: its step's, f for a fallback, u for an undo, v for a verification; its item before, and :."""
         record, item = self.records[path], item_of(path)
-        number = self.numbers[record.step.name]
+        number = self.step_codes[record.step.name]
         kind = "u" if record.compensates else "v" if record.verifies else ""
         code = f"{number}{'f' * (FALLBACK in path)}{kind}"
         return f"{item}:{code}" if item else code
@@ -193,9 +195,9 @@ class Itinerary(Plan):
         return ""
 
     @cached_property
-    def numbers(self) -> Mapping[str, int]:
-        """What the scripts call each step."""
-        return {step.name: n for n, step in enumerate(self.steps, 1)}
+    def step_codes(self) -> Mapping[str, str]:
+        """What the scripts call each step: its number, and w for a wait."""
+        return {step.name: f"{n}{'w' * (step.wait is not None)}" for n, step in enumerate(self.steps, 1)}
 
     @cached_property
     def json_text(self) -> str:
@@ -235,7 +237,7 @@ class Itinerary(Plan):
     def source_name(self, code: str) -> str:
         """Name the source that scripts call by this code: a step's number, i for the input, or t for an item."""
         named = {"i": "input", "t": ITEM}
-        return named.get(code) or self.steps[int(code) - 1].name
+        return named.get(code) or self.steps[int(code.removesuffix("w")) - 1].name
 
 
 class _Records(dict[str, RecordPlan]):

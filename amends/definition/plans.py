@@ -1,12 +1,12 @@
 """The plans of a saga's steps and stages: what the log keeps, and a worker without the code needs."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from amends.definition.paths import ITEM
 from amends.definition.retry_policy import RetryPolicy
-from amends.definition.serialization import fill
+from amends.definition.serialization import fill, read_stored
 from amends.definition.sources import Sources, bare, is_true
 
 
@@ -58,10 +58,50 @@ class _LaterPlan(Plan):
         }
 
 
-class StepPlan(_LaterPlan):
-    """One step: its activity, what stands in for it, what undoes it, and what its failure means."""
+class _Moment(BaseModel):
+    at: AwareDatetime | None = None
 
-    later: ClassVar[frozenset[str]] = frozenset({"when", "pivot", "verification", "settle"})
+
+class WaitPlan(Plan):
+    """What a step waits for: for signals, or for a time, which `seconds` or `until` say."""
+
+    count: int = 0  #: Signals that end it; 0 if a time does.
+    seconds: float | None = None  #: Its longest time; None is no limit.
+    until: str | None = None  #: Path of the time that ends it.
+
+    def ends_at(self, sources: Sources, *, path: str) -> str:
+        """Tell when it ends at the latest, as ``lua/open_wait.lua`` takes it. Raises `UnreadableData`.
+
+        path: of its record.
+        """
+        if self.until is None:
+            return "" if self.seconds is None else f"+{round(self.seconds * 1000)}"
+        given = fill({"at": self.until}, sources)
+        moment = read_stored(_Moment, given, self.until, path=path).at
+        return "+0" if moment is None else str(round(moment.timestamp() * 1000))
+
+
+STANDING: Final = ActivityPlan(
+    task="amends.wait",
+    queue=None,
+    priority=None,
+    start_to_close_timeout=0.0,
+    max_attempts=1,
+    initial_interval=0.0,
+    max_interval=0.0,
+    backoff_coefficient=1.0,
+    jitter=0.0,
+    inputs={},
+)
+"""What a step has in place of an activity that waits: it is never called."""
+
+
+class StepPlan(_LaterPlan):
+    """One step: its activity, what stands in for it, what undoes it, and what its failure means; or what it waits for."""
+
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"when", "pivot", "verification", "settle", "wait"}
+    )
 
     name: str
     activity: ActivityPlan
@@ -73,6 +113,7 @@ class StepPlan(_LaterPlan):
     pivot: bool = False
     verification: ActivityPlan | None = None
     settle: float = 0.0  #: Seconds until the first question.
+    wait: WaitPlan | None = None
 
     @property
     def calls(self) -> list[ActivityPlan]:

@@ -43,7 +43,8 @@ def _stage_lines(itinerary: Itinerary, n: int, stage: StagePlan) -> Iterator[str
 
 def _record_line(itinerary: Itinerary, record: RecordPlan) -> str:
     sources = "t" if record.is_for_items else _sources(itinerary, record.paths)
-    limit = round(record.call.start_to_close_timeout * 1000)
+    wait = record.step.wait
+    limit = wait.count if wait else round(record.call.start_to_close_timeout * 1000)
     flag = "c" if record.step.on_failure == "continue" else "n" if record.step.pivot else ""
     flag = "" if record.verifies else flag
     line = f"{record.path}|{itinerary.code_of(record.path)}:{limit}:{sources}:{flag}"
@@ -52,4 +53,4 @@ def _record_line(itinerary: Itinerary, record: RecordPlan) -> str:
 
 def _sources(itinerary: Itinerary, paths: Iterable[str]) -> str:
     names = sorted({path.partition(".")[0] for path in paths} - {ITEM})
-    return ",".join("i" if name == "input" else str(itinerary.numbers[name]) for name in names)
+    return ",".join("i" if name == "input" else itinerary.step_codes[name] for name in names)

@@ -47,6 +47,8 @@ class StepState(StrEnum):
     """Its undo failed for good, or it did past the point of no return."""
     SKIPPED = "skipped"
     """A person did or undid it by hand, or its condition was false."""
+    WAITING = "waiting"
+    """It waits for signals, or for a time."""
 
 
 class RecordState(StrEnum):
@@ -68,6 +70,8 @@ class RecordState(StrEnum):
     """An operator did or undid it by hand."""
     OMITTED = "omitted"
     """Its condition was false."""
+    WAITING = "waiting"
+    """It waits for signals, or for a time."""
 
 
 SAGA_MOVES: Final[Mapping[SagaStatus, frozenset[SagaStatus]]] = {
@@ -89,6 +93,8 @@ RECORD_MOVES: Final[Mapping[RecordState, frozenset[RecordState]]] = {
             RecordState.FAILED,
             RecordState.UNKNOWN,
             RecordState.SKIPPED,
+            RecordState.OMITTED,
+            RecordState.WAITING,
         }
     ),
     RecordState.RUNNING: frozenset(
@@ -107,6 +113,15 @@ RECORD_MOVES: Final[Mapping[RecordState, frozenset[RecordState]]] = {
     RecordState.UNKNOWN: frozenset({RecordState.PENDING, RecordState.DONE, RecordState.FAILED}),
     RecordState.SKIPPED: frozenset(),
     RecordState.OMITTED: frozenset(),
+    RecordState.WAITING: frozenset(
+        {
+            RecordState.PENDING,
+            RecordState.DONE,
+            RecordState.FAILED,
+            RecordState.STUCK,
+            RecordState.SKIPPED,
+        }
+    ),
 }
 """The legal moves of a record. Only a person moves it from stuck, and only a verification from unknown."""
 

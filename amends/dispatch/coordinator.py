@@ -14,10 +14,10 @@ from amends.dispatch import fast_path
 from amends.dispatch.canvas import publish_canvas, publish_canvases
 from amends.dispatch.in_process import run_here
 from amends.dispatch.messages import ADVANCE, headers_again, plays_messages, publishing
-from amends.dispatch.remaining import expanded
+from amends.dispatch.remaining import dispatched
 from amends.errors import LogUnavailable, UnreadableData
 from amends.log.answers import Publish
-from amends.log.in_flight import Branches, Dispatched, Expand
+from amends.log.in_flight import Branches, Dispatched
 from amends.log.saga_log import log_of
 
 _logger = logging.getLogger(__name__)
@@ -38,10 +38,7 @@ def advance(app: Celery, saga_id: str, lost: Iterable[str] = ()) -> None:
         run_here(app, saga_id)
         return
     longest = settings_of(app).max_countdown
-    answer = log_of(app).dispatch_saga(saga_id, longest_wait=longest, lost=lost)
-    if isinstance(answer, Expand):
-        answer = expanded(app, saga_id, answer, longest)
-    publish_found(app, saga_id, answer)
+    publish_found(app, saga_id, dispatched(app, saga_id, longest, lost))
 
 
 def publish_found(app: Celery, saga_id: str, answer: Dispatched) -> None:

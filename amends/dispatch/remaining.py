@@ -1,14 +1,15 @@
 """What remains of a saga, as the log tells it, its stages being opened."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from celery import Celery
 
 from amends.definition.serialization import error_json
 from amends.errors import Refused
-from amends.log.in_flight import Dispatched, Expand
-from amends.log.saga_log import log_of
+from amends.log.in_flight import Begin, Branches, Dispatched, Expand
+from amends.log.saga_log import SagaLog, log_of
 
 MOST_ITEMS: Final = 1_000
 """Items that a step may be done for in one stage."""
@@ -23,21 +24,45 @@ def dispatched(
 
 
 def expanded(app: Celery, saga_id: str, answer: Dispatched, longest_wait: float) -> Dispatched:
-    """Return what a dispatch found; where that is a stage whose branches the log cannot tell, once it is opened."""
+    """Return what a dispatch found, once all is opened that the log cannot open by itself: waits, and branches of stages."""
     log = log_of(app)
-    while isinstance(answer, Expand):
-        stage, name = answer.itinerary.wide_stages[answer.stage], answer.stage
-        branches = stage.branches_of(answer.sources)
-        if branches is None:
-            answer = log.end_stage(saga_id, name, longest_wait=longest_wait)
-        elif len(branches) <= MOST_ITEMS:
-            answer = log.expand_stage(saga_id, name, branches, longest_wait=longest_wait)
-        else:
-            step = stage.steps[0]
-            error = Refused(
-                f"{stage.items} has {len(branches)} items, and {MOST_ITEMS} are possible"
-            )
-            outcome = answer.itinerary.records[step.name].outcome_of(Refused)
-            told = {"error": error_json(error), "outcome": outcome}
-            answer = log.end_stage(saga_id, name, path=step.name, **told, longest_wait=longest_wait)
-    return answer
+    while isinstance(answer, Expand | Begin):
+        answer = (
+            _expanded(log, saga_id, answer, longest_wait)
+            if isinstance(answer, Expand)
+            else _begun(log, saga_id, answer, longest_wait)
+        )
+    if not isinstance(answer, Branches):
+        return answer
+    found = [each for each in answer.found if not isinstance(each, Begin)]
+    for each in answer.found:
+        if isinstance(each, Begin):  # which answers what others have not been told of
+            more = expanded(app, saga_id, _begun(log, saga_id, each, longest_wait), longest_wait)
+            if not isinstance(more, Branches | None):  # the stage ended with it
+                return more
+            found += more.found if more else []
+    return replace(answer, found=found)
+
+
+def _expanded(log: SagaLog, saga_id: str, answer: Expand, longest_wait: float) -> Dispatched:
+    """Open the branches of a stage, or end it: its condition is false, or its list too long."""
+    stage, name = answer.itinerary.wide_stages[answer.stage], answer.stage
+    branches = stage.branches_of(answer.sources)
+    if branches is None:
+        return log.end_stage(saga_id, name, longest_wait=longest_wait)
+    if len(branches) <= MOST_ITEMS:
+        return log.expand_stage(saga_id, name, branches, longest_wait=longest_wait)
+    step = stage.steps[0]
+    error = Refused(f"{stage.items} has {len(branches)} items, and {MOST_ITEMS} are possible")
+    outcome = answer.itinerary.records[step.name].outcome_of(Refused)
+    told = {"error": error_json(error), "outcome": outcome}
+    return log.end_stage(saga_id, name, path=step.name, **told, longest_wait=longest_wait)
+
+
+def _begun(log: SagaLog, saga_id: str, answer: Begin, longest_wait: float) -> Dispatched:
+    """Begin a wait, or leave it out."""
+    record, time = answer.itinerary.records[answer.path], "omit"
+    if record.is_wanted(answer.sources) and record.step.wait:
+        time = record.step.wait.ends_at(answer.sources, path=answer.path)
+    how = {"time": time, "outcome": record.outcome_of(TimeoutError), "longest_wait": longest_wait}
+    return log.open_wait(saga_id, answer.path, **how)

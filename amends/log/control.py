@@ -2,14 +2,15 @@
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from functools import partial
 from typing import Any, Final
 
 from amends.definition.serialization import canonical_json
 from amends.definition.states import SagaStatus
 from amends.errors import ActRefused, LogUnavailable, UnknownSaga
-from amends.log.answers import Continuation, read_continuation
+from amends.log.answers import AtRest, Continuation, read_continuation
 from amends.log.repetition import ask_again
 from amends.log.store import Store
 
@@ -19,6 +20,17 @@ Seen = int | SagaStatus | None
 """Precondition of an act: the number of events in the saga's history (the sum of their counts), or its status. None: no precondition."""
 
 _ACT_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Signalled(StrEnum):
+    """What a saga did with a signal."""
+
+    TAKEN = "taken"
+    """It ended its wait."""
+    COUNTED = "counted"
+    """Its wait needs more of them."""
+    KEPT = "kept"
+    """Its wait has not begun, and finds it then."""
 
 
 def new_act_id() -> str:
@@ -31,6 +43,16 @@ def check_act_id(act_id: str) -> str:
     if not _ACT_ID.fullmatch(act_id):
         raise ValueError(f"act_id {act_id!r}: use 1 to 64 letters, digits, '.', '_' and '-'")
     return act_id
+
+
+_SIGNAL_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+def check_signal_id(signal_id: str) -> str:
+    """Return the id of a signal. Raises ``ValueError`` for what can be none."""
+    if not _SIGNAL_ID.fullmatch(signal_id):
+        raise ValueError(f"id {signal_id!r} of a signal: use 1 to 128 printable ASCII characters, none of them a blank")
+    return signal_id
 
 
 class SagaControl:
@@ -93,6 +115,21 @@ class SagaControl:
         """Resume a paused saga."""
         return self._do("resume_saga", saga_id, actor, seen, act_id)
 
+    def signal_saga(
+        self, saga_id: str, name: str, *, value: str, signal_id: str | None, by: str | None
+    ) -> tuple[Signalled, Continuation]:
+        """Give a saga a signal; what follows is known only where that ended its wait.
+
+        value: JSON.
+        signal_id: the same id is the same signal, and gets its first answer; random by default.
+        by: who gives it.
+        """
+        token = new_act_id() if signal_id is None else check_signal_id(signal_id)
+        members = {"signal": token, **({} if by is None else {"by": by})}
+        sent = [name, token, value, by or "", _members(members)]
+        how, *follows = self._ask("signal_saga", saga_id, token, sent)
+        return Signalled(how), read_continuation(follows) if follows else AtRest()
+
     def _do(
         self,
         name: str,
@@ -103,8 +140,10 @@ class SagaControl:
         *arguments: Any,
     ) -> Continuation:
         token = new_act_id() if act_id is None else check_act_id(act_id)
-        members = ",".join(f"{canonical_json(k)}:{canonical_json(v)}" for k, v in actor.items())
-        sent = [token, members, "" if seen is None else str(seen), *arguments]
+        sent = [token, _members(actor), "" if seen is None else str(seen), *arguments]
+        return read_continuation(self._ask(name, saga_id, token, sent))
+
+    def _ask(self, name: str, saga_id: str, token: str, sent: Sequence[Any]) -> Any:
         ask = partial(self._store.call, name, saga_id, *sent)
         try:
             answer = ask()
@@ -114,4 +153,9 @@ class SagaControl:
             raise UnknownSaga(saga_id)
         if answer[0] == "refused":
             raise ActRefused(saga_id, name.partition("_")[0], answer[1])
-        return read_continuation(answer)
+        return answer
+
+
+def _members(details: Mapping[str, str]) -> str:
+    """Write what an event tells of an act, as the members of a JSON object."""
+    return ",".join(f"{canonical_json(k)}:{canonical_json(v)}" for k, v in details.items())

@@ -45,6 +45,18 @@ class Dispatches:
         answer = self._store.call("end_stage", saga_id, *how)
         return read_dispatched(self._definitions, answer)
 
+    def open_wait(
+        self, saga_id: str, path: str, *, time: str, outcome: str, longest_wait: float
+    ) -> Dispatched:
+        """Begin a wait; return what `dispatch_saga` does.
+
+        time: when it ends at the latest, as ``lua/open_wait.lua`` takes it.
+        outcome: the saga's, if it ends without its signals.
+        """
+        how = self._definitions.known(), round(longest_wait * 1000), path, time, outcome
+        answer = self._store.call("open_wait", saga_id, *how)
+        return read_dispatched(self._definitions, answer)
+
     def take_over(self, saga_id: str, path: str, *, token: str, taken_from: str) -> bool:
         """Take a claim over from its owner, to end its attempt with `retry_step` or `fail_step`.
 

@@ -31,6 +31,8 @@ NAMES: Final = (
     "step.omitted",
     "step.verifying",
     "step.verified",
+    "step.waiting",
+    "signal.received",
 )
 """Names of all events that the scripts write."""
 

@@ -120,11 +120,26 @@ class Expand:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Begin:
+    """A dispatch's answer: a wait whose condition and time its caller is to tell, by what these sources hold."""
+
+    itinerary: Itinerary
+    path: str
+    sources: Sources
+
+    @classmethod
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        path, *pairs = answer
+        return cls(itinerary=itinerary, path=path, sources=itinerary.read_sources(pairs))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Branches:
     """A dispatch's answer: what it found of the branches of a stage; those of which it says nothing are not at hand."""
 
     itinerary: Itinerary
-    found: Sequence[Publish | Running | Waiting]
+    found: Sequence[Publish | Running | Waiting | Begin]
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
@@ -133,13 +148,14 @@ class Branches:
         return cls(itinerary=itinerary, found=found)
 
 
-Dispatched = Publish | Running | Waiting | Parked | Expand | Branches | None
-_KINDS: Final[Mapping[str, type[Publish | Running | Waiting | Parked | Expand | Branches]]] = {
+Dispatched = Publish | Running | Waiting | Parked | Expand | Begin | Branches | None
+_KINDS: Final[Mapping[str, type[Publish | Running | Waiting | Parked | Expand | Begin | Branches]]] = {
     Publish.said: Publish,
     "running": Running,
     "waiting": Waiting,
     "parked": Parked,
     "expand": Expand,
+    "open": Begin,
     "stage": Branches,
 }
 

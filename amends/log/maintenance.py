@@ -25,7 +25,7 @@ class Maintenance:
         self._definitions = definitions
 
     def take_due(self, *, lease: float, limit: int) -> list[str]:
-        """Lease due sagas to this sweep, at most `limit` of each shard, for `lease` seconds.
+        """Lease due sagas to this sweep, for `lease` seconds: of each shard at most `limit`, and as many that wait in the log.
 
         Those of a cluster's node that is away are left out.
         """
@@ -70,7 +70,7 @@ class Maintenance:
         """Draw `count` live sagas; those not due within `beyond` seconds become due now. Returns how many did."""
         drawn = Counter(random.choices(range(self._store.shards), k=count))  # noqa: S311
         calls = [
-            ([self._store.due_key(shard)], [some, round(beyond * 1000)])
+            ([self._store.due_key(shard)], [some, round(beyond * 1000), random.getrandbits(30)])  # noqa: S311
             for shard, some in drawn.items()
         ]
         return sum(self._store.call_many("hasten_sagas", calls))

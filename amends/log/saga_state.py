@@ -93,7 +93,9 @@ class Entry:
         found: dict[str, Any] = {"input": from_json(self.fields["input"])}
         for step in self.itinerary.steps:
             outputs = [self._output_of_step(name, step) for name in self.names_of(step.name)]
-            if not self.itinerary.records[step.name].is_for_items:
+            if step.wait and step.wait.count > 1:
+                found[step.name] = outputs[0] or []
+            elif not self.itinerary.records[step.name].is_for_items:
                 found[step.name] = outputs[0]
             elif self._items[step.name]:
                 found[step.name] = outputs

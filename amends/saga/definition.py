@@ -36,6 +36,7 @@ from amends.saga.batches import NewSaga, chunks, paired
 from amends.saga.handle import Handle, SagaId, id_text
 from amends.saga.itinerary_builder import build_itinerary
 from amends.saga.output import build_early
+from amends.saga.signals import models_of, remember_models
 from amends.saga.stages import Stage
 
 Input = TypeVar("Input", bound=BaseModel)
@@ -90,6 +91,8 @@ class Saga(Generic[Input, Output]):
             dispatch=dispatch,
             search=search or {},
         )
+        self._signals = models_of(steps)
+        remember_models(name, self._signals)
         records = [(name, 0) for name in self.itinerary.first_chain]
         self._first = Publish(itinerary=self.itinerary, number=1, wait=0.0, records=records)
 
@@ -214,7 +217,9 @@ class Saga(Generic[Input, Output]):
 
     def _handle(self, saga_id: SagaId) -> Handle[Output]:
         early = partial(build_early, self.output, self.itinerary.output)
-        return Handle(saga_id, lambda fields: validated(self.output, fields), early)
+        return Handle(
+            saga_id, lambda fields: validated(self.output, fields), early, self._signals
+        )
 
     def _publish(self, app: Celery, answers: Mapping[str, Start]) -> bool:
         """Publish what was started; answers whether the broker is there."""

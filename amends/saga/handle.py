@@ -11,13 +11,15 @@ from amends.definition.serialization import canonical_json
 from amends.definition.states import SagaStatus
 from amends.dispatch.messages import send_advance
 from amends.log.answers import Advance, Continuation, Lacking, Late
-from amends.log.control import Seen, new_act_id
+from amends.log.control import Seen, Signalled, new_act_id
 from amends.log.history import Event
 from amends.log.saga_log import SagaLog, log_of
 from amends.saga.output import Build, read_output
+from amends.saga.signals import Models, signal_text
 from amends.saga.skipped_output import skipped_output
 from amends.saga.snapshot import Snapshot, snapshot_of
-from amends.saga.step import AnyStep
+from amends.saga.wait import Wait
+from amends.saga.any_step import AnyStep
 from amends.saga.waiting import await_saga
 
 Result = TypeVar("Result")
@@ -43,6 +45,7 @@ class Handle(Generic[Result]):
     saga_id: the saga's id.
     output: makes the value that `wait` returns from the fields of the output.
     early: the same while no outcome is decided; by default `output`.
+    signals: models of the saga's signals by name; by default they are found by the saga's definition.
 
     Each method and property raises `UnknownSaga` if there is no such saga, and `LogUnavailable`. The acts (`cancel`, `retry`,
     `skip`, `pause`, `resume`) take:
@@ -56,12 +59,17 @@ class Handle(Generic[Result]):
     """
 
     def __init__(
-        self, saga_id: SagaId, output: Build[Result], early: Build[Result] | None = None
+        self,
+        saga_id: SagaId,
+        output: Build[Result],
+        early: Build[Result] | None = None,
+        signals: Models | None = None,
     ) -> None:
         # What a start would refuse is nobody's id: a look at it says so.
         self.id = saga_id if isinstance(saga_id, str) else id_text(saga_id)
         self._output = output
         self._early = early or output
+        self._signals = signals
 
     def __repr__(self) -> str:
         return f"<Handle {self.id}>"
@@ -178,6 +186,29 @@ class Handle(Generic[Result]):
         """Let a paused saga go on. Raises what `pause` does."""
         control, actor = self._log.control, _actor(by, why)
         self._go_on(control.resume_saga(self.id, actor=actor, seen=seen, act_id=act_id))
+
+    def signal(
+        self, name: str | Wait[Any], value: Any, *, id: str | None = None, by: str | None = None  # noqa: A002 - of the signal
+    ) -> Signalled:
+        """Give the saga a signal that it waits for, see `Wait`, or will wait for.
+
+        name: of the wait, or the wait itself.
+        value: the signal, of the wait's model, or data of it.
+        id: the same id is the same signal, and gets its first answer: 1 to 128 printable ASCII characters; random by default.
+        by: who gives it. Where a wait needs several, those of one giver count once.
+
+        Returns whether it was taken, which ended the wait, counted, for more are needed, or kept until the wait begins. An
+        answer that is lost is asked for once more. Raises `ActRefused` if the saga waits for none of that name, or no more,
+        has ended or turns back, pydantic's ``ValidationError`` for another value, ``ValueError`` for an invalid id, and
+        `LogUnavailable` with the signal's id as its `act_id`.
+        """
+        called = name.name if isinstance(name, Wait) else name
+        text = signal_text(self._log, self.id, called, value, self._signals)
+        how, follows = self._log.control.signal_saga(
+            self.id, called, value=text, signal_id=id, by=by
+        )
+        self._go_on(follows)
+        return how
 
     def _go_on(self, follows: Continuation) -> None:
         if isinstance(follows, Advance):

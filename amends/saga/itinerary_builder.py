@@ -1,6 +1,6 @@
 """From a saga's definition to its itinerary, checked."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, get_args, get_origin
@@ -14,8 +14,8 @@ from amends.definition.paths import ITEM
 from amends.definition.plans import StagePlan, StepPlan
 from amends.definition.search_fields import check_search
 from amends.errors import DefinitionError, did_you_mean
-from amends.saga.stages import Each, Parallel, Stage
-from amends.saga.step import NAME, AnyStep
+from amends.saga.stages import Each, Parallel, Stage, steps_of
+from amends.saga.any_step import NAME, AnyStep
 
 
 class _SagaSource(BaseModel):
@@ -45,12 +45,14 @@ class _Known:
         self, step: AnyStep, *, where: str, is_for_items: bool = False, is_omittable: bool = False
     ) -> None:
         """Let those after a step use its output; that may be None if its stage has a condition."""
-        output, may_lack = step.activity.output, is_omittable or step.on_failure == "continue"
+        output, may_lack = step.output, is_omittable or step.on_failure == "continue"
         if output is not None:
             check_losses(output, where=f"{where}, output of step {step.name!r}")
         if is_for_items:
             is_full = output is not None and not may_lack and step.when is None
             self.lists[step.name] = _list_of(output, is_full=is_full)
+        elif output is not None and step.gives_list:
+            self.lists[step.name] = _list_of(output, is_full=True)  # empty if it ended otherwise
         elif output is not None:
             self.models[step.name] = output
             if may_lack or step.when is not None:
@@ -107,22 +109,24 @@ def build_itinerary(
             keyword="outputs",
         ),
         search=found_by,
-        requires=2 if any(map(_is_new, plans)) else 1,
+        requires=max(map(_format_of, plans)),
     )
 
 
-def _is_new(plan: tuple[StepPlan] | StagePlan) -> bool:
-    if isinstance(plan, StagePlan):
-        return True
-    (step,) = plan
-    return step.pivot or step.when is not None or step.verification is not None
+def _format_of(plan: tuple[StepPlan] | StagePlan) -> int:
+    """Return the format of the itinerary that a stage takes."""
+    steps = plan.steps if isinstance(plan, StagePlan) else plan
+    if any(step.wait for step in steps):
+        return 3
+    is_new = any(step.pivot or step.when is not None or step.verification for step in steps)
+    return 2 if is_new or isinstance(plan, StagePlan) else 1
 
 
 def _check_pivot(stages: Sequence[Stage], *, where: str) -> None:
     """Check that there is one point of no return at most, and that what stands before it says how it is undone."""
     pivot: str | None = None
     for stage in stages:
-        for step in _steps([stage], where=where):
+        for step in steps_of([stage], where=where):
             if step.pivot and pivot:
                 raise DefinitionError(
                     f"{where}: {pivot} and {step.name} are both the point of no return; a saga has one"
@@ -147,25 +151,10 @@ def _list_of(model: Any, *, is_full: bool) -> Any:
 
 def _check_names(stages: Sequence[Stage], *, where: str) -> None:
     names: set[str] = set()
-    for step in _steps(stages, where=where):
+    for step in steps_of(stages, where=where):
         if step.name in names:
             raise DefinitionError(f"{where}: two steps are called {step.name!r}; give one a name=")
         names.add(step.name)
-
-
-def _steps(stages: Sequence[Stage], *, where: str) -> Iterator[AnyStep]:
-    for stage in stages:
-        match stage:
-            case Parallel(branches=branches):
-                yield from (step for branch in branches for step in branch)
-            case Each(step=step):
-                yield step
-            case AnyStep():
-                yield stage
-            case _:
-                raise DefinitionError(
-                    f"{where} has {stage!r} among its steps, which is no Step, Parallel or Each"
-                )
 
 
 def _planned(stage: Stage, known: _Known, *, where: str) -> tuple[StepPlan] | StagePlan:

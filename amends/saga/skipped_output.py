@@ -7,6 +7,7 @@ from celery import current_app
 from amends.definition.serialization import held_to_size, output_text
 from amends.errors import ActRefused
 from amends.log.saga_log import SagaLog
+from amends.saga.signals import signal_text
 
 
 def skipped_output(log: SagaLog, saga_id: str, path: str, output: Any) -> str:
@@ -22,6 +23,8 @@ def skipped_output(log: SagaLog, saga_id: str, path: str, output: Any) -> str:
     name = path.partition(":")[0].partition("[")[0]
     if name not in steps:
         raise ActRefused(saga_id, "skip", f"it has no step {name}")
+    if steps[name].wait:
+        return signal_text(log, saga_id, name, output, None)
     task = steps[name].activity.task
     if task not in current_app.tasks:
         raise ActRefused(

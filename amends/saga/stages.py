@@ -1,11 +1,12 @@
 """Stages of several branches: steps that run at once, and a step for each item of a list."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, get_args
 
 from amends.definition.plans import Undo
 from amends.errors import DefinitionError
-from amends.saga.step import AnyStep
+from amends.saga.any_step import AnyStep
+from amends.saga.step import Step
 
 FEWEST_BRANCHES: Final = 2
 MOST_BRANCHES: Final = 100
@@ -78,7 +79,7 @@ class Each:
         concurrency: int | None = None,
         when: str | None = None,
     ) -> None:
-        if not isinstance(step, AnyStep):
+        if not isinstance(step, Step):
             raise DefinitionError(f"Each({items!r}) has {step!r}, and takes a Step")
         where = f"Each({items!r}, {step.name})"
         if not isinstance(items, str) or items.count(".") != 1:
@@ -99,3 +100,19 @@ class Each:
 
 
 Stage = AnyStep | Parallel | Each
+
+
+def steps_of(stages: Sequence[Stage], *, where: str = "saga") -> Iterator[AnyStep]:
+    """Yield the steps of stages, in order. Raises `DefinitionError` for what is no stage, which begins with `where`."""
+    for stage in stages:
+        match stage:
+            case Parallel(branches=branches):
+                yield from (step for branch in branches for step in branch)
+            case Each(step=step):
+                yield step
+            case AnyStep():
+                yield stage
+            case _:
+                raise DefinitionError(
+                    f"{where} has {stage!r} among its steps, which is no Step, Wait, Delay, Parallel or Each"
+                )

@@ -1,6 +1,5 @@
 """A step of a saga: its activity, fallback and compensation."""
 
-import re
 from collections.abc import Mapping
 from enum import Enum
 from math import inf
@@ -11,10 +10,10 @@ from pydantic import BaseModel
 
 from amends.activities.definition import Activity, Compensation
 from amends.definition.input_mapping import Models, checked_condition, map_inputs
-from amends.definition.paths import ITEM
 from amends.definition.plans import ActivityPlan, StepPlan
 from amends.definition.serialization import class_name
 from amends.errors import DefinitionError
+from amends.saga.any_step import AnyStep
 
 StepInput = TypeVar("StepInput", bound=BaseModel)
 StepOutput = TypeVar("StepOutput", bound=BaseModel | None)
@@ -27,70 +26,6 @@ class Unsaid(Enum):
 
 
 UNSAID: Final = Unsaid.UNSAID
-
-NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-"""What a saga, a step and an outcome may be called."""
-
-
-class AnyStep:
-    """What a saga needs of a step, whatever its models (as `Step[Any, Any]`, mypy would check none)."""
-
-    name: str
-    activity: Activity[Any, Any]
-    compensation: Compensation[Any, Any] | None
-    fallback: Activity[Any, Any] | None
-    inputs: Mapping[str, str]
-    outcome: Mapping[type[Exception], str]
-    on_failure: Literal["compensate", "continue"]
-    when: str | None
-    pivot: bool
-    says_compensation: bool
-    verification: Activity[Any, Any] | None
-    settle: float
-
-    def plan(
-        self,
-        models: Models,
-        *,
-        optional: frozenset[str],
-        lists: Mapping[str, Any] = MappingProxyType({}),
-        where: str,
-    ) -> StepPlan:
-        """Write the step down for the saga log. Raises `DefinitionError`.
-
-        `models` and `lists` are what its input may come from, see `map_inputs`; `optional` names those that may be missing.
-        """
-        called = [each for each in (self.activity, self.fallback) if each]
-        for key in self.inputs:
-            if not any(key in each.input.model_fields for each in called):
-                raise DefinitionError(
-                    f"{where}: inputs= names {key!r}, which is no field of {called[0].input.__name__}"
-                )
-
-        def plan(activity: Activity[Any, Any]) -> ActivityPlan:
-            inputs = {
-                name: path
-                for name, path in self.inputs.items()
-                if name in activity.input.model_fields
-            }
-            return activity.plan(
-                map_inputs(
-                    activity.input, inputs, models, optional=optional, lists=lists, where=where
-                )
-            )
-
-        return StepPlan(
-            name=self.name,
-            activity=plan(self.activity),
-            fallback=plan(self.fallback) if self.fallback else None,
-            compensation=self.compensation.plan({}) if self.compensation else None,
-            on_failure=self.on_failure,
-            outcome={class_name(error): name for error, name in self.outcome.items()},
-            when=None if self.when is None else checked_condition(self.when, models, where=where),
-            pivot=self.pivot,
-            verification=self.verification.plan({}) if self.verification else None,
-            settle=self.settle,
-        )
 
 
 class Step(AnyStep, Generic[StepInput, StepOutput]):
@@ -153,11 +88,54 @@ class Step(AnyStep, Generic[StepInput, StepOutput]):
         self.settle = settle
         self._check(f"step {self.name!r}")
 
-    def _check(self, where: str) -> None:
-        if not NAME.fullmatch(self.name) or self.name in ("input", "saga", ITEM):
-            raise DefinitionError(
-                f"{where}: a name is letters, digits and _, and not 'input', 'saga' or 'item'"
+    @property
+    def output(self) -> type[BaseModel] | None:
+        """The model of its output, None if it has none."""
+        return self.activity.output
+
+    def plan(
+        self,
+        models: Models,
+        *,
+        optional: frozenset[str],
+        lists: Mapping[str, Any] = MappingProxyType({}),
+        where: str,
+    ) -> StepPlan:
+        """Write the step down, see `AnyStep.plan`."""
+        called = [each for each in (self.activity, self.fallback) if each]
+        for key in self.inputs:
+            if not any(key in each.input.model_fields for each in called):
+                raise DefinitionError(
+                    f"{where}: inputs= names {key!r}, which is no field of {called[0].input.__name__}"
+                )
+
+        def plan(activity: Activity[Any, Any]) -> ActivityPlan:
+            inputs = {
+                name: path
+                for name, path in self.inputs.items()
+                if name in activity.input.model_fields
+            }
+            return activity.plan(
+                map_inputs(
+                    activity.input, inputs, models, optional=optional, lists=lists, where=where
+                )
             )
+
+        return StepPlan(
+            name=self.name,
+            activity=plan(self.activity),
+            fallback=plan(self.fallback) if self.fallback else None,
+            compensation=self.compensation.plan({}) if self.compensation else None,
+            on_failure=self.on_failure,
+            outcome={class_name(error): name for error, name in self.outcome.items()},
+            when=None if self.when is None else checked_condition(self.when, models, where=where),
+            pivot=self.pivot,
+            verification=self.verification.plan({}) if self.verification else None,
+            settle=self.settle,
+        )
+
+    def _check(self, where: str) -> None:
+        self.check_names(where)
         if self.on_failure not in ("compensate", "continue"):
             raise DefinitionError(
                 f"{where}: on_failure is {self.on_failure!r}, not 'compensate' or 'continue'"
@@ -166,12 +144,6 @@ class Step(AnyStep, Generic[StepInput, StepOutput]):
             raise DefinitionError(
                 f"{where}: it is the point of no return, and passes over its failure: one excludes the other"
             )
-        for outcome in self.outcome.values():
-            if not NAME.fullmatch(outcome) or outcome == "completed":
-                raise DefinitionError(
-                    f"{where}: the outcome {outcome!r} of a failure is not letters, digits and _,"
-                    " or is 'completed'"
-                )
         if self.compensation is not None:
             self._check_compensation(where, self.compensation)
         if self.fallback is not None:

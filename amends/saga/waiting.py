@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from amends.definition.states import SagaStatus
 from amends.errors import LogUnavailable, SagaStuck, did_you_mean
 from amends.log.saga_log import SagaLog
-from amends.saga.step import AnyStep
+from amends.saga.any_step import AnyStep
 
 Answer = TypeVar("Answer")
 

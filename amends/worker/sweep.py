@@ -11,7 +11,7 @@ from amends.backend.settings import settings_of
 from amends.dispatch.coordinator import advance, publish
 from amends.errors import LogUnavailable, UnreadableData
 from amends.log.answers import LOOK_AGAIN, Continuation, Next, Publish, RetryAfter
-from amends.log.in_flight import Branches, Dispatched, Expand, Parked, Running, Waiting
+from amends.log.in_flight import Begin, Branches, Dispatched, Expand, Parked, Running, Waiting
 from amends.log.liveness import Verdict
 from amends.log.saga_log import SagaLog, log_of
 from amends.worker.competence import Competence
@@ -117,7 +117,7 @@ class Sweep:
             raise found
         if isinstance(found, Branches):
             return self._heal_branches(saga_id, found)
-        if found is None or isinstance(found, Publish | Expand):
+        if found is None or isinstance(found, Publish | Expand | Begin):
             return False
         if not self._competence.covers(found):
             if self._competence.is_left(found):  # this look may not put off theirs

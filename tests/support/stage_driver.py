@@ -9,9 +9,11 @@ import redis
 from celery import Celery
 
 from amends import Saga
+from amends.backend.script_constants import TIMED
 from amends.definition.serialization import canonical_json
 from amends.dispatch.remaining import dispatched
 from amends.log.answers import Publish, Run
+from amends.log.control import Signalled
 from amends.log.in_flight import Branches, Dispatched
 from amends.log.saga_log import SagaLog
 from tests.support.clock import redis_now
@@ -19,6 +21,7 @@ from tests.support.log_driver import ERROR, Journey
 from tests.support.log_view import view_of
 from tests.support.sagas.shapes import Order
 
+SIGNAL = '{"granted":true}'
 PART = '{"part":"P"}'
 
 
@@ -98,6 +101,11 @@ class Course(Journey):
         found: dict[str, str] = self.client.hgetall(counters)
         return found
 
+    def signal(self, name: str, value: str = SIGNAL, *, given: str | None = None, by: str | None = None) -> Signalled:
+        """Give the saga a signal, under the id `given`."""
+        how, self.follows = self.log.control.signal_saga(self.id, name, value=value, signal_id=given, by=by)
+        return how
+
     # What an operator and time do
 
     @property
@@ -132,4 +140,10 @@ class Course(Journey):
     def due_in(self) -> float | None:
         """Tell in how many seconds a sweep looks at the saga, None where none does."""
         at = view_of(self.log).due_at(self.id)
-        return None if at is None else at / 1000 - redis_now(self.client)
+        return None if at is None else at % TIMED / 1000 - redis_now(self.client)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the saga is due among those that wait in the log."""
+        at = view_of(self.log).due_at(self.id)
+        return at is not None and at >= TIMED

@@ -10,6 +10,6 @@ local function continuation_of_act()
     leave_branch()
   end
   if is_over() or saga.paused or settling then return {'end', saga.paused and 'paused' or saga.status} end
-  if not is_stage(remaining(1)[1]) then set('advance', get('sent')) end
+  if chain_ahead()[1] then set('advance', get('sent')) end
   return {'advance', number_messages(1)}
 end

@@ -9,8 +9,9 @@
 --! include stage
 --! shaped
 -- The chain that comes next of the line or of the branch that is open, for whoever asked to publish it.
-local function next_chain(list)
-  if tonumber(get(list[1] .. '.w') or 0) > NOW then -- a dispatch knows how long it waits
+local function next_chain()
+  local list = chain_ahead()
+  if not list[1] or tonumber(get(list[1] .. '.w') or 0) > NOW then -- a dispatch knows how long, or what it waits for
     note_unsent(NOW)
     return {'stage'}
   end
@@ -33,9 +34,9 @@ local function continuation_of_branch(link)
   end
   if first and first == record_of(link) then return {'go'} end
   if running or settling then return {'end', saga.status} end
-  if first then return next_chain(remaining()) end
+  if first then return next_chain() end
   if not follow_branch() then return {'end', saga.status} end
-  return next_chain(remaining())
+  return next_chain()
 end
 
 -- Whether the branch that is open ended its stage.
@@ -59,8 +60,8 @@ local function continuation(link)
   local first = remaining(1)[1]
   if first and first == record_of(link) then return {'go'} end
 --! shaped
-  if is_stage(first) then return {'stage'} end
-  if has_joined then return next_chain(chain_ahead()) end
+  if is_stage(first) or is_wait(first) then return {'stage'} end
+  if has_joined then return next_chain() end
 --! end
   set('advance', get('sent'))
   return {'advance', number_messages(1)}

@@ -10,6 +10,7 @@
 --! include open_stage
 --! include pivot
 --! include sources
+--! include wait
 -- Answers {kind, digest, itinerary or '', ...} of the line:
 --         {"publish", ..., first message's number, ms until the first may run,
 --          now (ms) where it is a copy of a message that was lost, or '', path, tries, path, tries, ...}
@@ -21,6 +22,7 @@
 --          identity of that app or '', the branch's field or ''}
 --       | {"parked", ..., path of what comes next, identity of that app or ''}
 --       | {"expand", ..., the stage, source, JSON, source, JSON, ...}: its branches are to be told by `expand_stage`
+--       | {"open", ..., path of a wait, source, JSON, source, JSON, ...}: its condition and its time are to be told by `open_wait`
 --       | {"stage", ..., {kind, ...}, {kind, ...}, ...}: such answers, without digest and itinerary, of its branches
 --       | {"nothing", why}
 
@@ -46,7 +48,7 @@ local function look_at_message(list)
   end
   local overdue = NOW >= sent + patience
   local calm = math.min(math.floor((NOW - sent) / 4), LOOK_AT_MOST)
-  local look = NOW + math.max(LOOK, calm, redis.call('ZCARD', DUE) * LOOK_EACH)
+  local look = NOW + math.max(LOOK, calm, redis.call('ZCOUNT', DUE, '-inf', ('(%d'):format(TIMED)) * LOOK_EACH)
   if times == 0 then look = NOW + LOOK end -- none was sent: whose app it is publishes, and another's may have looked
   set_due(overdue and look or math.min(sent + patience, look))
   local is_advance = not branch and get('advance') == get('sent')
@@ -92,14 +94,34 @@ local function look(list, longest, only_look, again, may_publish)
   return look_at_message(list), 'its message is under way'
 end
 
--- What whoever tells the branches of a stage needs to know.
-local function expansion(stage, sources)
-  local answer = {'expand', stage}
+-- What whoever tells the branches of a stage, or the time of a wait, needs to know.
+local function expansion(kind, name, sources)
+  local answer = {kind, name}
   for source in sources:gmatch('[^,]+') do
     answer[#answer + 1] = source
     answer[#answer + 1] = value_of(source)
   end
   return answer
+end
+
+-- Looks at a wait of the line, or of the branch that is open: what is to be told or published, or nil where it goes on.
+local function look_at_wait(code, only_look)
+  if state[code] == 'waiting' then
+    set_due(tonumber(get(code .. '.w') or NEVER) + TIMED)
+    return nil
+  end
+  if not only_look then return expansion('open', path_of(code), select(2, plan_of(code))) end
+  set_due(NOW + LOOK)
+  return {'waiting', path_of(code), 1, NOW, 0, 0, 0, get('app') or '', branch and branch.field or ''}
+end
+
+-- Ends a wait of the line, or of the branch that is open, whose time has come; answers whether it did.
+local function end_in_time(code)
+  if not is_wait(code) or state[code] ~= 'waiting' or tonumber(get(code .. '.w') or NEVER) > NOW then return false end
+  time_out(code)
+  settle()
+  if not is_over() and remaining(1)[1] then note_unsent(NOW) end -- of what follows there is no message
+  return true
 end
 
 -- Reads the numbers of the branches that are open, in order, and those that wait for a place.
@@ -124,8 +146,11 @@ local function look_at_branches(stage, longest, only_look, again, lost)
   local function look_at(number)
     if not get(stage .. '.' .. number) then return end
     enter_branch(stage, number)
-    local list = remaining()
-    if running or list[1] then
+    local first, list = remaining(1)[1], chain_ahead()
+    if is_wait(first) then
+      taken = taken + 1
+      found[#found + 1] = look_at_wait(first, only_look)
+    elseif running or first then
       taken = taken + 1
       local mark, all = branch.field .. '@' .. ('%d'):format(branch.sent), ',' .. lost .. ','
       local may_publish = branch.dispatches == 0 or all:find(',' .. mark .. ',', 1, true) or all:find(',' .. branch.field .. ',', 1, true)
@@ -144,6 +169,20 @@ local function look_at_branches(stage, longest, only_look, again, lost)
   end
   if only_look then set_due(due or NOW + LEASE) end
   return found
+end
+
+-- Ends the waits of a stage whose time has come. Answers whether the stage is still at hand.
+local function end_waits_in_time(stage)
+  if not plan:find('\n#' .. stage .. '%.%d*|[^\n]*w') then return true end
+  for _, number in ipairs(open_branches(stage)) do
+    if get(stage .. '.' .. number) then
+      enter_branch(stage, number)
+      local was_over = end_in_time(remaining(1)[1])
+      leave_branch()
+      if was_over and (saga.direction == 'backward' or state[stage] ~= 'running') then return false end
+    end
+  end
+  return true
 end
 
 local function dispatch(known, longest, only_look, again, lost)
@@ -174,24 +213,32 @@ local function dispatch(known, longest, only_look, again, lost)
   if running then return say(look_at_claim(again)) end
 
   local first = remaining(1)[1]
-  while is_stage(first) and state[first] ~= 'running' do
+  while is_wait(first) or is_stage(first) and state[first] ~= 'running' do
     local stage = first:match('^p%d+')
-    if only_look then
+    if stage and only_look then
       set_due(NOW + LOOK)
       return say({'waiting', plan:match('\n([^|\n]+)|%w+:[^\n]*:' .. stage .. '%.'), 1, NOW, 0, 0, 0, get('app') or '', ''})
     end
-    if first ~= stage then
+    if not stage then
+      if not end_in_time(first) then
+        local found = look_at_wait(first, only_look)
+        return found and say(found) or {'nothing', 'it waits'}
+      end
+    elseif first ~= stage then
       open_undo(stage)
     else
       local many, sources = plan_of(stage)
-      if sources ~= '' then return say(expansion(stage, sources)) end
+      if sources ~= '' then return say(expansion('expand', stage, sources)) end
       open_stage(stage, tonumber(many))
     end
-    if state[first] ~= 'running' then settle() end
+    if stage and state[first] ~= 'running' then settle() end
     if is_over() then return {'nothing', 'the saga is ' .. saga.status} end
     first = remaining(1)[1]
   end
   local stage = settling or is_stage(first) and first:match('^p%d+')
+  if stage and saga.direction == 'forward' and not end_waits_in_time(stage) then
+    return dispatch(known, longest, only_look, again, lost)
+  end
   if stage then
     local found = look_at_branches(stage, longest, only_look, again, lost)
     if not found[1] then return {'nothing', 'its branches are under way'} end

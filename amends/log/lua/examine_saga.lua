@@ -4,6 +4,7 @@
 --! include open_saga
 --! include definition
 --! include expanded
+--! constant TIMED
 -- ARGV[2] digests the caller knows, joined by ,
 -- Answers {"unknown"}: there is no such saga | {"saga", digest, itinerary or '', the time, when a sweep looks
 --   at it or '', paths of what remains, paths of what a cancel would leave to be undone (both in their order,
@@ -20,6 +21,8 @@ local function turn()
     if is_stage(code) and value == 'stuck' then
       state[code] = 'done' -- as `turn_back` does
     elseif is_undo(code) or is_verification(code) then -- they go on
+    elseif value == 'waiting' then
+      state[code] = nil
     elseif value == 'running' then
       state[code] = 'unknown'
     elseif value == 'pending' then
@@ -43,7 +46,8 @@ end
 
 if not open_saga() then return {'unknown'} end
 local ahead, behind = left(), {}
+local looked_at = tonumber(redis.call('ZSCORE', DUE, ID))
 local can_turn = not has_ended() and saga.direction == 'forward'
 if can_turn then behind = left_by_a_cancel() end
-return {'saga', saga.definition, itinerary_for(ARGV[2]), NOW, redis.call('ZSCORE', DUE, ID) or '', paths(ahead), paths(behind),
+return {'saga', saga.definition, itinerary_for(ARGV[2]), NOW, looked_at and ('%d'):format(looked_at % TIMED) or '', paths(ahead), paths(behind),
   redis.call('HGETALL', SAGA), redis.call('LRANGE', HISTORY, 0, -1)}

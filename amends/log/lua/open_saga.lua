@@ -33,6 +33,7 @@ local function open_saga()
   plan = redis.call('HGET', DEFINITIONS, saga.definition .. ':records')
 --! shaped
     or redis.call('HGET', DEFINITIONS, saga.definition .. ':plan')
+    or redis.call('HGET', DEFINITIONS, saga.definition .. ':plan3')
 --! plain
     or '' -- the saga needs the other script
 --! end

@@ -3,7 +3,9 @@
 --! include saga
 local function is_undo(code) return code:sub(-1) == 'u' end
 local function is_verification(code) return code:sub(-1) == 'v' end  --! shaped
-local function is_open(code) return not state[code] or state[code] == 'pending' or state[code] == 'running' end
+local function is_wait(code) return code ~= nil and code:sub(-1) == 'w' end  --! shaped
+local function is_open(code) return not state[code] or state[code] == 'pending' or state[code] == 'running' or state[code] == 'waiting' end  --! shaped
+local function is_open(code) return not state[code] or state[code] == 'pending' or state[code] == 'running' end  --! plain
 -- Every record that the saga's direction could come to, in the order in which they run. Undo runs
 -- in reverse order of start; a step starts after the one before, a fallback after its primary. What is verified
 -- is so before its undo.

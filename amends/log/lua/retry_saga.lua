@@ -15,6 +15,7 @@ end
 
 -- Whether a retry would do nothing but send one more message: the record waits for no time, and was sent just now.
 local function is_under_way(code)
+  if state[code] == 'waiting' then return true end
   return saga.status ~= 'stuck' and not get(code .. '.w') and message_sent() + LEASE > NOW
 end
 
@@ -36,7 +37,7 @@ local function retry_branch()
   local first = remaining(1)[1]
   local is_at_rest = not running and not first
   if renew_stuck() then unstick_branch(is_at_rest) elseif running or not first or is_under_way(first) then return false end
-  if running then return true end
+  if running or state[remaining(1)[1]] == 'waiting' then return true end
   renew(remaining(1)[1])
   note_unsent(NOW)
   return true
@@ -66,6 +67,7 @@ else
   if settling then return {'refused', 'something of ' .. path_of(settling) .. ' is running'} end
   if running then return {'refused', path_of(running.code) .. ' is running'} end
   local first = remaining(1)[1]
+  if first and state[first] == 'waiting' then return {'refused', path_of(first) .. ' waits for what it says, and has nothing to retry'} end
   if first and not is_stage(first) and is_under_way(first) then
     return {'refused', path_of(first) .. ' is under way: its message was sent less than 10 s ago'}
   end

@@ -4,7 +4,7 @@
 -- KEYS[1] hash  the saga                  KEYS[2] list  its history, JSON events in order
 -- KEYS[3] zset  due sagas of the shard    KEYS[4] hash  definitions of the shard: <digest> is the
 --         itinerary as JSON, for workers; <digest>:records is what scripts read of it, or <digest>:plan if it requires
---         a newer format than 1: the scripts of releases before would misread it, and find none
+--         format 2, and <digest>:plan3 for 3: the scripts of releases before would misread it, and find none
 -- KEYS[5] to KEYS[10] zset  sagas of the shard by status (see index_of), scored by their last move
 -- KEYS[11] hash  what the shard counts: see `transition`
 -- KEYS[12] zset  watermarks of queues: see `watermark`
@@ -19,11 +19,11 @@
 -- dispatches (of the same message) sent (when it was to arrive)
 -- advance (the `sent` whose message is that of amends.advance; any other `sent` is a record's own)
 --   states   of its records, as 1=done,2=running; one that is not in there was never touched, and is pending
---            pending running done failed unknown skipped omitted stuck
+--            pending running done failed unknown skipped omitted stuck, and waiting of a wait
 --   claim    of the one record that runs, or '': <record>|<attempt's number>|<when it was claimed>|
 --            <when it is given up>|<token>|<owner>
 -- Then for each record r, which is a step's number and f for its fallback, u for its undo, v for its verification, and fu and
--- fv for the fallback's:
+-- fv for the fallback's; w is a wait, for signals or a time:
 --   r.t token     of its last claim that ended
 --   r.a attempts  spent                 r.r tries    claims that ended unfinished
 --   r.u           1 once an attempt ended of which nobody knows the effect
@@ -34,7 +34,9 @@
 --   r.w           when it may run again, while it waits for that
 --   r.y           of a verification: when it may be asked at first
 --   r.h           what follows if a verification finds no effect: retry, fail, or refused, by which no fallback follows
+--   r.g signals   of a wait, JSON joined by ,   r.gn how many   r.by|<who> 1 of who gave one
 --   r.x output    JSON                  r.e error    JSON          r.n outcome if the switch fails
+-- g|<id> is the answer to the signal of that id: t taken, c counted, k kept; signals how many there are, signal_bytes what they hold.
 -- A stage of several branches is a record p of the line, p and the stage's number, and pu is its undo. In `states` p is
 -- not there until the stage is opened, running until each branch is finished, then done; and pu not there, running, then
 -- done or stuck. Of each such stage:
@@ -60,7 +62,8 @@ local saga = {}  -- those of its fields that were read, or set since; false wher
 local was        -- its status before
 local plan       -- the codes of its records in order, then a line each:
                  -- <path>|<code>:<limit in ms>:<sources of its input>:<flags>, and of one in a branch :<stage>.<branch>
-                 -- Flags: c a failure is passed over; n the point of no return.
+                 -- Flags: c a failure is passed over; n the point of no return. The limit of a wait is how many signals end it,
+                 -- 0 where its time does.
                  -- A stage of several branches has <name>|<p>:<branches, 0 for one each item>:<sources>:<flags>:<bound>,
                  -- with o where its undo is ordered, and #<p>.<branch>|<codes> for each branch.
                  -- The last line is #requires|<format>, but for format 1.

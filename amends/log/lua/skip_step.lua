@@ -33,7 +33,9 @@ local function objection(list, exact)
   for _, code in ipairs(list) do
     if is_verification(code) and code ~= exact and output == '' then return {'lacking', path} end
     if is_undo(code) and output ~= '' then return {'refused', path_of(code) .. ' is an undo, which has no output'} end
-    if not is_undo(code) and not is_verification(code) and output == '' then return {'lacking', path_of(code)} end
+    local is_time = is_wait(code) and plan_of(code) == '0'
+    if is_time and output ~= '' then return {'refused', path_of(code) .. ' waits for a time, and has no output'} end
+    if not is_undo(code) and not is_verification(code) and not is_time and output == '' then return {'lacking', path_of(code)} end
   end
 end
 
@@ -45,7 +47,8 @@ local function skip(list)
     if is_verification(code) then
       conclude(code, output == '' and 'null' or output)
     else
-      if not is_undo(code) then set(code .. '.x', output) end
+      if not is_undo(code) and output ~= '' then set(code .. '.x', output) end
+      if is_wait(code) then unset(code .. '.w') end
       set_state(code, 'skipped')
     end
   end

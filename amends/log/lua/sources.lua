@@ -2,6 +2,10 @@
 --
 --! include open_saga
 --! include branches
+--! shaped
+--! include plan
+--! include remaining
+--! end
 -- The field that a source's JSON is in, or nil: the source is the saga's input, an item, or the output of a step that has one.
 local function field_of(source)
   if source == 'i' then return 'input' end
@@ -16,13 +20,13 @@ end
 --! shaped
 -- The JSON of a source: null where it has none. Of a step that was in a stage of several branches it is looked for in the
 -- fields of both its activities; of one for each item it is the list of all outputs,
--- empty where that stage was left out or passed over.
+-- empty where that stage was left out or passed over. Of a wait for several signals too it is a list.
 local function value_of(source)
-  local field = field_of(source)
-  if field then return get(field) or 'null' end
+  local field, none = field_of(source), is_wait(source) and tonumber((plan_of(source))) > 1 and '[]' or 'null'
+  if field then return get(field) or none end
   local stage, number = branch_of(source)
-  if not stage then return 'null' end
-  if number then return get(source .. '.x') or get(source .. 'f.x') or 'null' end
+  if not stage then return none end
+  if number then return get(source .. '.x') or get(source .. 'f.x') or none end
   local of_stage = (branch and line.state or state)[stage]
   if of_stage ~= 'done' then return of_stage == 'skipped' and get(source .. '.x') or '[]' end
   local list, fields = {}, {}

@@ -26,10 +26,11 @@ if known[1] then
   return {'conflict', known[1], known[3], known[2], given ~= '' and known[4] == given and 1 or 0}
 end
 if records ~= '' then
-  local field = digest .. (records:find('\n#requires|', 1, true) and ':plan' or ':records')
+  local format = records:match('\n#requires|(%d+)')
+  local field = digest .. (not format and ':records' or format == '2' and ':plan' or ':plan3')
   redis.call('HSET', DEFINITIONS, digest, itinerary, field, records)
 elseif redis.call('HEXISTS', DEFINITIONS, digest .. ':records') == 0
-  and redis.call('HEXISTS', DEFINITIONS, digest .. ':plan') == 0 then
+  and redis.call('HEXISTS', DEFINITIONS, digest .. ':plan') == 0 and redis.call('HEXISTS', DEFINITIONS, digest .. ':plan3') == 0 then
   return {'define'}
 end
 saga.name, saga.status, saga.created, saga.direction = name, 'pending', NOW, 'forward'

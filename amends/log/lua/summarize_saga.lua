@@ -8,8 +8,8 @@
 --          or '', its error or '', how many events its history has, paths without items of all records that it stands at in a stage of
 --          several branches, joined by ,}
 --       | {}: there is no such saga
-local PLACELESS = 4
-local rank_of = {stuck = 1, running = 2, pending = 3}
+local PLACELESS = 5
+local rank_of = {stuck = 1, running = 2, pending = 3, waiting = 4}
 local beside = {} -- the paths of a stage's records at hand, each once
 
 local function of_row()
@@ -84,7 +84,7 @@ local answer = {NOW, saga.status, since or saga.created, saga.name, saga.directi
 local code = at_hand()
 local own = code and redis.call('HMGET', SAGA, code .. '.a', code .. '.w', code .. '.e', code .. '.p', code .. '.q') or {}
 answer[11], answer[12] = code and path_of(code) or '', code and state[code] or 'pending'
-answer[13], answer[14], answer[15] = (own[1] or 0) + (own[4] or 0) + (own[5] or 0), answer[12] == 'pending' and own[2] or '', own[3] or ''
+answer[13], answer[14], answer[15] = (own[1] or 0) + (own[4] or 0) + (own[5] or 0), (answer[12] == 'pending' or answer[12] == 'waiting') and own[2] or '', own[3] or ''
 answer[16] = redis.call('LLEN', HISTORY) + (saga.folded or 0)
 answer[17] = joined(beside)
 return answer

@@ -22,6 +22,10 @@ local LEASE = 10000 -- a saga that runs, or has a message under way, is looked a
 local changes, unsets = {}, {} -- field, value, field, value, ...; and a set of fields
 local names           -- of the events, joined by a blank
 local due             -- when a sweep is to look at the saga, where that changes
+local NEVER = math.huge -- where only its deadline makes it due  --! shaped
+--! shaped
+--! constant TIMED
+--! end
 local is_sooner       -- whether that may only bring the look forward: others of its branches wait for theirs  --! shaped
 
 local function set(field, value)
@@ -106,7 +110,14 @@ local function save_due()
   if is_over() and not saga.parked or saga.paused and not limit then
     redis.call('ZREM', DUE, ID)
   else
+--! shaped
+    local base, time = due >= TIMED and TIMED or 0, due
+    if saga.paused then time = limit elseif limit and limit < due - base then time = limit + base end
+    if time == NEVER then return is_sooner or redis.call('ZREM', DUE, ID) end
+    local at = ('%d'):format(time)
+--! plain
     local at = ('%d'):format(limit and (saga.paused or limit < due) and limit or due)
+--! end
     if is_sooner and not saga.paused then return redis.call('ZADD', DUE, 'LT', at, ID) end  --! shaped
     redis.call('ZADD', DUE, at, ID)
   end

@@ -6,9 +6,13 @@
 -- The state of a record that did not take effect, for all that is known.
 local function state_of_failure(code) return get(code .. '.u') and 'unknown' or 'failed' end
 
--- What waits for a retry will not get one.
+-- What waits for a retry will not get one, and a wait has no end.
 local function give_up_waiting()
   for code, value in pairs(state) do
+    if value == 'waiting' then  --! shaped
+      unset(code .. '.w')  --! shaped
+      set_state(code, nil)  --! shaped
+    end  --! shaped
     local is_effect = not is_undo(code)
     if is_verification(code) then is_effect = false end  --! shaped
     if value == 'pending' and is_effect then -- one without tries is a fallback that never started

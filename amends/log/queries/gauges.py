@@ -8,6 +8,7 @@ from typing import Any, Self
 from redis.exceptions import ResponseError
 
 from amends.backend.cluster import primaries_of
+from amends.backend.script_constants import TIMED
 from amends.definition.states import LIVE, SagaStatus
 from amends.log.store import Store
 
@@ -49,16 +50,23 @@ def _ask_shards(client: Any, store: Store, now: int) -> list[Any]:
     pipeline = client.pipeline(transaction=False)
     for shard in range(store.shards):
         due = store.due_key(shard)
-        pipeline.zcount(due, "-inf", now)
-        for key in (due, *(store.index_key(shard, status) for status in LIVE)):
-            pipeline.zrange(key, 0, 0, withscores=True)
+        for base in (0, TIMED):  # those that wait in the log are apart
+            pipeline.zcount(due, base, base + now)
+            pipeline.zrangebyscore(due, base, base + now, 0, 1, withscores=True)
+        for status in LIVE:
+            pipeline.zrange(store.index_key(shard, status), 0, 0, withscores=True)
     answers = pipeline.execute()
-    width = 2 + len(LIVE)
-    counts, *firsts = (answers[k::width] for k in range(width))
-    return [
-        sum(counts),
-        *(min((at for [(_, at)] in filter(None, each)), default=None) for each in firsts),
-    ]
+    width = 4 + len(LIVE)
+    due, first, timed, first_timed, *firsts = (answers[k::width] for k in range(width))
+    lowest = [_lowest(each) for each in (first, first_timed, *firsts)]
+    if lowest[1] is not None:
+        lowest[1] -= TIMED
+    first_due = min((at for at in lowest[:2] if at is not None), default=None)
+    return [sum(due) + sum(timed), first_due, *lowest[2:]]
+
+
+def _lowest(shards: list[Any]) -> Any:
+    return min((at for [(_, at)] in filter(None, shards)), default=None)
 
 
 def _ask_memory(store: Store) -> Memory | None:

@@ -2,9 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
-from amends import Each, Saga, Step, activity, context
+from amends import Each, Saga, Step, Wait, activity, context
 from amends.definition.itinerary import Dispatch
 from tests.support.engine_saga import QUICK, Job, Part, engine_saga
 from tests.support.sagas.wide import act, act_otherwise, revert
@@ -18,6 +18,11 @@ class Item(BaseModel):
 class Order(Job):
     gift: bool = False
     items: list[Item] = Field(default_factory=list)
+    deliver_at: AwareDatetime | None = None
+
+
+class Approval(BaseModel):
+    granted: bool = True
 
 
 class Flag(BaseModel):
@@ -84,6 +89,10 @@ def each_item(name: str = "pack", *, of_stage: Any = None, **how: Any) -> Each:
     """Return a stage that wraps each item of the input."""
     of_step = {"compensation": unwrap, "outcome": f"no_{name}", **how}
     return Each("input.items", Step(wrap, name=name, **of_step), **(of_stage or {}))
+
+
+def approval(name: str = "approval", **how: Any) -> Wait[Approval]:
+    return Wait(name, Approval, **{"outcome": f"no_{name}", **how})
 
 
 def shape_of(

@@ -1,0 +1,62 @@
+"""Signals: what they are held to, and what a saga says to them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from amends.definition.itinerary import Itinerary
+from amends.definition.serialization import canonical_json, dumped, held_to_size, read_back
+from amends.errors import ActRefused, did_you_mean
+from amends.log.saga_log import SagaLog
+from amends.saga.stages import Stage, steps_of
+from amends.saga.wait import Wait
+
+Models = Mapping[str, type[BaseModel]]
+"""The models of a saga's signals, by their names."""
+
+_MODELS: dict[str, Models] = {}  # of the sagas that are defined in this process, by the names of these
+
+
+def remember_models(saga: str, models: Models) -> None:
+    """Keep what the signals of a saga are, for handles that are made without its definition."""
+    _MODELS[saga] = models
+
+
+def models_of(stages: Sequence[Stage]) -> Models:
+    """Return the models of the signals that a saga of these stages waits for."""
+    return {step.name: step.signal for step in steps_of(stages) if isinstance(step, Wait)}
+
+
+def signal_text(
+    log: SagaLog, saga_id: str, name: str, value: Any, models: Models | None
+) -> str:
+    """Hold a signal to its model, and return its JSON.
+
+    models: of the saga's signals; None to look for them by the saga's name.
+
+    Raises `ActRefused` where the saga waits for none of that name, or this process does not know what it is like, and pydantic's
+    ``ValidationError``.
+    """
+    if models is None:
+        itinerary = log.read_saga(saga_id).itinerary
+        models = _models_of(itinerary, saga_id, name)
+    if name not in models:
+        raise ActRefused(saga_id, "signal", f"it waits for no {name}{did_you_mean(name, models)}")
+    what = f"the signal {name} of {saga_id}"
+    return held_to_size(canonical_json(dumped(read_back(models[name], value, what))), what)
+
+
+def _models_of(itinerary: Itinerary, saga_id: str, name: str) -> Models:
+    names = [step.name for step in itinerary.steps if step.wait and step.wait.count]
+    if name not in names:
+        raise ActRefused(saga_id, "signal", f"it waits for no {name}{did_you_mean(name, names)}")
+    models = _MODELS.get(itinerary.saga, {})
+    if name not in models:
+        raise ActRefused(
+            saga_id,
+            "signal",
+            f"this process does not know saga {itinerary.saga}, and so not what {name} is like: import the module that"
+            " defines it",
+        )
+    return models
