@@ -197,7 +197,7 @@ class Itinerary(Plan):
     @cached_property
     def step_codes(self) -> Mapping[str, str]:
         """What the scripts call each step: its number, and w for a wait."""
-        return {step.name: f"{n}{'w' * (step.wait is not None)}" for n, step in enumerate(self.steps, 1)}
+        return {each.name: f"{n}{'w' * bool(each.wait)}" for n, each in enumerate(self.steps, 1)}
 
     @cached_property
     def json_text(self) -> str:

@@ -2,7 +2,13 @@
 
 from typing import Any, ClassVar, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from amends.definition.paths import ITEM
 from amends.definition.retry_policy import RetryPolicy
@@ -99,9 +105,7 @@ STANDING: Final = ActivityPlan(
 class StepPlan(_LaterPlan):
     """One step: its activity, what stands in for it, what undoes it, and what its failure means; or what it waits for."""
 
-    later: ClassVar[frozenset[str]] = frozenset(
-        {"when", "pivot", "verification", "settle", "wait"}
-    )
+    later: ClassVar[frozenset[str]] = frozenset({"when", "pivot", "verification", "settle", "wait"})
 
     name: str
     activity: ActivityPlan

@@ -18,7 +18,6 @@ from amends.dispatch.remaining import dispatched
 from amends.errors import LogUnavailable, UnreadableData
 from amends.log.answers import Publish
 from amends.log.in_flight import Branches, Dispatched
-from amends.log.saga_log import log_of
 
 _logger = logging.getLogger(__name__)
 

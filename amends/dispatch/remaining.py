@@ -8,7 +8,8 @@ from celery import Celery
 
 from amends.definition.serialization import error_json
 from amends.errors import Refused
-from amends.log.in_flight import Begin, Branches, Dispatched, Expand
+from amends.log.answers import Publish
+from amends.log.in_flight import Begin, Branches, Dispatched, Expand, Running, Waiting
 from amends.log.saga_log import SagaLog, log_of
 
 MOST_ITEMS: Final = 1_000
@@ -34,7 +35,9 @@ def expanded(app: Celery, saga_id: str, answer: Dispatched, longest_wait: float)
         )
     if not isinstance(answer, Branches):
         return answer
-    found = [each for each in answer.found if not isinstance(each, Begin)]
+    found: list[Publish | Running | Waiting | Begin] = [
+        each for each in answer.found if not isinstance(each, Begin)
+    ]
     for each in answer.found:
         if isinstance(each, Begin):  # which answers what others have not been told of
             more = expanded(app, saga_id, _begun(log, saga_id, each, longest_wait), longest_wait)
@@ -64,5 +67,7 @@ def _begun(log: SagaLog, saga_id: str, answer: Begin, longest_wait: float) -> Di
     record, time = answer.itinerary.records[answer.path], "omit"
     if record.is_wanted(answer.sources) and record.step.wait:
         time = record.step.wait.ends_at(answer.sources, path=answer.path)
-    how = {"time": time, "outcome": record.outcome_of(TimeoutError), "longest_wait": longest_wait}
-    return log.open_wait(saga_id, answer.path, **how)
+    outcome = record.outcome_of(TimeoutError)
+    return log.open_wait(
+        saga_id, answer.path, time=time, outcome=outcome, longest_wait=longest_wait
+    )

@@ -51,7 +51,9 @@ _SIGNAL_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 def check_signal_id(signal_id: str) -> str:
     """Return the id of a signal. Raises ``ValueError`` for what can be none."""
     if not _SIGNAL_ID.fullmatch(signal_id):
-        raise ValueError(f"id {signal_id!r} of a signal: use 1 to 128 printable ASCII characters, none of them a blank")
+        raise ValueError(
+            f"id {signal_id!r} of a signal: use 1 to 128 printable ASCII characters, none of them a blank"
+        )
     return signal_id
 
 

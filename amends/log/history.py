@@ -32,7 +32,8 @@ NAMES: Final = (
     "step.verifying",
     "step.verified",
     "step.waiting",
-    "signal.received",
+    "step.waited",
+    "step.signalled",
 )
 """Names of all events that the scripts write."""
 

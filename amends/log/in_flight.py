@@ -149,7 +149,9 @@ class Branches:
 
 
 Dispatched = Publish | Running | Waiting | Parked | Expand | Begin | Branches | None
-_KINDS: Final[Mapping[str, type[Publish | Running | Waiting | Parked | Expand | Begin | Branches]]] = {
+_KINDS: Final[
+    Mapping[str, type[Publish | Running | Waiting | Parked | Expand | Begin | Branches]]
+] = {
     Publish.said: Publish,
     "running": Running,
     "waiting": Waiting,

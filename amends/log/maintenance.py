@@ -70,7 +70,7 @@ class Maintenance:
         """Draw `count` live sagas; those not due within `beyond` seconds become due now. Returns how many did."""
         drawn = Counter(random.choices(range(self._store.shards), k=count))  # noqa: S311
         calls = [
-            ([self._store.due_key(shard)], [some, round(beyond * 1000), random.getrandbits(30)])  # noqa: S311
+            ([self._store.due_key(shard)], [some, round(beyond * 1000), random.getrandbits(30)])
             for shard, some in drawn.items()
         ]
         return sum(self._store.call_many("hasten_sagas", calls))

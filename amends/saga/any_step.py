@@ -25,7 +25,9 @@ class AnyStep:
     on_failure: Literal["compensate", "continue"]
     when: str | None
     pivot: bool = False
-    says_compensation: bool = True  #: Whether it tells how it is undone, if only that it need not be.
+    says_compensation: bool = (
+        True  #: Whether it tells how it is undone, if only that it need not be.
+    )
 
     @property
     @abstractmethod

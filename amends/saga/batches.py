@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import Any, Final, TypeVar
 
-from amends.saga.handle import SagaId, id_text
+from amends.saga.ids import SagaId, id_text
 
 Input = TypeVar("Input")
 

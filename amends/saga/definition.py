@@ -33,7 +33,8 @@ from amends.log.delivery import Delivery
 from amends.log.saga_log import log_of
 from amends.log.starts import AlreadyThere, Conflict, Start, Started
 from amends.saga.batches import NewSaga, chunks, paired
-from amends.saga.handle import Handle, SagaId, id_text
+from amends.saga.handle import Handle
+from amends.saga.ids import SagaId, id_text
 from amends.saga.itinerary_builder import build_itinerary
 from amends.saga.output import build_early
 from amends.saga.signals import models_of, remember_models
@@ -217,9 +218,7 @@ class Saga(Generic[Input, Output]):
 
     def _handle(self, saga_id: SagaId) -> Handle[Output]:
         early = partial(build_early, self.output, self.itinerary.output)
-        return Handle(
-            saga_id, lambda fields: validated(self.output, fields), early, self._signals
-        )
+        return Handle(saga_id, lambda fields: validated(self.output, fields), early, self._signals)
 
     def _publish(self, app: Celery, answers: Mapping[str, Start]) -> bool:
         """Publish what was started; answers whether the broker is there."""

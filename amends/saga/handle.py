@@ -2,11 +2,9 @@
 
 from functools import partial
 from typing import Any, Generic, TypeVar
-from uuid import UUID
 
 from celery import current_app
 
-from amends.definition.itinerary import is_saga_id
 from amends.definition.serialization import canonical_json
 from amends.definition.states import SagaStatus
 from amends.dispatch.messages import send_advance
@@ -14,29 +12,16 @@ from amends.log.answers import Advance, Continuation, Lacking, Late
 from amends.log.control import Seen, Signalled, new_act_id
 from amends.log.history import Event
 from amends.log.saga_log import SagaLog, log_of
+from amends.saga.any_step import AnyStep
+from amends.saga.ids import SagaId, id_text
 from amends.saga.output import Build, read_output
 from amends.saga.signals import Models, signal_text
 from amends.saga.skipped_output import skipped_output
 from amends.saga.snapshot import Snapshot, snapshot_of
 from amends.saga.wait import Wait
-from amends.saga.any_step import AnyStep
 from amends.saga.waiting import await_saga
 
 Result = TypeVar("Result")
-
-SagaId = str | UUID | int
-"""What a saga may be called by; the log has the text of a UUID or a number."""
-
-
-def id_text(saga_id: SagaId) -> str:
-    """Return a saga's id as the log has it. Raises ``ValueError`` for what may be none."""
-    is_number = isinstance(saga_id, int) and not isinstance(saga_id, bool)
-    text = str(saga_id) if is_number or isinstance(saga_id, UUID) else saga_id
-    if not is_saga_id(text):
-        raise ValueError(
-            f"saga_id {saga_id!r} is not 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit"
-        )
-    return text
 
 
 class Handle(Generic[Result]):
@@ -188,7 +173,12 @@ class Handle(Generic[Result]):
         self._go_on(control.resume_saga(self.id, actor=actor, seen=seen, act_id=act_id))
 
     def signal(
-        self, name: str | Wait[Any], value: Any, *, id: str | None = None, by: str | None = None  # noqa: A002 - of the signal
+        self,
+        name: str | Wait[Any],
+        value: Any,
+        *,
+        id: str | None = None,  # noqa: A002 - the word that a reader expects
+        by: str | None = None,
     ) -> Signalled:
         """Give the saga a signal that it waits for, see `Wait`, or will wait for.
 
@@ -197,10 +187,8 @@ class Handle(Generic[Result]):
         id: the same id is the same signal, and gets its first answer: 1 to 128 printable ASCII characters; random by default.
         by: who gives it. Where a wait needs several, those of one giver count once.
 
-        Returns whether it was taken, which ended the wait, counted, for more are needed, or kept until the wait begins. An
-        answer that is lost is asked for once more. Raises `ActRefused` if the saga waits for none of that name, or no more,
-        has ended or turns back, pydantic's ``ValidationError`` for another value, ``ValueError`` for an invalid id, and
-        `LogUnavailable` with the signal's id as its `act_id`.
+        Raises `ActRefused` if the saga waits for none of that name, or no more, has ended or turns back, pydantic's
+        ``ValidationError``, ``ValueError`` for an invalid id, and `LogUnavailable` with the signal's id as its `act_id`.
         """
         called = name.name if isinstance(name, Wait) else name
         text = signal_text(self._log, self.id, called, value, self._signals)

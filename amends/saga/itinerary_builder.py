@@ -14,8 +14,8 @@ from amends.definition.paths import ITEM
 from amends.definition.plans import StagePlan, StepPlan
 from amends.definition.search_fields import check_search
 from amends.errors import DefinitionError, did_you_mean
-from amends.saga.stages import Each, Parallel, Stage, steps_of
 from amends.saga.any_step import NAME, AnyStep
+from amends.saga.stages import Each, Parallel, Stage, steps_of
 
 
 class _SagaSource(BaseModel):

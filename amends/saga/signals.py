@@ -15,7 +15,9 @@ from amends.saga.wait import Wait
 Models = Mapping[str, type[BaseModel]]
 """The models of a saga's signals, by their names."""
 
-_MODELS: dict[str, Models] = {}  # of the sagas that are defined in this process, by the names of these
+_MODELS: dict[
+    str, Models
+] = {}  # of the sagas that are defined in this process, by the names of these
 
 
 def remember_models(saga: str, models: Models) -> None:
@@ -28,9 +30,7 @@ def models_of(stages: Sequence[Stage]) -> Models:
     return {step.name: step.signal for step in steps_of(stages) if isinstance(step, Wait)}
 
 
-def signal_text(
-    log: SagaLog, saga_id: str, name: str, value: Any, models: Models | None
-) -> str:
+def signal_text(log: SagaLog, saga_id: str, name: str, value: Any, models: Models | None) -> str:
     """Hold a signal to its model, and return its JSON.
 
     models: of the saga's signals; None to look for them by the saga's name.

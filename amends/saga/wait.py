@@ -94,16 +94,24 @@ class Wait(_Standing, Generic[Signal]):
         super().__init__(name, when=when, outcome=outcome, on_failure=on_timeout)
         where = f"Wait {name!r}"
         if not isinstance(signal, type) or not issubclass(signal, BaseModel):
-            raise DefinitionError(f"{where}: {signal!r} is no pydantic model, which says what its signals are")
+            raise DefinitionError(
+                f"{where}: {signal!r} is no pydantic model, which says what its signals are"
+            )
         check_losses(signal, where=f"{where}, signal")
         if on_timeout not in ("compensate", "continue"):
-            raise DefinitionError(f"{where}: on_timeout is {on_timeout!r}, not 'compensate' or 'continue'")
+            raise DefinitionError(
+                f"{where}: on_timeout is {on_timeout!r}, not 'compensate' or 'continue'"
+            )
         if timeout is not None and not 0 < timeout < inf:
             raise DefinitionError(f"{where}: timeout is {timeout}, not a time in seconds")
         if type(count) is not int or not 1 <= count <= MOST_SIGNALS:
-            raise DefinitionError(f"{where}: count is {count!r}, not a number from 1 to {MOST_SIGNALS}")
+            raise DefinitionError(
+                f"{where}: count is {count!r}, not a number from 1 to {MOST_SIGNALS}"
+            )
         if timeout is None and on_timeout == "continue":
-            raise DefinitionError(f"{where}: on_timeout= says what a timeout= means, which is not said")
+            raise DefinitionError(
+                f"{where}: on_timeout= says what a timeout= means, which is not said"
+            )
         self.signal = signal
         self.timeout = timeout
         self.count = count
@@ -145,7 +153,9 @@ class Delay(_Standing):
         super().__init__(name, when=when)
         where = f"Delay {name!r}"
         if (seconds is None) == (until is None):
-            raise DefinitionError(f"{where}: say for how many seconds it is, or until= when; one of them")
+            raise DefinitionError(
+                f"{where}: say for how many seconds it is, or until= when; one of them"
+            )
         if seconds is not None and not 0 <= seconds < inf:
             raise DefinitionError(f"{where}: {seconds} is not a time in seconds")
         self.seconds = seconds

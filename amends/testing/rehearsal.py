@@ -12,7 +12,8 @@ from amends.definition.paths import UNDO, without_item
 from amends.errors import did_you_mean
 from amends.log.saga_log import log_of
 from amends.saga.definition import Saga
-from amends.saga.handle import Handle, SagaId
+from amends.saga.handle import Handle
+from amends.saga.ids import SagaId
 from amends.testing.calls import Call, begun, effective
 from amends.testing.clock import Clock
 from amends.testing.script import Scene, Script

@@ -101,9 +101,13 @@ class Course(Journey):
         found: dict[str, str] = self.client.hgetall(counters)
         return found
 
-    def signal(self, name: str, value: str = SIGNAL, *, given: str | None = None, by: str | None = None) -> Signalled:
+    def signal(
+        self, name: str, value: str = SIGNAL, *, given: str | None = None, by: str | None = None
+    ) -> Signalled:
         """Give the saga a signal, under the id `given`."""
-        how, self.follows = self.log.control.signal_saga(self.id, name, value=value, signal_id=given, by=by)
+        how, self.follows = self.log.control.signal_saga(
+            self.id, name, value=value, signal_id=given, by=by
+        )
         return how
 
     # What an operator and time do

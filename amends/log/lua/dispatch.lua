@@ -6,6 +6,7 @@
 --! include plan
 --! include budget
 --! include turn_back
+--! include failure
 --! include settle
 --! include open_stage
 --! include pivot
@@ -115,6 +116,16 @@ local function look_at_wait(code, only_look)
   return {'waiting', path_of(code), 1, NOW, 0, 0, 0, get('app') or '', branch and branch.field or ''}
 end
 
+-- Ends a wait whose time has come. A wait for signals failed then.
+local function time_out(code)
+  if plan_of(code) == '0' then return end_wait(code) end
+  unset(code .. '.w')
+  local path = path_of(code)
+  local error = '{"type":"TimeoutError","message":"' .. path .. ' had ' .. (get(code .. '.gn') or 0) .. ' of '
+    .. plan_of(code) .. ' signals when its time was over"}'
+  set(code .. '.e', error)
+  fail(code, path, error, true, get(code .. '.n'))
+end
 -- Ends a wait of the line, or of the branch that is open, whose time has come; answers whether it did.
 local function end_in_time(code)
   if not is_wait(code) or state[code] ~= 'waiting' or tonumber(get(code .. '.w') or NEVER) > NOW then return false end

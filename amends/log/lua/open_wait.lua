@@ -2,11 +2,22 @@
 --
 --! include dispatch
 --! include place
+--! include signals
+--! include set_going
 -- ARGV[2] digests the caller knows, joined by ,   ARGV[3] the longest wait for a message, ms   ARGV[4] path of the wait
 -- ARGV[5] when it ends at the latest, ms; +<ms> from now; '' for never; or omit where its condition is false
 -- ARGV[6] the saga's outcome if it ends without its signals
 -- Answers what `dispatch` says, and nothing more where another caller was first.
-local path, ends_at, outcome = ARGV[4], ARGV[5], ARGV[6]
+local path, time, outcome = ARGV[4], ARGV[5], ARGV[6]
+
+local function begin_wait(code)
+  local ends_at = time:sub(1, 1) == '+' and NOW + time:sub(2) or tonumber(time)
+  if saga.status == 'pending' then set_going() end
+  set_state(code, 'waiting')
+  set(code .. '.n', outcome)
+  if ends_at then set(code .. '.w', ends_at) end
+  add_event('step.waiting', path, ends_at and '"until":' .. ends_at or nil)
+end
 
 if not open_saga() then return {'nothing', 'there is no such saga'} end
 local code = open_record(path)
@@ -14,11 +25,11 @@ local is_at_hand = code and remaining(1)[1] == code and not (branch and why_bran
 if is_over() or saga.paused or settling or not is_at_hand then return {'nothing', 'it is not at that wait'} end
 if state[code] ~= 'waiting' then
   local is_past = true
-  if ends_at == 'omit' then
+  if time == 'omit' then
     set_state(code, 'omitted')
     add_event('step.omitted', path)
   else
-    begin_wait(code, ends_at:sub(1, 1) == '+' and NOW + ends_at:sub(2) or tonumber(ends_at), outcome)
+    begin_wait(code)
     is_past = take_signals(code)
   end
   if is_past then

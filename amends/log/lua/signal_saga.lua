@@ -1,7 +1,8 @@
 -- Give a saga a signal, once.
 --
 --! include branches
---! include wait
+--! include signals
+--! include settle
 --! include act_continuation
 -- ARGV[2] path of the wait that it is for   ARGV[3] the signal's id   ARGV[4] its value, JSON
 -- ARGV[5] who gives it, or '': of several signals that a wait has each counts once   ARGV[6] members for the event, JSON
@@ -36,7 +37,7 @@ add(code .. '.gn', 1)
 add('signals', 1)
 add('signal_bytes', #value)
 if by ~= '' then set(code .. '.by|' .. by, '1') end
-add_event('signal.received', path, ARGV[6] ~= '' and ARGV[6] or nil)
+add_event('step.signalled', path, ARGV[6] ~= '' and ARGV[6] or nil)
 local how = has_begun and state[code] == 'waiting' and 'c' or 'k'
 if how == 'c' and take_signals(code) then how = 't' end
 set('g|' .. id, how)

@@ -113,6 +113,19 @@ VERIFIED: Final = _metric(
     *_RECORD,
     tells="Answers of receivers that were asked whether an attempt took effect.",
 )
+WAITS: Final = _metric(
+    "counter",
+    "amends_waits_total",
+    *_RECORD,
+    "result",
+    tells="Waits for signals or for a time that began, and that ended with what they waited for.",
+)
+SIGNALS: Final = _metric(
+    "counter",
+    "amends_signals_total",
+    *_RECORD,
+    tells="Signals that sagas took or kept.",
+)
 SAGA_DURATION: Final = _metric(
     "histogram",
     "amends_saga_duration_seconds",

@@ -40,6 +40,9 @@ _OF_STEPS: Final[_Meanings] = {
     "step.failed": (catalogue.STEP_ATTEMPTS, ("failed",)),
     "step.switching": (catalogue.FALLBACKS, ()),
     "step.omitted": (catalogue.OMITTED, ()),
+    "step.waiting": (catalogue.WAITS, ("begun",)),
+    "step.waited": (catalogue.WAITS, ("ended",)),
+    "step.signalled": (catalogue.SIGNALS, ()),
 }
 _OF_VERIFICATIONS: Final[_Meanings] = {**_OF_RECORDS, "step.verified": (catalogue.VERIFIED, ())}
 _OF_UNDOS: Final[_Meanings] = {

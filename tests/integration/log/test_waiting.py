@@ -1,7 +1,7 @@
 """Waits in the log by hand: for signals early, late, twice and several, for a time, and how they end otherwise."""
 
-from functools import partial
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -257,7 +257,9 @@ def test_a_delay_is_over_in_its_time(course):
     assert course.state("delay") == "done"
 
 
-@pytest.mark.parametrize(("away", "rest"), [(timedelta(hours=-1), ["b"]), (None, ["b"]), (timedelta(hours=1), [])])
+@pytest.mark.parametrize(
+    ("away", "rest"), [(timedelta(hours=-1), ["b"]), (None, ["b"]), (timedelta(hours=1), [])]
+)
 def test_a_delay_until_a_time(course, away, rest):
     at = None if away is None else datetime.now(UTC) + away
     course = course(UNTIL, deliver_at=at)
@@ -391,7 +393,11 @@ def test_a_wait_may_end_its_stage(course):
 
 
 def test_a_stage_may_wait_in_all_of_its_branches(course):
-    course = course(shape_of("all_wait", Parallel(approval("x"), approval("y", timeout=9.0)), step("e"), timeout=None))
+    course = course(
+        shape_of(
+            "all_wait", Parallel(approval("x"), approval("y", timeout=9.0)), step("e"), timeout=None
+        )
+    )
     assert course.remaining() == []
     look = partial(course.log.maintenance.look_at_sagas, [course.id], longest_wait=300.0)
     look()

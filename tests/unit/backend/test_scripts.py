@@ -32,7 +32,7 @@ TEXTS = {
 }
 
 
-CALLS = ("call", "call_many", "try_many", "call_for_one", "call_for_each", "_do")
+CALLS = ("call", "call_many", "try_many", "call_for_one", "call_for_each", "_do", "_ask")
 
 
 def calls_of_scripts(cls):
@@ -159,23 +159,25 @@ UNUSED = {
     "complete_and_claim_plain": {"note_unsent"},
     "fail_step_plain": {"note_unsent"},
     "retry_step_plain": {"plan_of", "turn_back"},
-    "cancel_saga": {"chain_ahead", "follow_branch", "open_record"},
+    "cancel_saga": {"follow_branch", "open_record"},
     "dispatch_saga": {"follow_branch", "open_record"},
     "end_stage": {"follow_branch", "open_record"},
     "examine_saga": {"chain_ahead", "index_of", "is_over", "open_record"},
     "expand_stage": {"follow_branch", "open_record"},
-    "note_unregistered": {"set_state", "path_of", "note_sent", "number_messages"},
+    "note_unregistered": {"is_wait", "set_state", "path_of", "note_sent", "number_messages"},
+    "open_wait": {"follow_branch"},
     "remove_saga": {"is_over", "index_of"},
-    "resume_saga": {"chain_ahead", "open_record", "owe_message", "path_of", "set_state", "unset"},
+    "resume_saga": {"open_record", "owe_message", "path_of", "set_state", "unset"},
     "retry_saga": {
-        *("chain_ahead", "follow_branch", "open_record", "open_stage", "retry_branch", "settle"),
+        *("follow_branch", "open_record", "open_stage", "retry_branch", "settle"),
         "turn_back",
     },
     "retry_step": {"turn_back"},
-    "skip_step": {"chain_ahead", "follow_branch", "open_stage", "owe_message"},
+    "signal_saga": {"follow_branch"},
+    "skip_step": {"follow_branch", "open_stage", "owe_message"},
     "summarize_saga": {"chain_ahead", "is_over", "open_record"},
     "take_over": {"path_of", "add_event", "set_due"},
-    "unpark_saga": {"chain_ahead", "open_record", "owe_message", "set_state", "used"},
+    "unpark_saga": {"open_record", "owe_message", "set_state", "used"},
     "release_probe": {"add_event", "move_to"},
 }
 """What a script includes and does not use: Redis makes each function anew whenever it runs."""

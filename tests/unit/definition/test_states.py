@@ -12,7 +12,7 @@ from amends.definition.states import (
     step_state,
 )
 
-PENDING, RUNNING, DONE, FAILED, UNKNOWN, STUCK, SKIPPED, OMITTED = RecordState
+PENDING, RUNNING, DONE, FAILED, UNKNOWN, STUCK, SKIPPED, OMITTED, WAITING = RecordState
 
 
 def test_every_status_has_its_moves():
@@ -48,7 +48,7 @@ def test_there_is_no_way_round_an_undo(source, target):
 def test_the_words_are_those_that_others_rely_on():
     assert " ".join(SagaStatus) == "pending running compensating completed compensated stuck"
     assert " ".join(StepState) == (
-        "pending running done failed unknown compensating compensated stuck skipped"
+        "pending running done failed unknown compensating compensated stuck skipped waiting"
     )
     assert set(RecordState) - {OMITTED} < set(StepState)
 

@@ -217,7 +217,7 @@ def of_parcels(items="input.parcels", of=SHIP, **how):
 SAGAS = [
     (
         lambda: saga("charge"),
-        "saga 'buy' has 'charge' among its steps, which is no Step, Parallel or Each",
+        "saga 'buy' has 'charge' among its steps, which is no Step, Wait, Delay, Parallel or Each",
     ),
     (
         lambda: saga([step("a"), step("b")]),
