@@ -4,15 +4,17 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
 import redis
 
+from amends.backend.script_constants import TIMED
 from amends.definition.states import SagaStatus
 from amends.errors import ActRefused
 from amends.log.answers import Advance, Claim, Claimed, Next, Publish, RetryAfter, Run
-from amends.log.in_flight import Branches, Expand, Parked, Running, Waiting
+from amends.log.in_flight import Begin, Branches, Expand, Parked, Running, Waiting
 from amends.log.saga_log import SagaLog
 from amends.log.starts import AlreadyThere
 from tests.properties.claim_table_model import MOST_UNREGISTERED, Branch, Model
@@ -28,6 +30,7 @@ _KINDS: Final = {
     Waiting: "waiting",
     Parked: "parked",
     Expand: "expand",
+    Begin: "begin",
     Branches: "branches",
     type(None): "nothing",
 }
@@ -185,7 +188,7 @@ class CheckedSaga:
     def _note_next(self, answer: Next) -> None:
         tries = [(path, self.model.records[path].tries) for path, _ in answer.records]
         assert answer.records == tries
-        rows = [paths for _, paths in self.model.rows()]
+        rows = [self.model.chain_of(paths) for _, paths in self.model.rows()]
         assert [path for path, _ in tries] in rows, f"{tries} is published, of {rows}"
         self._numbered(answer.number)
         self._number += len(tries) - 1
@@ -206,13 +209,69 @@ class CheckedSaga:
         found: Any = self.log.dispatch_saga(self.id, **how, lost=lost.values())
         told = self.model.dispatch(**how, lost=still_lost)
         self._check_found(found, told)
+        while isinstance(found, Begin):
+            found = self._begin(found, **how)
         if isinstance(found, Expand):
             items = found.itinerary.wide_stages[found.stage].branches_of(found.sources)
             self.model.expand(found.stage)
             told = self.model.dispatch(**how)
             found = self.log.expand_stage(self.id, found.stage, items, longest_wait=longest_wait)
             self._check_found(found, told)
+            while isinstance(found, Begin):
+                found = self._begin(found, **how)
+        if isinstance(found, Branches):
+            for each in [each for each in found.found if isinstance(each, Begin)]:
+                more = self._begin(each, **how)
+                found = (
+                    replace(found, found=[*found.found, *(more.found if more else [])])
+                    if isinstance(more, Branches | None)
+                    else more
+                )
+                if not isinstance(found, Branches):
+                    break
         return found
+
+    def _begin(self, begin: Begin, **how: Any) -> Any:
+        """Tell what a wait is to be told, and ask again what remains."""
+        record = begin.itinerary.records[begin.path]
+        time = record.step.wait.ends_at(begin.sources, path=begin.path)  # type: ignore[union-attr]
+        time = time if self.model.steps[begin.path].wanted else "omit"
+        self.model.begin(begin.path)
+        told = self.model.dispatch(**how)
+        longest = how["longest_wait"]
+        found = self.log.open_wait(
+            self.id, begin.path, time=time, outcome="failed", longest_wait=longest
+        )
+        self._check_found(found, told)
+        return found
+
+    def signal(self, path: str, key: str, by: str) -> str:
+        """Give the saga a signal."""
+        expected, follows = self.model.signal(path, key, by)
+        try:
+            how, answer = self.log.control.signal_saga(
+                self.id, path, value='{"by":"s"}', signal_id=key, by=by or None
+            )
+        except ActRefused as refusal:
+            assert expected == "refused", f"{refusal}, not {expected}"  # noqa: PT017
+            return expected
+        assert (how, answer.said) == (expected, follows), f"signal {path}: {how}, {answer}"
+        if isinstance(answer, Advance):
+            self._numbered(answer.number)
+        return expected
+
+    def pass_the_waits(self) -> None:
+        """Let the time of every wait be over."""
+        key = view_of(self.log).saga_key(self.id)
+        for path in self.model.waiting:
+            code = self.itinerary.code_of(path)
+            if self.client.hexists(key, f"{code}.w"):
+                self.client.hset(key, f"{code}.w", 1)
+                self.model.records[path].is_timed_out = True
+                if not self.model.paused:
+                    due = view_of(self.log).due_key_of(self.id)
+                    self.client.zadd(due, {self.id: TIMED + 1}, xx=True, lt=True)
+        self.before = view(self.client, self.log, self.id)
 
     def _still_lost(self, lost: Mapping[str, str]) -> tuple[str, ...]:
         """Return those whose branch has had no other message since."""
@@ -237,6 +296,8 @@ class CheckedSaga:
             assert what is None or found.path == what
         elif isinstance(found, Expand):
             assert found.stage == what
+        elif isinstance(found, Begin):
+            assert found.path == what
         elif isinstance(found, Branches):
             expected = {_path_of(each): each for each in what}
             assert len(found.found) == len(what)

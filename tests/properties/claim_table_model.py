@@ -5,6 +5,7 @@ It was written from the design and not from the Lua, so that where they differ o
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from amends.log.answers import Claim
 from tests.properties.saga_shapes import SagaShape, StageShape, StepShape
@@ -35,6 +36,9 @@ class Record:
     then: tuple[str, str] = ("", "")  # what follows if that finds no effect, and the outcome
     nobody_knows: bool = False
     wait: float = 0.0
+    signals: int = 0  # of a wait
+    givers: set[str] = field(default_factory=set)
+    is_timed_out: bool = False  # whether the time of a wait is over
     retries: bool = False  # from the end of an attempt until it is claimed, or retried by a person
 
     @property
@@ -111,6 +115,7 @@ class Model:
     outcome: str | None = None
     records: dict[str, Record] = field(default_factory=dict)
     switched: dict[str, str] = field(default_factory=dict)
+    signals: dict[str, str] = field(default_factory=dict)  # the answer to each, by its id
 
     def __post_init__(self) -> None:
         self.steps = dict(self.shape.named_steps)
@@ -129,8 +134,19 @@ class Model:
             ]
             self.line.append(stage)
         self.stages = [each for each in self.line if isinstance(each, Stage)]
-        if isinstance(self.line[0], Stage):
+        if isinstance(self.line[0], Stage) or self.is_wait(self.line[0]):
             self.message = "none"
+
+    def is_wait(self, path: str | Stage | None) -> bool:
+        return isinstance(path, str) and path in self.steps and self.steps[path].wait is not None
+
+    @property
+    def waiting(self) -> list[str]:
+        return [path for path, each in self.records.items() if each.state == "waiting"]
+
+    def chain_of(self, paths: list[str]) -> list[str]:
+        """Return what a chain of messages has of what remains: all up to a wait."""
+        return list(takewhile(lambda each: not self.is_wait(each), paths))
 
     @property
     def ended(self) -> bool:
@@ -281,6 +297,8 @@ class Model:
         branch = place[1] if place else None
         if self.over or path not in self.records or (branch and not branch.opened):
             return "stop"
+        if self.is_wait(path):
+            return "stop"
         record, running = self.records[path], self._running_in(branch)
         if running == path and record.token in (claim.token, *brought.split(",")):
             record.token, record.owner = claim.token, claim.owner
@@ -336,6 +354,8 @@ class Model:
     def _was_claimed(self, entry: str | Stage) -> bool:
         if isinstance(entry, Stage):
             return bool(entry.undo if self.backward else entry.state)
+        if self.is_wait(entry):
+            return self.records[entry].state != "pending"
         return self.records[entry].claimed
 
     # How a claim ends
@@ -533,6 +553,8 @@ class Model:
 
     def _is_under_way(self, path: str) -> bool:
         record = self.records[path]
+        if self.is_wait(path):
+            return record.state == "waiting"
         is_sent = self.message_of(path) == "under way"
         return self.status != "stuck" and not record.retries and is_sent
 
@@ -544,7 +566,7 @@ class Model:
             self.records[path].renew()
         if not stuck and (running or not remains or self._is_under_way(remains[0])):
             return False
-        if running:
+        if running or self.records[self.remains_in(branch)[0]].state == "waiting":
             return True
         self.records[self.remains_in(branch)[0]].renew()
         branch.message = "none"
@@ -588,7 +610,10 @@ class Model:
                 return "lacking"
             if each.endswith(":undo") and output:
                 return "refused"
-            if not each.endswith((":undo", ":verify")) and not output:
+            if self.is_wait(each) and not self.steps[each].wait:
+                if output:
+                    return "refused"
+            elif not each.endswith((":undo", ":verify")) and not output:
                 return "lacking"
         return "" if meant else "refused"
 
@@ -659,7 +684,7 @@ class Model:
                     branch.message = "none"
 
     def note_unregistered(self, path: str, *, elsewhere: bool) -> str:
-        if self.over or path not in self.records:
+        if self.over or path not in self.records or self.is_wait(path):
             return "stop"
         place = self.place_of(path)
         branch = place[1] if place else None
@@ -707,6 +732,8 @@ class Model:
         if opened:
             return opened
         stage = self.stage_at_hand() or self.settling
+        if stage and not self.backward and not self._time_out_in(stage):
+            return self.dispatch(longest_wait=longest_wait, only_look=only_look, lost=lost)
         if stage is None:
             branch, paths = next(self.rows())
             return self._found(branch, paths, longest_wait, only_look, may_publish=True)
@@ -734,6 +761,9 @@ class Model:
             return ("running", (running, self.records[running].token))
         if not paths:
             return ("nothing", None)
+        if self.is_wait(paths[0]):
+            return self._found_wait(paths[0], only_look=only_look)
+        paths = self.chain_of(paths)
         wait, message = self.records[paths[0]].wait, branch.message if branch else self.message
         if wait > longest_wait or (only_look and wait):
             return ("nothing", None)
@@ -744,10 +774,99 @@ class Model:
         self._set_message(paths[0], "under way")
         return ("publish", [(path, self.records[path].tries) for path in paths])
 
+    def _found_wait(self, path: str, *, only_look: bool) -> tuple[str, object]:
+        if self.records[path].state == "waiting":
+            return ("nothing", None)
+        return ("waiting" if only_look else "begin", path)
+
+    def _time_out(self, path: str) -> None:
+        """End a wait whose time is over."""
+        record = self.records[path]
+        record.is_timed_out = False
+        if self.steps[path].wait:
+            record.end_without_effect()
+            self._after_failure(path, path, refused=True, outcome="failed")
+        else:
+            record.state = "done"
+        place, joined = self.place_of(path), self._settle(path)
+        if place and not joined:
+            if self.remains_in(place[1]):
+                place[1].message = "none"
+        elif not self.over:
+            self.message = "none"
+
+    def _time_out_in(self, stage: Stage) -> bool:
+        """End the waits of a stage whose time is over; tell whether it is still at hand."""
+        for branch in stage.branches:
+            if branch.opened and branch not in stage.queue:
+                first = next(iter(self.remains_in(branch)), "")
+                if self.is_wait(first) and self.records[first].is_timed_out:
+                    self._time_out(first)
+                    if self.backward or stage.state != "running":
+                        return False
+        return True
+
+    def begin(self, path: str) -> None:
+        """Begin a wait, or leave it out: its condition is false."""
+        record, step, place = self.records[path], self.steps[path], self.place_of(path)
+        branch = place[1] if place else None
+        is_at_hand = self.remains(branch)[:1] == [path] and (not place or self._is_placed(*place))
+        if self.over or self.paused or self.settling or not is_at_hand:
+            return
+        if record.state == "waiting":
+            return
+        if place and branch not in place[0].order:
+            place[0].order.append(place[1])
+        if not step.wanted:
+            record.state = "omitted"
+        else:
+            self.status = "running" if self.status == "pending" else self.status
+            record.state = "waiting"
+            self._take_signals(path)
+        if record.state != "waiting":
+            joined = self._settle(path)
+            if branch and not joined and self.remains_in(branch):
+                branch.message = "none"
+
+    def _take_signals(self, path: str) -> None:
+        wanted = self.steps[path].wait
+        if wanted and self.records[path].signals >= wanted:
+            self.records[path].state, self.records[path].is_timed_out = "done", False
+
+    def signal(self, path: str, key: str, by: str) -> tuple[str, str]:
+        """Give a signal; answers what became of it, and what follows."""
+        if key in self.signals:
+            return self.signals[key], self._what_follows_act()
+        record, wanted = self.records.get(path), self.is_wait(path) and self.steps[path].wait
+        if self.ended or self.backward or record is None or not wanted:
+            return "refused", ""
+        has_begun = record.state == "waiting"
+        if record.state not in ("waiting", "pending") or record.signals >= wanted:
+            return "refused", ""
+        if by and by in record.givers:
+            return "refused", ""
+        record.signals += 1
+        record.givers.add(by)
+        if has_begun:
+            self._take_signals(path)
+        how = "kept" if not has_begun else "taken" if record.state == "done" else "counted"
+        self.signals[key] = how
+        if how != "taken":
+            return how, "end"
+        joined = self._settle(path)
+        return how, self._what_follows_act(*(self.place_of(path) or ()) if not joined else ())
+
     def _open_stages(self, *, only_look: bool) -> tuple[str, object] | None:
         """Open the stage that comes first, and pass over those in which there is nothing to do."""
         while True:
             first = next(iter(self.remains()), None)
+            if isinstance(first, str) and self.is_wait(first):
+                if not self.records[first].is_timed_out:
+                    return self._found_wait(first, only_look=only_look)
+                self._time_out(first)
+                if self.over:
+                    return ("nothing", None)
+                continue
             if not isinstance(first, Stage) or (first.undo if self.backward else first.state):
                 return None
             if only_look:
@@ -824,6 +943,8 @@ class Model:
         """Let what waits for a retry get none."""
         for path in paths:
             record = self.records[path]
+            if record.state == "waiting":
+                record.state, record.is_timed_out = "pending", False
             waits = record.state == "pending" and record.claimed
             if waits and not path.endswith((":undo", ":verify")):
                 record.end_without_effect()
@@ -888,7 +1009,7 @@ class Model:
             return "end"
         if link and first == link:
             return "go"
-        if isinstance(first, Stage):
+        if isinstance(first, Stage) or self.is_wait(first):
             return "stage"
         if place:
             self.message = "under way"
@@ -913,7 +1034,9 @@ class Model:
             return "go"
         if running or self.settling:
             return "end"
-        if remains and self.records[remains[0]].wait:  # a dispatch knows how long
+        if remains and (
+            self.records[remains[0]].wait or self.is_wait(remains[0])
+        ):  # a dispatch knows how long
             branch.message = "none"
             return "stage"
         if remains:
@@ -936,6 +1059,9 @@ class Model:
             if path.endswith(":undo") == self.backward
         ):
             return "end"
+        if self.is_wait(self.remains_in(branch.follower)[0]):
+            branch.follower.message = "none"
+            return "stage"
         branch.follower.message = "under way"
         return "next"
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import redis
 
+from amends.backend.script_constants import TIMED
 from amends.definition.states import RECORD_MOVES, SAGA_MOVES, RecordState, SagaStatus
 from amends.log.record import open_fields
 from amends.log.saga_log import SagaLog
@@ -101,9 +102,17 @@ def check_moment(now: View) -> None:
         limit = now.fields.get("deadline") if now.fields["direction"] == "forward" else None
         assert now.due == (limit and float(limit)), "a paused saga is due for its deadline only"
         return
+    if "waiting" in now.states.values() and "deadline" not in now.fields and now.due is None:
+        return  # somebody has to give what it waits for
     assert now.due is not None, f"a saga that is {now.status} is not due: it would be lost"
     waits = [float(value) for key, value in now.fields.items() if key.endswith(".w")]
-    assert now.due <= max(now.now, *waits, 0.0) + _FAR, "a live saga is due too late"
+    if now.due >= TIMED and "deadline" in now.fields:
+        waits.append(float(now.fields["deadline"]))
+    assert now.due % TIMED <= max(now.now, *waits, 0.0) + _FAR, (
+        f"a live saga is due too late: {now.due - now.now}, {now.fields}"
+    )
+    runs = [code for code in now.running if not code.startswith("p")]
+    assert now.due < TIMED or not runs, f"{runs} are looked at late"
 
 
 def check_stages(fields: Mapping[str, str]) -> None:

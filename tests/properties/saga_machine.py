@@ -84,6 +84,7 @@ class SagaMachine(RuleBasedStateMachine):
             "findings": self.findings,
             "taken": self.workers.taken,
             "timed": self.saga.shape.timed,
+            "waits": any(step.wait is not None for step in self.saga.shape.steps),
         }
         return bool(things[needs])
 
@@ -272,6 +273,22 @@ class SagaMachine(RuleBasedStateMachine):
         lost = {each.path: each.mark for each in waiting if isinstance(each, Waiting) and each.mark}
         if lost:
             self.workers.advance(lost=dict(list(lost.items())[: 1 + age]))
+
+    @happens("waits", which=AGE, key=st.integers(0, 9), by=st.sampled_from(["", "", "ada", "bob"]))
+    def signal(self, which: int, key: int, by: str) -> None:
+        """Give a signal: early, late, twice, one too many."""
+        waits = [name for name, step in self.saga.shape.named_steps if step.wait is not None]
+        self.saga.signal(waits[which % len(waits)], f"k{key}", by)
+
+    @happens(path=RECORD)
+    def give_a_signal_that_nothing_waits_for(self, path: str) -> None:
+        if not self.saga.model.is_wait(path):
+            self.saga.signal(path, "nothing", "")
+
+    @happens("waits", now=SELDOM)
+    def pass_the_waits(self, now: bool) -> None:  # noqa: FBT001
+        if now or self.saga.model.message == "none":
+            self.saga.pass_the_waits()
 
     @happens("timed", now=SELDOM)
     def pass_the_deadline(self, now: bool) -> None:  # noqa: FBT001

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from amends.definition.itinerary import Itinerary
-from amends.definition.plans import ActivityPlan, StagePlan, StepPlan
+from amends.definition.plans import STANDING, ActivityPlan, StagePlan, StepPlan, WaitPlan
 from amends.definition.serialization import canonical_json
 
 
@@ -22,6 +22,8 @@ class StepShape:
     pivot: bool = False
     wanted: bool = True  # what its condition says
     verified: bool = False
+    wait: int | None = None  # for so many signals, 0 for a time
+    has_time: bool = True  # whether a wait ends by itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,11 @@ class SagaShape:
             timeout=600.0 if self.timed else None,
             stages=tuple(stages),
             output={},
-            requires=2 if self._has_shapes else 1,
+            requires=3
+            if any(step.wait is not None for step in self.steps)
+            else 2
+            if self._has_shapes
+            else 1,
         )
 
 
@@ -139,9 +145,13 @@ def _plan(step: StepShape, earlier: list[str], items: str | None = None) -> Step
             inputs=inputs if task not in ("undo", "verify") else {},
         )
 
+    wait = None
+    if step.wait is not None:
+        wait = WaitPlan(count=step.wait, seconds=1000.0 if step.has_time else None)
     return StepPlan(
         name=step.name,
-        activity=call("do"),
+        activity=STANDING if wait else call("do"),
+        wait=wait,
         fallback=call("fallback") if step.fallback else None,
         compensation=call("undo") if step.undoable else None,
         on_failure="continue" if step.passed_over else "compensate",
@@ -171,7 +181,17 @@ _KINDS = st.sampled_from(
         {"wanted": False, "fallback": True},
     ]
 )
-_SEVERAL = st.lists(st.lists(_KINDS, min_size=1, max_size=2), min_size=2, max_size=4)
+_WAITS: list[dict[str, Any]] = [
+    {"wait": 1},
+    {"wait": 1, "has_time": False},
+    {"wait": 2},
+    {"wait": 1, "passed_over": True},
+    {"wait": 1, "wanted": False},
+    {"wait": 0},
+]
+_WAITS = [{**each, "undoable": False} for each in _WAITS]
+_KINDS_OR_WAITS = st.one_of(_KINDS, _KINDS, st.sampled_from(_WAITS))
+_SEVERAL = st.lists(st.lists(_KINDS_OR_WAITS, min_size=1, max_size=2), min_size=2, max_size=4)
 _BOUND = st.sampled_from([None, None, 1, 2])
 
 
@@ -184,7 +204,7 @@ def _shapes(draw: st.DrawFn) -> SagaShape:
 
     def stage(kind: str) -> StageShape:
         if kind == "step":
-            return StageShape(branches=(steps([draw(_KINDS)]),))
+            return StageShape(branches=(steps([draw(_KINDS_OR_WAITS)]),))
         if kind == "pivot":
             kinds = {"fallback": draw(st.booleans()), "verified": draw(st.booleans())}
             return StageShape(branches=(steps([{**kinds, "pivot": True}]),))

@@ -18,6 +18,9 @@ def check_end(shape: SagaShape, end: View, world: World) -> None:
     completions = [event for event in end.history if '"name":"step.compensated"' in event]
     assert len(completions) == len(set(_records_of(completions))), "an undo was recorded twice"
     for name, step in shape.named_steps:
+        if step.wait is not None:
+            _check_wait(step, end, states[name])
+            continue
         paths = channels(name, step)
         in_force = [path for path in paths if world.receivers[path].in_force]
         done = [path for path in paths if states[path] in ("done", "skipped")]
@@ -34,6 +37,13 @@ def check_end(shape: SagaShape, end: View, world: World) -> None:
             standing = [p for p in in_force if not {f"{p}:undo", f"{p}:verify"} & set(stuck)]
             assert not standing, f"{end.status}, and {standing} still stands"
     _check_reason(end, states)
+
+
+def _check_wait(step: StepShape, end: View, state: str | None) -> None:
+    assert state != "waiting" or end.status == "stuck", f"{end.status}, and {step.name} waits"
+    if end.status == "completed":
+        ended = ("done", "skipped", "omitted", *(["failed"] if step.passed_over else []))
+        assert state in ended, f"completed, and {step.name} is {state}"
 
 
 def _check_completed(

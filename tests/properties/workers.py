@@ -126,6 +126,13 @@ class Workers:
     def begin(self, longest_wait: float = LONGEST) -> Attempt | None:
         """Publish what remains, and deliver it; answers the attempt that runs."""
         found = self.advance(longest_wait)
+        if (
+            self.saga.model.waiting
+            and not self.saga.model.running
+            and not isinstance(found, Publish | Branches)
+        ):
+            self._end_waits()
+            return None
         if isinstance(found, Publish):
             attempt = self.deliver(self.messages[-1])
             assert attempt, f"nobody may do {found.records[0]}"
@@ -145,6 +152,14 @@ class Workers:
             self.sweep(final=False, cost="death")
         return attempt
 
+    def _end_waits(self) -> None:
+        """Give what is waited for, or let its time be over."""
+        self.saga.pass_the_waits()
+        for path in self.saga.model.waiting:
+            if self.saga.model.steps[path].wait:
+                for _ in range(2):
+                    self.saga.signal(path, next(self.tokens), "")
+
     def _find_lost(self, longest_wait: float) -> Attempt | None:
         """Publish every branch, whose messages are lost or wait; answers the attempt that one of them begins."""
         model = self.saga.model
@@ -157,8 +172,9 @@ class Workers:
             if branch and paths
         }
         self.saga.before = view(self.saga.client, self.saga.log, self.saga.id)
-        found = self.advance(longest_wait, marks)
-        return self.deliver(self.messages[-1]) if isinstance(found, Branches) else None
+        before = len(self.messages)
+        self.advance(longest_wait, marks)
+        return self.deliver(self.messages[-1]) if len(self.messages) > before else None
 
     def take_over(self, path: str, token: str) -> bool:
         """Take a claim over, as a sweep does."""

@@ -92,6 +92,7 @@ local function claim_record(claim)
   if is_over() then return {'stop', 'the saga is ' .. saga.status} end
   local code = open_record(claim.path)
   if not code then return {'stop', 'the saga has no such step, or is not at its stage'} end
+  if is_wait(code) then return {'stop', 'it waits, and is not called'} end  --! shaped
   read_for(code)
 
   if running and running.code == code then

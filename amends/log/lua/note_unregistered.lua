@@ -16,7 +16,7 @@ local path, task, most = ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 if not open_saga() then return {'stop', 'there is no such saga'} end
 local code = open_record(path)
-if is_over() or running or not code or remaining(1)[1] ~= code then return {'stop', 'it is not next'} end
+if is_over() or running or not code or remaining(1)[1] ~= code or is_wait(code) then return {'stop', 'it is not next'} end
 if branch and why_branch_waits() then return {'stop', 'it is not next'} end
 if tonumber(select(2, message_sent())) == 0 then return {'stop', 'the next message is not out yet'} end
 

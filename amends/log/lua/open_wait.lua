@@ -1,6 +1,7 @@
 -- Begin a wait, or leave it out: its caller knows its condition and its time.
 --
 --! include dispatch
+--! include order
 --! include place
 --! include signals
 --! include set_going
@@ -25,6 +26,7 @@ local is_at_hand = code and remaining(1)[1] == code and not (branch and why_bran
 if is_over() or saga.paused or settling or not is_at_hand then return {'nothing', 'it is not at that wait'} end
 if state[code] ~= 'waiting' then
   local is_past = true
+  if branch then note_order() end
   if time == 'omit' then
     set_state(code, 'omitted')
     add_event('step.omitted', path)

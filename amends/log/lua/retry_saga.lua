@@ -15,7 +15,7 @@ end
 
 -- Whether a retry would do nothing but send one more message: the record waits for no time, and was sent just now.
 local function is_under_way(code)
-  if state[code] == 'waiting' then return true end
+  if is_wait(code) then return state[code] == 'waiting' end
   return saga.status ~= 'stuck' and not get(code .. '.w') and message_sent() + LEASE > NOW
 end
 
