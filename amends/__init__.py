@@ -25,6 +25,7 @@ from amends.errors import (
 )
 from amends.log.control import Signalled
 from amends.log.history import Event
+from amends.saga.child import Child
 from amends.saga.definition import Saga
 from amends.saga.handle import Handle, get
 from amends.saga.search import find
@@ -38,6 +39,7 @@ __all__ = [
     "ActRefused",
     "Activity",
     "ActivityError",
+    "Child",
     "CircuitBreaker",
     "CircuitOpenError",
     "Compensation",

@@ -156,7 +156,7 @@ class Itinerary(Plan):
         """The steps up to the first stage of several branches, or the first wait."""
         names: list[str] = []
         for stage in self.stages:
-            if isinstance(stage, StagePlan) or stage[0].wait:
+            if isinstance(stage, StagePlan) or stage[0].stands:
                 break
             names.append(stage[0].name)
         return names
@@ -196,8 +196,11 @@ class Itinerary(Plan):
 
     @cached_property
     def step_codes(self) -> Mapping[str, str]:
-        """What the scripts call each step: its number, and w for a wait."""
-        return {each.name: f"{n}{'w' * bool(each.wait)}" for n, each in enumerate(self.steps, 1)}
+        """What the scripts call each step: its number, and w for a wait, k for a child."""
+        return {
+            each.name: f"{n}{'w' if each.wait else 'k' if each.child else ''}"
+            for n, each in enumerate(self.steps, 1)
+        }
 
     @cached_property
     def json_text(self) -> str:
@@ -237,7 +240,7 @@ class Itinerary(Plan):
     def source_name(self, code: str) -> str:
         """Name the source that scripts call by this code: a step's number, i for the input, or t for an item."""
         named = {"i": "input", "t": ITEM}
-        return named.get(code) or self.steps[int(code.removesuffix("w")) - 1].name
+        return named.get(code) or self.steps[int(code.rstrip("wk")) - 1].name
 
 
 class _Records(dict[str, RecordPlan]):

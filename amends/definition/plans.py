@@ -87,6 +87,12 @@ class WaitPlan(Plan):
         return "+0" if moment is None else str(round(moment.timestamp() * 1000))
 
 
+class ChildPlan(Plan):
+    """The saga that a step is: its input comes from where the step's activity says."""
+
+    saga: str
+
+
 STANDING: Final = ActivityPlan(
     task="amends.wait",
     queue=None,
@@ -105,7 +111,9 @@ STANDING: Final = ActivityPlan(
 class StepPlan(_LaterPlan):
     """One step: its activity, what stands in for it, what undoes it, and what its failure means; or what it waits for."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"when", "pivot", "verification", "settle", "wait"})
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"when", "pivot", "verification", "settle", "wait", "child"}
+    )
 
     name: str
     activity: ActivityPlan
@@ -118,6 +126,12 @@ class StepPlan(_LaterPlan):
     verification: ActivityPlan | None = None
     settle: float = 0.0  #: Seconds until the first question.
     wait: WaitPlan | None = None
+    child: ChildPlan | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is done without a message: it waits, or is a saga of its own."""
+        return self.wait is not None or self.child is not None
 
     @property
     def calls(self) -> list[ActivityPlan]:

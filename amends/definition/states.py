@@ -81,10 +81,10 @@ SAGA_MOVES: Final[Mapping[SagaStatus, frozenset[SagaStatus]]] = {
     ),
     SagaStatus.COMPENSATING: frozenset({SagaStatus.COMPENSATED, SagaStatus.STUCK}),
     SagaStatus.STUCK: frozenset({SagaStatus.RUNNING, SagaStatus.COMPENSATING}),
-    SagaStatus.COMPLETED: frozenset(),
+    SagaStatus.COMPLETED: frozenset({SagaStatus.COMPENSATING}),
     SagaStatus.COMPENSATED: frozenset(),
 }
-"""The legal moves of a saga. A status without any is an end."""
+"""The legal moves of a saga. A completed one turns back only with the saga that it is a step of."""
 
 RECORD_MOVES: Final[Mapping[RecordState, frozenset[RecordState]]] = {
     RecordState.PENDING: frozenset(
@@ -125,8 +125,8 @@ RECORD_MOVES: Final[Mapping[RecordState, frozenset[RecordState]]] = {
 }
 """The legal moves of a record. Only a person moves it from stuck, and only a verification from unknown."""
 
-ENDED: Final = frozenset(status for status, moves in SAGA_MOVES.items() if not moves)
-"""The statuses that a saga never leaves."""
+ENDED: Final = frozenset({SagaStatus.COMPLETED, SagaStatus.COMPENSATED})
+"""The statuses that a saga ends in."""
 
 LIVE: Final = tuple(status for status in SagaStatus if status not in ENDED)
 """The statuses of sagas that have not ended, in the order of `SagaStatus`."""

@@ -12,12 +12,13 @@ from kombu.exceptions import OperationalError
 from amends.backend.settings import celery_setting, settings_of
 from amends.dispatch import fast_path
 from amends.dispatch.canvas import publish_canvas, publish_canvases
+from amends.dispatch.children import tell_parent
 from amends.dispatch.in_process import run_here
 from amends.dispatch.messages import ADVANCE, headers_again, plays_messages, publishing
 from amends.dispatch.remaining import dispatched
 from amends.errors import LogUnavailable, UnreadableData
 from amends.log.answers import Publish
-from amends.log.in_flight import Branches, Dispatched
+from amends.log.in_flight import Branches, Dispatched, Ended
 
 _logger = logging.getLogger(__name__)
 
@@ -52,6 +53,9 @@ def publish_found(app: Celery, saga_id: str, answer: Dispatched) -> None:
             chains = [each for each in found if isinstance(each, Publish)]
             # A rehearsal looks for all that remains at the first message.
             publish_branches(app, saga_id, chains[:1] if plays_messages(app) else chains)
+        case Ended():
+            if tell_parent(app, saga_id, answer):
+                advance(app, answer.parent)
 
 
 def publish_branches(app: Celery, saga_id: str, chains: Sequence[Publish]) -> None:

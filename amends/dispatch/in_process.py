@@ -13,9 +13,11 @@ from celery import Celery
 
 from amends.definition.paths import UNDO, VERIFY
 from amends.definition.states import ENDED, SagaStatus
+from amends.dispatch.children import tell_parent
+from amends.dispatch.messages import send_advance
 from amends.dispatch.remaining import dispatched
 from amends.log.answers import Next, Publish, RetryAfter
-from amends.log.in_flight import Branches
+from amends.log.in_flight import Branches, Ended
 from amends.log.queries.stage_state import stage_at_hand
 from amends.log.saga_log import log_of
 
@@ -87,6 +89,8 @@ class InProcessRun:
             lost = self._branches_at_hand() if self._was_acted_on else ()
             self._must_look = self._was_acted_on = False
             answer = dispatched(self._app, self._saga_id, _ANY, lost)
+            if isinstance(answer, Ended) and tell_parent(self._app, self._saga_id, answer):
+                send_advance(self._app, answer.parent, 0)
             for each in answer.found if isinstance(answer, Branches) else [answer]:
                 if isinstance(each, Publish):
                     self._add(each)

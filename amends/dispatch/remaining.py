@@ -7,9 +7,10 @@ from typing import Final
 from celery import Celery
 
 from amends.definition.serialization import error_json
+from amends.dispatch.children import attend
 from amends.errors import Refused
 from amends.log.answers import Publish
-from amends.log.in_flight import Begin, Branches, Dispatched, Expand, Running, Waiting
+from amends.log.in_flight import Attend, Begin, Branches, Dispatched, Expand, Running, Waiting
 from amends.log.saga_log import SagaLog, log_of
 
 MOST_ITEMS: Final = 1_000
@@ -26,25 +27,32 @@ def dispatched(
 
 def expanded(app: Celery, saga_id: str, answer: Dispatched, longest_wait: float) -> Dispatched:
     """Return what a dispatch found, once all is opened that the log cannot open by itself: waits, and branches of stages."""
-    log = log_of(app)
-    while isinstance(answer, Expand | Begin):
-        answer = (
-            _expanded(log, saga_id, answer, longest_wait)
-            if isinstance(answer, Expand)
-            else _begun(log, saga_id, answer, longest_wait)
-        )
+    while isinstance(answer, Expand | Begin | Attend):
+        answer = _opened(app, saga_id, answer, longest_wait)
     if not isinstance(answer, Branches):
         return answer
-    found: list[Publish | Running | Waiting | Begin] = [
-        each for each in answer.found if not isinstance(each, Begin)
+    found: list[Publish | Running | Waiting | Begin | Attend] = [
+        each for each in answer.found if not isinstance(each, Begin | Attend)
     ]
     for each in answer.found:
-        if isinstance(each, Begin):  # which answers what others have not been told of
-            more = expanded(app, saga_id, _begun(log, saga_id, each, longest_wait), longest_wait)
+        if isinstance(each, Begin | Attend):  # which answers what others have not been told of
+            more = expanded(app, saga_id, _opened(app, saga_id, each, longest_wait), longest_wait)
             if not isinstance(more, Branches | None):  # the stage ended with it
                 return more
             found += more.found if more else []
     return replace(answer, found=found)
+
+
+def _opened(
+    app: Celery, saga_id: str, answer: Expand | Begin | Attend, longest_wait: float
+) -> Dispatched:
+    match answer:
+        case Expand():
+            return _expanded(log_of(app), saga_id, answer, longest_wait)
+        case Begin():
+            return _begun(log_of(app), saga_id, answer, longest_wait)
+        case Attend():
+            return attend(app, saga_id, answer, longest_wait)
 
 
 def _expanded(log: SagaLog, saga_id: str, answer: Expand, longest_wait: float) -> Dispatched:
@@ -65,8 +73,9 @@ def _expanded(log: SagaLog, saga_id: str, answer: Expand, longest_wait: float) -
 def _begun(log: SagaLog, saga_id: str, answer: Begin, longest_wait: float) -> Dispatched:
     """Begin a wait, or leave it out."""
     record, time = answer.itinerary.records[answer.path], "omit"
-    if record.is_wanted(answer.sources) and record.step.wait:
-        time = record.step.wait.ends_at(answer.sources, path=answer.path)
+    if record.is_wanted(answer.sources):
+        wait = record.step.wait
+        time = wait.ends_at(answer.sources, path=answer.path) if wait else ""
     outcome = record.outcome_of(TimeoutError)
     return log.open_wait(
         saga_id, answer.path, time=time, outcome=outcome, longest_wait=longest_wait

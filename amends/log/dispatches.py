@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from amends.definition.serialization import canonical_json
+from amends.definition.states import SagaStatus
+from amends.errors import ActRefused, UnknownSaga
 from amends.log.answers import Continuation, Itineraries, read_continuation
-from amends.log.in_flight import Dispatched, read_dispatched
+from amends.log.in_flight import Deed, Dispatched, read_dispatched
 from amends.log.store import Store
 
 
@@ -56,6 +58,60 @@ class Dispatches:
         how = self._definitions.known(), round(longest_wait * 1000), path, time, outcome
         answer = self._store.call("open_wait", saga_id, *how)
         return read_dispatched(self._definitions, answer)
+
+    # A saga that is a step of another one, and that one
+
+    def adopt_saga(self, saga_id: str, parent: str, path: str) -> SagaStatus:
+        """Let a saga be the child of another one, which is told of its end; return its status.
+
+        path: of the parent's step.
+
+        Raises `UnknownSaga`, and `ActRefused` if it is another one's child.
+        """
+        answer = self._store.call("adopt_saga", saga_id, f"{parent}|{path}")
+        if answer[0] == "unknown":
+            raise UnknownSaga(saga_id)
+        if answer[0] == "another":
+            raise ActRefused(saga_id, "adopt", f"it is the child of {answer[1]}")
+        return SagaStatus(answer[0])
+
+    def turn_saga(self, saga_id: str, *, error: str) -> Continuation:
+        """Turn a completed child back.
+
+        error: JSON, see `error_json`.
+
+        Raises `UnknownSaga`, and `ActRefused` if it is not completed, or past its point of no return.
+        """
+        answer = self._store.call("turn_saga", saga_id, error)
+        if answer[0] == "unknown":
+            raise UnknownSaga(saga_id)
+        if answer[0] == "refused":
+            raise ActRefused(saga_id, "turn", answer[1])
+        return read_continuation(answer)
+
+    def release_saga(self, saga_id: str) -> None:
+        """Note that the parent of a saga was told of its end."""
+        self._store.call("release_saga", saga_id)
+
+    def note_child(self, saga_id: str, path: str, deed: Deed, *, longest_wait: float) -> Dispatched:
+        """Note what was done about the child that a record waits for; return what `dispatch_saga` does."""
+        how = self._definitions.known(), round(longest_wait * 1000), path, deed
+        answer = self._store.call("note_child", saga_id, *how)
+        return read_dispatched(self._definitions, answer)
+
+    def end_child(self, saga_id: str, path: str, *, status: str, told: object) -> Continuation:
+        """Tell a saga that a child of it has ended.
+
+        path: of its step.
+        status: the child's; ``failed`` of one that cannot be started, ``stuck`` of one that cannot be undone.
+        told: its output, or the error, JSON data.
+
+        Returns `Late` if the saga does not wait for that.
+        """
+        answer = self._store.call("end_child", saga_id, path, status, canonical_json(told))
+        return read_continuation(answer)
+
+    # Claims and parked sagas
 
     def take_over(self, saga_id: str, path: str, *, token: str, taken_from: str) -> bool:
         """Take a claim over from its owner, to end its attempt with `retry_step` or `fail_step`.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from amends.definition.itinerary import Itinerary
 from amends.definition.sources import Sources
@@ -134,12 +134,51 @@ class Begin:
         return cls(itinerary=itinerary, path=path, sources=itinerary.read_sources(pairs))
 
 
+Deed = Literal["start", "cancel", "turn", "look"]
+"""What is to be done about a child: start it, cancel it, turn it back, or look whether it has ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attend:
+    """A dispatch's answer: something is to be done about the child that a record waits for."""
+
+    itinerary: Itinerary
+    path: str
+    deed: Deed
+    tries: int  #: Children of this step that turned back before.
+    sources: Sources
+
+    @classmethod
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        path, deed, tries, *pairs = answer
+        sources = itinerary.read_sources(pairs)
+        return cls(itinerary=itinerary, path=path, deed=deed, tries=int(tries), sources=sources)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A dispatch's answer: the saga is a child that has ended, and its parent is to be told."""
+
+    itinerary: Itinerary
+    parent: str  #: Its id.
+    path: str  #: Of the parent's step.
+    app: str  #: Identity of the app that started the saga, '' if unknown.
+
+    @classmethod
+    def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
+        """Read what the script answered after the itinerary."""
+        told, app = answer
+        parent, _, path = told.partition("|")
+        return cls(itinerary=itinerary, parent=parent, path=path, app=app)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Branches:
     """A dispatch's answer: what it found of the branches of a stage; those of which it says nothing are not at hand."""
 
     itinerary: Itinerary
-    found: Sequence[Publish | Running | Waiting | Begin]
+    found: Sequence[Publish | Running | Waiting | Begin | Attend]
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
@@ -148,16 +187,18 @@ class Branches:
         return cls(itinerary=itinerary, found=found)
 
 
-Dispatched = Publish | Running | Waiting | Parked | Expand | Begin | Branches | None
-_KINDS: Final[
-    Mapping[str, type[Publish | Running | Waiting | Parked | Expand | Begin | Branches]]
-] = {
+Dispatched = (
+    Publish | Running | Waiting | Parked | Expand | Begin | Attend | Ended | Branches | None
+)
+_KINDS: Final[Mapping[str, type[Any]]] = {
     Publish.said: Publish,
     "running": Running,
     "waiting": Waiting,
     "parked": Parked,
     "expand": Expand,
     "open": Begin,
+    "child": Attend,
+    "ended": Ended,
     "stage": Branches,
 }
 
@@ -167,4 +208,5 @@ def read_dispatched(definitions: Itineraries, answer: Sequence[Any]) -> Dispatch
     if answer[0] == "nothing":
         return None
     kind, digest, text, *rest = answer
-    return _KINDS[kind].read(definitions.read(digest, text), rest)
+    found: Dispatched = _KINDS[kind].read(definitions.read(digest, text), rest)
+    return found

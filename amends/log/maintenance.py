@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 
 from amends.backend.cluster import node_of
 from amends.backend.redis_errors import code_of
-from amends.definition.states import ENDED, SagaStatus
+from amends.definition.states import ENDED, LIVE, SagaStatus
 from amends.errors import LogUnavailable
 from amends.log.answers import LOOK_AGAIN, Itineraries
 from amends.log.in_flight import Dispatched, read_dispatched
@@ -120,12 +120,42 @@ class Maintenance:
         return self._store.read_index(ENDED, ago=ago, limit=limit)
 
     def remove_sagas(self, saga_ids: Iterable[str], *, kept_for: float) -> int:
-        """Remove those of these sagas that ended more than `kept_for` seconds ago. Returns how many."""
+        """Remove those of these sagas that ended more than `kept_for` seconds ago. Returns how many.
+
+        A child is kept while its parent is alive, which may turn it back.
+        """
+        answers = self._remove(saga_ids, kept_for, is_child=False)
+        parents = {each: told for each, told in answers.items() if isinstance(told, str)}
+        alive = self._alive(set(parents.values()))
+        orphans = [each for each, parent in parents.items() if parent not in alive]
+        removed = [*answers.values(), *self._remove(orphans, kept_for, is_child=True).values()]
+        return sum(told for told in removed if isinstance(told, int))
+
+    def _remove(
+        self, saga_ids: Iterable[str], kept_for: float, *, is_child: bool
+    ) -> dict[str, int | str]:
+        found = list(saga_ids)
         calls = [
-            (self._store.keys_of(saga_id, search=True), [saga_id, round(kept_for * 1000)])
-            for saga_id in saga_ids
+            (
+                self._store.keys_of(saga_id, search=True),
+                [saga_id, round(kept_for * 1000), int(is_child)],
+            )
+            for saga_id in found
         ]
-        return sum(self._store.call_many("remove_saga", calls))
+        return dict(zip(found, self._store.call_many("remove_saga", calls), strict=True))
+
+    def _alive(self, saga_ids: Iterable[str]) -> set[str]:
+        """Return those of these sagas that are there and have not ended."""
+        found = list(saga_ids)
+
+        def read(client: Any) -> Any:
+            pipeline = client.pipeline(transaction=False)
+            for saga_id in found:
+                pipeline.hget(self._store.keys_of(saga_id)[0], "status")
+            return pipeline.execute()
+
+        statuses = self._store.read(read) if found else []
+        return {each for each, status in zip(found, statuses, strict=True) if status in LIVE}
 
     def denied_commands(self) -> list[str]:
         """Return the commands of the scripts that this log's user may not run. Nothing is left of the trial."""

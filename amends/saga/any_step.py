@@ -25,9 +25,8 @@ class AnyStep:
     on_failure: Literal["compensate", "continue"]
     when: str | None
     pivot: bool = False
-    says_compensation: bool = (
-        True  #: Whether it tells how it is undone, if only that it need not be.
-    )
+    is_final: bool = False  #: Whether it cannot be undone.
+    says_compensation: bool = True  #: Whether it tells how it is undone, or that it need not be.
 
     @property
     @abstractmethod

@@ -23,6 +23,7 @@ from amends.definition.serialization import (
     validated,
 )
 from amends.definition.states import SagaStatus
+from amends.dispatch.children import remember_start
 from amends.dispatch.coordinator import advance, publish_many
 from amends.dispatch.fast_path import deliveries
 from amends.dispatch.messages import plays_messages
@@ -94,6 +95,7 @@ class Saga(Generic[Input, Output]):
         )
         self._signals = models_of(steps)
         remember_models(name, self._signals)
+        remember_start(name, self._start_child)
         records = [(name, 0) for name in self.itinerary.first_chain]
         self._first = Publish(itinerary=self.itinerary, number=1, wait=0.0, records=records)
 
@@ -113,7 +115,14 @@ class Saga(Generic[Input, Output]):
         answer, asked twice: the saga may be in it unless that is `refused`. Its `saga_id` is the id; the same start under it
         starts the saga once.
         """
-        app, new_id = app_or_default(), uuid.uuid4().hex if saga_id is None else id_text(saga_id)
+        new_id = uuid.uuid4().hex if saga_id is None else id_text(saga_id)
+        return self._start(app_or_default(), new_id, saga_input)
+
+    def _start_child(self, app: Celery, saga_id: str, fields: Mapping[str, Any]) -> None:
+        """Start a saga that is a step of another one; `fields` are its input's, JSON data. Raises what `start` does."""
+        self._start(app, id_text(saga_id), validated(self.input, fields))
+
+    def _start(self, app: Celery, new_id: str, saga_input: Input) -> Handle[Output]:
         text, given, *search = self._checked_input(new_id, saga_input)
         self._check_routes(app, [new_id])
         messages = self._deliveries(app, [new_id])

@@ -116,7 +116,7 @@ def build_itinerary(
 def _format_of(plan: tuple[StepPlan] | StagePlan) -> int:
     """Return the format of the itinerary that a stage takes."""
     steps = plan.steps if isinstance(plan, StagePlan) else plan
-    if any(step.wait for step in steps):
+    if any(step.stands for step in steps):
         return 3
     is_new = any(step.pivot or step.when is not None or step.verification for step in steps)
     return 2 if is_new or isinstance(plan, StagePlan) else 1
@@ -135,6 +135,11 @@ def _check_pivot(stages: Sequence[Stage], *, where: str) -> None:
                 raise DefinitionError(
                     f"{where}: {step.name} is the point of no return and stands in a stage of several branches:"
                     " put it in the row of steps, where nothing runs beside it"
+                )
+            if not pivot and not step.pivot and step.is_final:
+                raise DefinitionError(
+                    f"{where}, step {step.name!r}: its saga has a point of no return, and could not be undone: put it past"
+                    " that of this saga"
                 )
             if not pivot and not step.pivot and not step.says_compensation:
                 raise DefinitionError(

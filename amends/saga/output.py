@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError, create_model
 
-from amends.definition.serialization import fill, validated, why_invalid
+from amends.definition.serialization import validated, why_invalid
 from amends.definition.states import ENDED
 from amends.errors import UnreadableData
+from amends.log.queries.output_fields import output_fields
 from amends.log.saga_state import Entry
-from amends.saga.snapshot import own_fields
 
 Result = TypeVar("Result")
 Model = TypeVar("Model", bound=BaseModel)
@@ -23,7 +23,7 @@ Build = Callable[[dict[str, Any]], Result]
 def read_output(entry: Entry, build: Build[Result]) -> Result:
     """Read a saga's output, as far as it is filled. Raises `UnreadableData`."""
     try:
-        return build(fill(entry.itinerary.output, {**entry.sources, "saga": own_fields(entry)}))
+        return build(output_fields(entry))
     except Exception as error:  # noqa: BLE001 - a validator may raise anything
         why = why_invalid(error)
     # Outside of the handler: Python would note there the validator's error, which quotes the data.

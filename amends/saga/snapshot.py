@@ -1,17 +1,15 @@
 """A snapshot of a saga, read from its entry in the log."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from amends.definition.paths import FALLBACK, UNDO
 from amends.definition.plans import StepPlan
 from amends.definition.states import RecordState, SagaStatus, StepState, step_state
-from amends.log.record import Record
+from amends.log.queries.output_fields import PRIMARY, SECOND, channel_in, channels_of, named_steps
 from amends.log.saga_state import Entry
 
-_PRIMARY: Final = "primary"
-_FALLBACK: Final = "fallback"
 _OWING: Final = frozenset({RecordState.DONE, RecordState.UNKNOWN, RecordState.SKIPPED})
 
 
@@ -68,58 +66,15 @@ def snapshot_of(entry: Entry) -> Snapshot:
         paused=entry.paused_at is not None,
         outcome=entry.outcome,
         reason=entry.reason,
-        steps={name: _step(entry, name, step) for name, step in _named_steps(entry)},
+        steps={name: _step(entry, name, step) for name, step in named_steps(entry)},
     )
 
 
-def own_fields(entry: Entry) -> dict[str, Any]:
-    """Return what a saga's output may have of the saga itself."""
-    return {
-        "saga_id": entry.id,
-        "outcome": entry.outcome,
-        "error": entry.error,
-        "degraded": list(_degradation(entry)),
-    }
-
-
-def _degradation(entry: Entry) -> Iterator[str]:
-    """Yield a sentence for each step that used its fallback or was passed over, with the error."""
-    for name, step in _named_steps(entry):
-        records = _records(entry, name, step)
-        primary, last = records[_PRIMARY], records[_channel(records)]
-        if last is not primary:
-            yield f"{name} went to its fallback: {primary.error}"
-        has_failed = last.state in (RecordState.FAILED, RecordState.UNKNOWN)
-        if has_failed and step.on_failure == "continue":
-            yield f"{name} was passed over: {last.error}"
-
-
-def _named_steps(entry: Entry) -> Iterator[tuple[str, StepPlan]]:
-    """Yield each step with what it is called in paths, one for each item as often as there are items."""
-    for step in entry.itinerary.steps:
-        for name in entry.names_of(step.name):
-            yield name, step
-
-
-def _records(entry: Entry, name: str, step: StepPlan) -> dict[str, Record]:
-    """Return the records of a step's activities by channel, the primary first."""
-    records = {_PRIMARY: entry.records[name]}
-    if step.fallback:
-        records[_FALLBACK] = entry.records[name + FALLBACK]
-    return records
-
-
-def _channel(records: Mapping[str, Record]) -> str:
-    """Name the channel that a step has come to."""
-    fallback = records.get(_FALLBACK)
-    return _FALLBACK if fallback and fallback.was_touched else _PRIMARY
-
-
 def _step(entry: Entry, name: str, step: StepPlan) -> StepSnapshot:
-    channel = _channel(_records(entry, name, step))
-    channels = {_PRIMARY: _snapshot(entry, name, step.activity.task)}
+    channel = channel_in(channels_of(entry, name, step))
+    channels = {PRIMARY: _snapshot(entry, name, step.activity.task)}
     if step.fallback:
-        channels[_FALLBACK] = _snapshot(entry, name + FALLBACK, step.fallback.task)
+        channels[SECOND] = _snapshot(entry, name + FALLBACK, step.fallback.task)
     current = channels[channel]
     compensations = {
         which: each.undo
@@ -128,12 +83,12 @@ def _step(entry: Entry, name: str, step: StepPlan) -> StepSnapshot:
     }
     touched = any(state is not RecordState.PENDING for state in compensations.values())
     state = step_state(
-        channels[_PRIMARY].state,
-        current.state if channel == _FALLBACK else None,
+        channels[PRIMARY].state,
+        current.state if channel == SECOND else None,
         compensations if touched else {},
         backward=not entry.is_forward,
     )
-    errors = [channels[_PRIMARY].error, current.error, *(c.undo_error for c in channels.values())]
+    errors = [channels[PRIMARY].error, current.error, *(c.undo_error for c in channels.values())]
     return StepSnapshot(
         name=name,
         state=state,

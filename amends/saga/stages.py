@@ -6,6 +6,7 @@ from typing import Final, get_args
 from amends.definition.plans import Undo
 from amends.errors import DefinitionError
 from amends.saga.any_step import AnyStep
+from amends.saga.child import Child
 from amends.saga.step import Step
 
 FEWEST_BRANCHES: Final = 2
@@ -79,8 +80,8 @@ class Each:
         concurrency: int | None = None,
         when: str | None = None,
     ) -> None:
-        if not isinstance(step, Step):
-            raise DefinitionError(f"Each({items!r}) has {step!r}, and takes a Step")
+        if not isinstance(step, Step | Child):
+            raise DefinitionError(f"Each({items!r}) has {step!r}, and takes a Step, or a Child")
         where = f"Each({items!r}, {step.name})"
         if not isinstance(items, str) or items.count(".") != 1:
             raise DefinitionError(

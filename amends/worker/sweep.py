@@ -8,10 +8,20 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from amends.backend.settings import settings_of
-from amends.dispatch.coordinator import advance, publish
+from amends.dispatch.coordinator import advance, publish, publish_found
 from amends.errors import LogUnavailable, UnreadableData
 from amends.log.answers import LOOK_AGAIN, Continuation, Next, Publish, RetryAfter
-from amends.log.in_flight import Begin, Branches, Dispatched, Expand, Parked, Running, Waiting
+from amends.log.in_flight import (
+    Attend,
+    Begin,
+    Branches,
+    Dispatched,
+    Ended,
+    Expand,
+    Parked,
+    Running,
+    Waiting,
+)
 from amends.log.liveness import Verdict
 from amends.log.saga_log import SagaLog, log_of
 from amends.worker.competence import Competence
@@ -117,7 +127,10 @@ class Sweep:
             raise found
         if isinstance(found, Branches):
             return self._heal_branches(saga_id, found)
-        if found is None or isinstance(found, Publish | Expand | Begin):
+        if found is None or isinstance(found, Publish | Expand | Begin | Attend):
+            return False
+        if isinstance(found, Ended):
+            publish_found(self._app, saga_id, found)
             return False
         if not self._competence.covers(found):
             if self._competence.is_left(found):  # this look may not put off theirs

@@ -6,6 +6,7 @@ NAMES = [
     "ActRefused",
     "Activity",
     "ActivityError",
+    "Child",
     "CircuitBreaker",
     "CircuitOpenError",
     "Compensation",

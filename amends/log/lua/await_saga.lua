@@ -31,7 +31,7 @@ local kind, entries, own = step ~= '' and 's' or 'e', {}, 0
 for entry, of, ends_at, heard in (saga.awaited or ''):gmatch('((%a)|(%d+)|(%S+))') do
   if of == kind and heard == channel then
     own = tonumber(ends_at)
-  elseif tonumber(ends_at) > NOW then
+  elseif of == 'p' or tonumber(ends_at) > NOW then
     entries[#entries + 1] = entry
   end
 end

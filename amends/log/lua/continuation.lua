@@ -4,6 +4,7 @@
 --! include place
 --! end
 --! include next_message
+--! include parent
 --! include remaining
 --! include branches
 --! include stage
@@ -43,6 +44,12 @@ end
 local function ended_stage() return branch.dispatches == 0 and branch.sent == tonumber(branch.number) end
 --! end
 
+-- What follows the end of a saga: its parent is told.
+local function after_end()
+  if has_ended() and is_awaited_by_parent() then return {'advance', number_messages(1)} end
+  return {'end', saga.status}
+end
+
 -- What a task does next that has finished a record, its chain's next link being the one at `link`.
 local function continuation(link)
 --! shaped
@@ -54,7 +61,7 @@ local function continuation(link)
     if first and was_claimed(first) then return {'end', saga.status} end
   end
 --! end
-  if is_over() then return {'end', saga.status} end
+  if is_over() then return after_end() end
   if saga.paused then return {'end', 'paused'} end
   if settling then return {'end', saga.status} end  --! shaped
   local first = remaining(1)[1]

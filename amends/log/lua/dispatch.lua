@@ -12,6 +12,7 @@
 --! include pivot
 --! include sources
 --! include wait
+--! include parent
 -- Answers {kind, digest, itinerary or '', ...} of the line:
 --         {"publish", ..., first message's number, ms until the first may run,
 --          now (ms) where it is a copy of a message that was lost, or '', path, tries, path, tries, ...}
@@ -24,6 +25,8 @@
 --       | {"parked", ..., path of what comes next, identity of that app or ''}
 --       | {"expand", ..., the stage, source, JSON, source, JSON, ...}: its branches are to be told by `expand_stage`
 --       | {"open", ..., path of a wait, source, JSON, source, JSON, ...}: its condition and its time are to be told by `open_wait`
+--       | {"child", ..., path, start cancel turn or look, attempts of it before, source, JSON, ...}: what is to be done about the child
+--       | {"ended", ..., its parent, identity of that app or ''}: the saga has ended, and its parent is to be told
 --       | {"stage", ..., {kind, ...}, {kind, ...}, ...}: such answers, without digest and itinerary, of its branches
 --       | {"nothing", why}
 
@@ -105,13 +108,32 @@ local function expansion(kind, name, sources)
   return answer
 end
 
+-- What is owed to the child that a record waits for, or nil: to start it, to cancel it, to turn it back, or to look at it.
+local function deed_for_child(code)
+  if not code:find('k', 1, true) then return nil end
+  local deed = is_undo(code) and 'turn' or saga.direction == 'forward' and 'start' or 'cancel'
+  if get(code .. '.d') ~= deed then return deed end
+  return tonumber(get(code .. '.m')) <= NOW and 'look' or nil
+end
+
 -- Looks at a wait of the line, or of the branch that is open: what is to be told or published, or nil where it goes on.
 local function look_at_wait(code, only_look)
+  local deed
   if state[code] == 'waiting' then
-    set_due(tonumber(get(code .. '.w') or NEVER) + TIMED)
-    return nil
+    deed = deed_for_child(code)
+    if not deed then
+      set_due(tonumber(get(code .. '.w') or get(code .. '.m') or NEVER) + TIMED)
+      return nil
+    end
   end
-  if not only_look then return expansion('open', path_of(code), select(2, plan_of(code))) end
+  if not only_look then
+    local answer = expansion(deed and 'child' or 'open', path_of(code), select(2, plan_of(code)))
+    if deed then
+      table.insert(answer, 3, deed)
+      table.insert(answer, 4, get(code:gsub('u$', '') .. '.r') or 0)
+    end
+    return answer
+  end
   set_due(NOW + LOOK)
   return {'waiting', path_of(code), 1, NOW, 0, 0, 0, get('app') or '', branch and branch.field or ''}
 end
@@ -150,6 +172,13 @@ local function open_branches(stage)
   return list
 end
 
+-- The child that is waited for in the branch that is open, or nil.
+local function waiting_child()
+  for code, value in pairs(state) do
+    if value == 'waiting' and code:sub(-1) == 'k' then return code end
+  end
+end
+
 -- Looks at each branch of a stage that is open; where places are free, others get them.
 local function look_at_branches(stage, longest, only_look, again, lost)
   local found, bound, taken = {}, bound_of(stage), 0
@@ -158,6 +187,7 @@ local function look_at_branches(stage, longest, only_look, again, lost)
     if not get(stage .. '.' .. number) then return end
     enter_branch(stage, number)
     local first, list = remaining(1)[1], chain_ahead()
+    if settling then first = waiting_child() end
     if is_wait(first) then
       taken = taken + 1
       found[#found + 1] = look_at_wait(first, only_look)
@@ -217,6 +247,7 @@ local function dispatch(known, longest, only_look, again, lost)
     set_due(NOW + math.min(LOST_AFTER * 2 ^ math.min(looks, 10), LOST_AFTER_AT_MOST))
     return say({'parked', path_of(parked_record()), get('app') or ''})
   end
+  if has_ended() and is_awaited_by_parent() then return say({'ended', get('parent'), get('app') or ''}) end
   if is_over() or saga.paused then
     set_due(NOW)
     return {'nothing', 'the saga is ' .. (saga.paused and 'paused' or saga.status)}

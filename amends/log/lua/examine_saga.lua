@@ -22,7 +22,7 @@ local function turn()
       state[code] = 'done' -- as `turn_back` does
     elseif is_undo(code) or is_verification(code) then -- they go on
     elseif value == 'waiting' then
-      state[code] = nil
+      state[code] = code:sub(-1) == 'k' and 'unknown' or nil
     elseif value == 'running' then
       state[code] = 'unknown'
     elseif value == 'pending' then

@@ -15,6 +15,11 @@ local function begin_wait(code)
   local ends_at = time:sub(1, 1) == '+' and NOW + time:sub(2) or tonumber(time)
   if saga.status == 'pending' then set_going() end
   set_state(code, 'waiting')
+  if is_undo(code) then
+    add_event('step.compensating', path)
+    return
+  end
+  if branch and code:sub(-1) == 'k' then add(branch.stage .. '.runs', 1) end
   set(code .. '.n', outcome)
   if ends_at then set(code .. '.w', ends_at) end
   add_event('step.waiting', path, ends_at and '"until":' .. ends_at or nil)

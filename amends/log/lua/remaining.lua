@@ -3,7 +3,7 @@
 --! include saga
 local function is_undo(code) return code:sub(-1) == 'u' end
 local function is_verification(code) return code:sub(-1) == 'v' end  --! shaped
-local function is_wait(code) return code ~= nil and code:sub(-1) == 'w' end  --! shaped
+local function is_wait(code) return code ~= nil and code:find('[wk]u?$') ~= nil end -- or a child, or its undo  --! shaped
 local function is_open(code) return not state[code] or state[code] == 'pending' or state[code] == 'running' or state[code] == 'waiting' end  --! shaped
 local function is_open(code) return not state[code] or state[code] == 'pending' or state[code] == 'running' end  --! plain
 -- Every record that the saga's direction could come to, in the order in which they run. Undo runs
@@ -14,7 +14,7 @@ local function path_ahead()
   local list = {}
   for k = #codes, 1, -1 do
     local code = codes[k]
-    if is_undo(code) or is_verification(code) then list[#list + 1] = code end  --! shaped
+    if is_undo(code) or is_verification(code) or state[code] == 'waiting' then list[#list + 1] = code end  --! shaped
     if is_undo(code) then list[#list + 1] = code end  --! plain
   end
   return list
@@ -24,6 +24,7 @@ local function is_due(code)
   if not is_open(code) then return false end
   if is_verification(code) then return state[code] ~= nil end  --! shaped
   if saga.direction == 'backward' then
+    if state[code] == 'waiting' then return true end  --! shaped
     if state[code:sub(1, -2) .. 'v'] == 'stuck' then return false end -- nobody knows whether there is anything to undo  --! shaped
     local owing = state[code:sub(1, -2)]
     return owing == 'done' or owing == 'unknown' or owing == 'skipped'

@@ -2,9 +2,11 @@
 --
 --! include saga
 -- ARGV[2] how long it is kept after its end, ms
--- Answers 1 where it, or what was left of it, is gone
-local ended = redis.call('HMGET', SAGA, 'status', 'ended', 'name', 'search', 'created')
+-- ARGV[3] 1 to remove a child, too
+-- Answers 1 where it, or what was left of it, is gone; of a child its parent's id
+local ended = redis.call('HMGET', SAGA, 'status', 'ended', 'name', 'search', 'created', 'parent')
 if ended[1] and (not ended[2] or ended[2] + ARGV[2] > NOW) then return 0 end
+if ended[6] and ARGV[3] ~= '1' then return ended[6]:match('^[^|]*') end
 redis.call('DEL', SAGA, HISTORY)
 if ended[1] then redis.call('HINCRBY', COUNTERS, 'sagas|' .. ended[3] .. '|' .. ended[1], -1) end
 redis.call('ZREM', DUE, ID)

@@ -15,7 +15,7 @@
 -- parked (how often a sweep looked since; only while it is) deadline, or '' paused (when), or ''
 -- act (the tokens of a person's last ones, joined by ,) messages (how many were numbered)
 -- folded (see `fold`) search (its entries in the search index one after the other, see `start_saga`; only if it has any) app (identity of the one that started it; '', or none of an earlier release)
--- awaited (who waits for it: <e for its end, or s for a step>|<until when it is told>|<channel>, parted by blanks)
+-- parent (<id>|<path of its step>, of a child) awaited (p|0|- while its parent is to be told of its end; who waits for it: <e for its end, or s for a step>|<until when it is told>|<channel>, parted by blanks)
 -- dispatches (of the same message) sent (when it was to arrive)
 -- advance (the `sent` whose message is that of amends.advance; any other `sent` is a record's own)
 --   states   of its records, as 1=done,2=running; one that is not in there was never touched, and is pending
@@ -23,7 +23,7 @@
 --   claim    of the one record that runs, or '': <record>|<attempt's number>|<when it was claimed>|
 --            <when it is given up>|<token>|<owner>
 -- Then for each record r, which is a step's number and f for its fallback, u for its undo, v for its verification, and fu and
--- fv for the fallback's; w is a wait, for signals or a time:
+-- fv for the fallback's; w is a wait, for signals or a time, and k a child:
 --   r.t token     of its last claim that ended
 --   r.a attempts  spent                 r.r tries    claims that ended unfinished
 --   r.u           1 once an attempt ended of which nobody knows the effect
@@ -35,6 +35,7 @@
 --   r.y           of a verification: when it may be asked at first
 --   r.h           what follows if a verification finds no effect: retry, fail, or refused, by which no fallback follows
 --   r.g signals   of a wait, JSON joined by ,   r.gn how many   r.by|<who> 1 of who gave one
+--   r.d what was last done about a child: start cancel turn   r.m when it is looked at
 --   r.x output    JSON                  r.e error    JSON          r.n outcome if the switch fails
 -- g|<id> is the answer to the signal of that id: t taken, c counted, k kept; signals how many there are, signal_bytes what they hold.
 -- A stage of several branches is a record p of the line, p and the stage's number, and pu is its undo. In `states` p is

@@ -144,7 +144,10 @@ local function save()
   if saga.awaited then -- rare, and written out here: a function would cost every script
     local kept = {}
     for entry, kind, ends_at, channel in saga.awaited:gmatch('((%a)|(%d+)|(%S+))') do
-      if tonumber(ends_at) > NOW then -- otherwise its process has died, or waits no longer
+      if kind == 'p' then -- its parent, which is told of its end
+        kept[#kept + 1] = entry
+        if has_ended() then redis.call('ZADD', DUE, ('%d'):format(NOW + LEASE), ID) end
+      elseif tonumber(ends_at) > NOW then -- otherwise its process has died, or waits no longer
         if is_over() or kind == 's' and has_saved then  --! shaped
         if is_over() or kind == 's' and has_moved then  --! plain
           redis.pcall('PUBLISH', channel, ID) -- which a user may have no right to: who waits looks too

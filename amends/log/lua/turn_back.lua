@@ -6,10 +6,10 @@
 -- The state of a record that did not take effect, for all that is known.
 local function state_of_failure(code) return get(code .. '.u') and 'unknown' or 'failed' end
 
--- What waits for a retry will not get one, and a wait has no end.
+-- What waits for a retry will not get one, and a wait has no end; a child is waited for.
 local function give_up_waiting()
   for code, value in pairs(state) do
-    if value == 'waiting' then  --! shaped
+    if value == 'waiting' and code:sub(-1) == 'w' then  --! shaped
       unset(code .. '.w')  --! shaped
       set_state(code, nil)  --! shaped
     end  --! shaped

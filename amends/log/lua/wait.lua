@@ -3,11 +3,12 @@
 --! include paths
 --! include change
 --! include open_saga
+--! include remaining
 --! shaped
 -- Ends a wait whose signals have come, or its time, where it waited for nothing else.
 local function end_wait(code)
   unset(code .. '.w')
   set_state(code, 'done')
-  add_event('step.waited', path_of(code))
+  add_event(is_undo(code) and 'step.compensated' or 'step.waited', path_of(code))
 end
 --! end

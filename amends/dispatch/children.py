@@ -1,0 +1,112 @@
+"""Children of sagas: how they are started, cancelled and turned back, and how their ends come to their parents."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from celery import Celery
+from pydantic_core import from_json
+
+from amends.definition.paths import UNDO, item_of, without_item
+from amends.definition.serialization import canonical_json, error_json, fill
+from amends.definition.sources import item_input
+from amends.definition.states import ENDED, SagaStatus
+from amends.dispatch.messages import send_advance
+from amends.errors import ActRefused, SagaAlreadyStarted, UnknownSaga, UnreadableData
+from amends.log.answers import Advance, Continuation
+from amends.log.in_flight import Attend, Dispatched, Ended
+from amends.log.queries.output_fields import output_fields
+from amends.log.saga_log import SagaLog, log_of
+from amends.log.saga_state import Entry
+
+Start = Callable[[Celery, str, Mapping[str, Any]], None]
+"""Starts a saga of some definition: with the app, its id, and the fields of its input, JSON data."""
+
+_STARTS: Final[dict[str, Start]] = {}  # by the names of the sagas that are defined in this process
+
+_TURNED: Final = canonical_json(
+    {"type": "ParentTurnedBack", "message": "the saga that it is a step of turned back"}
+)
+
+
+def remember_start(saga: str, start: Start) -> None:
+    """Keep how a saga is started, for those that it is a step of."""
+    _STARTS[saga] = start
+
+
+def child_id(saga_id: str, path: str, tries: int = 0) -> str:
+    """Return the id of a saga's child.
+
+    path: of the step.
+    tries: children of this step that turned back before.
+    """
+    parts = [saga_id, without_item(path), *filter(None, [item_of(path)])]
+    return ".".join(parts) + (f"-{tries + 1}" if tries else "")
+
+
+def attend(app: Celery, saga_id: str, what: Attend, longest_wait: float) -> Dispatched:
+    """Do what is to be done about a child; return what remains of its parent then.
+
+    Raises `UnreadableData` where this process does not know the child's definition.
+    """
+    log, path = log_of(app), what.path.removesuffix(UNDO)
+    name = child_id(saga_id, path, what.tries)
+    try:
+        if what.deed in ("start", "cancel"):
+            _start(app, name, what)
+        status = log.adopt_saga(name, saga_id, path)
+        if what.deed == "cancel":
+            _go_on(app, name, log.control.cancel_saga(name, error=_TURNED, actor={}))
+        elif what.deed == "turn":
+            _go_on(app, name, log.turn_saga(name, error=_TURNED))
+    except (ValueError, SagaAlreadyStarted, ActRefused, UnknownSaga) as error:
+        _refuse(log, saga_id, what, error)
+    else:
+        if status in ENDED and what.deed != "turn":
+            _tell(log, log.read_saga(name), saga_id, path)
+    return log.note_child(saga_id, what.path, what.deed, longest_wait=longest_wait)
+
+
+def tell_parent(app: Celery, saga_id: str, ended: Ended) -> bool:
+    """Tell the parent of a saga that this has ended. Returns whether the parent goes on."""
+    log = log_of(app)
+    follows = _tell(log, log.read_saga(saga_id), ended.parent, ended.path)
+    log.release_saga(saga_id)
+    return isinstance(follows, Advance)
+
+
+def _start(app: Celery, name: str, what: Attend) -> None:
+    record = what.itinerary.records[what.path]
+    saga = record.step.child.saga if record.step.child else ""
+    if saga not in _STARTS:
+        raise UnreadableData(
+            f"{what.path} is the saga {saga}, which this process does not know: import the module that defines it in every"
+            " worker (Celery's imports)"
+        )
+    filled = item_input if record.is_for_items else fill
+    _STARTS[saga](app, name, filled(record.inputs, what.sources))
+
+
+def _refuse(log: SagaLog, saga_id: str, what: Attend, error: Exception) -> None:
+    """Let a step fail whose child cannot be, or an undo whose child cannot be undone."""
+    if what.deed == "cancel" and isinstance(
+        error, ActRefused
+    ):  # past its point of no return, it goes on
+        return
+    status = "stuck" if what.deed == "turn" else "failed"
+    told = from_json(error_json(error))
+    log.end_child(saga_id, what.path.removesuffix(UNDO), status=status, told=told)
+
+
+def _tell(log: SagaLog, child: Entry, parent: str, path: str) -> Continuation:
+    told: Any = {
+        "type": "ChildTurnedBack",
+        "message": f"{child.id} is {child.status}: {child.outcome}",
+    }
+    if child.status is SagaStatus.COMPLETED:
+        told = output_fields(child)
+    return log.end_child(parent, path, status=child.status, told=told)
+
+
+def _go_on(app: Celery, saga_id: str, follows: Continuation) -> None:
+    if isinstance(follows, Advance):
+        send_advance(app, saga_id, follows.number)
