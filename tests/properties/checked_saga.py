@@ -14,7 +14,7 @@ from amends.backend.script_constants import TIMED
 from amends.definition.states import SagaStatus
 from amends.errors import ActRefused
 from amends.log.answers import Advance, Claim, Claimed, Next, Publish, RetryAfter, Run
-from amends.log.in_flight import Begin, Branches, Expand, Parked, Running, Waiting
+from amends.log.in_flight import Attend, Begin, Branches, Expand, Parked, Running, Waiting
 from amends.log.saga_log import SagaLog
 from amends.log.starts import AlreadyThere
 from tests.properties.claim_table_model import MOST_UNREGISTERED, Branch, Model
@@ -31,6 +31,7 @@ _KINDS: Final = {
     Parked: "parked",
     Expand: "expand",
     Begin: "begin",
+    Attend: "attend",
     Branches: "branches",
     type(None): "nothing",
 }
@@ -55,6 +56,7 @@ class CheckedSaga:
         self._started: list[str] = []  # in the order of their first claim
         self._undone: list[str] = []
         self._number = 0
+        self.dies = False  # before it notes what was done about a child
         self._acted = False  # a person did something since the last check
         self.follows: list[Any] = []  # what came of transitions
         starts = log.starts
@@ -209,19 +211,17 @@ class CheckedSaga:
         found: Any = self.log.dispatch_saga(self.id, **how, lost=lost.values())
         told = self.model.dispatch(**how, lost=still_lost)
         self._check_found(found, told)
-        while isinstance(found, Begin):
-            found = self._begin(found, **how)
+        found = self._open(found, **how)
         if isinstance(found, Expand):
             items = found.itinerary.wide_stages[found.stage].branches_of(found.sources)
             self.model.expand(found.stage)
             told = self.model.dispatch(**how)
             found = self.log.expand_stage(self.id, found.stage, items, longest_wait=longest_wait)
             self._check_found(found, told)
-            while isinstance(found, Begin):
-                found = self._begin(found, **how)
+            found = self._open(found, **how)
         if isinstance(found, Branches):
-            for each in [each for each in found.found if isinstance(each, Begin)]:
-                more = self._begin(each, **how)
+            for each in [each for each in found.found if isinstance(each, Begin | Attend)]:
+                more = self._open(each, **how)
                 found = (
                     replace(found, found=[*found.found, *(more.found if more else [])])
                     if isinstance(more, Branches | None)
@@ -231,11 +231,39 @@ class CheckedSaga:
                     break
         return found
 
+    def _open(self, found: Any, **how: Any) -> Any:
+        """Begin waits, and do what is to be done about children, unless the process dies before it says so."""
+        while isinstance(found, Begin | Attend):
+            if isinstance(found, Begin):
+                found = self._begin(found, **how)
+            elif self.dies:
+                self.dies = False
+                return None
+            else:
+                self.model.note_child(found.path, found.deed)
+                told = self.model.dispatch(**how)
+                longest = how["longest_wait"]
+                found = self.log.note_child(self.id, found.path, found.deed, longest_wait=longest)
+                self._check_found(found, told)
+        return found
+
+    def end_child(self, path: str, status: str) -> str:
+        """Tell the saga that a child has ended."""
+        expected = self.model.end_child(path, status)
+        answer = self.log.end_child(
+            self.id, path, status=status, told={"type": "T", "message": "m"}
+        )
+        assert answer.said == expected, f"end of {path}: {answer}, not {expected}"
+        if isinstance(answer, Advance):
+            self._numbered(answer.number)
+        return expected
+
     def _begin(self, begin: Begin, **how: Any) -> Any:
         """Tell what a wait is to be told, and ask again what remains."""
         record = begin.itinerary.records[begin.path]
-        time = record.step.wait.ends_at(begin.sources, path=begin.path)  # type: ignore[union-attr]
-        time = time if self.model.steps[begin.path].wanted else "omit"
+        wait, step = record.step.wait, self.model.steps[begin.path.partition(":")[0]]
+        time = wait.ends_at(begin.sources, path=begin.path) if wait else ""
+        time = time if step.wanted or begin.path.endswith(":undo") else "omit"
         self.model.begin(begin.path)
         told = self.model.dispatch(**how)
         longest = how["longest_wait"]
@@ -298,6 +326,8 @@ class CheckedSaga:
             assert found.stage == what
         elif isinstance(found, Begin):
             assert found.path == what
+        elif isinstance(found, Attend):
+            assert (found.path, found.deed) == what
         elif isinstance(found, Branches):
             expected = {_path_of(each): each for each in what}
             assert len(found.found) == len(what)
@@ -404,7 +434,9 @@ class CheckedSaga:
 def _path_of(told: tuple[str, Any]) -> str:
     """Name the record that the model finds first in a branch."""
     kind, what = told
-    path: str = {"publish": lambda: what[0][0], "running": lambda: what[0]}.get(
-        kind, lambda: what
-    )()
+    path: str = {
+        "publish": lambda: what[0][0],
+        "running": lambda: what[0],
+        "attend": lambda: what[0],
+    }.get(kind, lambda: what)()
     return path

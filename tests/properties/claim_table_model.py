@@ -38,6 +38,7 @@ class Record:
     wait: float = 0.0
     signals: int = 0  # of a wait
     givers: set[str] = field(default_factory=set)
+    deed: str = ""  # what was last done about a child
     is_timed_out: bool = False  # whether the time of a wait is over
     retries: bool = False  # from the end of an attempt until it is claimed, or retried by a person
 
@@ -138,7 +139,10 @@ class Model:
             self.message = "none"
 
     def is_wait(self, path: str | Stage | None) -> bool:
-        return isinstance(path, str) and path in self.steps and self.steps[path].wait is not None
+        """Tell whether a record stands without a message: it waits, or is a child or its undo."""
+        name, _, kind = path.partition(":") if isinstance(path, str) else ("", "", "")
+        step = self.steps.get(name)
+        return step is not None and step.stands and (not kind or (step.child and kind == "undo"))
 
     @property
     def waiting(self) -> list[str]:
@@ -200,6 +204,8 @@ class Model:
             else:
                 kinds = list(reversed(kinds_of(step)))
                 yield from (path + kind for path in reversed(paths) for kind in kinds)
+                if self.records[each].state == "waiting":
+                    yield each
 
     def _remains(self, entry: str | Stage) -> bool:
         if isinstance(entry, Stage):
@@ -209,6 +215,8 @@ class Model:
             return False
         if entry.endswith(":verify"):
             return self.records[entry].asked
+        if self.records[entry].state == "waiting":
+            return True
         if self.backward and self._is_in_doubt(entry):
             return False
         undone = self.records.get(entry.removesuffix(":undo")) if entry.endswith(":undo") else None
@@ -544,6 +552,8 @@ class Model:
         if stage := self.stage_at_hand():
             retried = [self._retry_branch(branch) for branch in self._placed(stage)]
             return any(retried)
+        if self.settling:
+            return False
         chain = self.chain_ahead()
         return not self.running and not (chain and self._is_under_way(chain[0]))
 
@@ -610,7 +620,11 @@ class Model:
                 return "lacking"
             if each.endswith(":undo") and output:
                 return "refused"
-            if self.is_wait(each) and not self.steps[each].wait:
+            if self.records[each].state == "waiting" and each not in self.steps:
+                return "refused"
+            if self.records[each].state == "waiting" and self.steps[each].child:
+                return "refused"
+            if each in self.steps and self.steps[each].wait == 0:
                 if output:
                     return "refused"
             elif not each.endswith((":undo", ":verify")) and not output:
@@ -739,7 +753,9 @@ class Model:
             return self._found(branch, paths, longest_wait, only_look, may_publish=True)
         self._give_places(stage)
         found = []
-        for branch, paths in self.rows():
+        for branch, remains in self.rows():
+            child = self._child_in(branch) if branch and self.settling else None
+            paths = [child] if child else remains
             if branch and (paths or self._running_in(branch)):
                 may = branch.message == "none" or paths[:1] == [] or paths[0] in lost
                 found.append(self._found(branch, paths, longest_wait, only_look, may_publish=may))
@@ -775,9 +791,13 @@ class Model:
         return ("publish", [(path, self.records[path].tries) for path in paths])
 
     def _found_wait(self, path: str, *, only_look: bool) -> tuple[str, object]:
-        if self.records[path].state == "waiting":
+        record, step = self.records[path], self.steps[path.partition(":")[0]]
+        if record.state != "waiting":
+            return ("waiting" if only_look else "begin", path)
+        deed = "turn" if path.endswith(":undo") else "cancel" if self.backward else "start"
+        if not step.child or record.deed == deed:
             return ("nothing", None)
-        return ("waiting" if only_look else "begin", path)
+        return ("waiting", path) if only_look else ("attend", (path, deed))
 
     def _time_out(self, path: str) -> None:
         """End a wait whose time is over."""
@@ -808,7 +828,8 @@ class Model:
 
     def begin(self, path: str) -> None:
         """Begin a wait, or leave it out: its condition is false."""
-        record, step, place = self.records[path], self.steps[path], self.place_of(path)
+        record, place = self.records[path], self.place_of(path)
+        step = self.steps[path.partition(":")[0]]
         branch = place[1] if place else None
         is_at_hand = self.remains(branch)[:1] == [path] and (not place or self._is_placed(*place))
         if self.over or self.paused or self.settling or not is_at_hand:
@@ -817,7 +838,7 @@ class Model:
             return
         if place and branch not in place[0].order:
             place[0].order.append(place[1])
-        if not step.wanted:
+        if not step.wanted and not path.endswith(":undo"):
             record.state = "omitted"
         else:
             self.status = "running" if self.status == "pending" else self.status
@@ -829,7 +850,8 @@ class Model:
                 branch.message = "none"
 
     def _take_signals(self, path: str) -> None:
-        wanted = self.steps[path].wait
+        step = self.steps.get(path)
+        wanted = step.wait if step else None
         if wanted and self.records[path].signals >= wanted:
             self.records[path].state, self.records[path].is_timed_out = "done", False
 
@@ -837,7 +859,8 @@ class Model:
         """Give a signal; answers what became of it, and what follows."""
         if key in self.signals:
             return self.signals[key], self._what_follows_act()
-        record, wanted = self.records.get(path), self.is_wait(path) and self.steps[path].wait
+        record, step = self.records.get(path), self.steps.get(path)
+        wanted = step.wait if step else None
         if self.ended or self.backward or record is None or not wanted:
             return "refused", ""
         has_begun = record.state == "waiting"
@@ -939,11 +962,43 @@ class Model:
         paths = place[1].paths() if place else (p for p in self.records if not self.place_of(p))
         self._give_up_waiting(paths)
 
+    def _child_in(self, branch: Branch) -> str | None:
+        """Return the child that a branch waits for, forward."""
+        waiting = [path for path in branch.steps if self.records[path].state == "waiting"]
+        return next((path for path in waiting if self.steps[path].child), None)
+
+    def note_child(self, path: str, deed: str) -> None:
+        if self.records[path].state == "waiting":
+            self.records[path].deed = deed
+
+    def end_child(self, path: str, status: str) -> str:
+        record, undo = self.records.get(path), self.records.get(f"{path}:undo")
+        place = self.place_of(path)
+        if record is None or (place and not place[1].opened):
+            return "late"
+        if undo and undo.state == "waiting" and status in ("compensated", "stuck"):
+            undo.state = "done" if status == "compensated" else "stuck"
+        elif record.state == "waiting" and self.steps[path].child and status != "stuck":
+            if status == "completed":
+                record.state = "done"
+            else:
+                record.tries += 1
+                record.end_without_effect()
+                if not self.backward:
+                    self._after_failure(path, path, refused=True, outcome="failed")
+        else:
+            return "late"
+        record.deed = ""
+        if undo:
+            undo.deed = ""
+        joined = self._settle(path)
+        return self._what_follows_act(*(place or ()) if not joined else ())
+
     def _give_up_waiting(self, paths: Iterable[str]) -> None:
         """Let what waits for a retry get none."""
         for path in paths:
             record = self.records[path]
-            if record.state == "waiting":
+            if record.state == "waiting" and self.steps[path.partition(":")[0]].wait is not None:
                 record.state, record.is_timed_out = "pending", False
             waits = record.state == "pending" and record.claimed
             if waits and not path.endswith((":undo", ":verify")):
@@ -956,7 +1011,7 @@ class Model:
         """Bring a row to rest of which a record ended, and with it its stage and the saga; tell whether its stage ended."""
         place, settling, joined = self.place_of(path), self.settling, False
         if settling:
-            if any(self._running_in(branch) for branch in settling.branches):
+            if any(self._running_in(b) or self._child_in(b) for b in settling.branches):
                 return False
             settling.state, joined = "done", True
             self._note_join(place)
@@ -1054,7 +1109,7 @@ class Model:
             branch.follower = stage.queue.pop(0)
             branch.follower.opened = True
         elif any(
-            self.records[path].claimed
+            self._was_claimed(path)
             for path in branch.follower.paths()
             if path.endswith(":undo") == self.backward
         ):

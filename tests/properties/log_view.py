@@ -105,7 +105,7 @@ def check_moment(now: View) -> None:
     if "waiting" in now.states.values() and "deadline" not in now.fields and now.due is None:
         return  # somebody has to give what it waits for
     assert now.due is not None, f"a saga that is {now.status} is not due: it would be lost"
-    waits = [float(value) for key, value in now.fields.items() if key.endswith(".w")]
+    waits = [float(value) for key, value in now.fields.items() if key.endswith((".w", ".m"))]
     if now.due >= TIMED and "deadline" in now.fields:
         waits.append(float(now.fields["deadline"]))
     assert now.due % TIMED <= max(now.now, *waits, 0.0) + _FAR, (
@@ -120,7 +120,8 @@ def check_stages(fields: Mapping[str, str]) -> None:
     runs: Counter[str] = Counter()
     for name, text in fields.items():
         if found := _BRANCH.fullmatch(name):
-            runs[found[1]] += bool(text.split("|", 4)[4])
+            _, _, _, states, claim = text.split("|", 4)
+            runs[found[1]] += bool(claim) + len(re.findall(r"k=waiting", states))
     for stage, count in runs.items():
         assert int(fields.get(f"{stage}.runs", 0)) == count, f"{stage} counts what runs wrongly"
 

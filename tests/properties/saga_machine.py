@@ -84,6 +84,7 @@ class SagaMachine(RuleBasedStateMachine):
             "findings": self.findings,
             "taken": self.workers.taken,
             "timed": self.saga.shape.timed,
+            "children": any(step.child for _, step in self.saga.shape.named_steps),
             "waits": any(step.wait is not None for step in self.saga.shape.steps),
         }
         return bool(things[needs])
@@ -279,6 +280,20 @@ class SagaMachine(RuleBasedStateMachine):
         """Give a signal: early, late, twice, one too many."""
         waits = [name for name, step in self.saga.shape.named_steps if step.wait is not None]
         self.saga.signal(waits[which % len(waits)], f"k{key}", by)
+
+    @happens(
+        "children",
+        which=AGE,
+        status=st.sampled_from(["completed"] * 3 + ["compensated"] * 2 + ["failed", "stuck"]),
+    )
+    def end_child(self, which: int, status: str) -> None:
+        """Tell that a child has ended, as what, perhaps not asked for."""
+        found = [name for name, step in self.saga.shape.named_steps if step.child]
+        self.saga.end_child(found[which % len(found)], status)
+
+    @happens("children", now=SELDOM)
+    def die_before_a_child_is_noted(self, now: bool) -> None:  # noqa: FBT001
+        self.saga.dies |= now
 
     @happens(path=RECORD)
     def give_a_signal_that_nothing_waits_for(self, path: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from amends.definition.itinerary import Itinerary
-from amends.definition.plans import STANDING, ActivityPlan, StagePlan, StepPlan, WaitPlan
+from amends.definition.plans import STANDING, ActivityPlan, ChildPlan, StagePlan, StepPlan, WaitPlan
 from amends.definition.serialization import canonical_json
 
 
@@ -23,7 +23,12 @@ class StepShape:
     wanted: bool = True  # what its condition says
     verified: bool = False
     wait: int | None = None  # for so many signals, 0 for a time
+    child: bool = False
     has_time: bool = True  # whether a wait ends by itself
+
+    @property
+    def stands(self) -> bool:
+        return self.wait is not None or self.child
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +112,7 @@ class SagaShape:
             timeout=600.0 if self.timed else None,
             stages=tuple(stages),
             output={},
-            requires=3
-            if any(step.wait is not None for step in self.steps)
-            else 2
-            if self._has_shapes
-            else 1,
+            requires=3 if any(step.stands for step in self.steps) else 2 if self._has_shapes else 1,
         )
 
 
@@ -152,6 +153,7 @@ def _plan(step: StepShape, earlier: list[str], items: str | None = None) -> Step
         name=step.name,
         activity=STANDING if wait else call("do"),
         wait=wait,
+        child=ChildPlan(saga="child") if step.child else None,
         fallback=call("fallback") if step.fallback else None,
         compensation=call("undo") if step.undoable else None,
         on_failure="continue" if step.passed_over else "compensate",
@@ -190,7 +192,12 @@ _WAITS: list[dict[str, Any]] = [
     {"wait": 0},
 ]
 _WAITS = [{**each, "undoable": False} for each in _WAITS]
-_KINDS_OR_WAITS = st.one_of(_KINDS, _KINDS, st.sampled_from(_WAITS))
+_CHILDREN: list[dict[str, Any]] = [
+    {"child": True},
+    {"child": True, "passed_over": True},
+    {"child": True, "wanted": False},
+]
+_KINDS_OR_WAITS = st.one_of(_KINDS, _KINDS, st.sampled_from([*_WAITS, *_CHILDREN, *_CHILDREN]))
 _SEVERAL = st.lists(st.lists(_KINDS_OR_WAITS, min_size=1, max_size=2), min_size=2, max_size=4)
 _BOUND = st.sampled_from([None, None, 1, 2])
 
@@ -211,7 +218,7 @@ def _shapes(draw: st.DrawFn) -> SagaShape:
         if kind == "branches":
             rows = tuple(steps(kinds) for kinds in draw(_SEVERAL))
             return StageShape(branches=rows, is_wide=True, ordered=draw(st.booleans()))
-        row = steps([draw(_KINDS)])
+        row = steps([draw(st.one_of(_KINDS, st.sampled_from(_CHILDREN)))])
         items, bound = draw(st.integers(0, 4)), draw(_BOUND)
         return StageShape(branches=(row,), items=items, bound=bound, is_wide=True)
 

@@ -18,8 +18,14 @@ def check_end(shape: SagaShape, end: View, world: World) -> None:
     completions = [event for event in end.history if '"name":"step.compensated"' in event]
     assert len(completions) == len(set(_records_of(completions))), "an undo was recorded twice"
     for name, step in shape.named_steps:
-        if step.wait is not None:
+        if step.stands:
             _check_wait(step, end, states[name])
+            assert (
+                end.status != "compensated"
+                or states[name] != "done"
+                or not step.undoable
+                or states[f"{name}:undo"] in ("done", "skipped")
+            ), f"{name} stands"
             continue
         paths = channels(name, step)
         in_force = [path for path in paths if world.receivers[path].in_force]

@@ -156,7 +156,10 @@ class Workers:
         """Give what is waited for, or let its time be over."""
         self.saga.pass_the_waits()
         for path in self.saga.model.waiting:
-            if self.saga.model.steps[path].wait:
+            name, _, kind = path.partition(":")
+            if self.saga.model.steps[name].child:
+                self.saga.end_child(name, "compensated" if kind else "completed")
+            elif self.saga.model.steps[path].wait:
                 for _ in range(2):
                     self.saga.signal(path, next(self.tokens), "")
 

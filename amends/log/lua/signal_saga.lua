@@ -17,7 +17,7 @@ local answers = {t = 'taken', c = 'counted', k = 'kept'}
 local function objection(code, now)
   if has_ended() then return 'it is ' .. saga.status end
   if saga.direction == 'backward' then return 'it turns back' end
-  if not is_wait(code) or plan_of(code) == '0' then return 'it waits for no ' .. path .. (code and ', which is a step' or '') end
+  if not code or code:sub(-1) ~= 'w' or plan_of(code) == '0' then return 'it waits for no ' .. path .. (code and ', which is a step' or '') end
   if now and now ~= 'waiting' and now ~= 'pending' then return path .. ' is over: ' .. now end
   if tonumber(get(code .. '.gn') or 0) >= tonumber((plan_of(code))) then return path .. ' has its signals, and takes no more' end
   if by ~= '' and get(code .. '.by|' .. by) then return by .. ' has given it, and each counts once' end

@@ -51,7 +51,11 @@ BILLED = each_way("billed", step("a"), HERE, step("b"))
 FIRST = each_way("billed_first", HERE, step("b"))
 LAST = each_way("billed_last", step("a"), HERE)
 ASKING = each_way(
-    "asking", step("a"), HERE, step("b"), child=(approval(), Step(act, name="bill", compensation=revert))
+    "asking",
+    step("a"),
+    HERE,
+    step("b"),
+    child=(approval(), Step(act, name="bill", compensation=revert)),
 )
 
 
@@ -110,7 +114,11 @@ def test_a_cancel_goes_down_to_the_child(work, saga_id, dispatch):
 def test_a_child_waits_for_its_own_signal(work, saga_id, dispatch):
     handle = begin(ASKING[dispatch], saga_id)
     child = f"{saga_id}.invoice"
-    eventually(lambda: handle.snapshot().steps["invoice"].state == "waiting")
+    eventually(
+        lambda: view_of(log_of(amends.saga.handle.current_app)).client.exists(
+            view_of(log_of(amends.saga.handle.current_app)).saga_key(child)
+        )
+    )
     amends.get(child).signal("approval", Approval())
     handle.wait(timeout=60)
     assert handle.status == "completed"
