@@ -197,10 +197,7 @@ class Itinerary(Plan):
     @cached_property
     def step_codes(self) -> Mapping[str, str]:
         """What the scripts call each step: its number, and w for a wait, k for a child."""
-        return {
-            each.name: f"{n}{'w' if each.wait else 'k' if each.child else ''}"
-            for n, each in enumerate(self.steps, 1)
-        }
+        return {each.name: f"{n}{each.kind}" for n, each in enumerate(self.steps, 1)}
 
     @cached_property
     def json_text(self) -> str:

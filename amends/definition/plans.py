@@ -129,9 +129,14 @@ class StepPlan(_LaterPlan):
     child: ChildPlan | None = None
 
     @property
+    def kind(self) -> str:
+        """What the scripts put behind its number: w if it waits, k if it is a saga of its own."""
+        return "w" if self.wait else "k" if self.child else ""
+
+    @property
     def stands(self) -> bool:
         """Whether it is done without a message: it waits, or is a saga of its own."""
-        return self.wait is not None or self.child is not None
+        return self.kind != ""
 
     @property
     def calls(self) -> list[ActivityPlan]:

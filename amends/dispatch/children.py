@@ -21,7 +21,8 @@ from amends.log.saga_state import Entry
 Start = Callable[[Celery, str, Mapping[str, Any]], None]
 """Starts a saga of some definition: with the app, its id, and the fields of its input, JSON data."""
 
-_STARTS: Final[dict[str, Start]] = {}  # by the names of the sagas that are defined in this process
+STARTS: Final[dict[str, Start]] = {}
+"""How the sagas that are defined in this process are started, by their names."""
 
 _TURNED: Final = canonical_json(
     {"type": "ParentTurnedBack", "message": "the saga that it is a step of turned back"}
@@ -30,7 +31,7 @@ _TURNED: Final = canonical_json(
 
 def remember_start(saga: str, start: Start) -> None:
     """Keep how a saga is started, for those that it is a step of."""
-    _STARTS[saga] = start
+    STARTS[saga] = start
 
 
 def child_id(saga_id: str, path: str, tries: int = 0) -> str:
@@ -77,13 +78,13 @@ def tell_parent(app: Celery, saga_id: str, ended: Ended) -> bool:
 def _start(app: Celery, name: str, what: Attend) -> None:
     record = what.itinerary.records[what.path]
     saga = record.step.child.saga if record.step.child else ""
-    if saga not in _STARTS:
+    if saga not in STARTS:
         raise UnreadableData(
             f"{what.path} is the saga {saga}, which this process does not know: import the module that defines it in every"
             " worker (Celery's imports)"
         )
     filled = item_input if record.is_for_items else fill
-    _STARTS[saga](app, name, filled(record.inputs, what.sources))
+    STARTS[saga](app, name, filled(record.inputs, what.sources))
 
 
 def _refuse(log: SagaLog, saga_id: str, what: Attend, error: Exception) -> None:

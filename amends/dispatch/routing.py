@@ -2,13 +2,14 @@
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from celery import Celery
 from celery.app.routes import MapRoute, Router
 
 from amends.backend.settings import celery_setting, compensation_queue
-from amends.definition.itinerary import RecordPlan
+from amends.definition.itinerary import Itinerary, RecordPlan
 from amends.dispatch.messages import with_priority
 
 EXAMPLE: Final = "example"
@@ -72,6 +73,15 @@ def check_route(app: Celery, record: RecordPlan, saga_id: str) -> None:
     if not is_routed_by_name(app):
         queue = own_queue(app, record.call.queue, undoes=bool(record.compensates))
         queue_by_routes(app, record.call.task, saga_id=saga_id, path=record.path, queue=queue)
+
+
+def check_first_routes(app: Celery, itinerary: Itinerary, saga_ids: Sequence[str]) -> None:
+    """Raise what a function in ``task_routes`` raises for the first messages of these sagas."""
+    router: Any = app.amqp.router
+    first = itinerary.steps[0]
+    if router.routes and not first.stands:
+        for saga_id in saga_ids:
+            check_route(app, itinerary.records[first.name], saga_id)
 
 
 def watched_queue(app: Celery, record: RecordPlan | None, saga_id: str) -> tuple[str | None, str]:

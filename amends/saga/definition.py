@@ -27,7 +27,7 @@ from amends.dispatch.children import remember_start
 from amends.dispatch.coordinator import advance, publish_many
 from amends.dispatch.fast_path import deliveries
 from amends.dispatch.messages import plays_messages
-from amends.dispatch.routing import check_route
+from amends.dispatch.routing import check_first_routes
 from amends.errors import LogUnavailable, SagaAlreadyStarted
 from amends.log.answers import Publish
 from amends.log.delivery import Delivery
@@ -35,7 +35,7 @@ from amends.log.saga_log import log_of
 from amends.log.starts import AlreadyThere, Conflict, Start, Started
 from amends.saga.batches import NewSaga, chunks, paired
 from amends.saga.handle import Handle
-from amends.saga.ids import SagaId, id_text
+from amends.saga.ids import SagaId, check_room, id_text
 from amends.saga.itinerary_builder import build_itinerary
 from amends.saga.output import build_early
 from amends.saga.signals import models_of, remember_models
@@ -124,7 +124,7 @@ class Saga(Generic[Input, Output]):
 
     def _start(self, app: Celery, new_id: str, saga_input: Input) -> Handle[Output]:
         text, given, *search = self._checked_input(new_id, saga_input)
-        self._check_routes(app, [new_id])
+        check_first_routes(app, self.itinerary, [new_id])
         messages = self._deliveries(app, [new_id])
         answer = log_of(app).starts.start_saga(
             new_id,
@@ -159,7 +159,7 @@ class Saga(Generic[Input, Output]):
         app, refusals, is_away = app_or_default(), [], False
         for chunk in chunks(starts):
             of_chunk = [saga_id for saga_id, *_ in chunk]
-            self._check_routes(app, of_chunk)
+            check_first_routes(app, self.itinerary, of_chunk)
             messages = self._deliveries(app, of_chunk)
             try:
                 answers = log_of(app).starts.start_sagas(self.itinerary, chunk, messages)
@@ -191,6 +191,7 @@ class Saga(Generic[Input, Output]):
 
         Raises ``ValueError`` for an invalid input.
         """
+        check_room(saga_id, self.itinerary)
         what = f"the input of {saga_id}"
         # As a worker will: an input that it could not read, or would read as another, is refused here.
         read = read_back(self.input, value, what)
@@ -210,14 +211,6 @@ class Saga(Generic[Input, Output]):
 
     def _deliveries(self, app: Celery, saga_ids: Sequence[str]) -> list[Delivery] | None:
         return deliveries(app, saga_ids, self._first) if self._first.records else None
-
-    def _check_routes(self, app: Celery, saga_ids: Sequence[str]) -> None:
-        """Raise what a function in ``task_routes`` raises for the first messages, before anything is written."""
-        router: Any = app.amqp.router
-        if router.routes:
-            first = self.itinerary.records[self.itinerary.steps[0].name]
-            for saga_id in saga_ids:
-                check_route(app, first, saga_id)
 
     def get(self, saga_id: SagaId) -> Handle[Output]:
         """Find a saga by its id. Raises what `amends.get` does."""

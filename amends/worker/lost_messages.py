@@ -61,8 +61,9 @@ class LostMessages:
         A suspect that is sent as its queue's probe is lost. Raises `LogUnavailable`, and kombu's ``OperationalError``
         with the broker away.
         """
-        record = None if message.is_advance else message.itinerary.records[message.path]
-        queue, watched = watched_queue(self._app, record, saga_id)
+        record = message.itinerary.records[message.path]
+        has_own = not message.is_advance and not record.step.stands
+        queue, watched = watched_queue(self._app, record if has_own else None, saga_id)
         hand = self._custody.hand_of(saga_id, message.path, number=message.number)
         if self._custody.is_in_doubt(saga_id, message.path, number=message.number):
             return None

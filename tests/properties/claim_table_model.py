@@ -213,10 +213,8 @@ class Model:
             return state in ("", "running") and (not self.backward or entry.state == "done")
         if not self.records[entry].is_open:
             return False
-        if entry.endswith(":verify"):
-            return self.records[entry].asked
-        if self.records[entry].state == "waiting":
-            return True
+        if entry.endswith(":verify") or self.records[entry].state == "waiting":
+            return self.records[entry].asked or not entry.endswith(":verify")
         if self.backward and self._is_in_doubt(entry):
             return False
         undone = self.records.get(entry.removesuffix(":undo")) if entry.endswith(":undo") else None
@@ -731,11 +729,7 @@ class Model:
         self, *, longest_wait: float, only_look: bool, lost: tuple[str, ...] = ()
     ) -> tuple[str, object]:
         """Answer what is found of the line; of a stage a list of that of its branches, in any order."""
-        if not self.over and not self.backward and self.deadline_passed:
-            self.deadline_passed = False
-            if not self.passed_pivot():
-                self._turn("timed_out")
-                self._settle()
+        self._end_in_time()
         if self.status == "stuck" and self.parked and only_look and not self.paused:
             return ("parked", self.parked)
         if self.over or self.paused:
@@ -762,6 +756,14 @@ class Model:
         told = [each for each in found if each[0] != "nothing"]
         return ("branches", told) if told else ("nothing", None)
 
+    def _end_in_time(self) -> None:
+        """Turn back where the deadline is over."""
+        if not self.over and not self.backward and self.deadline_passed:
+            self.deadline_passed = False
+            if not self.passed_pivot():
+                self._turn("timed_out")
+                self._settle()
+
     def _found(
         self,
         branch: Branch | None,
@@ -781,12 +783,11 @@ class Model:
             return self._found_wait(paths[0], only_look=only_look)
         paths = self.chain_of(paths)
         wait, message = self.records[paths[0]].wait, branch.message if branch else self.message
-        if wait > longest_wait or (only_look and wait):
+        is_under_way = message == "under way" if only_look else not may_publish
+        if wait > longest_wait or (only_look and wait) or is_under_way:
             return ("nothing", None)
         if only_look:
-            return ("nothing", None) if message == "under way" else ("waiting", paths[0])
-        if not may_publish:
-            return ("nothing", None)
+            return ("waiting", paths[0])
         self._set_message(paths[0], "under way")
         return ("publish", [(path, self.records[path].tries) for path in paths])
 
@@ -887,9 +888,7 @@ class Model:
                 if not self.records[first].is_timed_out:
                     return self._found_wait(first, only_look=only_look)
                 self._time_out(first)
-                if self.over:
-                    return ("nothing", None)
-                continue
+                return self._after_time_out(only_look=only_look)
             if not isinstance(first, Stage) or (first.undo if self.backward else first.state):
                 return None
             if only_look:
@@ -904,6 +903,9 @@ class Model:
                 self._settle()
             if self.over:
                 return ("nothing", None)
+
+    def _after_time_out(self, *, only_look: bool) -> tuple[str, object] | None:
+        return ("nothing", None) if self.over else self._open_stages(only_look=only_look)
 
     def open(self, stage: Stage) -> None:
         """Open the branches of a stage, as many as its bound allows."""

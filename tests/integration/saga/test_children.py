@@ -4,14 +4,10 @@ import pytest
 from pydantic import BaseModel
 
 import amends
-from amends import Child, DefinitionError, Each, Parallel, Refused, Saga, Step
-from amends.backend.script_constants import TIMED
-from amends.dispatch import children
-from amends.dispatch.children import child_id
-from amends.log.saga_log import log_of
-from tests.support.engine_saga import Job, after_effect, without_effect
+from amends import ActRefused, Child, DefinitionError, Each, Refused, Saga, Step
+from amends.dispatch import children, coordinator
+from tests.support.engine_saga import Job, without_effect
 from tests.support.eventually import eventually
-from tests.support.log_view import lost_answers, view_of
 from tests.support.sagas.shapes import Approval, Order, approval, items_of, shape_of, step
 from tests.support.sagas.wide import DISPATCHES, act, revert
 
@@ -59,9 +55,20 @@ ASKING = each_way(
 )
 
 
+ASKED_LATER = each_way("asked_later", step("a"), HERE, approval(), step("b"))
+FINAL = invoice_of("final", Step(act, name="bill", compensation=None, pivot=True))
+
+
 @pytest.fixture(scope="module")
 def app(each_app):
     return each_app
+
+
+@pytest.fixture
+def is_there(log):
+    """Return a function that tells whether the log has a saga."""
+    view = view_of(log)
+    return lambda saga_id: view.client.exists(view.saga_key(saga_id))
 
 
 def begin(saga, saga_id, **given):
@@ -100,10 +107,11 @@ def test_a_completed_child_is_undone_with_its_parent(work, saga_id, dispatch):
     assert amends.get(f"{saga_id}.invoice").outcome == "undone"
 
 
-def test_a_cancel_goes_down_to_the_child(work, saga_id, dispatch):
+def test_a_cancel_goes_down_to_the_child(work, saga_id, dispatch, is_there):
     handle = begin(ASKING[dispatch], saga_id)
     child = f"{saga_id}.invoice"
     eventually(lambda: handle.snapshot().steps["invoice"].state == "waiting")
+    eventually(lambda: is_there(child))
     eventually(lambda: amends.get(child).snapshot().steps["approval"].state == "waiting")
     assert handle.cancel()
     handle.wait(timeout=60)
@@ -111,14 +119,129 @@ def test_a_cancel_goes_down_to_the_child(work, saga_id, dispatch):
     assert amends.get(child).status == "compensated"
 
 
-def test_a_child_waits_for_its_own_signal(work, saga_id, dispatch):
+def test_a_child_waits_for_its_own_signal(work, saga_id, dispatch, is_there):
     handle = begin(ASKING[dispatch], saga_id)
     child = f"{saga_id}.invoice"
-    eventually(
-        lambda: view_of(log_of(amends.saga.handle.current_app)).client.exists(
-            view_of(log_of(amends.saga.handle.current_app)).saga_key(child)
-        )
-    )
+    eventually(lambda: is_there(child))
     amends.get(child).signal("approval", Approval())
     handle.wait(timeout=60)
     assert handle.status == "completed"
+
+
+# Items
+
+
+def each_invoice(dispatch):
+    saga = invoice_of(f"item_invoice_{dispatch}", dispatch=dispatch)
+    child = Child(saga, name="invoice", inputs={"job_id": "input.job_id"})
+    stages = step("a"), Each("input.items", child, concurrency=2), step("b")
+    return shape_of(f"billed_items_{dispatch}", *stages, dispatch=dispatch)
+
+
+PER_ITEM = {each: each_invoice(each) for each in DISPATCHES}
+
+
+def test_each_item_may_be_a_child(work, saga_id, dispatch):
+    handle = begin(PER_ITEM[dispatch], saga_id, items=items_of(*["solid"] * 5))
+    handle.wait(timeout=60)
+    assert handle.status == "completed"
+    assert [amends.get(f"{saga_id}.invoice.{n}").status for n in range(1, 6)] == ["completed"] * 5
+
+
+def test_children_of_items_are_undone_and_those_that_run_are_cancelled(
+    work, saga_id, dispatch, is_there
+):
+    work.script(f"{saga_id}.invoice.2:bill", without_effect(Refused("no")))
+    handle = begin(PER_ITEM[dispatch], saga_id, items=items_of(*["solid"] * 4))
+    handle.wait(timeout=60)
+    assert handle.status == "compensated"
+    found = filter(is_there, [f"{saga_id}.invoice.{n}" for n in range(1, 5)])
+    assert {amends.get(each).status for each in found} == {"compensated"}
+
+
+# What goes wrong between them
+
+
+def test_an_end_that_nobody_told_is_found_by_a_sweep(work, saga_id, dispatch, monkeypatch):
+    """Whoever ended the child died before its parent heard of it."""
+    told = []
+
+    def lose(*_):
+        if not told:
+            told.append(1)
+            raise MemoryError
+        return tell(*_)
+
+    tell = coordinator.tell_parent
+    monkeypatch.setattr(coordinator, "tell_parent", lose)
+    handle = begin(BILLED[dispatch], saga_id)
+    handle.wait(timeout=60)
+    assert (handle.status, told) == ("completed", [1])
+
+
+def test_a_child_that_is_stuck_leaves_its_parent_waiting(work, saga_id, dispatch):
+    work.script(f"{saga_id}.invoice:bill:undo", *[without_effect(Refused("no"))])
+    work.script(f"{saga_id}:b", without_effect(Refused("no")))
+    handle, child = begin(BILLED[dispatch], saga_id), f"{saga_id}.invoice"
+    eventually(lambda: handle.status == "compensating" and amends.get(child).status == "stuck")
+    assert handle.snapshot().steps["invoice"].state == "compensating"
+    with pytest.raises(ActRefused, match="invoice:undo is a saga of its own: act on that"):
+        handle.skip("invoice:undo")
+    amends.get(child).skip("bill")
+    handle.wait(timeout=60)
+    assert (handle.status, amends.get(child).status) == ("compensated", "compensated")
+
+
+def test_an_id_that_belongs_to_another_saga_fails_the_step(work, saga_id, dispatch):
+    BILLED[dispatch].start(Order(job_id="else"), saga_id=f"{saga_id}.invoice")
+    handle = begin(BILLED[dispatch], saga_id)
+    handle.wait(timeout=60)
+    assert handle.outcome == "no_invoice"
+    assert "SagaAlreadyStarted" in handle.snapshot().steps["invoice"].error
+
+
+def test_a_worker_that_does_not_know_the_child_leaves_it_to_others(
+    work, saga_id, dispatch, monkeypatch, warnings
+):
+    known = children.STARTS.pop(f"billed_invoice_{dispatch}")
+    handle = begin(BILLED[dispatch], saga_id)
+    eventually(lambda: "which this process does not know: import the module" in warnings.text)
+    children.remember_start(f"billed_invoice_{dispatch}", known)
+    handle.wait(timeout=60)
+    assert handle.status == "completed"
+
+
+def test_a_child_is_kept_as_long_as_its_parent_may_turn_it(work, saga_id, dispatch, log):
+    handle = begin(ASKED_LATER[dispatch], saga_id)
+    eventually(lambda: handle.snapshot().steps["approval"].state == "waiting")
+    child = f"{saga_id}.invoice"
+    assert log.maintenance.remove_sagas([child], kept_for=-1.0) == 0
+    assert handle.cancel()
+    handle.wait(timeout=60)
+    assert amends.get(child).status == "compensated"
+    assert log.maintenance.remove_sagas([child], kept_for=-1.0) == 1
+
+
+def test_a_long_id_leaves_room_for_those_of_children(dispatch):
+    with pytest.raises(ValueError, match="leaves no room for its child"):
+        BILLED[dispatch].start(Order(job_id="x"), saga_id="x" * 124)
+
+
+@pytest.mark.parametrize(
+    ("define", "message"),
+    [
+        (lambda: Child(act), "it takes a Saga"),
+        (lambda: Child(FINAL, inputs={"other": "input.job_id"}), "which is no field of Job"),
+        (
+            lambda: shape_of("x", step("a"), Child(FINAL, inputs={"job_id": "input.job_id"})),
+            "step 'final': its saga has a point of no return, and could not be undone",
+        ),
+    ],
+)
+def test_a_wrong_child_is_refused(define, message):
+    with pytest.raises(DefinitionError, match=message):
+        define()
+
+
+def test_past_the_point_of_no_return_a_child_may_be_final():
+    assert shape_of("y", step("a", pivot=True), Child(FINAL, inputs={"job_id": "input.job_id"}))
