@@ -8,6 +8,7 @@ from amends import ActRefused, Child, DefinitionError, Each, Refused, Saga, Step
 from amends.dispatch import children, coordinator
 from tests.support.engine_saga import Job, without_effect
 from tests.support.eventually import eventually
+from tests.support.log_view import view_of
 from tests.support.sagas.shapes import Approval, Order, approval, items_of, shape_of, step
 from tests.support.sagas.wide import DISPATCHES, act, revert
 
@@ -162,7 +163,9 @@ def test_children_of_items_are_undone_and_those_that_run_are_cancelled(
 # What goes wrong between them
 
 
-def test_an_end_that_nobody_told_is_found_by_a_sweep(work, saga_id, dispatch, monkeypatch):
+def test_an_end_that_nobody_told_is_found_by_a_sweep(
+    work, saga_id, dispatch, monkeypatch, is_there
+):
     """Whoever ended the child died before its parent heard of it."""
     told = []
 
@@ -174,7 +177,10 @@ def test_an_end_that_nobody_told_is_found_by_a_sweep(work, saga_id, dispatch, mo
 
     tell = coordinator.tell_parent
     monkeypatch.setattr(coordinator, "tell_parent", lose)
-    handle = begin(BILLED[dispatch], saga_id)
+    handle, child = begin(ASKING[dispatch], saga_id), f"{saga_id}.invoice"
+    eventually(lambda: is_there(child))
+    eventually(lambda: amends.get(child).snapshot().steps["approval"].state == "waiting")
+    amends.get(child).signal("approval", Approval())
     handle.wait(timeout=60)
     assert (handle.status, told) == ("completed", [1])
 
