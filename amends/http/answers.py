@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import Any, Final
 
 from amends.definition.wait_token import WaitLink
@@ -23,7 +22,7 @@ class Answer:
     said: str  #: A sentence.
     asks: WaitLink | None = None  #: The link that the page asks to confirm.
     data: Mapping[str, Any] = field(default_factory=dict)  #: JSON; by default ``{"error": said}``.
-    headers: Mapping[str, str] = MappingProxyType({})
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def json_data(self) -> Mapping[str, Any]:
