@@ -1,67 +1,19 @@
-"""A person opens a link and confirms: on real workers, chain and inline, and over a real server."""
+"""A person opens a link and confirms: on real workers, chain and inline."""
 
-import socket
-import threading
-
-import httpx
 import pytest
-import uvicorn
 
-import amends
-from amends import Parallel, Step, activity
-from amends.http import http_app
-from tests.support.engine_saga import QUICK, Job, Part, engine_saga
-from tests.support.eventually import eventually
-from tests.support.link_client import KEY, LinkClient, url_of
+from tests.support.link_client import url_of
 from tests.support.link_race import use_at_once
-from tests.support.sagas.shapes import Approval, Order, approval, shape_of, step
+from tests.support.sagas.mailed import ASKED, BESIDE, LATER, MAILED, VOTED, begin
+from tests.support.sagas.shapes import Order
 from tests.support.sagas.wide import DISPATCHES
 
 pytestmark = pytest.mark.usefixtures("swept")
-
-MAILED: dict[str, list[str]] = {}
-"""The links that were sent, by saga."""
-
-
-@activity(retry=QUICK)
-def send_mail(job: Job) -> Part:
-    """Send a link to approve and one to refuse."""
-    urls = [
-        amends.context().wait_url("approval", Approval(granted=granted), by=job.job_id[:4])
-        for granted in (True, False)
-    ]
-    MAILED.setdefault(job.job_id, []).extend(urls)
-    engine_saga.play(job)
-    return Part(part=urls[0])
-
-
-def each_way(name, *stages, **how):
-    return {each: shape_of(f"{name}_{each}", *stages, dispatch=each, **how) for each in DISPATCHES}
-
-
-MAIL = Step(send_mail, name="mail", compensation=None)
-ASKED = each_way("linked", MAIL, approval(timeout=600.0), step("b"))
-VOTED = each_way("linked_votes", MAIL, approval(count=2), step("b"))
-LATER = each_way("linked_later", MAIL, step("a", when="input.gift"), approval(), step("b"))
-BESIDE = each_way("linked_beside", Parallel([MAIL, approval(), step("c")], step("d")), step("e"))
 
 
 @pytest.fixture(params=DISPATCHES)
 def dispatch(request):
     return request.param
-
-
-@pytest.fixture(scope="module", autouse=True)
-def client(app):
-    app.conf.update(amends_http_url="https://shop.example/links", amends_http_key=KEY)
-    return LinkClient(app)
-
-
-def begin(saga, saga_id, **given):
-    """Start a saga and wait until it waits. Returns its handle and the links of its mail."""
-    handle = saga.start(Order(job_id=saga_id, **given), saga_id=saga_id)
-    eventually(lambda: handle.snapshot().steps["approval"].state == "waiting")
-    return handle, MAILED[saga_id]
 
 
 def signals_of(handle):
@@ -177,32 +129,3 @@ def test_one_link_in_ten_processes_is_one_signal(work, saga_id, app):
     assert len(signals_of(handle)) == 1
     assert handle.status == "running"
     handle.cancel()
-
-
-@pytest.fixture(scope="module")
-def server(app, client):
-    """Run the application under a real server. Returns its URL."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(http_app(app), lifespan="on", log_level="warning")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        eventually(lambda: server.started)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(30)
-    assert not thread.is_alive()
-
-
-def test_under_a_server_a_click_is_a_click(work, saga_id, server):
-    handle, (url, _) = begin(ASKED["chain"], saga_id)
-    here = url.replace("https://shop.example", server)
-    with httpx.Client() as browser:
-        assert "<button>" in browser.get(here).text
-        assert browser.head(here).status_code == 200
-        assert "Your answer was taken." in browser.post(here).text
-        assert browser.post(here, content=b"x" * 1_000_000).status_code == 400
-        assert browser.get(f"{here}x").status_code == 404
-    handle.wait(timeout=60)
-    assert handle.status == "completed"
