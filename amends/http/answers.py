@@ -21,13 +21,15 @@ class Answer:
     title: str
     said: str  #: A sentence.
     asks: WaitLink | None = None  #: The link that the page asks to confirm.
-    data: Mapping[str, Any] = field(default_factory=dict)  #: JSON; by default ``{"error": said}``.
+    data: Mapping[str, Any] = field(
+        default_factory=dict
+    )  #: JSON; by default the title and the sentence, as ``error``.
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def json_data(self) -> Mapping[str, Any]:
         """What a program gets."""
-        return self.data or {"error": self.said}
+        return self.data or {"error": f"{self.title}. {self.said}"}
 
 
 UNKNOWN: Final = Answer(
