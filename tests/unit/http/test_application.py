@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import re
+import threading
 from html import unescape
 
+import httpx
 import pytest
 from celery import Celery
 
-from amends import ConfigurationError
+from amends import ConfigurationError, Handle, Signalled
 from amends.http import http_app
 from tests.support.link_client import BASE, KEY, LinkClient, link_of, url_of
 
@@ -136,6 +138,25 @@ def test_a_log_that_is_away_is_told_with_when_to_come_again(client):
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "it counts once, however often you send it" in answer.json()["error"]
     assert "127.0.0.1" not in answer.text
+
+
+def test_a_log_that_hangs_holds_up_no_other_request(client, monkeypatch):
+    is_over = threading.Event()
+
+    def hang(*_, **__):
+        assert is_over.wait(60)
+        return Signalled.TAKEN
+
+    async def ask():
+        transport = httpx.ASGITransport(app=client.app)
+        async with httpx.AsyncClient(transport=transport) as browser:
+            post = asyncio.create_task(browser.post(url_of()))
+            get = await browser.get(url_of())
+            is_over.set()
+            return get.status_code, (await post).status_code
+
+    monkeypatch.setattr(Handle, "signal", hang)
+    assert asyncio.run(asyncio.wait_for(ask(), 90)) == (200, 200)
 
 
 def test_neither_key_nor_token_is_logged(client, caplog):
