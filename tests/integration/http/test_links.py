@@ -116,7 +116,8 @@ def test_a_process_without_the_sagas_definition_answers_its_links(
     work, saga_id, dispatch, client, monkeypatch
 ):
     handle, (url, _) = begin(ASKED[dispatch], saga_id)
-    monkeypatch.setattr("amends.http.application.known_models", lambda _: {})
+    for module in ("amends.http.application", "amends.saga.signals"):
+        monkeypatch.setattr(f"{module}.known_models", lambda _: {})
     assert client.post(url, json=True).json() == {"signal": "taken"}
     handle.wait(timeout=60)
     assert handle.status == "completed"

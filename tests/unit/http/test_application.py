@@ -141,16 +141,20 @@ def test_a_log_that_is_away_is_told_with_when_to_come_again(client):
 
 
 def test_a_log_that_hangs_holds_up_no_other_request(client, monkeypatch):
-    is_over = threading.Event()
+    has_begun, is_over, loop = asyncio.Event(), threading.Event(), None
 
     def hang(*_, **__):
-        assert is_over.wait(60)
+        loop.call_soon_threadsafe(has_begun.set)
+        assert is_over.wait(30)
         return Signalled.TAKEN
 
     async def ask():
+        nonlocal loop
+        loop = asyncio.get_running_loop()
         transport = httpx.ASGITransport(app=client.app)
         async with httpx.AsyncClient(transport=transport) as browser:
             post = asyncio.create_task(browser.post(url_of()))
+            await has_begun.wait()
             get = await browser.get(url_of())
             is_over.set()
             return get.status_code, (await post).status_code
@@ -159,11 +163,17 @@ def test_a_log_that_hangs_holds_up_no_other_request(client, monkeypatch):
     assert asyncio.run(asyncio.wait_for(ask(), 90)) == (200, 200)
 
 
+def test_it_is_the_log_of_the_app_that_is_asked_whichever_is_current(client, caplog):
+    with caplog.at_level(logging.INFO):
+        client.post(url_of())
+    assert "saga order-81: a link to approval, by None: not known:" in caplog.text
+    assert "127.0.0.1:1" in caplog.text
+
+
 def test_neither_key_nor_token_is_logged(client, caplog):
     url = url_of()
     with caplog.at_level(logging.DEBUG):
         client.post(url)
-    assert "saga order-81: a link to approval, by None: not known:" in caplog.text
     assert KEY not in caplog.text
     said = [each.getMessage() for each in caplog.records if each.name.startswith("amends")]
     assert not [each for each in said if url.rpartition("/")[2] in each]
