@@ -2,7 +2,7 @@
 
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -41,7 +41,7 @@ class Context:
     idempotency_key: str
     undone: Undoes | None = None
     verified: Verifies | None = None
-    links: WaitLinks | None = None
+    links: WaitLinks | None = field(default=None, repr=False, compare=False)
 
     @property
     def undoes(self) -> Undoes:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from celery import Celery
 from celery.app import app_or_default
-from pydantic import BaseModel, ConfigDict
+from pydantic import RootModel
 
 from amends.backend.celery_apps import current
 from amends.backend.http_settings import no_key
@@ -22,6 +22,7 @@ from amends.errors import ActRefused, LogUnavailable, UnknownSaga
 from amends.http import answers
 from amends.http.answers import Answer
 from amends.http.page import POLICY, html_of
+from amends.log.history import printable
 from amends.saga.handle import Handle
 
 Message = MutableMapping[str, Any]
@@ -40,10 +41,8 @@ _THREADS: Final = 8  # its own: a log that is away holds none of the application
 _logger = logging.getLogger(__name__)
 
 
-class _AsSigned(BaseModel):
+class _AsSigned(RootModel[Any]):
     """A signal whose model this process does not have; the activity that made the link held it to that."""
-
-    model_config = ConfigDict(extra="allow")
 
 
 class LinkApp:
@@ -100,7 +99,8 @@ class LinkApp:
             answer, said = answers.refused("the link is older than what it answers"), why
         else:
             answer, said = answers.signalled(how), how.value
-        _logger.info("saga %s: a link to %s, by %s: %s", link.saga_id, link.wait, link.by, said)
+        who = printable(f"a link to {link.wait}, by {link.by}: {said}")
+        _logger.info("saga %s: %s", link.saga_id, who)
         return answer
 
 
