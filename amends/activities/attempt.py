@@ -11,7 +11,7 @@ from typing import Any, Final
 from celery.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from celery.utils.log import get_task_logger
 
-from amends.activities.context import CURRENT, Context, Undoes, Verifies
+from amends.activities.context import CURRENT, Context, context_of_attempt
 from amends.activities.guard import Caller, GuardedCall
 from amends.activities.log_retry import interrupts, retry_until_written
 from amends.activities.protocol import Call, Definition, Ended
@@ -144,17 +144,13 @@ class Attempt:
             CURRENT.reset(token)
 
     def _context(self) -> Context:
-        record, left = self._record, self._claim.saga_time_left
-        undone, asked = record.compensates, record.verifies
-        key = f"{self._saga_id}:{record.compensated_path}"
-        return Context(
-            saga_id=self._saga_id,
-            step=record.step.name,
+        left = self._claim.saga_time_left
+        return context_of_attempt(
+            self._claim.itinerary,
+            self._saga_id,
+            self._path,
             attempt=self._number,
-            deadline=time.time() + (self._limit if left is None else min(self._limit, left)),
-            idempotency_key=f"{self._saga_id}:{self._path}",
-            undone=Undoes(activity=undone.task, idempotency_key=key) if undone else None,
-            verified=Verifies(activity=asked.task, idempotency_key=key) if asked else None,
+            time_left=self._limit if left is None else min(self._limit, left),
         )
 
     def _put_off(self, error: UnreadableData) -> Ended:

@@ -1,8 +1,14 @@
 """What an activity may ask about the call it is in."""
 
+import time
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from amends.activities.wait_links import WaitLinks
+from amends.definition.itinerary import Itinerary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +41,7 @@ class Context:
     idempotency_key: str
     undone: Undoes | None = None
     verified: Verifies | None = None
+    links: WaitLinks | None = field(default=None, repr=False, compare=False)
 
     @property
     def undoes(self) -> Undoes:
@@ -54,6 +61,36 @@ class Context:
             )
         return self.verified
 
+    def wait_url(
+        self,
+        name: str,
+        value: BaseModel | Any = None,
+        *,
+        by: str | None = None,
+        expires: float | None = None,
+    ) -> str:
+        """Return a link for a mail, by which a person gives the saga a signal that it waits for, or will wait for.
+
+        The link is signed, not secret: whoever has it can read the signal, and give it. It is one signal however often it is
+        used, and an attempt that is repeated makes the same signal's link again. `amends.http` answers it.
+
+        name: of the wait.
+        value: the signal, an instance of the wait's model; also data of it where this process has the saga's definition, and
+            None where such a model can be made without arguments.
+        by: who gives it, for the history. Where a wait needs several signals, those of one giver count once.
+        expires: seconds until the link says that it has expired. By default the wait's `timeout`, or a week; the saga refuses
+            the signal of a wait that is over, whatever the link says.
+
+        Raises `ConfigurationError` without `amends_http_url` and `amends_http_key`, ``ValueError`` for a name that the saga
+        does not wait for, a value that is none for it (pydantic's ``ValidationError``) or too long for a link, and
+        `RuntimeError` outside of a saga.
+        """
+        if self.links is None:
+            raise RuntimeError(
+                "amends.context().wait_url is for the inside of an activity that a saga calls"
+            )
+        return self.links.url(name, value, by=by, expires=expires)
+
 
 CURRENT: Final[ContextVar[Context]] = ContextVar("amends_context")
 """The context of the activity that is running; who calls it sets and resets this."""
@@ -70,3 +107,26 @@ def context() -> Context:
         raise RuntimeError(
             "amends.context() is for the inside of an activity; none runs here"
         ) from None
+
+
+def context_of_attempt(
+    itinerary: Itinerary, saga_id: str, path: str, *, attempt: int, time_left: float
+) -> Context:
+    """Return the context of an attempt at a record.
+
+    attempt: its number, from 1.
+    time_left: seconds until its deadline.
+    """
+    record = itinerary.records[path]
+    undone, asked = record.compensates, record.verifies
+    own_key, key = f"{saga_id}:{path}", f"{saga_id}:{record.compensated_path}"
+    return Context(
+        saga_id=saga_id,
+        step=record.step.name,
+        attempt=attempt,
+        deadline=time.time() + time_left,
+        idempotency_key=own_key,
+        undone=Undoes(activity=undone.task, idempotency_key=key) if undone else None,
+        verified=Verifies(activity=asked.task, idempotency_key=key) if asked else None,
+        links=WaitLinks(itinerary, saga_id, made_by=own_key),
+    )

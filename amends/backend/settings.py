@@ -3,11 +3,12 @@
 import difflib
 import re
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, NamedTuple
 
 from celery import Celery
 
+from amends.backend.http_settings import checked_keys, checked_url
 from amends.backend.url import redis_url
 from amends.errors import ConfigurationError, did_you_mean
 
@@ -53,6 +54,10 @@ class Settings:
     wait_replicas: int = 0
     #: Whether the engine may go past the public calls of its libraries (`amends.backend.fast_path`).
     fast_path: bool = True
+    #: Public URL at which `amends.http` is mounted: where the links of ``context().wait_url`` lead.
+    http_url: str | None = None
+    #: Secrets of those links. The first signs, all verify.
+    http_key: tuple[str, ...] | None = field(default=None, repr=False)
 
     @property
     def key_root(self) -> str:
@@ -62,7 +67,7 @@ class Settings:
 
 OF_BACKEND: Final = ("backend_options", "backend_use_ssl")
 """Settings that become a part of `backend`: by Celery's names for those of a result backend, for Sentinels and for TLS."""
-_KNOWN: Final = frozenset({*(field.name for field in fields(Settings)), *OF_BACKEND})
+_KNOWN: Final = frozenset({*(each.name for each in fields(Settings)), *OF_BACKEND})
 _MAY_BE_ZERO: Final = frozenset({"wait_replicas"})
 _NEAR: Final = 0.85  # of 1: a letter or two are wrong
 
@@ -134,7 +139,12 @@ def _read(app: Celery) -> Settings:
             f" like redis://localhost:6379/1{backend_hint(app)}"
         )
     options, use_ssl = (given.pop(name, None) for name in OF_BACKEND)
-    settings = Settings(**{**given, "backend": redis_url(given["backend"], options, use_ssl)})
+    checked = {
+        "backend": redis_url(given["backend"], options, use_ssl),
+        "http_url": checked_url(given.get("http_url")),
+        "http_key": checked_keys(given.get("http_key")),
+    }
+    settings = Settings(**{**given, **checked})
     _check(settings)
     return settings
 
@@ -145,21 +155,21 @@ def is_configured(app: Celery) -> bool:
 
 
 def _check(settings: Settings) -> None:
-    for field in fields(Settings):
-        value = getattr(settings, field.name)
-        if field.type is bool and not isinstance(value, bool):
-            raise ConfigurationError(f"{_PREFIX}{field.name} is {value!r}, not True or False")
-        if field.type not in (int, float):
+    for each in fields(Settings):
+        value = getattr(settings, each.name)
+        if each.type is bool and not isinstance(value, bool):
+            raise ConfigurationError(f"{_PREFIX}{each.name} is {value!r}, not True or False")
+        if each.type not in (int, float):
             continue
         if (
-            not isinstance(value, int | field.type)
+            not isinstance(value, int | each.type)
             or isinstance(value, bool)
-            or (value < 0 if field.name in _MAY_BE_ZERO else value <= 0)
+            or (value < 0 if each.name in _MAY_BE_ZERO else value <= 0)
         ):
-            whole = "a whole" if field.type is int else "a"
-            least = "0 or more" if field.name in _MAY_BE_ZERO else "above 0"
+            whole = "a whole" if each.type is int else "a"
+            least = "0 or more" if each.name in _MAY_BE_ZERO else "above 0"
             raise ConfigurationError(
-                f"{_PREFIX}{field.name} is {value!r}, not {whole} number {least}"
+                f"{_PREFIX}{each.name} is {value!r}, not {whole} number {least}"
             )
     namespace = settings.namespace
     if namespace is not None and not _NAMESPACE.fullmatch(str(namespace)):

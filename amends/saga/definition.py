@@ -22,6 +22,7 @@ from amends.definition.serialization import (
     read_back,
     validated,
 )
+from amends.definition.signal_models import remember_models
 from amends.definition.states import SagaStatus
 from amends.dispatch.children import remember_start
 from amends.dispatch.coordinator import advance, publish_many
@@ -38,7 +39,7 @@ from amends.saga.handle import Handle
 from amends.saga.ids import SagaId, check_room, id_text
 from amends.saga.itinerary_builder import build_itinerary
 from amends.saga.output import build_early
-from amends.saga.signals import models_of, remember_models
+from amends.saga.signals import models_of
 from amends.saga.stages import Stage
 
 Input = TypeVar("Input", bound=BaseModel)

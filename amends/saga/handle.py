@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 from celery import current_app
 
 from amends.definition.serialization import canonical_json
+from amends.definition.signal_models import Models
 from amends.definition.states import SagaStatus
 from amends.dispatch.messages import send_advance
 from amends.log.answers import Advance, Continuation, Lacking, Late
@@ -15,7 +16,7 @@ from amends.log.saga_log import SagaLog, log_of
 from amends.saga.any_step import AnyStep
 from amends.saga.ids import SagaId, id_text
 from amends.saga.output import Build, read_output
-from amends.saga.signals import Models, signal_text
+from amends.saga.signals import signal_text
 from amends.saga.skipped_output import skipped_output
 from amends.saga.snapshot import Snapshot, snapshot_of
 from amends.saga.wait import Wait

@@ -1,28 +1,15 @@
 """Signals: what they are held to, and what a saga says to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-from pydantic import BaseModel
 
 from amends.definition.itinerary import Itinerary
 from amends.definition.serialization import canonical_json, dumped, held_to_size, read_back
+from amends.definition.signal_models import Models, known_models
 from amends.errors import ActRefused, did_you_mean
 from amends.log.saga_log import SagaLog
 from amends.saga.stages import Stage, steps_of
 from amends.saga.wait import Wait
-
-Models = Mapping[str, type[BaseModel]]
-"""The models of a saga's signals, by their names."""
-
-_MODELS: dict[
-    str, Models
-] = {}  # of the sagas that are defined in this process, by the names of these
-
-
-def remember_models(saga: str, models: Models) -> None:
-    """Keep what the signals of a saga are, for handles that are made without its definition."""
-    _MODELS[saga] = models
 
 
 def models_of(stages: Sequence[Stage]) -> Models:
@@ -51,7 +38,7 @@ def _models_of(itinerary: Itinerary, saga_id: str, name: str) -> Models:
     names = [step.name for step in itinerary.steps if step.wait and step.wait.count]
     if name not in names:
         raise ActRefused(saga_id, "signal", f"it waits for no {name}{did_you_mean(name, names)}")
-    models = _MODELS.get(itinerary.saga, {})
+    models = known_models(itinerary.saga)
     if name not in models:
         raise ActRefused(
             saga_id,

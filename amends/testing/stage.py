@@ -70,6 +70,8 @@ class Stage:
         self.app: Celery = _App(self._deliver)
         self.app.conf.amends_backend = f"memory://{secrets.token_hex(8)}"
         self.app.conf.amends_monitor_events = False
+        self.app.conf.amends_http_url = "https://rehearsal.invalid/links"
+        self.app.conf.amends_http_key = secrets.token_urlsafe(32)
         self._client = client_of(self.app.conf.amends_backend)
         keep_time(cast("Any", self._client), clock)
         self._clock = clock

@@ -1,6 +1,7 @@
 """What `import amends` gives."""
 
 import amends
+import amends.http
 
 NAMES = [
     "ActRefused",
@@ -55,3 +56,7 @@ def test_the_public_names_are_these_in_this_order():
 
 def test_every_public_name_is_there():
     assert [name for name in NAMES if not hasattr(amends, name)] == []
+
+
+def test_the_application_of_links_is_public():
+    assert amends.http.__all__ == ["LinkApp", "http_app"]

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 from celery import Celery
 
 from amends.backend.settings import Settings, settings_of, unread_settings
-from amends.diagnosis.deployment import breaker_rules, options, rabbitmq, redis_rules
+from amends.diagnosis.deployment import breaker_rules, link_rules, options, rabbitmq, redis_rules
 from amends.diagnosis.deployment import broker_rules as broker
 from amends.diagnosis.deployment import fast_path_rules as fast_path
 from amends.diagnosis.deployment import log_rules as saga_log
@@ -76,7 +76,7 @@ CODES: Final[dict[str, Severity]] = {
     for rules in (
         *(
             _OUTSIDE,
-            (_unread, saga_log.in_process, fast_path.off),
+            (_unread, saga_log.in_process, fast_path.off, link_rules.incomplete),
             saga_log.RULES,
             redis_rules.RULES,
         ),
@@ -115,6 +115,7 @@ def _examine(app: Celery, patience: Patience) -> Iterator[Finding]:
     yield from _configuration.apply("")
     yield from saga_log.in_process.apply(settings)
     yield from fast_path.look(settings)
+    yield from link_rules.incomplete.apply(settings)
     yield from _examine_surroundings(app, settings, patience)
 
 

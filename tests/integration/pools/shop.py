@@ -19,6 +19,7 @@ from amends import (
     RetryPolicy,
     Saga,
     Step,
+    Wait,
     activity,
     context,
 )
@@ -29,6 +30,8 @@ app.conf.update(
     amends_sweep_interval=0.2,
     amends_hard_limit_after=1.0,
     amends_give_up_after=2.0,
+    amends_http_url="https://shop.example/links",
+    amends_http_key="k" * 32,
     worker_prefetch_multiplier=1,
     worker_lost_wait=1.0,
 )
@@ -171,6 +174,24 @@ def pay(job: Job) -> Item:
     return Item(number=context().attempt)
 
 
+class Sent(BaseModel):
+    url: str
+
+
+class LinkResult(Result):
+    url: str | None
+
+
+class Approval(BaseModel):
+    granted: bool
+
+
+@activity(retry=QUICK)
+def send_link(job: Job) -> Sent:
+    """Make a link to an approval."""
+    return Sent(url=context().wait_url("approval", Approval(granted=True)))
+
+
 @activity(start_to_close_timeout=LIMIT, retry=QUICK)
 def find_payment(job: Job) -> Item | None:
     """Tell how often it was paid."""
@@ -251,3 +272,24 @@ def _paid(name: str, dispatch: Any) -> Saga[Job, Result]:
 
 
 paid_sagas = {dispatch: _paid(f"paid_{dispatch}", dispatch) for dispatch in ("chain", "inline")}
+
+
+def _linked(name: str, dispatch: Any) -> Saga[Job, LinkResult]:
+    return Saga(
+        name,
+        input=Job,
+        output=LinkResult,
+        outputs={"url": "send_link.url"},
+        dispatch=dispatch,
+        steps=[
+            Step(approve, compensation=None, outcome="refused"),
+            Step(send_link, compensation=None),
+            Wait("approval", Approval, timeout=600.0),
+            Step(work, compensation=undo_work),
+        ],
+    )
+
+
+linked_sagas = {
+    dispatch: _linked(f"linked_{dispatch}", dispatch) for dispatch in ("chain", "inline")
+}

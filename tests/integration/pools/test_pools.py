@@ -12,6 +12,7 @@ import pytest
 
 from amends import NotDone
 from amends.log.saga_log import log_of
+from tests.support.link_client import LinkClient
 
 pytestmark = pytest.mark.servers
 POOLS = ["prefork", "threads", "solo", "gevent"]
@@ -87,6 +88,19 @@ def test_a_saga_goes_back(shop, pool):
     handle, outcome = run(shop, "refused")
     assert (handle.status, outcome) == ("compensated", "refused")
     assert handle.snapshot().steps["work"].state == "compensated"
+
+
+@pytest.mark.parametrize("dispatch", ["chain", "inline"])
+def test_a_saga_goes_on_by_a_link_that_its_activity_made(shop, pool, dispatch):
+    shop.app.set_current()
+    shop.app.set_default()
+    job_id = uuid.uuid4().hex
+    job = shop.Job(job_id=job_id, manner="quick")
+    handle = shop.linked_sagas[dispatch].start(job, saga_id=job_id)
+    url = handle.wait(timeout=60, until="send_link").url
+    assert LinkClient(shop.app).post(url).status_code == 200
+    handle.wait(timeout=60)
+    assert handle.status == "completed"
 
 
 def test_an_attempt_past_its_time_is_tried_again(shop, pool):

@@ -119,7 +119,7 @@ def test_a_missing_backend_is_named_with_its_app(app, given):
         ("amends_backends", r", did you mean 'amends_backend'\?"),
         (
             "amends_colour",
-            "; known: acknowledged_file, backend, backend_options, backend_use_ssl, compensation_queue, fast_path, give_up_after, hard_limit_after, health_file, key_prefix, max_countdown, monitor_events, namespace, poison_after, retention, shards, sweep_interval, wait_replicas",
+            "; known: acknowledged_file, backend, backend_options, backend_use_ssl, compensation_queue, fast_path, give_up_after, hard_limit_after, health_file, http_key, http_url, key_prefix, max_countdown, monitor_events, namespace, poison_after, retention, shards, sweep_interval, wait_replicas",
         ),
     ],
 )
@@ -222,3 +222,73 @@ def test_a_setting_that_celery_reads_and_nobody_knows_is_refused(namespace):
     app = configured(**(DJANGO if namespace else PLAIN), **{name: "blue"})
     with pytest.raises(ConfigurationError, match="unknown setting amends_team"):
         settings_of(app)
+
+
+# Links
+
+KEY = "0123456789abcdef" * 2
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (None, None),
+        ("https://shop.example/links", "https://shop.example/links"),
+        ("http://localhost:8000/", "http://localhost:8000"),
+        ("https://shop.example", "https://shop.example"),
+    ],
+)
+def test_the_url_of_links_is_read_without_a_slash_at_its_end(app, given, read):
+    app.conf.update(amends_backend=URL, amends_http_url=given)
+    assert settings_of(app).http_url == read
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(
+            "",
+            "shop.example/links",
+            "/links",
+            "ftp://shop.example",
+            "https://",
+            "https://shop.example?a=1",
+        ),
+        *(
+            "https://ada:secret@shop.example",
+            "https://shop.example/#a",
+            "https://shop.example:x",
+            8000,
+        ),
+    ],
+)
+def test_what_is_no_url_of_links_is_refused(app, given):
+    app.conf.update(amends_backend=URL, amends_http_url=given)
+    with pytest.raises(ConfigurationError, match="amends_http_url is not the public URL") as caught:
+        settings_of(app)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [(None, None), (KEY, (KEY,)), ([KEY, KEY[::-1]], (KEY, KEY[::-1])), ((KEY,), (KEY,))],
+)
+def test_a_key_of_links_may_be_several(app, given, read):
+    app.conf.update(amends_backend=URL, amends_http_key=given)
+    assert settings_of(app).http_key == read
+
+
+@pytest.mark.parametrize(
+    "given", ["", KEY[1:], [], [KEY, KEY[1:]], [KEY, None], {KEY: 1}, 7, KEY.encode()]
+)
+def test_what_is_no_key_of_links_is_refused_without_a_word_of_it(app, given):
+    app.conf.update(amends_backend=URL, amends_http_key=given)
+    with pytest.raises(ConfigurationError, match=r"secrets\.token_urlsafe") as caught:
+        settings_of(app)
+    assert KEY[1:] not in str(caught.value)
+
+
+def test_keys_are_in_no_text(app):
+    app.conf.update(amends_backend=URL, amends_http_key=[KEY])
+    assert KEY not in repr(settings_of(app))
+    assert KEY not in app.conf.humanize()

@@ -8,6 +8,7 @@ SETTINGS = {
     "config.invalid": {"amends_shard": 64},
     "config.unread": {"AMENDS_SHARD": 64},
     "config.imports": {"imports": ["no_such_module"]},
+    "config.links": {"amends_http_url": "https://shop.example/links"},
     "log.in_process": {"amends_backend": "memory://doctor"},
     "tasks.eager": {"task_always_eager": True},
     "tasks.late_acks": {"task_annotations": {"*": {"acks_late": False}}},

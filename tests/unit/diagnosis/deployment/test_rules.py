@@ -8,7 +8,13 @@ from kombu import Queue
 
 from amends.backend.settings import Settings, settings_of
 from amends.breaker.states import CircuitState
-from amends.diagnosis.deployment import breaker_rules, rabbitmq, redis_rules, worker_rules
+from amends.diagnosis.deployment import (
+    breaker_rules,
+    link_rules,
+    rabbitmq,
+    redis_rules,
+    worker_rules,
+)
 from amends.diagnosis.deployment import broker_rules as broker
 from amends.diagnosis.deployment.breaker_rules import WorkerCircuits
 from amends.diagnosis.deployment.broker_rules import BrokerUse
@@ -163,3 +169,28 @@ def test_a_broker_whose_parts_lead_elsewhere_is_found(url, found):
     app.conf.amends_backend = "redis://log/1"
     use = broker.use_of(app, settings_of(app), ())
     assert [each for each in wrong(broker.RULES, use) if each == "broker.parts"] == found
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "found"),
+    [
+        (None, None, 0),
+        ("https://shop.example/links", "k" * 32, 0),
+        ("http://localhost:8000", "k" * 32, 0),
+        ("http://127.0.0.1:8000", "k" * 32, 0),
+        ("http://shop.example/links", "k" * 32, 1),
+        ("https://shop.example/links", None, 1),
+        (None, "k" * 32, 1),
+        ("http://shop.example/links", None, 2),
+    ],
+)
+def test_half_a_setup_of_links_and_one_without_tls_are_found(url, key, found):
+    settings = Settings(backend="redis://log/1", http_url=url, http_key=key and (key,))
+    assert wrong([link_rules.incomplete], settings) == ["config.links"] * found
+
+
+def test_the_setting_that_is_missing_is_named():
+    settings = Settings(backend="redis://log/1", http_url="https://shop.example/links")
+    (finding,) = link_rules.incomplete.apply(settings)
+    assert finding.what.startswith("amends_http_url is set and amends_http_key is not:")
+    assert finding.remedy == "set amends_http_key too, or neither"
