@@ -106,7 +106,7 @@ def test_a_method_for_many_sagas_runs_the_script_of_its_name_or_that_for_one():
         "look_at_sagas": {"dispatch_saga"},
         "take_due": {"take_due"},
         "hasten_sagas": {"hasten_sagas"},
-        "remove_sagas": {"remove_saga"},
+        "_remove": {"remove_saga"},
         "denied_commands": {"try_commands"},
     }
 
@@ -153,6 +153,7 @@ def test_an_included_file_comes_before_the_text_that_asks_for_it(name):
 
 
 UNUSED = {
+    "adopt_saga": {"add_event", "set_due"},
     "await_saga": {"index_of", "path_of"},
     "claim_step_plain": {"record_of"},
     "complete_step_plain": {"note_unsent"},
@@ -161,11 +162,14 @@ UNUSED = {
     "retry_step_plain": {"plan_of", "turn_back"},
     "cancel_saga": {"follow_branch", "open_record"},
     "dispatch_saga": {"follow_branch", "open_record"},
+    "end_child": {"follow_branch"},
     "end_stage": {"follow_branch", "open_record"},
     "examine_saga": {"chain_ahead", "index_of", "is_over", "open_record"},
     "expand_stage": {"follow_branch", "open_record"},
-    "note_unregistered": {"is_wait", "set_state", "path_of", "note_sent", "number_messages"},
+    "note_child": {"follow_branch"},
+    "note_unregistered": {"set_state", "path_of", "note_sent", "number_messages"},
     "open_wait": {"follow_branch"},
+    "release_saga": {"get", "index_of", "is_over"},
     "remove_saga": {"is_over", "index_of"},
     "resume_saga": {"open_record", "owe_message", "path_of", "set_state", "unset"},
     "retry_saga": {
@@ -177,6 +181,7 @@ UNUSED = {
     "skip_step": {"follow_branch", "open_stage", "owe_message"},
     "summarize_saga": {"chain_ahead", "is_over", "open_record"},
     "take_over": {"path_of", "add_event", "set_due"},
+    "turn_saga": {"follow_branch", "open_record"},
     "unpark_saga": {"open_record", "owe_message", "set_state", "used"},
     "release_probe": {"add_event", "move_to"},
 }

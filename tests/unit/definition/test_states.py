@@ -27,7 +27,9 @@ def test_every_status_can_be_come_to():
 
 def test_what_ended_has_no_moves_and_stuck_has_not_ended():
     assert {"completed", "compensated"} == ENDED
-    assert all(SAGA_MOVES[status] == frozenset() for status in ENDED)
+    assert SAGA_MOVES[SagaStatus.COMPENSATED] == frozenset()
+    # With the saga that it is a step of.
+    assert SAGA_MOVES[SagaStatus.COMPLETED] == {SagaStatus.COMPENSATING}
     assert all(SAGA_MOVES[status] for status in set(SagaStatus) - ENDED)
 
 
