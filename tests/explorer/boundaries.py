@@ -37,7 +37,7 @@ class Boundary:
     fails: type[Exception] | None = None
 
 
-_PATH = re.compile(r"[a-gxy](\[\d\])?(:fallback)?(:undo|:verify)?")
+_PATH = re.compile(r"[a-hkwtxy](\[\d\])?(:fallback)?(:undo|:verify)?")
 
 
 def _script(_: Any, name: str, calls: Any) -> str:

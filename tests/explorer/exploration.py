@@ -115,6 +115,6 @@ def _shared(points: list[Point], others: list[Point]) -> int:
     return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
 
-def _kind(plot: Plot) -> tuple[str, bool]:
+def _kind(plot: Plot) -> tuple[str, bool, bool]:
     """Tell which saga a plot is of."""
-    return plot.dispatch, plot.has_stages
+    return plot.dispatch, plot.has_stages, plot.has_waits

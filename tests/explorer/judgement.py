@@ -6,6 +6,7 @@ from amends.definition.itinerary import Itinerary
 from amends.definition.plans import StagePlan, StepPlan
 from tests.explorer.explored_saga import SAGA_ID
 from tests.explorer.explored_stages import ITEMS, LEFT_OUT
+from tests.explorer.explored_waits import CHILD_ID
 from tests.explorer.log_moments import Moment
 from tests.explorer.plots import Plot
 from tests.explorer.receiver import Ledger
@@ -78,6 +79,9 @@ def _wrong_effects(itinerary: Itinerary, evidence: Evidence, end: Moment) -> lis
     has_pivot = any(step.pivot for step in itinerary.steps)
     passed_pivot = has_pivot and end.fields["direction"] == "forward"
     for name, step in _names_of(itinerary):
+        if step.stands:
+            wrongs += _wrong_child(itinerary, ledger, end) if step.child else []
+            continue
         code = itinerary.code_of(name)
         channels = {name: code}
         if step.fallback:
@@ -105,6 +109,18 @@ def _wrong_effects(itinerary: Itinerary, evidence: Evidence, end: Moment) -> lis
     return wrongs
 
 
+def _wrong_child(itinerary: Itinerary, ledger: Ledger, end: Moment) -> list[str]:
+    """Tell what is wrong with what the saga's child did."""
+    key, state = f"{CHILD_ID}:h", end.fields.get(f"{itinerary.code_of('k')}.s")
+    stands = key in ledger.in_force
+    return _those(
+        (ledger.made[key] < 2, f"{key} was made {ledger.made[key]} times"),
+        (end.status != "completed" or (stands and state == "done"), f"completed: {key} {state}"),
+        (end.status != "compensated" or not stands, f"compensated, and {key} is in force"),
+        ("waiting" not in end.fields.values(), "ended, and something waits"),
+    )
+
+
 def _wrong_order(itinerary: Itinerary, end: Moment) -> list[str]:
     """Undos begin in reverse order of start, but for branches; a void is earlier, and belongs to the way forward."""
     names = [event["name"] for event in end.history]
@@ -116,7 +132,13 @@ def _wrong_order(itinerary: Itinerary, end: Moment) -> list[str]:
     ]
     voided = {path for k, path in undos if k < turn}
     began = list(dict.fromkeys(path for _, path in undos if path not in voided))
-    started = list(dict.fromkeys(end.records("step.started")))
+    started = list(
+        dict.fromkeys(
+            event["record"]
+            for event in end.history
+            if event["name"] in ("step.started", "step.waiting")
+        )
+    )
     at = {path: k for k, path in enumerate(started)}
     swapped = [
         (one, other)

@@ -9,6 +9,7 @@ from amends.definition.states import SagaStatus
 from amends.log.record import open_fields
 from amends.log.saga_log import SagaLog
 from tests.explorer.explored_saga import SAGA_ID
+from tests.explorer.explored_waits import CHILD_ID
 from tests.support.claims import age_claim
 from tests.support.log_view import view_of
 
@@ -40,6 +41,12 @@ class Moment:
         return self.status == "stuck" or ("paused" in self.fields and not self.at_rest)
 
     @property
+    def waits_for_approval(self) -> bool:
+        """Whether it waits for the signal of the saga of waits."""
+        waits = "paused" not in self.fields and self.fields.get("direction") == "forward"
+        return waits and self.fields.get("2w.s") == "waiting"
+
+    @property
     def facts(self) -> dict[str, str]:
         """What the fields say apart from times, which tests move."""
         return {
@@ -59,7 +66,7 @@ class Diary:
 
     def __init__(self, client: Any, log: SagaLog) -> None:
         self._client = client
-        view = view_of(log)
+        self._view = view = view_of(log)
         self._saga, self._history, self._due, *_ = view.keys_of(SAGA_ID)
         shard = view.shard_of(SAGA_ID)
         self._indexes = {status: view.index_key(shard, status) for status in SagaStatus}
@@ -90,23 +97,29 @@ class Diary:
         """Let everything in the log have happened so much earlier."""
         milliseconds = round(seconds * 1000)
         pipe = self._client.pipeline(transaction=True)
-        age_claim(self._client, self._saga, milliseconds)
-        for name, value in self._client.hgetall(self._saga).items():
-            if _is_time(name) and value:
-                pipe.hincrby(self._saga, name, -milliseconds)
-            elif _BRANCH.fullmatch(name):
-                pipe.hset(self._saga, name, _aged(value, milliseconds))
-        for key in (self._due, *self._indexes.values()):
-            pipe.zadd(key, {SAGA_ID: -milliseconds}, xx=True, incr=True)
+        for saga_id in (SAGA_ID, CHILD_ID):
+            self._age(pipe, saga_id, milliseconds)
         for key in self._client.keys("amends:{workers}:*"):
             pipe.hincrby(key, "at", -milliseconds)
         pipe.execute()
+
+    def _age(self, pipe: Any, saga_id: str, milliseconds: int) -> None:
+        saga, _, due, *_ = self._view.keys_of(saga_id)
+        age_claim(self._client, saga, milliseconds)
+        for name, value in self._client.hgetall(saga).items():
+            if _is_time(name) and value:
+                pipe.hincrby(saga, name, -milliseconds)
+            elif _BRANCH.fullmatch(name):
+                pipe.hset(saga, name, _aged(value, milliseconds))
+        shard = self._view.shard_of(saga_id)
+        for key in (due, *(self._view.index_key(shard, status) for status in SagaStatus)):
+            pipe.zadd(key, {saga_id: -milliseconds}, xx=True, incr=True)
 
 
 def _is_time(name: str) -> bool:
     record, _, field = name.rpartition(".")
     return field in (
-        ("c", "l", "w", "y") if record else ("created", "deadline", "ended", "paused", "sent")
+        ("c", "l", "m", "w", "y") if record else ("created", "deadline", "ended", "paused", "sent")
     )
 
 

@@ -28,6 +28,7 @@ from tests.explorer.acts import (
 )
 from tests.explorer.explored_saga import SAGA_ID, Job, saga_of
 from tests.explorer.explored_stages import lot_of, stages_of
+from tests.explorer.explored_waits import waits_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +38,8 @@ class Plot:
     Where the saga stands still, stuck or paused, the `person` does something about it. The first messages
     for b meet workers that do not know its task, as many as are `unregistered`. One that `is_removed`
     leaves the log before the latecomers come. One that `is_whole` is struck also where it goes the same
-    way as an earlier plot. The saga goes from step to step as its `dispatch` says. One that `has_stages` is of the
-    other saga.
+    way as an earlier plot. The saga goes from step to step as its `dispatch` says. One that `has_stages` or `has_waits` is of
+    another saga; what that waits for is given where it `is_approved`.
     """
 
     name: str
@@ -51,16 +52,24 @@ class Plot:
     is_removed: bool = False
     is_whole: bool = False
     has_stages: bool = False
+    has_waits: bool = False
+    is_approved: bool = True
 
     @cached_property
     def saga(self) -> Saga[Any, Any]:
         """The saga that it tells of."""
-        return (stages_of if self.has_stages else saga_of)(self.timeout, self.dispatch)
+        define: Any = stages_of if self.has_stages else waits_of if self.has_waits else saga_of
+        found: Saga[Any, Any] = define(self.timeout, self.dispatch)
+        return found
 
     @property
     def itinerary(self) -> Itinerary:
         """That saga's definition, as the log has it."""
         return self.saga.itinerary
+
+    def branch_of(self, path: str) -> str:
+        """Return the branch of a record, '' for the line, and one of its own for what the saga's child does."""
+        return self.itinerary.branch_of(path) if path in self.itinerary.records else "k.1"
 
     @property
     def given(self) -> BaseModel:
@@ -207,8 +216,32 @@ _OF_STAGES: Final = tuple(
         ),
     )
 )
+_OF_WAITS: Final = tuple(
+    replace(plot, name=f"waits, {plot.name}", has_waits=True)
+    for plot in (
+        Plot(name="forward", ends="completed"),
+        Plot(name="last step refused", acts={"g": [refuse]}, ends="compensated", is_whole=True),
+        Plot(name="not approved", is_approved=False, ends="compensated"),
+        Plot(name="child refused", acts={"h": [refuse]}, ends="compensated"),
+        Plot(name="child retries", acts={"h": [lose_the_reply]}, ends="completed"),
+        Plot(name="cancelled in the child", acts={"h": [be_cancelled]}, ends="compensated"),
+        Plot(
+            name="child's undo retries",
+            acts={"g": [refuse], "h:undo": [lose_the_reply]},
+            ends="compensated",
+        ),
+        Plot(
+            name="paused and resumed",
+            acts={"a": [be_paused]},
+            person=lambda _, handle: handle.resume(),
+            ends="completed",
+        ),
+        Plot(name="deadline", acts={"g": [take_too_long]}, timeout=60.0, ends="compensated"),
+        Plot(name="child died after the effect", acts={"h": [die_after]}, ends="completed"),
+    )
+)
 _INLINE: Final = tuple(
     replace(plot, name=f"{plot.name}, inline", dispatch="inline")
-    for plot in (*_BY_MESSAGES, *_OF_STAGES)
+    for plot in (*_BY_MESSAGES, *_OF_STAGES, *_OF_WAITS)
 )
-PLOTS: Final = (*_BY_MESSAGES, *_OF_STAGES, *_INLINE)
+PLOTS: Final = (*_BY_MESSAGES, *_OF_STAGES, *_OF_WAITS, *_INLINE)

@@ -21,6 +21,7 @@ from amends.worker.sweep import Sweep
 from tests.explorer.acts import PersonsAct, succeed
 from tests.explorer.crash_points import Strike, Striker
 from tests.explorer.explored_saga import SAGA_ID, do_b
+from tests.explorer.explored_waits import APPROVAL, Approval
 from tests.explorer.judgement import Evidence
 from tests.explorer.log_moments import Diary
 from tests.explorer.plots import Plot
@@ -45,7 +46,7 @@ class World:
             strike,
             cancel=self.cancel,
             now=lambda: time.monotonic() + self._later,
-            branch_of=plot.itinerary.branch_of,
+            branch_of=plot.branch_of,
         )
         self.calls: dict[str, list[tuple[BaseModel, BaseModel | None]]] = defaultdict(list)
         self.cancels: list[bool] = []
@@ -64,6 +65,7 @@ class World:
         self._somebody_died = False
         self._somebody_hung = False
         self._given, self._person = plot.given, plot.person
+        self._gives = plot.has_waits and plot.is_approved
         self._let_go: set[str] = set()  # tags of messages
         self._asks = {
             f"{SAGA_ID}:{each.name}" for each in plot.itinerary.steps if each.verification
@@ -204,6 +206,9 @@ class World:
             while self.work():
                 pass
             before = self._diary.read()
+            if self._gives and before.waits_for_approval:
+                self.ask(lambda _, handle: handle.signal(APPROVAL, Approval(), id="click"))
+                continue
             if self._person and before.stands_still:
                 self.ask(self._person)
                 continue

@@ -117,7 +117,10 @@ SHAPES = [
         lambda: Parallel(step("a"), step("b"), undo="reverse"),
         "Parallel(a, b): undo is 'reverse', not 'together' or 'ordered'",
     ),
-    (lambda: Each("input.parcels", "ship"), "Each('input.parcels') has 'ship', and takes a Step, or a Child"),
+    (
+        lambda: Each("input.parcels", "ship"),
+        "Each('input.parcels') has 'ship', and takes a Step, or a Child",
+    ),
     (
         lambda: Each("parcels", SHIP),
         "Each('parcels', ship): the list is named 'input.<field>' or '<step>.<field>', with one dot",
