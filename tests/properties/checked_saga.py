@@ -413,6 +413,8 @@ class CheckedSaga:
         self.client.hset(saga, "deadline", 1)
         if "paused" in self.before.fields and self.before.fields["direction"] == "forward":
             self.client.zadd(due, {self.id: 1}, xx=True)  # which is what it is due for
+        elif self.model.waiting:
+            self.client.zadd(due, {self.id: TIMED + 1}, xx=True, lt=True)
         self.before.fields["deadline"] = "1"
         self.model.deadline_passed = True
 
