@@ -18,7 +18,7 @@ def script_plan(itinerary: Itinerary) -> str:
         else:
             records = list(records_of(stage[0]))
             line += [itinerary.code_of(record.path) for record in records]
-            lines += [_record_line(itinerary, record) for record in records]
+            lines += [f"{_record_line(itinerary, each)}{_outcome(each)}" for each in records]
     if itinerary.requires > 1:
         lines.append(f"#requires|{itinerary.requires}")
     return "\n".join([",".join(line), *lines, ""])
@@ -38,7 +38,7 @@ def _stage_lines(itinerary: Itinerary, n: int, stage: StagePlan) -> Iterator[str
         ]
         yield f"#p{n}.{number}|{','.join(itinerary.code_of(record.path) for record in records)}"
         for record in records:
-            yield f"{_record_line(itinerary, record)}:p{n}.{number}"
+            yield f"{_record_line(itinerary, record)}:p{n}.{number}{_outcome(record)}"
 
 
 def _record_line(itinerary: Itinerary, record: RecordPlan) -> str:
@@ -49,6 +49,11 @@ def _record_line(itinerary: Itinerary, record: RecordPlan) -> str:
     flag = "" if record.verifies else flag
     line = f"{record.path}|{itinerary.code_of(record.path)}:{limit}:{sources}:{flag}"
     return f"{line}:{round(record.step.settle * 1000)}" if record.verifies else line
+
+
+def _outcome(record: RecordPlan) -> str:
+    """Return the saga's outcome if a wait ends without its signals."""
+    return f";{record.outcome_of(TimeoutError)}" if record.step.wait else ""
 
 
 def _sources(itinerary: Itinerary, paths: Iterable[str]) -> str:

@@ -53,7 +53,7 @@ class Dispatches:
         """Begin a wait; return what `dispatch_saga` does.
 
         time: when it ends at the latest, as ``lua/open_wait.lua`` takes it.
-        outcome: the saga's, if it ends without its signals.
+        outcome: the saga's, if it is a child that turns back.
         """
         how = self._definitions.known(), round(longest_wait * 1000), path, time, outcome
         answer = self._store.call("open_wait", saga_id, *how)

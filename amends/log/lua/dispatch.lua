@@ -146,7 +146,7 @@ local function time_out(code)
   local error = '{"type":"TimeoutError","message":"' .. path .. ' had ' .. (get(code .. '.gn') or 0) .. ' of '
     .. plan_of(code) .. ' signals when its time was over"}'
   set(code .. '.e', error)
-  fail(code, path, error, true, get(code .. '.n'))
+  fail(code, path, error, true, plan:match('|' .. code:match('%w+$') .. ':[^\n]*;([%w_]+)'))
 end
 -- Ends a wait of the line, or of the branch that is open, whose time has come; answers whether it did.
 local function end_in_time(code)

@@ -7,7 +7,7 @@
 --! include set_going
 -- ARGV[2] digests the caller knows, joined by ,   ARGV[3] the longest wait for a message, ms   ARGV[4] path of the wait
 -- ARGV[5] when it ends at the latest, ms; +<ms> from now; '' for never; or omit where its condition is false
--- ARGV[6] the saga's outcome if it ends without its signals
+-- ARGV[6] the saga's outcome if a child turns back
 -- Answers what `dispatch` says, and nothing more where another caller was first.
 local path, time, outcome = ARGV[4], ARGV[5], ARGV[6]
 
@@ -20,7 +20,7 @@ local function begin_wait(code)
     return
   end
   if branch and code:sub(-1) == 'k' then add(branch.stage .. '.runs', 1) end
-  set(code .. '.n', outcome)
+  if code:sub(-1) == 'k' then set(code .. '.n', outcome) end
   if ends_at then set(code .. '.w', ends_at) end
   add_event('step.waiting', path, ends_at and '"until":' .. ends_at or nil)
 end

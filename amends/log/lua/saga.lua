@@ -64,7 +64,7 @@ local was        -- its status before
 local plan       -- the codes of its records in order, then a line each:
                  -- <path>|<code>:<limit in ms>:<sources of its input>:<flags>, and of one in a branch :<stage>.<branch>
                  -- Flags: c a failure is passed over; n the point of no return. The limit of a wait is how many signals end it,
-                 -- 0 where its time does.
+                 -- 0 where its time does, and its line ends with ;<the saga's outcome if it ends without them>.
                  -- A stage of several branches has <name>|<p>:<branches, 0 for one each item>:<sources>:<flags>:<bound>,
                  -- with o where its undo is ordered, and #<p>.<branch>|<codes> for each branch.
                  -- The last line is #requires|<format>, but for format 1.
