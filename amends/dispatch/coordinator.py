@@ -34,7 +34,9 @@ def advance(app: Celery, saga_id: str, lost: Iterable[str] = ()) -> None:
     if celery_setting(app, "task_always_eager"):
         run_here(app, saga_id)
         return
-    if plays_messages(app):  # as with eager tasks it asks by itself, and is told of each branch once
+    if plays_messages(
+        app
+    ):  # as with eager tasks it asks by itself, and is told of each branch once
         app.send_task(ADVANCE, kwargs={"saga_id": saga_id})
         return
     longest = settings_of(app).max_countdown

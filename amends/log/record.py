@@ -54,7 +54,9 @@ class Record:
     )
     tries: int  #: Claims that ended unfinished.
     is_unknown: bool  #: Whether an attempt ended whose effect is unknown.
-    waits_until: float | None  #: When it may run again, or its wait ends; None unless it waits for that.
+    waits_until: (
+        float | None
+    )  #: When it may run again, or its wait ends; None unless it waits for that.
     signals: int  #: Those that came for it, if it is a wait.
     output: str | None  #: JSON.
     error: str | None  #: Type and message of its last error.

@@ -38,7 +38,9 @@ class Readings:
         """Read the gauges in a fixed number of round trips. Raises `LogUnavailable`."""
         seconds, micros = store.read(lambda client: client.time())
         now = seconds * 1000 + micros // 1000
-        due, first_due, waiting, *first_moves = store.read(lambda client: _ask_shards(client, store, now))
+        due, first_due, waiting, *first_moves = store.read(
+            lambda client: _ask_shards(client, store, now)
+        )
         return cls(
             due=due,
             sweep_lag=_age(first_due, now),

@@ -32,7 +32,14 @@ def step(name):
 
 
 def trip_of(name, *stages, timeout=None):
-    return Saga(name, input=Trip, output=TripResult, steps=stages, timeout=timeout, outputs={"granted": "consent.granted"})
+    return Saga(
+        name,
+        input=Trip,
+        output=TripResult,
+        steps=stages,
+        timeout=timeout,
+        outputs={"granted": "consent.granted"},
+    )
 
 
 CONSENT = Wait("consent", Consent, timeout=DAY, outcome="not_allowed")
