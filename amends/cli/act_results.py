@@ -118,7 +118,8 @@ def _print_json(
         }
         for each in results
     ]
-    output.json({"act": operation.act, **operation.signed, "results": document})
+    signed = {name: text for name, text in operation.signed.items() if text}
+    output.json({"act": operation.act, **signed, "results": document})
 
 
 def _signalled(operation: Operation, result: Result) -> dict[str, Any]:

@@ -18,6 +18,7 @@ _STYLES: Final[dict[str, dict[str, Any]]] = {
     "compensating": {"fg": "yellow"},
     "compensated": {"fg": "blue"},
     "running": {"fg": "cyan"},
+    "waiting": {"fg": "cyan"},
     "done": {"fg": "green"},
     "completed": {"fg": "green"},
     "failed": {"fg": "red"},

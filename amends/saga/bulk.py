@@ -172,7 +172,11 @@ def _told(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     errors = error.errors(include_url=False)
-    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in errors)
+    return "; ".join(": ".join([*_place(each["loc"]), each["msg"]]) for each in errors)
+
+
+def _place(location: Sequence[int | str]) -> list[str]:
+    return [".".join(map(str, location))] if location else []
 
 
 def _cancel(handle: _Operated, operation: Operation, seen: Seen) -> str | None:
