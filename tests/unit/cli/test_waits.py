@@ -291,7 +291,7 @@ class TestExplain:
         for number, act in enumerate(("signal", "skip", "cancel", "pause")):
             handle = begin(asked, f"o-{number}")
             document = json.loads(run("explain", handle.id, "--json").stdout)
-            assert document["situation"] == "waiting"
+            assert (document["situation"], document["wait"]) == ("waiting", None)
             line = next(each["command"] for each in document["remedies"] if each["act"] == act)
             words = shlex.split(line.replace('"granted": ...', '"granted": true'))
             words = [word.replace('"note": ...', '"note": "fine"') for word in words]

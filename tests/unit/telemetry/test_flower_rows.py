@@ -94,5 +94,5 @@ def test_a_wait_whose_signals_are_there_is_none(monitor):
 )
 def test_another_change_ends_it(monitor, names, status, state):
     monitor.hear("step.waiting")
-    monitor.hear(*names, status=status)
+    assert len(monitor.hear(*names, status=status)) == 1
     assert monitor.row[0] == state
