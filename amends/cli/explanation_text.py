@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Final
 
 from amends.cli.explanation_reasons import record_name
-from amends.cli.formatting import clock, duration
+from amends.cli.formatting import at_its_end, clock, duration, waits_for
 from amends.cli.stage_text import (
     counts_line,
     each_at_hand,
@@ -15,7 +15,6 @@ from amends.cli.stage_text import (
     some,
     undo_lines,
 )
-from amends.cli.wait_text import at_its_end, waits_for
 from amends.definition.paths import without_item
 from amends.diagnosis.saga.explanation import Explanation, Remedy
 from amends.diagnosis.saga.record_facts import Situation

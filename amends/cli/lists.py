@@ -7,11 +7,10 @@ import click
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
 from amends.cli.filters import HOW, WHERE, at_most, find_page, options
-from amends.cli.formatting import duration, state_cell
+from amends.cli.formatting import duration, state_cell, words_of
 from amends.cli.json_documents import summary_json
 from amends.cli.output import Output
 from amends.cli.table import Cell, Column
-from amends.cli.wait_text import words_of
 from amends.definition.states import SagaStatus
 from amends.log.queries.listing import Page, Query, find_sagas
 from amends.log.queries.summary import SagaSummary

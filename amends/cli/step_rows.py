@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Final
 
-from amends.cli.formatting import duration, state_cell
+from amends.cli.formatting import duration, state_cell, wait_words
 from amends.cli.records import Record, record_of
 from amends.cli.table import Cell
-from amends.cli.wait_text import wait_words
 from amends.definition.paths import FALLBACK, VERIFY
 from amends.definition.plans import StagePlan
 from amends.definition.states import RecordState

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from amends.cli.formatting import duration, json_text, moment, state_cell
+from amends.cli.formatting import at_its_end, duration, json_text, moment, state_cell, waits_for
 from amends.cli.records import Record, record_of, records_of
 from amends.cli.step_rows import StepRows, told
 from amends.cli.table import Cell, Column, table_lines
-from amends.cli.wait_text import at_its_end, waits_for
 from amends.definition.states import ENDED
 from amends.log.history import printable
 from amends.log.queries.open_waits import open_wait

@@ -16,6 +16,7 @@ from amends.dispatch.messages import advance_message, publishing
 from amends.errors import ActRefused, ConfigurationError, LogUnavailable, UnknownSaga
 from amends.log.answers import Advance, Continuation
 from amends.log.control import Seen, Signalled, new_act_id
+from amends.log.saga_log import log_of
 from amends.saga.handle import Handle
 
 ActName = Literal["retry", "skip", "cancel", "pause", "resume", "signal"]
@@ -143,7 +144,7 @@ class _Operated(Handle[dict[str, Any]]):
 
     def count_signals(self, name: str) -> tuple[int, int]:
         """Return how many signals came for a wait, and of how many."""
-        entry = self._log.read_saga(self.id)
+        entry = log_of(app_or_default()).read_saga(self.id)
         wait = entry.itinerary.records[name].step.wait
         return entry.records[name].signals, wait.count if wait else 0
 
