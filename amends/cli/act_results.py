@@ -34,9 +34,9 @@ def tell_results(output: Output, operation: Operation, results: Sequence[Result]
         _print_one(output, results[0], now)
     else:
         _print_many(output, results, now)
-        if any(each.verdict is Verdict.UNAVAILABLE for each in results):
-            option = "--id" if operation.act == "signal" else "--act-id"
-            output.line(f"Repeat it with {option} {operation.act_id}: each is done once.", err=True)
+    if not output.as_json and any(each.verdict is Verdict.UNAVAILABLE for each in results):
+        option = "--id" if operation.act == "signal" else "--act-id"
+        output.line(f"Repeat it with {option} {operation.act_id}: it is done once.", err=True)
     unsent = [each for each in results if not each.is_published]
     if unsent:
         click.secho(

@@ -129,7 +129,7 @@ end
 local function save_wait()
   local waits, since = due ~= nil and due >= TIMED, redis.call('ZSCORE', index_of(saga.status), ID)
   if waits and is_sooner then waits = (tonumber(redis.call('ZSCORE', DUE, ID)) or TIMED) >= TIMED end -- others of its branches may go on
-  if waits ~= (tonumber(since) >= TIMED) then
+  if waits ~= ((tonumber(since) or 0) >= TIMED) then
     redis.call('ZADD', index_of(saga.status), ('%d'):format(waits and TIMED + NOW or NOW), ID)
   end
 end

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from amends import Delay, Parallel, Saga, Step, Wait
 from amends.cli.exit_codes import Exit
+from tests.support.log_view import lost_answers
 from tests.unit.cli.errands import buy, deliver, give_back
 
 DAY = 86400.0
@@ -160,6 +161,22 @@ class TestSignal:
         begin(voted, "o-3", address="here")
         shown = give(run, "consent", "--where", "address=here", "--yes", "--json")
         assert [each["id"] for each in json.loads(shown.stdout)["results"]] == ["o-1"]
+
+    @pytest.mark.parametrize("ids", [("o-1",), ("o-1", "o-2")], ids=["one", "many"])
+    def test_one_that_the_log_did_not_answer_is_repeated_under_its_id(self, run, begin, log, ids):
+        handles = [begin(voted, each) for each in ids]
+        with lost_answers(log, "signal_saga", times=2):
+            shown = give(run, *ids, "vote")
+        assert shown.exit_code == Exit.UNAVAILABLE
+        (signal_id,) = re.findall(r"Repeat it with --id (\w+): it is done once", shown.stderr)
+        assert give(run, *ids, "vote", "--id", signal_id).exit_code == 0
+        for handle in handles:
+            assert [event.name for event in handle.history()].count("step.signalled") == 1
+
+    def test_ids_may_come_on_standard_input(self, run, begin):
+        handles = [begin(asked, each) for each in ("o-1", "o-2")]
+        give(run, "-", "consent", input="o-1 o-2\n")
+        assert {each.snapshot().steps["consent"].state for each in handles} == {"done"}
 
     def test_many_have_a_row_each(self, run, begin):
         begin(voted, "o-1")
