@@ -39,6 +39,10 @@ _COMMANDS: Final = {
         "Let sagas begin nothing more until they are resumed; what runs may still finish.",
     ),
     "resume": ("amends.cli.acts:resume_sagas", "Let paused sagas go on."),
+    "signal": (
+        "amends.cli.acts:signal_sagas",
+        "Give sagas a signal that they wait for, or will wait for.",
+    ),
     "stats": (
         "amends.cli.stats:show_stats",
         "Count sagas by status and by the step they stand at, and show who works on them.",

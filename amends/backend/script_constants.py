@@ -13,7 +13,7 @@ SOONER: Final = 6
 """How many times sooner a message is presumed lost where its queue is empty."""
 
 TIMED: Final = 2**52
-"""What a saga that waits in the log, and not for a message, has added to its due time: they are after all others, and counted apart."""
+"""What a saga that waits in the log, and not for a message, has added to its due time, and in its index to its last move: they are after all others, and counted apart."""
 
 SAGA_BOUNDS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
 """Bounds of the histogram of sagas' durations, in seconds."""

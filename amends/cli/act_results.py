@@ -34,8 +34,9 @@ def tell_results(output: Output, operation: Operation, results: Sequence[Result]
         _print_one(output, results[0], now)
     else:
         _print_many(output, results, now)
-        if any(each.verdict is Verdict.UNAVAILABLE for each in results):
-            output.line(f"Repeat it with --act-id {operation.act_id}: each is done once.", err=True)
+    if not output.as_json and any(each.verdict is Verdict.UNAVAILABLE for each in results):
+        option = "--id" if operation.act == "signal" else "--act-id"
+        output.line(f"Repeat it with {option} {operation.act_id}: it is done once.", err=True)
     unsent = [each for each in results if not each.is_published]
     if unsent:
         click.secho(
@@ -65,7 +66,16 @@ def _print_one(output: Output, result: Result, now: dict[str, SagaSummary | None
         output.line(f"{result.id}: ", verdict, f": {result.reason}", err=True)
         return
     where = f" It is {_status(summary)} now." if summary else ""
-    output.line(f"{result.id}: ", Cell("done", {"fg": "green"}), f".{where}")
+    output.line(f"{result.id}: ", Cell(_done(result), {"fg": "green"}), f".{where}")
+
+
+def _done(result: Result) -> str:
+    """Say what was done: of a signal, what the saga did with it."""
+    if result.signalled is None:
+        return str(result.verdict)
+    if result.signals is None:
+        return str(result.signalled)
+    return f"{result.signalled}, {result.signals[0]} of {result.signals[1]}"
 
 
 def _print_many(
@@ -78,9 +88,8 @@ def _print_many(
     for each in results:
         summary, verdict = now[each.id], each.verdict.replace("_", " ")
         status = state_cell(summary.status, _status(summary)) if summary else ""
-        rows.append(
-            [each.id, Cell(verdict, _STYLES.get(verdict, {"fg": "red"})), status, each.reason or ""]
-        )
+        told = Cell(_done(each) if each.signalled else verdict, _STYLES.get(verdict, {"fg": "red"}))
+        rows.append([each.id, told, status, each.reason or ""])
     output.table(columns, [row[: len(columns)] for row in rows])
     counts = Counter(each.verdict for each in results)
     output.line(
@@ -105,7 +114,17 @@ def _print_json(
             "reason": each.reason,
             "published": each.is_published,
             "status": summary.status if (summary := now[each.id]) else None,
+            **_signalled(operation, each),
         }
         for each in results
     ]
-    output.json({"act": operation.act, **operation.signed, "results": document})
+    signed = {name: text for name, text in operation.signed.items() if text}
+    output.json({"act": operation.act, **signed, "results": document})
+
+
+def _signalled(operation: Operation, result: Result) -> dict[str, Any]:
+    """Give what the saga did with a signal; `signals` it has of the `wanted` ones, null where the signal ended its wait."""
+    if operation.act != "signal":
+        return {}
+    signals, wanted = result.signals or (None, None)
+    return {"signal": result.signalled, "signals": signals, "wanted": wanted}

@@ -1,4 +1,4 @@
-"""The acts of an operator on one saga or many: retry, skip, cancel, pause and resume."""
+"""The acts of an operator on one saga or many: retry, skip, cancel, pause, resume, and signals."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -7,36 +7,46 @@ from typing import Any, Final, TypeVar
 import click
 
 from amends.cli.act_results import tell_results
-from amends.cli.attribution import can_be_asked, name_of, reason_of, signed
+from amends.cli.attribution import name_of, reason_of, signed
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
-from amends.cli.filters import HOW, WHERE, at_most, options
-from amends.cli.formatting import duration, state_cell
-from amends.cli.json_documents import summary_json
+from amends.cli.filters import HOW, ID, WHERE, at_most, options
 from amends.cli.output import Output
-from amends.cli.table import Cell, Column
-from amends.cli.targets import Targets, targets_of
-from amends.log.control import check_act_id, new_act_id
-from amends.log.queries.summary import SagaSummary
+from amends.cli.targets import list_targets, show_targets, targets_of
+from amends.log.control import check_act_id, check_signal_id, new_act_id
 from amends.saga.bulk import ActName, Operation, perform
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _MOST: Final = 100
-_SHOWN: Final = 10
 
 
-def _checked_id(_: click.Context, option: click.Parameter, act_id: str | None) -> str | None:
-    try:
-        return None if act_id is None else check_act_id(act_id)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param=option) from error
+def _checked(check: Callable[[str], str]) -> Callable[..., str | None]:
+    """Make the callback of an option whose text is to pass a check."""
+
+    def callback(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
+        try:
+            return None if text is None else check(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param=option) from error
+
+    return callback
+
+
+_SAGAS: Final = click.argument("saga_ids", nargs=-1, metavar="[SAGA_ID]... | -")
+_WHICH: Final = (
+    *HOW,
+    *WHERE,
+    at_most(_MOST),
+    click.option("--dry-run", is_flag=True, help="Only list the sagas that are meant."),
+    click.option("--yes", is_flag=True, help="Do not ask before acting on what a filter found."),
+)
 
 
 def _on_sagas(function: Function) -> Function:
     """Give an act its arguments and options."""
     decorated: Function = options(
-        click.argument("saga_ids", nargs=-1, metavar="[SAGA_ID]... | -"),
+        _SAGAS,
         signed,
         click.option(
             "--seen",
@@ -47,16 +57,10 @@ def _on_sagas(function: Function) -> Function:
         click.option(
             "--act-id",
             metavar="ID",
-            callback=_checked_id,
+            callback=_checked(check_act_id),
             help="Repeat an act that the log did not answer, under the id that its error gave.",
         ),
-        *HOW,
-        *WHERE,
-        at_most(_MOST),
-        click.option("--dry-run", is_flag=True, help="Only list the sagas that are meant."),
-        click.option(
-            "--yes", is_flag=True, help="Do not ask before acting on what a filter found."
-        ),
+        *_WHICH,
     )(function)
     return decorated
 
@@ -85,7 +89,7 @@ def skip_step(output: Output, *, skipped: str, result: str | None, **given: Any)
     output.app.loader.import_default_modules()  # its output is held to the activity's model
     if not given["saga_ids"]:
         given["step"] = given["step"] or skipped
-    return _act(output, "skip", skipped=skipped, result=_parsed(result), **given)
+    return _act(output, "skip", skipped=skipped, result=_parsed(result, "--output"), **given)
 
 
 @command("cancel")
@@ -119,6 +123,41 @@ def resume_sagas(output: Output, **given: Any) -> Exit:
     return _act(output, "resume", **given)
 
 
+@command("signal")
+@options(
+    _SAGAS,
+    click.argument("name", metavar="NAME"),
+    click.option(
+        "--data", default="{}", metavar="JSON", help="What the signal says; {} if not given."
+    ),
+    click.option(
+        "--id",
+        "act_id",
+        metavar="ID",
+        callback=_checked(check_signal_id),
+        help="The same id is the same signal, and gets its first answer; random if not given.",
+    ),
+    click.option(
+        "--by",
+        metavar="WHO",
+        help="Who gives it, which counts once; your login name, if it is not given.",
+    ),
+    *(each for each in _WHICH if each is not ID),
+)
+def signal_sagas(output: Output, *, name: str, data: str, **given: Any) -> Exit:
+    """Give sagas a signal that they wait for, or will wait for.
+
+    NAME is that of the wait. Name the sagas before it, or - for ids on standard input, or say by options which: then those
+    that stand at this wait. It says whether each was taken, and ended the wait; counted, for more are needed; or kept, until
+    the wait begins. Exit code 0 only if all were.
+    """
+    output.app.loader.import_default_modules()  # it is held to the wait's model
+    if any(given[each] for each in ("saga", "where", "outcome", "statuses")):
+        given["step"] = given["step"] or name
+    result = _parsed(data, "--data")
+    return _act(output, "signal", skipped=name, result=result, why="", seen=None, **given)
+
+
 def _act(  # noqa: PLR0913 - a command's options
     output: Output,
     act: ActName,
@@ -139,16 +178,16 @@ def _act(  # noqa: PLR0913 - a command's options
     if seen is not None and (found.filtered or len(found.summaries) != 1):
         raise click.UsageError("--seen is for one saga, which is named")
     if dry_run:
-        return _list(output, act, found)
+        return list_targets(output, act, found)
     if not found.summaries:
         if not output.note_if_empty():
             output.line("No saga fits.")
         return Exit.OK
-    is_shown = _show(output, act, found, yes=yes, asks_why=why is None)
+    is_shown = show_targets(output, act, found, yes=yes, asks_why=why is None)
     operation = Operation(
         act=act,
         by=name_of(by),
-        why=reason_of(why),
+        why="" if act == "signal" else reason_of(why),
         step=skipped,
         output=result,
         act_id=act_id or new_act_id(),
@@ -157,72 +196,8 @@ def _act(  # noqa: PLR0913 - a command's options
     return tell_results(output, operation, list(perform(operation, targets)))
 
 
-def _show(output: Output, act: ActName, found: Targets, *, yes: bool, asks_why: bool) -> bool:
-    """Show what is acted on, where a person is asked; tell whether it was looked at."""
-    if not found.filtered:
-        if asks_why and can_be_asked():
-            _print_summaries(output, found, err=True)
-            return True
-        return False
-    if yes:
-        return True
-    if not can_be_asked():
-        raise click.UsageError(
-            f"{len(found.summaries)} sagas fit; --yes acts on them, and --dry-run lists them"
-        )
-    _print_summaries(output, found, err=True)
-    count = len(found.summaries)
-    click.confirm(
-        f"{act.capitalize()} {'this saga' if count == 1 else f'these {count} sagas'}?",
-        abort=True,
-        err=True,
-    )
-    return True
-
-
-def _list(output: Output, act: ActName, found: Targets) -> Exit:
-    if output.as_json:
-        sagas = [
-            summary_json(summary) if summary else {"id": saga_id, "status": None}
-            for saga_id, summary in found.summaries.items()
-        ]
-        output.json({"act": act, "sagas": sagas, "has_more": found.has_more})
-        return Exit.OK
-    _print_summaries(output, found, most=len(found.summaries))
-    return Exit.OK
-
-
-def _print_summaries(
-    output: Output, found: Targets, *, most: int = _SHOWN, err: bool = False
-) -> None:
-    columns: list[Column | str] = [Column("id", may_shrink=True), "status"]
-    columns += [Column("for", right=True), "at", Column("last error", may_shrink=True)]
-    rows = [_row(saga_id, summary) for saga_id, summary in list(found.summaries.items())[:most]]
-    output.table(columns, rows, err=err)
-    count = len(found.summaries)
-    if count > most:
-        click.echo(f"... and {count - most} more", err=err)
-    if found.has_more:
-        click.echo(f"More fit: these are the first {count}, as --limit says.", err=err)
-
-
-def _row(saga_id: str, summary: SagaSummary | None) -> list[Cell | str]:
-    if summary is None:
-        return [saga_id, "there is no such saga"]
-    paused = f"{summary.status} (paused)" if summary.paused else None
-    why = summary.error or summary.reason or ""
-    at = summary.record or ""
-    return [
-        saga_id,
-        state_cell(summary.status, paused),
-        duration(summary.age),
-        at,
-        " ".join(why.split()),
-    ]
-
-
-def _parsed(text: str | None) -> Any:
+def _parsed(text: str | None, option: str) -> Any:
     try:
         return None if text is None else json.loads(text)
     except ValueError as error:
-        raise click.BadParameter(f"{error}: it is no JSON", param_hint="--output") from error
+        raise click.BadParameter(f"{error}: it is no JSON", param_hint=option) from error

@@ -16,6 +16,7 @@ from amends.cli.explanation_text import (
     is_long_overdue,
     prospects,
     remedy_sentence,
+    wait_at,
 )
 from amends.cli.formatting import moment, state_cell
 from amends.cli.output import Output
@@ -25,6 +26,7 @@ from amends.diagnosis.saga.explain import explain
 from amends.diagnosis.saga.explanation import Explanation, Remedy
 from amends.diagnosis.saga.record_facts import Situation
 from amends.log.queries.listing import Query, find_sagas
+from amends.saga.signals import signal_fields
 
 _MOST_COUNTED: Final = 100
 _MOMENTS: Final = frozenset({"now", "since", "at", "until"})
@@ -83,12 +85,22 @@ def _command_line(output: Output, found: Explanation, remedy: Remedy) -> str:
         shlex.quote(found.id),
         *([shlex.quote(remedy.step)] if remedy.step else []),
     ]
-    if remedy.output_fields is not None:
-        fields = ", ".join(f'"{each}": ...' for each in remedy.output_fields)
-        words.append(f"--output '{{{fields}}}'")
+    if (wait := wait_at(found, remedy.step)) and wait.wanted:
+        text = _example(signal_fields(found.saga, remedy.step or ""))
+        is_list = remedy.act == "skip" and wait.wanted > 1
+        option = "--data" if remedy.act == "signal" else "--output"
+        words.append(f"{option} '{f'[{text}, ...]' if is_list else text}'")
+    elif remedy.output_fields is not None:
+        words.append(f"--output '{_example(remedy.output_fields)}'")
     if remedy.act == "skip" or found.situation is Situation.STUCK:  # where nothing moves by itself
         words.append(f"--seen {found.events}")
     return output.command_line(*words)
+
+
+def _example(fields: Iterable[str] | None) -> str:
+    """Write an object of these fields, to be filled in."""
+    told = "..." if fields is None else ", ".join(f'"{each}": ...' for each in fields)
+    return f"{{{told}}}"
 
 
 def _others(output: Output, found: Explanation) -> Iterator[str]:

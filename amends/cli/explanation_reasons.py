@@ -15,6 +15,7 @@ _DEEDS: Final = {
     "saga.paused": "paused it",
     "saga.resumed": "resumed it",
     "step.skipped": "skipped",
+    "step.signalled": "signalled",
 }
 _MOST_DEEDS: Final = 5
 
@@ -133,7 +134,8 @@ def _circuit(of: Explanation) -> str:
 def _action(of: Explanation, action: OperatorAction) -> str:
     what = _DEEDS[action.name] + (f" {action.record}" if action.record else "")
     why = f": {_flat(action.why)}" if action.why else ""
-    return f"{action.by or 'An operator'} {what} at {since(of, action.at)}{why}."
+    nobody = "Somebody" if action.name == "step.signalled" else "An operator"
+    return f"{action.by or nobody} {what} at {since(of, action.at)}{why}."
 
 
 def record_name(record: Record) -> str:

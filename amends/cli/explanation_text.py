@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Final
 
 from amends.cli.explanation_reasons import record_name
-from amends.cli.formatting import clock, duration
+from amends.cli.formatting import at_its_end, clock, duration, waits_for
 from amends.cli.stage_text import (
     counts_line,
     each_at_hand,
@@ -18,6 +18,7 @@ from amends.cli.stage_text import (
 from amends.definition.paths import without_item
 from amends.diagnosis.saga.explanation import Explanation, Remedy
 from amends.diagnosis.saga.record_facts import Situation
+from amends.log.queries.open_waits import OpenWait
 
 _LONG_OVERDUE: Final = 30.0
 
@@ -34,6 +35,7 @@ def headline(of: Explanation) -> str:
         Situation.DEFERRED: f"{record} waits for a circuit breaker.",
         Situation.QUEUED: f"{record} comes next; no worker has claimed it.",
         Situation.UNREGISTERED: f"{record} comes next, and a worker did not know its task.",
+        Situation.WAITING: f"{record} waits for {_waits_for(of)}.",
         Situation.PAUSED: "It is paused.",
         Situation.STUCK: "It is stuck, and waits for an operator.",
         Situation.ENDED: "It has ended.",
@@ -87,6 +89,14 @@ def effects_of_a_cancel(of: Explanation) -> Iterator[str]:
 
 def remedy_sentence(of: Explanation, remedy: Remedy) -> str:
     """Say what an act is good for here."""
+    if remedy.act == "signal":
+        return "Give it its signal:"
+    if remedy.act == "skip" and (wait := wait_at(of, remedy.step)):
+        return (
+            "Let it go on without, with this for its output:"
+            if wait.wanted
+            else "Let it go on now:"
+        )
     if remedy.act == "skip" and (of_items := skip_sentence(of, remedy)):
         return of_items
     if remedy.act == "skip":
@@ -109,11 +119,36 @@ def remedy_sentence(of: Explanation, remedy: Remedy) -> str:
     }[remedy.act]
 
 
+def wait_at(of: Explanation, path: str | None) -> OpenWait | None:
+    """Return the wait at a record that the explanation tells of, None where it has none there."""
+    others = of.stage.others if of.stage else ()
+    records = [of.record, *(each.record for each in others)]
+    return next((each.waits_for for each in records if each and each.path == path), None)
+
+
+def _waits_for(of: Explanation) -> str:
+    return waits_for(of.record.waits_for) if of.record and of.record.waits_for else ""
+
+
+def _end_of_wait(of: Explanation, wait: OpenWait, after: str) -> Iterator[str]:
+    """Say what ends a wait: its signals, or its time, if the saga's deadline does not come before."""
+    if wait.wanted:
+        yield f"It goes on once it has {'its signal' if wait.wanted == 1 else 'them'}.{after}"
+    if wait.ends_at is None or (of.deadline_at is not None and of.deadline_at < wait.ends_at):
+        return
+    then = at_its_end(wait, has_passed_pivot=of.cancel.pivot is not None)
+    without = "Else " if wait.wanted else ""
+    told = f"{without}{then} {_when(of, wait.ends_at)}.{'' if wait.wanted else after}"
+    yield told[0].upper() + told[1:]
+
+
 def _next(of: Explanation) -> Iterator[str]:
     coming = of.remaining[1:2] if of.stage is None else [of.stage.then] if of.stage.then else []
     after = "".join(f" Then comes {each}." for each in coming if not of.pause)
     claim, wait, looked_at = of.claim, of.wait, of.looked_at
-    if of.situation is Situation.RUNNING and claim:
+    if of.situation is Situation.WAITING and of.record and of.record.waits_for:
+        yield from _end_of_wait(of, of.record.waits_for, after)
+    elif of.situation is Situation.RUNNING and claim:
         limit, given_up = clock(claim.soft_limit_at, of.now), clock(claim.given_up_at, of.now)
         is_settling = of.turn and not of.pause and of.record and not of.record.undoes
         then = " The undo begins after it." if is_settling else after

@@ -54,6 +54,9 @@ def find_page(output: Output, query: Query, *, limit: int, after: str | None = N
     return page
 
 
+ID: Final = click.option(
+    "--id", "saga_id", metavar="ID", help="This id, or with * at the end all that begin so."
+)
 WHERE: Final = [
     click.option("--saga", metavar="NAME", help="Sagas of this definition."),
     click.option("--step", metavar="NAME", help="Standing at this step, or at this record of it."),
@@ -64,9 +67,7 @@ WHERE: Final = [
         metavar="TIME",
         help="In their status for so long: 90s, 10m, 1h30m, 2d.",
     ),
-    click.option(
-        "--id", "saga_id", metavar="ID", help="This id, or with * at the end all that begin so."
-    ),
+    ID,
     click.option(
         "--where",
         multiple=True,

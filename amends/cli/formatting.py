@@ -1,13 +1,15 @@
-"""Times and states as text, and times read from text."""
+"""Times, states and waits as text, and times read from text."""
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
 
 from amends.cli.table import Cell
+from amends.log.queries.open_waits import OpenWait
 
 _UNPRINTABLE: Final = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Beside those that JSON escapes: C1 controls, separators of lines, and what turns the direction of a text."""
@@ -18,6 +20,7 @@ _STYLES: Final[dict[str, dict[str, Any]]] = {
     "compensating": {"fg": "yellow"},
     "compensated": {"fg": "blue"},
     "running": {"fg": "cyan"},
+    "waiting": {"fg": "cyan"},
     "done": {"fg": "green"},
     "completed": {"fg": "green"},
     "failed": {"fg": "red"},
@@ -80,3 +83,37 @@ def clock(at: float, now: float) -> str:
     """Tell a moment as UTC to the second, without the day where that is today's."""
     text = moment(at)[:19] + "Z"
     return text[11:] if text[:10] == moment(now)[:10] else text.replace("T", " ")
+
+
+def wait_words(wait: OpenWait, left: float | None) -> Iterator[str]:
+    """Say in a few words how far a wait is.
+
+    left: seconds until it is over at the latest, None where no time ends it.
+    """
+    yield from words_of(wait.wanted, wait.signals, left)
+
+
+def words_of(wanted: int, signals: int, left: float | None) -> Iterator[str]:
+    """Say how many of several signals came, and how long it lasts yet."""
+    if wanted > 1:
+        yield f"{signals} of {wanted} signals"
+    if left is not None:
+        yield f"{duration(left)} left" if left else "over now"
+
+
+def waits_for(wait: OpenWait) -> str:
+    """Say what a wait is for."""
+    if not wait.wanted:
+        return "a time"
+    if wait.wanted == 1:
+        return "its signal"
+    return f"{wait.wanted} signals, and has {wait.signals}"
+
+
+def at_its_end(wait: OpenWait, *, has_passed_pivot: bool) -> str:
+    """Say what the saga does when the time of a wait is over."""
+    if not wait.wanted:
+        return "it goes on"
+    if wait.on_timeout == "continue":
+        return "it goes on without"
+    return "it is stuck" if has_passed_pivot else f"it turns back as {wait.outcome}"

@@ -8,7 +8,7 @@ import click
 
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
-from amends.cli.formatting import clock_time, date
+from amends.cli.formatting import clock_time, date, moment
 from amends.cli.json_documents import event_json, payloads, saga_json
 from amends.cli.output import Output
 from amends.cli.step_tree import payload_lines, saga_lines
@@ -111,6 +111,8 @@ def event_row(event: Event, *, dated: bool = False) -> list[Cell]:
 def _detail(name: str, value: Any) -> str:
     if name == "wait":
         return f"{value / 1000:g}s"
+    if name == "until":
+        return moment(value / 1000)
     if isinstance(value, dict) and {"type", "message"} <= value.keys():
         text = error_text(canonical_json(value)) or ""
     else:

@@ -7,6 +7,7 @@ from pydantic_core import from_json
 from amends.cli.formatting import moment
 from amends.cli.records import Record, records_by_step, records_of
 from amends.log.history import Event
+from amends.log.queries.open_waits import OpenWait
 from amends.log.queries.stage_state import StageState, at_hand, stages_of
 from amends.log.queries.summary import SagaSummary
 from amends.log.saga_state import Standing
@@ -71,6 +72,18 @@ def record_json(record: Record) -> dict[str, Any]:
         "given_up_in": record.time_left,
         "owner": record.owner,
         "error": record.error,
+        **({"waits_for": _wait_json(record.waits_for)} if record.waits_for else {}),
+    }
+
+
+def _wait_json(wait: OpenWait) -> dict[str, Any]:
+    """Give what a record waits for: so many signals, 0 where a time ends it, and what ends it otherwise."""
+    return {
+        "wanted": wait.wanted,
+        "signals": wait.signals,
+        "ends_at": None if wait.ends_at is None else moment(wait.ends_at),
+        "on_timeout": wait.on_timeout,
+        "outcome": wait.outcome,
     }
 
 
@@ -112,6 +125,8 @@ def summary_json(summary: SagaSummary) -> dict[str, Any]:
         "state": summary.state,
         "attempts": summary.attempts,
         "wait": summary.wait,
+        "wanted": summary.wanted,
+        "signals": summary.signals,
         "error": summary.error,
         "age": round(summary.age, 3),
         "since": moment(summary.since),

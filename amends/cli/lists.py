@@ -7,7 +7,7 @@ import click
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
 from amends.cli.filters import HOW, WHERE, at_most, find_page, options
-from amends.cli.formatting import duration, state_cell
+from amends.cli.formatting import duration, state_cell, words_of
 from amends.cli.json_documents import summary_json
 from amends.cli.output import Output
 from amends.cli.table import Cell, Column
@@ -54,7 +54,7 @@ def list_sagas(
         *_WHO,
         Column("status"),
         *_WHERE_IT_STANDS,
-        Column("outcome or error", may_drop=True),
+        Column("outcome, error or wait", may_drop=True),
     ]
     output.table(columns, [_row(summary) for summary in page.summaries])
     _print_rest(output, page)
@@ -99,13 +99,15 @@ def _find(
 
 def _row(summary: SagaSummary) -> list[Cell | str]:
     told = summary.outcome if summary.record is None else _why(summary) or summary.outcome
+    if summary.wanted is not None:
+        told = ", ".join(["waits", *words_of(summary.wanted, summary.signals, summary.wait)])
     return [
         summary.id,
         summary.saga,
         state_cell(summary.status, f"{summary.status} (paused)" if summary.paused else None),
         duration(summary.age),
         summary.record or "",
-        str(summary.attempts) if summary.record else "",
+        str(summary.attempts) if summary.record and summary.wanted is None else "",
         told or "",
     ]
 

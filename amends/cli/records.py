@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from amends.definition.states import RecordState
+from amends.log.queries.open_waits import OpenWait, open_wait
 from amends.log.saga_state import Standing
+
+_WAITING: Final = (RecordState.PENDING, RecordState.WAITING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +22,10 @@ class Record:
     error: str | None
     claimed: float | None  #: Since its claim, None unless it runs.
     time_left: float | None  #: Until the log gives the attempt up, None unless it runs.
-    wait: float | None  #: Until it may run again, None unless it waits.
+    wait: (
+        float | None
+    )  #: Until it may run again, or its wait is over at the latest; None unless it waits.
+    waits_for: OpenWait | None  #: Signals, or a time; None unless it waits in the log.
     owner: str | None  #: As `Owner.format` writes it, None unless it runs.
     output: str | None  #: JSON.
     was_touched: bool
@@ -42,7 +49,8 @@ def record_of(standing: Standing, path: str) -> Record:
         error=record.error,
         claimed=now - held.claimed_at if held else None,
         time_left=held.given_up_at - now if held else None,
-        wait=max(0.0, wait - now) if record.state is RecordState.PENDING and wait else None,
+        wait=max(0.0, wait - now) if record.state in _WAITING and wait else None,
+        waits_for=open_wait(standing.entry, path),
         owner=(held.owner.format() if held.owner else "") if held else None,
         output=record.output,
         was_touched=record.was_touched,

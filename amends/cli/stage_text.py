@@ -23,6 +23,7 @@ _VERBS: Final = {
         "met a worker that did not know their task",
     ),
     Situation.QUEUED: ("comes next", "come next"),
+    Situation.WAITING: ("waits", "wait"),
     Situation.PAUSED: ("is paused", "are paused"),
 }
 _ARE_SAID: Final = (Situation.PAUSED, Situation.STUCK, Situation.ENDED)

@@ -61,9 +61,12 @@ def _print_standing(output: Output, census: Census) -> None:
         key=lambda item: (item[0][0] is not SagaStatus.STUCK, -item[1], item[0]),
     )
     rows: list[list[Cell | str]] = [
-        [record, saga, state_cell(at), f"{n:,}"] for (at, saga, record), n in ranked
+        [record, saga, state_cell(at), f"{n:,}", f"{census.waiting.get((at, saga, record), 0):,}"]
+        for (at, saga, record), n in ranked
     ]
-    output.table(columns, rows)
+    if any(census.waiting.values()):
+        columns.append(Column("of these wait", right=True))
+    output.table(columns, [row[: len(columns)] for row in rows])
     if census.is_cut:
         text = f"Of each status the {census.most:,} that are there longest; --most looks at more."
         output.line(text, dim=True)
@@ -74,6 +77,8 @@ def _print_work(output: Output, census: Census) -> None:
     readings, lag = census.readings, census.readings.sweep_lag
     since = f", the first since {duration(lag)}" if readings.due else ""
     output.line(f"{readings.due:,} due for a sweep{since}", fg="red" if lag > _LATE else None)
+    if readings.waiting:
+        output.line(f"{readings.waiting:,} waiting for a signal or a time, not among the oldest")
     if not census.workers:
         output.line(
             "No worker is heard of: nothing goes on until one is started, or can write to the saga log.",
@@ -108,10 +113,17 @@ def _document(census: Census) -> dict[str, Any]:
             for status in LIVE
         },
         "standing": [
-            {"saga": saga, "status": status, "record": record, "count": count}
+            {
+                "saga": saga,
+                "status": status,
+                "record": record,
+                "count": count,
+                "waiting": census.waiting.get((status, saga, record), 0),
+            }
             for (status, saga, record), count in sorted(census.standing.items())
         ],
         "standing_is_cut": census.is_cut,
+        "waiting": readings.waiting,
         "due": readings.due,
         "sweep_lag": round(readings.sweep_lag, 3),
         "workers": [

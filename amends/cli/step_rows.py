@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Final
 
-from amends.cli.formatting import duration, state_cell
+from amends.cli.formatting import duration, state_cell, wait_words
 from amends.cli.records import Record, record_of
 from amends.cli.table import Cell
 from amends.definition.paths import FALLBACK, VERIFY
@@ -165,7 +165,9 @@ class StepRows:
 
 
 def told(record: Record) -> str:
-    """Say where a record is in a few words: its state, how often it was tried, and for how long or when again."""
+    """Say where a record is in a few words: its state, how often it was tried, and for how long or when again; or what it waits for."""
+    if record.waits_for:
+        return ", ".join(["waiting", *wait_words(record.waits_for, record.wait)])
     words = [str(record.state)]
     if record.claimed is not None:
         words = [f"running for {duration(record.claimed)}"]

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from amends.cli.formatting import duration, json_text, moment, state_cell
+from amends.cli.formatting import at_its_end, duration, json_text, moment, state_cell, waits_for
 from amends.cli.records import Record, record_of, records_of
 from amends.cli.step_rows import StepRows, told
 from amends.cli.table import Cell, Column, table_lines
 from amends.definition.states import ENDED
 from amends.log.history import printable
+from amends.log.queries.open_waits import open_wait
+from amends.log.queries.pivot import passed_pivot
 from amends.log.queries.stage_state import at_hand, stage_at_hand
 from amends.log.saga_state import Standing
 
@@ -64,6 +66,7 @@ def _head(standing: Standing, here: Sequence[str]) -> Iterator[str]:
         "outcome": entry.outcome,
         "turned by": entry.error,
         "stands at": _stand(standing, here),
+        **_wait_facts(standing, here),
         "besides": f"{len(here) - 1:,} more" if here[1:] else None,
         "settles": _settling(standing),
         "started": _ago(standing, entry.created_at),
@@ -85,6 +88,20 @@ def _stand(standing: Standing, here: Sequence[str]) -> str | None:
     if record.time_left <= 0:
         return f"{stand}, past its time"
     return f"{stand}, given up in {duration(record.time_left)}"
+
+
+def _wait_facts(standing: Standing, here: Sequence[str]) -> dict[str, str | None]:
+    """Tell what the present record waits for, until when, and what happens then."""
+    wait = open_wait(standing.entry, here[0]) if here else None
+    if wait is None:
+        return {}
+    told: dict[str, str | None] = {"waits for": waits_for(wait)}
+    if wait.ends_at is not None:
+        left = wait.ends_at - standing.now
+        when = f"in {duration(left)}" if left > 0 else f"passed {duration(-left)} ago"
+        told["until"] = f"{moment(wait.ends_at)}, {when}"
+        told["then"] = at_its_end(wait, has_passed_pivot=passed_pivot(standing.entry) is not None)
+    return told
 
 
 def _settling(standing: Standing) -> str | None:

@@ -1,4 +1,4 @@
-"""The targets of an act: sagas named, read from standard input, or found by a filter."""
+"""The targets of an act: sagas named, read from standard input, or found by a filter; listed where a person is asked."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,13 @@ from typing import Any, Final
 
 import click
 
+from amends.cli.attribution import can_be_asked
+from amends.cli.exit_codes import Exit
 from amends.cli.filters import find_page
+from amends.cli.formatting import duration, state_cell
+from amends.cli.json_documents import summary_json
 from amends.cli.output import Output
+from amends.cli.table import Cell, Column
 from amends.definition.states import LIVE, SagaStatus
 from amends.log.control import Seen
 from amends.log.queries.listing import Query, store_of
@@ -19,10 +24,12 @@ _USUAL: Final[Mapping[ActName, frozenset[SagaStatus]]] = {
     "retry": frozenset({SagaStatus.STUCK}),
     "skip": frozenset({SagaStatus.STUCK}),
     "cancel": frozenset({SagaStatus.PENDING, SagaStatus.RUNNING}),
+    "signal": frozenset({SagaStatus.PENDING, SagaStatus.RUNNING}),
     "pause": frozenset(LIVE),
     "resume": frozenset(LIVE),
 }
 """The statuses that an act over a filter means, where it names none."""
+_SHOWN: Final = 10
 _EXACT: Final = frozenset({"retry", "skip"})
 
 
@@ -65,7 +72,7 @@ def targets_of(
         return Targets(summaries=dict(zip(ids, found, strict=True)), is_exact=act in _EXACT)
     if not given:
         raise click.UsageError(
-            f"{act} which sagas? Name them, or give an option like --saga, --step or --id"
+            f"{act} which sagas? Name them, or give an option like --saga, --step or --where"
         )
     return _filtered(output, act, limit, dict(given))
 
@@ -84,6 +91,73 @@ def _filtered(output: Output, act: ActName, limit: int, given: dict[str, Any]) -
         has_more=page.after is not None,
         is_exact=act in _EXACT or "step" in given,
     )
+
+
+def show_targets(
+    output: Output, act: ActName, found: Targets, *, yes: bool, asks_why: bool
+) -> bool:
+    """Show what is acted on, where a person is asked; tell whether it was looked at."""
+    if not found.filtered:
+        if asks_why and can_be_asked():
+            _print_summaries(output, found, err=True)
+            return True
+        return False
+    if yes:
+        return True
+    if not can_be_asked():
+        raise click.UsageError(
+            f"{len(found.summaries)} sagas fit; --yes acts on them, and --dry-run lists them"
+        )
+    _print_summaries(output, found, err=True)
+    count = len(found.summaries)
+    click.confirm(
+        f"{act.capitalize()} {'this saga' if count == 1 else f'these {count} sagas'}?",
+        abort=True,
+        err=True,
+    )
+    return True
+
+
+def list_targets(output: Output, act: ActName, found: Targets) -> Exit:
+    """List what an act is for, and do nothing."""
+    if output.as_json:
+        sagas = [
+            summary_json(summary) if summary else {"id": saga_id, "status": None}
+            for saga_id, summary in found.summaries.items()
+        ]
+        output.json({"act": act, "sagas": sagas, "has_more": found.has_more})
+        return Exit.OK
+    _print_summaries(output, found, most=len(found.summaries))
+    return Exit.OK
+
+
+def _print_summaries(
+    output: Output, found: Targets, *, most: int = _SHOWN, err: bool = False
+) -> None:
+    columns: list[Column | str] = [Column("id", may_shrink=True), "status"]
+    columns += [Column("for", right=True), "at", Column("last error", may_shrink=True)]
+    rows = [_row(saga_id, summary) for saga_id, summary in list(found.summaries.items())[:most]]
+    output.table(columns, rows, err=err)
+    count = len(found.summaries)
+    if count > most:
+        click.echo(f"... and {count - most} more", err=err)
+    if found.has_more:
+        click.echo(f"More fit: these are the first {count}, as --limit says.", err=err)
+
+
+def _row(saga_id: str, summary: SagaSummary | None) -> list[Cell | str]:
+    if summary is None:
+        return [saga_id, "there is no such saga"]
+    paused = f"{summary.status} (paused)" if summary.paused else None
+    why = summary.error or summary.reason or ""
+    at = summary.record or ""
+    return [
+        saga_id,
+        state_cell(summary.status, paused),
+        duration(summary.age),
+        at,
+        " ".join(why.split()),
+    ]
 
 
 def _read_ids() -> list[str]:

@@ -29,13 +29,16 @@ def advance(app: Celery, saga_id: str, lost: Iterable[str] = ()) -> None:
     lost: branches to publish though a message of theirs is under way, see `SagaLog.dispatch_saga`.
 
     Does nothing where nothing remains, or where a worker has claimed what is next: that claim is
-    answered. Under ``task_always_eager`` the saga runs to its end here. Raises `LogUnavailable`, and
-    kombu's ``OperationalError`` with the broker away.
+    answered. Under ``task_always_eager`` the saga runs here, to its end or until it waits for a signal. Raises
+    `LogUnavailable`, and kombu's ``OperationalError`` with the broker away.
     """
-    if celery_setting(
-        app, "task_always_eager"
-    ):  # it asks by itself, and is told of each branch once
+    if celery_setting(app, "task_always_eager"):
         run_here(app, saga_id)
+        return
+    if plays_messages(
+        app
+    ):  # as with eager tasks it asks by itself, and is told of each branch once
+        app.send_task(ADVANCE, kwargs={"saga_id": saga_id})
         return
     longest = settings_of(app).max_countdown
     publish_found(app, saga_id, dispatched(app, saga_id, longest, lost))
@@ -50,9 +53,7 @@ def publish_found(app: Celery, saga_id: str, answer: Dispatched) -> None:
         case Publish():
             publish(app, saga_id, answer)
         case Branches(found=found):
-            chains = [each for each in found if isinstance(each, Publish)]
-            # A rehearsal looks for all that remains at the first message.
-            publish_branches(app, saga_id, chains[:1] if plays_messages(app) else chains)
+            publish_branches(app, saga_id, [each for each in found if isinstance(each, Publish)])
         case Ended():
             if tell_parent(app, saga_id, answer):
                 advance(app, answer.parent)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import count
+from math import inf
 from typing import Any, Final
 
 from celery import Celery
@@ -16,10 +17,12 @@ from amends.definition.states import ENDED, SagaStatus
 from amends.dispatch.children import tell_parent
 from amends.dispatch.messages import send_advance
 from amends.dispatch.remaining import dispatched
-from amends.log.answers import Next, Publish, RetryAfter
+from amends.log.answers import Next, Publish, RetryAfter, Stage
 from amends.log.in_flight import Branches, Ended
+from amends.log.queries.open_waits import open_waits
 from amends.log.queries.stage_state import stage_at_hand
 from amends.log.saga_log import log_of
+from amends.log.saga_state import Standing
 
 _AT_REST: Final = {*ENDED, SagaStatus.STUCK}
 _TICK: Final = 0.001  # seconds: the log's times are whole ones of these
@@ -29,9 +32,9 @@ _ANY: Final = 10.0**9  # seconds: no wait is too long where nothing is published
 def run_here(
     app: Celery, saga_id: str, *, sleep: Callable[[float], None] = time.sleep, **how: Any
 ) -> None:
-    """Run a saga to its end in this process, without messages, through the same log.
+    """Run a saga to its end in this process, or until it waits for a signal, without messages, through the same log.
 
-    `sleep` waits for a retry. `how` goes to each task's ``perform_here``. Raises Celery's
+    `sleep` waits for a retry, and for the end of a delay. `how` goes to each task's ``perform_here``. Raises Celery's
     ``NotRegistered`` for an activity that this process does not know.
     """
     InProcessRun(app, saga_id, sleep=sleep, **how).go_on()
@@ -44,6 +47,9 @@ class InProcessRun:
     once, and a look at all branches for each of many items would cost as much as the square of their number.
 
     now: the clock by which `sleep` waits, in seconds.
+
+    wakes_at: when a wait that has begun is over, or the deadline of the saga that waits, by that clock; None where neither
+        comes. A saga that does nothing else but wait for signals is left until then.
     """
 
     def __init__(
@@ -65,6 +71,8 @@ class InProcessRun:
         ] = []  # a heap: when it may run, its place, and itself
         self._places = count()
         self._must_look, self._was_acted_on = True, False
+        self.wakes_at: float | None = None
+        self._is_delayed = False  # it goes on by itself at the end of a wait for a time
 
     def look_again(self) -> None:
         """Ask the log for all that remains before anything else is done: somebody has acted on the saga."""
@@ -72,19 +80,25 @@ class InProcessRun:
         self._must_look = self._was_acted_on = True
 
     def go_on(self) -> None:
-        """Run the saga to its end, or until `sleep` raises; another call goes on from there."""
-        while self._has_chains():
-            at, _, chain = self._chains[0]
-            wait = at - self._now()
-            if wait < _TICK or not self._is_stale(chain):
-                if wait >= _TICK:
-                    self._sleep(wait)
-                heappop(self._chains)
-                self._perform(chain)
-            else:
-                heappop(self._chains)
+        """Run the saga to its end, or until it waits for a signal, or until `sleep` raises; another call goes on from there."""
+        while self._has_more():
+            at, _, chain = self._chains[0] if self._chains else (inf, 0, None)
+            if self.wakes_at is not None and self.wakes_at < at:
+                self._sleep_until(self.wakes_at)
+                self._must_look = True
+            elif chain:
+                if at - self._now() < _TICK or not self._is_stale(chain):
+                    self._sleep_until(at)
+                    heappop(self._chains)
+                    self._perform(chain)
+                else:
+                    heappop(self._chains)
 
-    def _has_chains(self) -> bool:
+    def _sleep_until(self, moment: float) -> None:
+        if (wait := moment - self._now()) >= _TICK:
+            self._sleep(wait)
+
+    def _has_more(self) -> bool:
         if self._must_look or not self._chains:
             lost = self._branches_at_hand() if self._was_acted_on else ()
             self._must_look = self._was_acted_on = False
@@ -94,7 +108,20 @@ class InProcessRun:
             for each in answer.found if isinstance(answer, Branches) else [answer]:
                 if isinstance(each, Publish):
                     self._add(each)
-        return bool(self._chains)
+            self.wakes_at, self._is_delayed = None, False
+            if not isinstance(answer, Publish):
+                self._note_waits(log_of(self._app).examine_saga(self._saga_id))
+        return bool(self._chains) or self._is_delayed
+
+    def _note_waits(self, standing: Standing) -> None:
+        """Note when the saga wakes by itself; while it is paused, at its deadline alone."""
+        waits, entry = open_waits(standing.entry), standing.entry
+        is_paused = entry.paused_at is not None
+        moments = [] if is_paused else [each.ends_at for each in waits]
+        found = [each for each in (*moments, entry.deadline_at) if each is not None]
+        if waits and found:
+            self.wakes_at = self._now() + min(found) - standing.now
+            self._is_delayed = not is_paused and any(each.wanted == 0 for each in waits)
 
     def _branches_at_hand(self) -> Sequence[str]:
         """Return the branches whose chains were dropped, as a dispatch takes them for lost."""
@@ -106,6 +133,8 @@ class InProcessRun:
         task: Any = self._app.tasks[chain.itinerary.records[path].call.task]
         ended = task.perform_here(self._saga_id, path, retries=tries, **self._how)
         match ended and ended.follows:  # of a branch: what remains of the line is asked for
+            case Stage():  # in a branch a wait begins, while others go on
+                self._must_look = True
             case Next() as following:
                 self._add(following.of(chain.itinerary))
             case RetryAfter(tries=tries) if chain.itinerary.branch_of(path):

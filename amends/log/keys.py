@@ -12,6 +12,7 @@ from itertools import count
 from typing import Final
 from zlib import crc32
 
+from amends.backend.script_constants import TIMED
 from amends.definition.states import SagaStatus
 from amends.errors import ConfigurationError
 
@@ -25,6 +26,11 @@ ROOT: Final = "amends:"
 """What each key begins with where an app has no namespace and no prefix."""
 
 _SLOTS: Final = 16_384  # of every cluster
+
+
+def bases_of(status: SagaStatus) -> Sequence[int]:
+    """Return what is added to the times in an index: nothing, and `TIMED` for sagas that wait in the log, which are running."""
+    return (0, TIMED) if status is SagaStatus.RUNNING else (0,)
 
 
 class Keys:
@@ -87,7 +93,7 @@ class Keys:
         return f"{self._prefix(shard)}due"
 
     def index_key(self, shard: int, status: SagaStatus) -> str:
-        """Return the key of a shard's sagas in a status, a sorted set scored by when they came to it."""
+        """Return the key of a shard's sagas in a status, a sorted set scored by when they came to it, see `bases_of`."""
         return f"{self._prefix(shard)}index:{status}"
 
     def watermarks_key(self, shard: int) -> str:

@@ -54,7 +54,10 @@ class Record:
     )
     tries: int  #: Claims that ended unfinished.
     is_unknown: bool  #: Whether an attempt ended whose effect is unknown.
-    waits_until: float | None  #: When it may run again, None unless it waits for that.
+    waits_until: (
+        float | None
+    )  #: When it may run again, or its wait ends; None unless it waits for that.
+    signals: int  #: Those that came for it, if it is a wait.
     output: str | None  #: JSON.
     error: str | None  #: Type and message of its last error.
     circuit: str | None  #: The circuit breaker that did not let its last call through.
@@ -91,6 +94,7 @@ class Record:
             tries=int(field("r") or 0),
             is_unknown=field("u") is not None,
             waits_until=_seconds(field("w")),
+            signals=int(field("gn") or 0),
             output=field("x"),
             error=error_text(field("e")),
             circuit=error_circuit(field("e")),

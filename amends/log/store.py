@@ -20,7 +20,7 @@ from amends.backend.redis_errors import ERRORS, explained, is_demoted
 from amends.backend.script_loading import load_scripts
 from amends.backend.scripts import DIGESTS, OWN, TRANSITIONS
 from amends.definition.states import SagaStatus
-from amends.log.keys import ROOT, Keys
+from amends.log.keys import ROOT, Keys, bases_of
 
 T = TypeVar("T")
 
@@ -157,7 +157,7 @@ class Store(Keys):
     def read_index(self, statuses: Iterable[SagaStatus], *, ago: float, limit: int) -> list[str]:
         """Return sagas in these statuses that last moved `ago` seconds ago or more, the oldest first.
 
-        At most `limit` of each shard and status.
+        At most `limit` of each shard and status, and as many that wait in the log.
         """
 
         def read(client: Any) -> list[str]:
@@ -165,7 +165,9 @@ class Store(Keys):
             pipeline = client.pipeline(transaction=False)
             for shard in range(self.shards):
                 for status in statuses:
-                    pipeline.zrangebyscore(self.index_key(shard, status), "-inf", last, 0, limit)
+                    for base in bases_of(status):
+                        key, to = self.index_key(shard, status), base + last
+                        pipeline.zrangebyscore(key, base, to, 0, limit)
             return [saga_id for ids in pipeline.execute() for saga_id in ids]
 
         return self.read(read)

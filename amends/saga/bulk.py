@@ -15,10 +15,11 @@ from amends.dispatch.broker import connected
 from amends.dispatch.messages import advance_message, publishing
 from amends.errors import ActRefused, ConfigurationError, LogUnavailable, UnknownSaga
 from amends.log.answers import Advance, Continuation
-from amends.log.control import Seen, new_act_id
+from amends.log.control import Seen, Signalled, new_act_id
+from amends.log.saga_log import log_of
 from amends.saga.handle import Handle
 
-ActName = Literal["retry", "skip", "cancel", "pause", "resume"]
+ActName = Literal["retry", "skip", "cancel", "pause", "resume", "signal"]
 
 
 class Verdict(StrEnum):
@@ -38,9 +39,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """An operator's act, and the reason. `step` and `output` are for a skip.
+    """An operator's act, and the reason. `step` and `output` are for a skip, and for a signal its name and what it says.
 
-    act_id: the same id is the same act on each saga, and gets its first answer there; random by default.
+    act_id: the same id is the same act, or signal, on each saga, and gets its first answer there; random by default.
     """
 
     act: ActName
@@ -73,6 +74,9 @@ class Result:
     reason: str | None = None  #: Why it was not done.
     #: False if the broker did not take the saga's next message: a sweep publishes it.
     is_published: bool = True
+    signalled: Signalled | None = None  #: What the saga did with a signal.
+    #: Where it needs more of them, or has not come to its wait: how many it has, and of how many.
+    signals: tuple[int, int] | None = None
 
 
 def perform(operation: Operation, targets: Sequence[Target]) -> Iterator[Result]:
@@ -131,10 +135,18 @@ class _Operated(Handle[dict[str, Any]]):
         super().__init__(saga_id, dict)
         self._line = line
         self.is_published = True
+        self.signalled: Signalled | None = None
+        self.signals: tuple[int, int] | None = None
 
     def _go_on(self, follows: Continuation) -> None:
         if isinstance(follows, Advance):
             self.is_published = self._line.send_advance(self.id, follows.number)
+
+    def count_signals(self, name: str) -> tuple[int, int]:
+        """Return how many signals came for a wait, and of how many."""
+        entry = log_of(app_or_default()).read_saga(self.id)
+        wait = entry.itinerary.records[name].step.wait
+        return entry.records[name].signals, wait.count if wait else 0
 
 
 def _perform_one(operation: Operation, target: Target, line: _Line) -> Result:
@@ -147,15 +159,25 @@ def _perform_one(operation: Operation, target: Target, line: _Line) -> Result:
         return Result(id=target.id, verdict=Verdict.UNKNOWN, reason="there is no such saga")
     except (LogUnavailable, ConfigurationError) as error:
         return Result(id=target.id, verdict=Verdict.UNAVAILABLE, reason=str(error))
-    verdict = Verdict.REFUSED if reason else Verdict.DONE
-    return Result(id=target.id, verdict=verdict, reason=reason, is_published=handle.is_published)
+    return Result(
+        id=target.id,
+        verdict=Verdict.REFUSED if reason else Verdict.DONE,
+        reason=reason,
+        is_published=handle.is_published,
+        signalled=handle.signalled,
+        signals=handle.signals,
+    )
 
 
 def _told(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     errors = error.errors(include_url=False)
-    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in errors)
+    return "; ".join(": ".join([*_place(each["loc"]), each["msg"]]) for each in errors)
+
+
+def _place(location: Sequence[int | str]) -> list[str]:
+    return [".".join(map(str, location))] if location else []
 
 
 def _cancel(handle: _Operated, operation: Operation, seen: Seen) -> str | None:
@@ -174,6 +196,18 @@ def _skip(handle: _Operated, operation: Operation, seen: Seen) -> str | None:
     return None
 
 
+def _signal(handle: _Operated, operation: Operation, seen: Seen) -> str | None:  # noqa: ARG001
+    """Give a signal. Which state of the saga the operator saw does not matter to it."""
+    name, value = operation.step, operation.output
+    try:
+        handle.signalled = handle.signal(name, value, id=operation.act_id, by=operation.by)
+    except (ValidationError, TypeError, ValueError) as error:
+        return f"the signal does not fit: {_told(error)}"
+    if handle.signalled is not Signalled.TAKEN:
+        handle.signals = handle.count_signals(name)
+    return None
+
+
 def _pause(handle: _Operated, operation: Operation, seen: Seen) -> None:
     handle.pause(**operation.signed, seen=seen)
 
@@ -188,4 +222,5 @@ _ACTS: Final[Mapping[ActName, Callable[[_Operated, Operation, Seen], str | None]
     "skip": _skip,
     "pause": _pause,
     "resume": _resume,
+    "signal": _signal,
 }

@@ -17,6 +17,12 @@ def models_of(stages: Sequence[Stage]) -> Models:
     return {step.name: step.signal for step in steps_of(stages) if isinstance(step, Wait)}
 
 
+def signal_fields(saga: str, name: str) -> list[str] | None:
+    """List the fields of a signal of a saga, None where this process does not know what it is like."""
+    model = known_models(saga).get(name)
+    return None if model is None else [*model.model_fields]
+
+
 def signal_text(log: SagaLog, saga_id: str, name: str, value: Any, models: Models | None) -> str:
     """Hold a signal to its model, and return its JSON.
 
@@ -37,7 +43,11 @@ def signal_text(log: SagaLog, saga_id: str, name: str, value: Any, models: Model
 def _models_of(itinerary: Itinerary, saga_id: str, name: str) -> Models:
     names = [step.name for step in itinerary.steps if step.wait and step.wait.count]
     if name not in names:
-        raise ActRefused(saga_id, "signal", f"it waits for no {name}{did_you_mean(name, names)}")
+        why = f"it waits for no {name}{did_you_mean(name, names)}"
+        for step in itinerary.steps:
+            if step.name == name:
+                why = f"{name} {'waits for a time' if step.wait else 'is a step'}, and takes no signal"
+        raise ActRefused(saga_id, "signal", why)
     models = known_models(itinerary.saga)
     if name not in models:
         raise ActRefused(

@@ -13,7 +13,8 @@ from amends.saga.signals import signal_text
 def skipped_output(log: SagaLog, saga_id: str, path: str, output: Any) -> str:
     """Hold an output to the model of the activity that would have given it, and return its JSON.
 
-    path: of the record that is skipped, or its step's name. That of a step for each item takes the list of all outputs.
+    path: of the record that is skipped, or its step's name. That of a step for each item takes the list of all outputs, and a
+        wait for several signals a list of these.
 
     Raises `ActRefused` where there is no such step, this process does not know its activity, or the output lacks, and
     pydantic's ``ValidationError``.
@@ -23,8 +24,13 @@ def skipped_output(log: SagaLog, saga_id: str, path: str, output: Any) -> str:
     name = path.partition(":")[0].partition("[")[0]
     if name not in steps:
         raise ActRefused(saga_id, "skip", f"it has no step {name}")
-    if steps[name].wait:
-        return signal_text(log, saga_id, name, output, None)
+    if wait := steps[name].wait:
+        if wait.count <= 1:
+            return signal_text(log, saga_id, name, output, None)
+        if not isinstance(output, list):
+            raise ActRefused(saga_id, "skip", f"{path} needs its output, a list of signals")
+        texts = [signal_text(log, saga_id, name, each, None) for each in output]
+        return held_to_size(f"[{','.join(texts)}]", f"the signals {name}")
     task = steps[name].activity.task
     if task not in current_app.tasks:
         raise ActRefused(

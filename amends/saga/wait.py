@@ -39,6 +39,9 @@ class _Standing(AnyStep):
         self.on_failure = on_failure
         self.check_names(f"{type(self).__name__} {name!r}")
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
     def plan(
         self,
         models: Models,

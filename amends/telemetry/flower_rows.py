@@ -16,7 +16,9 @@ from amends.log.observers import Transition
 RUNNING: Final = ("task-received", "task-started")
 """Both, for monitors count the one against the other."""
 
-PAUSES: Final = frozenset({"saga.paused", "saga.resumed"})
+_BEGINS_WAIT, _ENDS_WAIT = "step.waiting", "step.waited"
+
+WITHIN_STATUS: Final = frozenset({"saga.paused", "saga.resumed", _BEGINS_WAIT, _ENDS_WAIT})
 """The events that change a row where the saga's status stays."""
 
 _ENTERED: Final = {
@@ -44,15 +46,18 @@ def row_events(transition: Transition) -> Sequence[RowEvent]:
 
 
 def _types(transition: Transition) -> Sequence[str]:
-    was, status = transition.was, transition.status
-    if "saga.paused" in transition.names:
+    was, status, names = transition.was, transition.status, transition.names
+    if "saga.paused" in names:
         return ("task-paused",)
-    resumed = "saga.resumed" in transition.names and status is not SagaStatus.STUCK
-    if was is status and not resumed:
-        return ()
+    is_going_on = status not in (*ENDED, SagaStatus.STUCK)
+    begins, ends = _BEGINS_WAIT in names, _ENDS_WAIT in names  # both where its signals were there
+    waiting = ("task-waiting",) if is_going_on and begins and not ends else ()
+    goes_on = is_going_on and ("saga.resumed" in names or (ends and not begins))
+    if was is status and not goes_on:
+        return waiting
     # Monitors keep the later of two states in the life of a task (celery/events/state.py); a retry alone goes back.
-    back = ("task-retried",) if resumed or was is SagaStatus.STUCK else ()
-    return (*back, *_ENTERED[status])
+    back = ("task-retried",) if goes_on or was is SagaStatus.STUCK else ()
+    return (*back, *_ENTERED[status], *waiting)
 
 
 def _fields(type_: str, transition: Transition) -> dict[str, Any]:
@@ -72,6 +77,8 @@ def _fields(type_: str, transition: Transition) -> dict[str, Any]:
     for event in transition.events:
         if outcome := event.details.get("outcome"):
             fields["result"] = outcome
+        elif event.name in (_BEGINS_WAIT, _ENDS_WAIT):
+            fields["result"] = f"waits at {event.record}" if event.name == _BEGINS_WAIT else ""
     if type_ == "task-failed":
         fields |= _exception("SagaStuck", _reason(transition), transition)
     elif type_ == "task-retried":

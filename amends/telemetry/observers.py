@@ -11,7 +11,7 @@ from amends.log.history import Event, printable
 from amends.log.observers import Transition, subscribe
 from amends.log.owner import WorkerProcess
 from amends.telemetry.flower import draw_row
-from amends.telemetry.flower_rows import PAUSES
+from amends.telemetry.flower_rows import WITHIN_STATUS
 from amends.telemetry.signals import SIGNALS, TOLD, send_signals
 
 LEVELS: Final = {
@@ -81,7 +81,7 @@ def _changes_row(transition: Transition) -> bool:
     worker = WorkerProcess.current
     if worker.node and not worker.sends_events.value:
         return False
-    return transition.was != transition.status or not PAUSES.isdisjoint(transition.names)
+    return transition.was != transition.status or not WITHIN_STATUS.isdisjoint(transition.names)
 
 
 subscribe(write_lines, where=_writes_lines)

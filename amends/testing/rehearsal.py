@@ -55,10 +55,11 @@ class Rehearsal:
         saga_id: SagaId | None = None,
         within: float | None = None,
     ) -> Handle[Output]:
-        """Start a saga, play it to its end, or until it is stuck, and return its handle.
+        """Start a saga, play it to its end, or until it is stuck or waits for a signal, and return its handle.
 
-        With `within` it is played for so many seconds of the clock, and then left as it is: 0 leaves
-        it at its first wait. `advance` takes it further. Raises what `Saga.start` does, and
+        Retries and delays move the clock; a wait for signals does not: ``handle.signal`` goes on, and `advance` brings its
+        time-out. With `within` the saga is played for so many seconds of the clock, in which time-outs come too, and then left
+        as it is: 0 leaves it where it first waits for anything. `advance` takes it further. Raises what `Saga.start` does, and
         `RuntimeError` for a saga that would be tried again for ever.
         """
         self._check_entered()
@@ -78,9 +79,15 @@ class Rehearsal:
 
         `path` is ``<step>``, ``<step>:fallback``, ``<step>:undo`` or ``<step>:fallback:undo``. Of a step for each
         item of a list that is the script of every item, each from its beginning; ``<step>[2]`` is that of the second item alone,
-        which plays the one of every item after its end. Raises `ValueError` where the saga has no such record.
+        which plays the one of every item after its end. Raises `ValueError` where the saga has no such record, or one that
+        waits and calls nothing.
         """
         records = saga.itinerary.records
+        if path in records and records[path].step.wait:
+            raise ValueError(
+                f"{path} of saga {saga.name!r} calls nothing, it waits: end it by handle.signal(...), or let time pass by"
+                " rehearsal.advance(seconds)"
+            )
         try:
             return self._script(saga.name, records[path])
         except KeyError:

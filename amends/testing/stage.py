@@ -134,11 +134,17 @@ class Stage:
             self._wanted.clear()
 
     def _turn(self, saga_id: str) -> None:
-        """Play a saga until it waits or ends."""
+        """Play a saga until it waits or ends. One that waits for a signal is left there, unless time is to pass."""
+        run = self._run_of(saga_id)
         try:
-            self._run_of(saga_id).go_on()
+            run.go_on()
         except _Waits as waits:
             self._due[saga_id] = self._clock.after(waits.seconds)
+            return
+        if run.wakes_at is not None:
+            self._due[saga_id] = self._clock.after(run.wakes_at - self._clock.now)
+            if self._until is None:
+                self._wanted.discard(saga_id)
 
     def _run_of(self, saga_id: str) -> InProcessRun:
         if saga_id not in self._runs:

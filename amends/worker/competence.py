@@ -20,13 +20,14 @@ class Competence:
     def covers(self, found: Running | Waiting | Parked) -> bool:
         """Tell whether a saga is this app's to carry on: to judge its message by the broker, and to publish.
 
-        It is if this app started it. Else its workers have to know the task that comes next, and no worker of the app
+        It is if this app started it. Else its workers have to know the task that comes next, unless that waits, and no worker of the app
         that started it may be alive: a process without workers of its identity may start sagas, too.
         """
         if found.app in ("", identity_of(self._app)):
             return True
-        task = found.itinerary.records[found.path].call.task
-        return task in self._app.tasks and found.app not in self._live_apps
+        record = found.itinerary.records[found.path]
+        is_known = record.step.wait is not None or record.call.task in self._app.tasks
+        return is_known and found.app not in self._live_apps
 
     def is_left(self, found: Running | Waiting | Parked) -> bool:
         """Tell whether a saga that this app does not cover is left to workers of the one that started it, which live."""

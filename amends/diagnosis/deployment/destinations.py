@@ -58,6 +58,8 @@ def destinations_in_use(
     """Yield where the tasks go that the definitions of live sagas name."""
     for itinerary, sagas in in_use:
         for record in itinerary.records.values():
+            if record.step.wait:
+                continue  # it has no task
             call = record.call
             queue = own_queue(app, call.queue, undoes=bool(record.compensates))
             limit = call.start_to_close_timeout

@@ -5,7 +5,6 @@ from typing import Final
 
 from celery import Celery
 
-from amends.definition.paths import FALLBACK, UNDO
 from amends.definition.states import ENDED, RecordState, SagaStatus
 from amends.diagnosis.saga.explanation import (
     CancelEffect,
@@ -19,10 +18,18 @@ from amends.diagnosis.saga.record_facts import Position, Situation
 from amends.diagnosis.saga.record_view import View
 from amends.diagnosis.saga.remedies import remedies
 from amends.diagnosis.saga.stage_view import others_at_hand, present, stage_facts, undo_turns
+from amends.log.queries.pivot import passed_pivot
 from amends.log.saga_log import log_of
 
 _DEEDS: Final = frozenset(
-    {"saga.cancelled", "saga.retried", "saga.paused", "saga.resumed", "step.skipped"}
+    {
+        "saga.cancelled",
+        "saga.retried",
+        "saga.paused",
+        "saga.resumed",
+        "step.skipped",
+        "step.signalled",
+    }
 )
 _CERTAIN: Final = frozenset({RecordState.DONE, RecordState.SKIPPED})
 _TAKEN: Final = _CERTAIN | {RecordState.UNKNOWN, RecordState.RUNNING}
@@ -131,7 +138,7 @@ def _turn(view: View) -> CompensationStart | None:
 def _cancel(view: View) -> CancelEffect:
     if not view.entry.is_forward or view.entry.status in ENDED:
         return CancelEffect(is_possible=False)
-    if pivot := _passed_pivot(view):
+    if pivot := passed_pivot(view.entry):
         return CancelEffect(is_possible=False, pivot=pivot)
     records, turns = view.itinerary.records, undo_turns(view)
     taken = [
@@ -148,23 +155,6 @@ def _cancel(view: View) -> CancelEffect:
         ),
         keeps=tuple(path for path in taken if records[path].step.compensation is None),
     )
-
-
-def _passed_pivot(view: View) -> str | None:
-    """Name the point of no return once it took effect, or may have: by the rule of ``lua/pivot.lua``."""
-    for step in view.itinerary.steps:
-        if step.pivot and any(_may_stand(view, step.name + kind) for kind in ("", FALLBACK)):
-            return step.name
-    return None
-
-
-def _may_stand(view: View, path: str) -> bool:
-    record, void = view.records.get(path), view.records.get(path + UNDO)
-    if record is None or record.state is RecordState.PENDING:
-        return record is not None and record.is_unknown
-    if record.state is RecordState.UNKNOWN:
-        return void is None or void.state not in (RecordState.DONE, RecordState.SKIPPED)
-    return record.state in _TAKEN or record.state is RecordState.STUCK
 
 
 def _owed(view: View, path: str, turn: int | None) -> OwedCompensation:

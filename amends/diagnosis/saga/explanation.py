@@ -14,7 +14,7 @@ from amends.diagnosis.saga.record_facts import (
     Wait,
 )
 
-Act = Literal["retry", "skip", "cancel", "pause", "resume"]
+Act = Literal["signal", "retry", "skip", "cancel", "pause", "resume"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,8 @@ class Positions:
             return Situation.LOST if self._claim(path).lost else Situation.RUNNING
         if view.entry.paused_at is not None:
             return Situation.PAUSED
+        if view.records[path].state is RecordState.WAITING:
+            return Situation.WAITING
         if self._wait(path):
             return Situation.DEFERRED if view.records[path].circuit else Situation.RETRYING
         return Situation.UNREGISTERED if view.is_unregistered(path) else Situation.QUEUED
@@ -95,6 +97,8 @@ class Positions:
     def _wait(self, path: str) -> Wait | None:
         """Return the wait of a record for its next attempt, or None."""
         view = self._view
+        if view.records[path].state is RecordState.WAITING:
+            return None
         until = view.records[path].waits_until or 0.0
         is_unsent = view.is_unsent(path) and not view.is_unregistered(path)
         if until <= view.now and not (until and is_unsent):

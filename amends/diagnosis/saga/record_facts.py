@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from amends.log.queries.open_waits import OpenWait
+
 
 class Situation(StrEnum):
     """What a saga is at."""
@@ -21,6 +23,8 @@ class Situation(StrEnum):
     """Its message is under way, and nobody has claimed it."""
     UNREGISTERED = "unregistered"
     """Its message met a worker that does not know its task, and another one follows."""
+    WAITING = "waiting"
+    """It waits for signals, or for a time."""
     PAUSED = "paused"
     """Nothing begins until a person resumes it."""
     STUCK = "stuck"
@@ -49,7 +53,7 @@ class Record:
     `attempts` of `max_attempts` (None is no limit) were spent, `deaths` of its processes and `unregistered`
     messages of `poison_after` came, since a person last renewed them; `spent` attempts in all. `undoes` is the activity
     that an undo takes back. `output_fields` are those of its output, None where it has none. `is_known` tells whether
-    this process has its code, and so knows of an output.
+    this process has its code, and so knows of an output. `waits_for` tells of one that waits in the log, for signals or a time.
     """
 
     path: str
@@ -66,6 +70,7 @@ class Record:
     error: str | None
     is_known: bool
     output_fields: tuple[str, ...] | None
+    waits_for: OpenWait | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

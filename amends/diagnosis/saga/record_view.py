@@ -11,6 +11,7 @@ from amends.definition.itinerary import RecordPlan
 from amends.definition.paths import FALLBACK
 from amends.definition.states import RecordState
 from amends.diagnosis.saga.record_facts import Record, Role
+from amends.log.queries.open_waits import open_wait
 from amends.log.queries.stage_state import stage_at_hand
 from amends.log.saga_state import Standing
 
@@ -101,6 +102,7 @@ class View:
             error=record.error,
             is_known=activity is not None,
             output_fields=_output_fields(plan, activity),
+            waits_for=open_wait(self.entry, path),
         )
 
     def role(self, plan: RecordPlan) -> Role:

@@ -9,7 +9,13 @@ from amends.diagnosis.saga.explanation import CancelEffect, Remedy
 from amends.diagnosis.saga.record_facts import Record, Role, Situation, StageFacts
 
 _PAUSABLE: Final = frozenset(
-    {Situation.RUNNING, Situation.LOST, Situation.QUEUED, Situation.UNREGISTERED}
+    {
+        Situation.RUNNING,
+        Situation.LOST,
+        Situation.QUEUED,
+        Situation.UNREGISTERED,
+        Situation.WAITING,
+    }
 )
 _WAITING: Final = frozenset({Situation.RETRYING, Situation.DEFERRED})
 _UNDOS: Final = (Role.COMPENSATION, Role.EARLY_COMPENSATION)
@@ -33,6 +39,8 @@ def remedies(
     has_failed = situation is Situation.STUCK or (stage is not None and stage.stuck > 0)
     if is_paused:
         yield Remedy(act="resume")
+    for record in records:
+        yield from _ends_of_wait(record)
     if has_failed or is_waiting:
         yield Remedy(act="retry")
     if has_failed:
@@ -44,6 +52,14 @@ def remedies(
         yield Remedy(act="cancel")
     if not situations.isdisjoint(_PAUSABLE) and not is_paused:
         yield Remedy(act="pause")
+
+
+def _ends_of_wait(record: Record) -> Iterator[Remedy]:
+    """Yield what ends a wait before its time."""
+    if record.waits_for and record.waits_for.wanted:
+        yield Remedy(act="signal", step=record.path)
+    if record.waits_for:
+        yield Remedy(act="skip", step=record.path)
 
 
 def _skips(records: Sequence[Record]) -> Iterator[Remedy]:

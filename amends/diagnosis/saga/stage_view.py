@@ -24,6 +24,7 @@ _RANKS: Final[Mapping[Situation, int]] = {
             Situation.RETRYING,
             Situation.RUNNING,
             Situation.QUEUED,
+            Situation.WAITING,
             Situation.PAUSED,
         )
     )

@@ -3,10 +3,11 @@
 --! include open_saga
 --! include branches
 --! include chain_ahead
+--! include plan
 -- Answers {time, status, since when, its name, direction, paused or not: 1 or '', created, outcome or '',
 --          reason or '', error or '', path of the record or '', its state, its attempts (calls that died among them), when it may run again
 --          or '', its error or '', how many events its history has, paths without items of all records that it stands at in a stage of
---          several branches, joined by ,}
+--          several branches, joined by ,, and of a wait that has begun how many signals end it, 0 where its time does, or '', and how many came}
 --       | {}: there is no such saga
 local PLACELESS = 5
 local rank_of = {stuck = 1, running = 2, pending = 3, waiting = 4}
@@ -82,9 +83,10 @@ local since = redis.call('ZSCORE', index_of(saga.status), ID)
 local answer = {NOW, saga.status, since or saga.created, saga.name, saga.direction, saga.paused and 1 or '', saga.created,
   saga.outcome or '', saga.reason or '', saga.error or ''}
 local code = at_hand()
-local own = code and redis.call('HMGET', SAGA, code .. '.a', code .. '.w', code .. '.e', code .. '.p', code .. '.q') or {}
+local own = code and redis.call('HMGET', SAGA, code .. '.a', code .. '.w', code .. '.e', code .. '.p', code .. '.q', code .. '.gn') or {}
 answer[11], answer[12] = code and path_of(code) or '', code and state[code] or 'pending'
 answer[13], answer[14], answer[15] = (own[1] or 0) + (own[4] or 0) + (own[5] or 0), (answer[12] == 'pending' or answer[12] == 'waiting') and own[2] or '', own[3] or ''
 answer[16] = redis.call('LLEN', HISTORY) + (saga.folded or 0)
 answer[17] = joined(beside)
+answer[18], answer[19] = is_wait(code) and answer[12] == 'waiting' and plan_of(code) or '', own[6] or 0
 return answer

@@ -26,6 +26,7 @@ local NEVER = math.huge -- where only its deadline makes it due  --! shaped
 --! shaped
 --! constant TIMED
 --! end
+local has_waited      -- whether a wait began or ended  --! shaped
 local is_sooner       -- whether that may only bring the look forward: others of its branches wait for theirs  --! shaped
 
 local function set(field, value)
@@ -123,6 +124,17 @@ local function save_due()
   end
 end
 
+--! shaped
+-- Has the index say since when the saga waits in the log, after all that do not; or since when it does so no more.
+local function save_wait()
+  local waits, since = due ~= nil and due >= TIMED, redis.call('ZSCORE', index_of(saga.status), ID)
+  if waits and is_sooner then waits = (tonumber(redis.call('ZSCORE', DUE, ID)) or TIMED) >= TIMED end -- others of its branches may go on
+  if waits ~= ((tonumber(since) or 0) >= TIMED) then
+    redis.call('ZADD', index_of(saga.status), ('%d'):format(waits and TIMED + NOW or NOW), ID)
+  end
+end
+--! end
+
 local function save()
   if branch then leave_branch() end  --! shaped
   save_records()
@@ -140,6 +152,7 @@ local function save()
   end
   if saga.status ~= was then save_status() end
   if due then save_due() end
+  if has_waited or due and due >= TIMED then save_wait() end  --! shaped
   for k = 1, #COUNTS, 2 do redis.call('HINCRBY', COUNTERS, COUNTS[k], COUNTS[k + 1]) end
   if saga.awaited then -- rare, and written out here: a function would cost every script
     local kept = {}

@@ -22,6 +22,9 @@ class Census:
     counts: Mapping[tuple[str, SagaStatus], int]  #: All sagas by definition and status.
     #: Live ones by status, definition and present record, without its item.
     standing: Mapping[tuple[SagaStatus, str, str], int]
+    waiting: Mapping[
+        tuple[SagaStatus, str, str], int
+    ]  #: How many of these wait for signals or a time there.
     most: int  #: Sagas of a status that `standing` counts: those longest in it.
     is_cut: bool  #: Whether `standing` lacks some for that.
     readings: Readings
@@ -41,15 +44,16 @@ def take_census(app: Celery, *, most: int = 500) -> Census:
     """
     log = log_of(app)
     standing: Counter[tuple[SagaStatus, str, str]] = Counter()
+    waiting: Counter[tuple[SagaStatus, str, str]] = Counter()
     is_cut = False
     for status in LIVE:
         page = find_sagas(app, Query(statuses=frozenset({status})), limit=most)
         is_cut = is_cut or page.after is not None
-        standing.update(
-            (summary.status, summary.saga, without_item(summary.record))
-            for summary in page.summaries
-            if summary.record
-        )
+        for summary in page.summaries:
+            if summary.record:
+                where = (summary.status, summary.saga, without_item(summary.record))
+                standing[where] += 1
+                waiting[where] += summary.wanted is not None
     return Census(
         counts={
             (words[1], SagaStatus(words[2])): count
@@ -57,6 +61,7 @@ def take_census(app: Celery, *, most: int = 500) -> Census:
             if words[0] == "sagas" and count
         },
         standing=standing,
+        waiting=waiting,
         most=most,
         is_cut=is_cut,
         readings=log.read_gauges(),

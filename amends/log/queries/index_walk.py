@@ -9,6 +9,7 @@ from math import inf
 from typing import Any, Final, Protocol, Self
 
 from amends.definition.states import SagaStatus
+from amends.log.keys import bases_of
 from amends.log.store import Store
 
 LATEST: Final = 10**13 - 1
@@ -119,30 +120,39 @@ class Index(Protocol):
 
 @dataclass(kw_only=True)
 class _StatusIndex:
-    """An index of the sagas in a status, as far as it was read."""
+    """An index of the sagas in a status, as far as it was read: of those whose times have the same added."""
 
-    key: str
+    sorted_set: str
+    base: int
     status: SagaStatus
     cursor: Cursor
     overlap: int = 0  # so many have the time of the last one, and are read again
     is_read: bool = False
 
+    @property
+    def key(self) -> str:
+        """Name of the index: two may be in one sorted set."""
+        return f"{self.sorted_set} {self.base}"
+
     def ask(self, pipeline: Any, chunk: int) -> int:
         """Ask for what follows; return how many are asked for."""
-        cursor, count = self.cursor, chunk + self.overlap
-        at = None if cursor.last is None else cursor.last[0]
+        cursor, count, base = self.cursor, chunk + self.overlap, self.base
+        low, high = base, base + cursor.until
+        if cursor.last is not None and cursor.newest_first:
+            high = base + cursor.last[0]
+        elif cursor.last is not None:
+            low = base + cursor.last[0]
         if cursor.newest_first:
-            high = cursor.until if at is None else at
-            pipeline.zrevrangebyscore(self.key, high, "-inf", 0, count, withscores=True)
+            pipeline.zrevrangebyscore(self.sorted_set, high, low, 0, count, withscores=True)
         else:
-            low = "-inf" if at is None else at
-            pipeline.zrangebyscore(self.key, low, cursor.until, 0, count, withscores=True)
+            pipeline.zrangebyscore(self.sorted_set, low, high, 0, count, withscores=True)
         return count
 
     def hear(self, answer: list[tuple[str, float]], asked: int) -> list[Indexed]:
         """Return what is new in an answer."""
         sagas = [
-            Indexed(at=int(at), id=each, status=self.status, index=self.key) for each, at in answer
+            Indexed(at=int(at) - self.base, id=each, status=self.status, index=self.key)
+            for each, at in answer
         ]
         new = [each for each in sagas if self.cursor.is_before(each)]
         self.is_read = len(sagas) < asked
@@ -167,9 +177,12 @@ class IndexWalk:
     def by_status(cls, store: Store, statuses: Iterable[SagaStatus], cursor: Cursor) -> Self:
         """Walk over the indexes of these statuses."""
         indexes = [
-            _StatusIndex(key=store.index_key(shard, status), status=status, cursor=cursor)
+            _StatusIndex(
+                sorted_set=store.index_key(shard, status), base=base, status=status, cursor=cursor
+            )
             for shard in range(store.shards)
             for status in statuses
+            for base in bases_of(status)
         ]
         return cls(store, indexes, newest_first=cursor.newest_first)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from amends.backend.script_constants import TIMED
 from amends.definition.paths import without_item
 from amends.definition.states import RecordState, SagaStatus
 from amends.errors import LogUnavailable
@@ -41,7 +42,10 @@ class SagaSummary:
     beside: Sequence[str]
     state: RecordState | None  #: Of that record.
     attempts: int  #: Of that record.
-    wait: float | None  #: Seconds until that record may run again, None if it does not wait.
+    #: Seconds until that record may run again, or its wait is over; None if it does not wait, or for signals alone.
+    wait: float | None
+    wanted: int | None  #: Signals that the record waits for, 0 if for a time; None if it does not.
+    signals: int  #: Those of them that came.
     at: float  #: When the summary was read.
     since: float  #: When the saga came to its status.
     created: float
@@ -68,7 +72,7 @@ class SagaSummary:
     def read(cls, saga_id: str, answer: Sequence[Any]) -> Self:
         """Read what the script answered."""
         at, status, since, name, direction, paused, created, outcome, reason, error, *own = answer
-        record, state, attempts, again, own_error, events, beside = own
+        record, state, attempts, again, own_error, events, beside, wanted, signals = own
         return cls(
             id=saga_id,
             saga=name,
@@ -83,8 +87,10 @@ class SagaSummary:
             state=RecordState(state) if record else None,
             attempts=int(attempts),
             wait=max(0.0, (int(again) - int(at)) / 1000) if again else None,
+            wanted=int(wanted) if wanted else None,
+            signals=int(signals),
             at=int(at) / 1000,
-            since=int(float(since)) / 1000,
+            since=int(float(since)) % TIMED / 1000,
             created=int(created) / 1000,
             events=int(events),
         )

@@ -154,7 +154,12 @@ OLDEST: Final = _metric(
     "gauge",
     "amends_sagas_oldest_seconds",
     "status",
-    tells="How long the oldest saga of this status has had it; 0 if there is none.",
+    tells="How long the oldest saga of this status has had it, but for those that wait; 0 if there is none.",
+)
+WAITING: Final = _metric(
+    "gauge",
+    "amends_sagas_waiting",
+    tells="Running sagas that wait for a signal or a time, and do nothing else.",
 )
 DUE: Final = _metric("gauge", "amends_sagas_due", tells="Sagas that wait for a sweep.")
 SWEEP_LAG: Final = _metric(

@@ -21,6 +21,7 @@ def add_readings(families: Families, log: SagaLog) -> None:
     readings = log.read_gauges()
     families.add(catalogue.DUE, readings.due)
     families.add(catalogue.SWEEP_LAG, readings.sweep_lag)
+    families.add(catalogue.WAITING, readings.waiting)
     for status, seconds in readings.oldest.items():
         families.add(catalogue.OLDEST, seconds, status)
     alive = [beat for beat in log.workers.read_heartbeats() if beat.age <= DEAD_AFTER]

@@ -15,6 +15,9 @@ from amends.worker.sweep import Sweep
 from tests.support.clock import redis_now
 from tests.support.engine_saga import engine_saga, job_saga
 from tests.support.log_view import view_of
+from tests.support.sagas.shapes import Order, approval, shape_of, step
+
+ASKED = shape_of("shared_asked", approval(), step("b"))
 
 
 @pytest.fixture
@@ -85,6 +88,14 @@ def test_one_that_knows_the_task_carries_it_on_unless_workers_of_the_starting_ap
     if alive:
         beats(app, log)
     assert publishes(app_like(app, broker_url=others_broker), lost) is not alive
+
+
+def test_a_wait_needs_no_task_that_anybody_knows(app, log, lost, others_broker):
+    saga_id, order = f"{lost}-asked", Order(job_id=lost).model_dump(mode="json")
+    log.starts.start_saga(saga_id, ASKED.itinerary, canonical_json(order))
+    engine_saga.let_wait(log, saga_id)
+    Sweep(app_like(app, broker_url=others_broker), may_judge=lambda: False).heal(saga_id)
+    assert log.read_saga(saga_id).records["approval"].state == "waiting"
 
 
 @pytest.mark.parametrize(("alive", "within"), [(True, 0.0), (False, 15.0)])

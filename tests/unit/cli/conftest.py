@@ -81,5 +81,5 @@ def waiting(app: Celery) -> Callable[..., list[Handle[ErrandResult]]]:
 @pytest.fixture
 def someone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a person be there, who answers what is asked."""
-    for module in ("acts", "attribution"):
+    for module in ("targets", "attribution"):
         monkeypatch.setattr(f"amends.cli.{module}.can_be_asked", lambda: True)

@@ -18,6 +18,8 @@ FIELDS = [
     "state",
     "attempts",
     "wait",
+    "wanted",
+    "signals",
     "error",
     "age",
     "since",

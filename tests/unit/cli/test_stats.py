@@ -45,9 +45,15 @@ def test_live_sagas_are_counted_by_what_they_stand_at_the_stuck_ones_first(run, 
     moves.do("v-3", "room")
     document = told(run)
     assert document["standing"] == [
-        {"saga": "visit", "status": "pending", "record": "room", "count": 2},
-        {"saga": "visit", "status": "running", "record": "pay", "count": 1},
-        {"saga": "visit", "status": "stuck", "record": "pay:fallback:undo", "count": 1},
+        {"saga": "visit", "status": "pending", "record": "room", "count": 2, "waiting": 0},
+        {"saga": "visit", "status": "running", "record": "pay", "count": 1, "waiting": 0},
+        {
+            "saga": "visit",
+            "status": "stuck",
+            "record": "pay:fallback:undo",
+            "count": 1,
+            "waiting": 0,
+        },
     ]
     assert not document["standing_is_cut"]
     table = run("stats").output.split("they stand at")[1].splitlines()[1:]

@@ -37,6 +37,7 @@ def test_a_record_that_runs_has_its_claim_and_counts():
         tries=5,
         is_unknown=True,
         waits_until=None,
+        signals=0,
         output=None,
         error="OSError: gone",
         circuit=None,

@@ -1,4 +1,4 @@
-"""The examples of docs/testing.md and of docs/guide.md's "Test it", as a reader runs them."""
+"""The examples of docs/testing.md, and of "Test it" in docs/guide.md and docs/waiting.md, as a reader runs them."""
 
 import re
 import subprocess
@@ -29,8 +29,15 @@ def containing(page, text):
             },
             "2 passed",
         ),
+        (
+            {
+                "leave.py": ("docs/waiting.md", "leave_saga = Saga("),
+                "test_leave.py": ("docs/waiting.md", "rehearsal.run(leave_saga"),
+            },
+            "3 passed",
+        ),
     ],
-    ids=["testing", "guide"],
+    ids=["testing", "guide", "waiting"],
 )
 def test_it_passes_as_it_stands(tmp_path, files, verdict):
     for name, (page, text) in files.items():

@@ -14,6 +14,9 @@ from amends.telemetry.prometheus import SagaCollector, exposition
 from amends.telemetry.prometheus.catalogue import METRICS
 from tests.integration.telemetry.prometheus.errand_saga import run, start
 from tests.support.log_view import view_of
+from tests.support.sagas.shapes import Order, approval, shape_of
+
+asked_saga = shape_of("scraped_asked", approval(), timeout=None)
 
 
 def test_every_metric_has_a_sample(scrape):
@@ -91,6 +94,16 @@ def test_the_age_is_that_of_the_one_that_came_first(scraped, log, client):
         client.zadd(view_of(log).index_key(shard, "stuck"), {saga_id: (began - ago) * 1000})
     age = scraped().value("amends_sagas_oldest_seconds", status="stuck")
     assert 7200 <= age <= 7200 + client.time()[0] + 1 - began
+
+
+def test_a_saga_that_waits_is_counted_and_is_no_old_one(scraped, log, client):
+    before = scraped().value("amends_sagas_waiting")
+    asked_saga.start(Order(job_id="asked"), saga_id="asked")
+    index = view_of(log).index_key(view_of(log).shard_of("asked"), "running")
+    client.zincrby(index, -(10**9), "asked")
+    shown = scraped()
+    assert shown.value("amends_sagas_waiting") == before + 1
+    assert shown.value("amends_sagas_oldest_seconds", status="running") < 10**6
 
 
 def test_a_saga_that_no_sweep_takes_is_due_and_the_lag_grows(scraped, log, client):

@@ -28,6 +28,7 @@ COUNTED = (
     "failures",
     "openings",
     "due",
+    "waiting",
 )  # what a gauge without a unit counts
 
 
