@@ -6,7 +6,9 @@ from typing import Final
 
 from celery import Celery
 
+from amends.backend.settings import settings_of
 from amends.definition.serialization import error_json
+from amends.definition.spread import spread_of
 from amends.errors import Refused
 from amends.log.answers import Publish
 from amends.log.in_flight import Begin, Branches, Dispatched, Expand, Running, Waiting
@@ -31,7 +33,7 @@ def expanded(app: Celery, saga_id: str, answer: Dispatched, longest_wait: float)
         answer = (
             _expanded(log, saga_id, answer, longest_wait)
             if isinstance(answer, Expand)
-            else _begun(log, saga_id, answer, longest_wait)
+            else _begun(app, saga_id, answer, longest_wait)
         )
     if not isinstance(answer, Branches):
         return answer
@@ -40,7 +42,7 @@ def expanded(app: Celery, saga_id: str, answer: Dispatched, longest_wait: float)
     ]
     for each in answer.found:
         if isinstance(each, Begin):  # which answers what others have not been told of
-            more = expanded(app, saga_id, _begun(log, saga_id, each, longest_wait), longest_wait)
+            more = expanded(app, saga_id, _begun(app, saga_id, each, longest_wait), longest_wait)
             if not isinstance(more, Branches | None):  # the stage ended with it
                 return more
             found += more.found if more else []
@@ -62,12 +64,13 @@ def _expanded(log: SagaLog, saga_id: str, answer: Expand, longest_wait: float) -
     return log.end_stage(saga_id, name, path=step.name, **told, longest_wait=longest_wait)
 
 
-def _begun(log: SagaLog, saga_id: str, answer: Begin, longest_wait: float) -> Dispatched:
+def _begun(app: Celery, saga_id: str, answer: Begin, longest_wait: float) -> Dispatched:
     """Begin a wait, or leave it out."""
     record, time = answer.itinerary.records[answer.path], "omit"
     if record.is_wanted(answer.sources) and record.step.wait:
-        time = record.step.wait.ends_at(answer.sources, path=answer.path)
+        later = spread_of(saga_id, settings_of(app).timer_spread)
+        time = record.step.wait.ends_at(answer.sources, path=answer.path, later=later)
     outcome = record.outcome_of(TimeoutError)
-    return log.open_wait(
+    return log_of(app).open_wait(
         saga_id, answer.path, time=time, outcome=outcome, longest_wait=longest_wait
     )

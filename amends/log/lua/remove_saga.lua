@@ -3,7 +3,7 @@
 --! include saga
 -- ARGV[2] how long it is kept after its end, ms
 -- Answers 1 where it, or what was left of it, is gone
-local ended = redis.call('HMGET', SAGA, 'status', 'ended', 'name', 'search', 'created')
+local ended = redis.call('HMGET', SAGA, 'status', 'ended', 'name', 'search', 'created', 'asked')
 if ended[1] and (not ended[2] or ended[2] + ARGV[2] > NOW) then return 0 end
 redis.call('DEL', SAGA, HISTORY)
 if ended[1] then redis.call('HINCRBY', COUNTERS, 'sagas|' .. ended[3] .. '|' .. ended[1], -1) end
@@ -14,7 +14,7 @@ local search, at = ended[4] or '', 1
 local bytes, value = search:match('^[%w_]+:%a(%d+):()', at)
 while bytes do
   local stop = value + bytes
-  redis.call('ZREM', KEYS[13], search:sub(at, stop) .. ended[5] .. ':' .. ID)
+  redis.call('ZREM', KEYS[13], search:sub(at, stop) .. (ended[6] or ended[5]) .. ':' .. ID)
   at = stop + 1
   bytes, value = search:match('^[%w_]+:%a(%d+):()', at)
 end
