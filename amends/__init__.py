@@ -21,6 +21,7 @@ from amends.errors import (
     SagaError,
     SagaStuck,
     UnknownSaga,
+    UnknownSchedule,
     UnreadableData,
 )
 from amends.log.control import Signalled
@@ -32,6 +33,7 @@ from amends.saga.snapshot import RecordSnapshot, Snapshot, StepSnapshot
 from amends.saga.stages import Each, Parallel
 from amends.saga.step import Step
 from amends.saga.wait import Delay, Wait
+from amends.scheduling.definition import Schedule
 from amends.telemetry.signals import saga_compensated, saga_completed, saga_started, saga_stuck
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "SagaError",
     "SagaStatus",
     "SagaStuck",
+    "Schedule",
     "Signalled",
     "Snapshot",
     "Step",
@@ -66,6 +69,7 @@ __all__ = [
     "StepState",
     "Undoes",
     "UnknownSaga",
+    "UnknownSchedule",
     "UnreadableData",
     "Wait",
     "activity",

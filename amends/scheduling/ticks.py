@@ -5,9 +5,12 @@ A tick is a moment in UTC, a whole second. Two workers that ask for the tick aft
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from celery.schedules import crontab
+
+from amends.errors import DefinitionError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
@@ -20,7 +23,10 @@ class Ticks(Protocol):
     """The ticks of a schedule."""
 
     text: str  #: How a person reads it.
-    zone: tzinfo  #: By whose clock it is read.
+
+    @property
+    def zone(self) -> tzinfo:
+        """By whose clock it is read."""
 
     def after(self, moment: datetime) -> datetime:
         """Return the first tick after a moment, in UTC: Python compares two times of one zone by what the clock shows."""
@@ -52,7 +58,7 @@ class Interval:
 class _WallClock(crontab):
     """A crontab of a clock on a wall, which knows no zone: Celery takes its times for UTC, whose clock never changes."""
 
-    tz = UTC
+    tz = UTC  # type: ignore[assignment]  # celery-types' word for it
 
     def now(self) -> datetime:
         """Return the moment that Celery counts from: always the same, so that nothing depends on when it is asked."""
@@ -73,7 +79,7 @@ class Cron:
     the same moment are one tick.
     """
 
-    def __init__(self, cron: crontab, zone: tzinfo) -> None:
+    def __init__(self, cron: Any, zone: tzinfo) -> None:
         _, fields, *_ = cron.__reduce__()
         self._wall = _WallClock(*fields)
         self.zone = zone
@@ -142,3 +148,36 @@ class Cron:
             else:
                 high = middle
         return _EPOCH + timedelta(seconds=high)
+
+
+def ticks_of(
+    where: str, *, every: float | None, cron: crontab | None, time_zone: str | None
+) -> Ticks:
+    """Return the ticks that a definition names. Raises `DefinitionError`."""
+    if (every is None) == (cron is None):
+        raise DefinitionError(f"{where}: say every= or cron=, one of them")
+    if every is not None:
+        if time_zone is not None:
+            raise DefinitionError(
+                f"{where}: time_zone= is of cron=; every= counts seconds, which are the same in every zone"
+            )
+        if isinstance(every, bool) or not every >= 1 or every != int(every):
+            raise DefinitionError(f"{where}: every is {every!r}, not a whole number of seconds")
+        return Interval(int(every))
+    if not isinstance(cron, crontab):
+        raise DefinitionError(
+            f"{where}: cron is {cron!r}, not a crontab, as in cron=crontab(minute=0, hour=2) of celery.schedules"
+        )
+    try:
+        zone = ZoneInfo(time_zone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise DefinitionError(
+            f"{where}: there is no time zone {time_zone!r} on this machine; its name is like 'Europe/Berlin'"
+            " (pip install tzdata where the system has none)"
+        ) from error
+    ticks = Cron(cron, zone)
+    try:
+        ticks.after(datetime(2000, 1, 1, tzinfo=UTC))
+    except RuntimeError as error:
+        raise DefinitionError(f"{where}: {ticks.text} names no day that there is") from error
+    return ticks
