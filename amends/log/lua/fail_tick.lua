@@ -6,6 +6,6 @@
 if get('decided') ~= ARGV[2] then return {'late'} end
 if get('error') == ARGV[3] then return {'known'} end
 set('error', ARGV[3])
-add('failed', 1)
+redis.call('HINCRBY', SCHEDULE, 'failed', 1)
 note('tick.failed', '"due":' .. ARGV[2] .. ',"error":' .. ARGV[4])
 return {'noted'}

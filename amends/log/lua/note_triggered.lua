@@ -5,6 +5,6 @@
 -- Answers {"noted"} | {"unknown"}: there is no such schedule
 if not get('app') then return {'unknown'} end
 if ARGV[2] ~= '' then set('last', ARGV[2]) end
-add('triggered', ARGV[3])
+redis.call('HINCRBY', SCHEDULE, 'triggered', ARGV[3])
 note(ARGV[4], ARGV[5] ~= '' and ARGV[5] or nil)
 return {'noted'}

@@ -1,6 +1,6 @@
 -- Settle ticks for which no saga is started.
 --
---! include schedule
+--! include settle_ticks
 -- ARGV[2] digest of the definition   ARGV[3] the cursor as it was read, ms   ARGV[4] until when they are settled, ms
 -- ARGV[5] skipped or missed   ARGV[6] how many they are   ARGV[7] a tick that was decided and is given up, ms, or ''
 -- Answers {"passed"} | {"late"}: the schedule is paused, has moved on, or has another definition
@@ -9,7 +9,7 @@ if get('digest') ~= ARGV[2] or get('cursor') ~= cursor or (get('decided') or '')
 if ARGV[7] == '' and get('paused') then return {'late'} end
 settle_until(until_)
 if tonumber(many) > 0 then
-  add(how, many)
+  redis.call('HINCRBY', SCHEDULE, how, many)
   note('tick.' .. how, '"until":' .. until_ .. ',"count":' .. many)
 end
 return {'passed'}

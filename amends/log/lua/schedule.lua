@@ -19,14 +19,6 @@ local NOW = tonumber(NOW_TEXT)
 
 local function get(field) return redis.call('HGET', SCHEDULE, field) end
 local function set(...) redis.call('HSET', SCHEDULE, ...) end
-local function add(field, by) redis.call('HINCRBY', SCHEDULE, field, by) end
-
--- Notes that all is settled that was due until then; what was due in a pause is passed by.
-local function settle_until(at)
-  local resumed = get('resumed')
-  set('cursor', resumed and tonumber(resumed) > tonumber(at) and resumed or at)
-  redis.call('HDEL', SCHEDULE, 'decided', 'resumed', 'error')
-end
 
 -- Notes what happened: its name, and further JSON members.
 local function note(name, members)

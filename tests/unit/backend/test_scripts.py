@@ -161,6 +161,8 @@ UNUSED = {
     "complete_and_claim_plain": {"note_unsent"},
     "fail_step_plain": {"note_unsent"},
     "retry_step_plain": {"plan_of", "turn_back"},
+    "decide_tick": {"note"},
+    "forget_schedule": {"note", "set"},
     "cancel_saga": {"follow_branch", "open_record"},
     "dispatch_saga": {"follow_branch", "open_record"},
     "end_stage": {"follow_branch", "open_record"},
