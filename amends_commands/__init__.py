@@ -51,6 +51,14 @@ _COMMANDS: Final = {
         "amends.cli.breakers:show_breaker",
         "Show a circuit breaker and its last transitions, or take it over.",
     ),
+    "schedules": (
+        "amends.cli.schedules:list_schedules",
+        "List the schedules in the saga log, and how they stand.",
+    ),
+    "schedule": (
+        "amends.cli.schedules:show_schedule",
+        "Show a schedule and what happened to it last, or pause, resume, trigger or backfill it.",
+    ),
     "metrics": ("amends.cli.metrics:serve_metrics", "Serve metrics to Prometheus, until Ctrl-C."),
     "doctor": (
         "amends.cli.doctor:examine_app",

@@ -214,6 +214,30 @@ BREAKER_LATE_RESULTS: Final = _metric(
     tells="Results that came too late to count for the circuit breaker.",
 )
 
+# Schedules
+
+TICKS: Final = _metric(
+    "counter",
+    "amends_schedule_ticks_total",
+    *("schedule", "result"),
+    tells="Ticks of schedules: fired (late ones too, which are counted again), skipped, missed, or failed to start as yet.",
+)
+SCHEDULE_RUNNING: Final = _metric(
+    "gauge",
+    "amends_schedule_running",
+    "schedule",
+    tells="1 if the last saga that the schedule started has not ended, else 0.",
+)
+SCHEDULE_PAUSED: Final = _metric(
+    "gauge", "amends_schedule_paused", "schedule", tells="1 if an operator paused the schedule, else 0."
+)
+SCHEDULE_DEFINED: Final = _metric(
+    "gauge",
+    "amends_schedule_defined",
+    "schedule",
+    tells="1 if a worker has defined the schedule within 5 minutes, else 0: then it stands still.",
+)
+
 # The broker, and the scrape itself
 
 BROKER_UP: Final = _metric(

@@ -7,8 +7,10 @@ from celery import Celery
 
 from amends.breaker.circuits import circuits
 from amends.breaker.states import CircuitState
+from amends.definition.states import ENDED
 from amends.dispatch.broker import queue_lengths
 from amends.dispatch.routing import queues_in_use
+from amends.errors import UnknownSaga
 from amends.log.heartbeats import MOST_TOLD, Heartbeat
 from amends.log.liveness import DEAD_AFTER
 from amends.log.saga_log import SagaLog
@@ -54,6 +56,23 @@ def add_breakers(families: Families, log: SagaLog) -> None:
         families.add(catalogue.BREAKER_FAILURES, snapshot.failures, breaker.name)
         families.add(catalogue.BREAKER_OPENINGS, snapshot.opens, breaker.name)
         families.add(catalogue.BREAKER_LATE_RESULTS, snapshot.late, breaker.name)
+
+
+def add_schedules(families: Families, log: SagaLog) -> None:
+    """Add the schedules of the log. Raises `LogUnavailable`."""
+    for state in log.schedules.read_schedules():
+        for result in ("fired", "late", "skipped", "missed", "failed"):
+            families.add(catalogue.TICKS, state.counts[result], state.name, result)
+        families.add(catalogue.SCHEDULE_RUNNING, _runs(log, state.last), state.name)
+        families.add(catalogue.SCHEDULE_PAUSED, state.paused_at is not None, state.name)
+        families.add(catalogue.SCHEDULE_DEFINED, not state.is_left, state.name)
+
+
+def _runs(log: SagaLog, saga_id: str | None) -> bool:
+    try:
+        return saga_id is not None and log.read_status(saga_id) not in ENDED
+    except UnknownSaga:
+        return False
 
 
 def add_queues(families: Families, app: Celery) -> None:
