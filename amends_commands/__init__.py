@@ -53,11 +53,11 @@ _COMMANDS: Final = {
     ),
     "schedules": (
         "amends.cli.schedules:list_schedules",
-        "List the schedules in the saga log, and how they stand.",
+        "List the schedules that workers have written into the saga log, and how they stand.",
     ),
     "schedule": (
         "amends.cli.schedules:show_schedule",
-        "Show a schedule and what happened to it last, or pause, resume, trigger or backfill it.",
+        "Show a schedule and what happened to it last, or act on it.",
     ),
     "metrics": ("amends.cli.metrics:serve_metrics", "Serve metrics to Prometheus, until Ctrl-C."),
     "doctor": (

@@ -222,20 +222,11 @@ TICKS: Final = _metric(
     *("schedule", "result"),
     tells="Ticks of schedules: fired (late ones too, which are counted again), skipped, missed, or failed to start as yet.",
 )
-SCHEDULE_RUNNING: Final = _metric(
+SCHEDULE_STATE: Final = _metric(
     "gauge",
-    "amends_schedule_running",
-    "schedule",
-    tells="1 if the last saga that the schedule started has not ended, else 0.",
-)
-SCHEDULE_PAUSED: Final = _metric(
-    "gauge", "amends_schedule_paused", "schedule", tells="1 if an operator paused the schedule, else 0."
-)
-SCHEDULE_DEFINED: Final = _metric(
-    "gauge",
-    "amends_schedule_defined",
-    "schedule",
-    tells="1 if a worker has defined the schedule within 5 minutes, else 0: then it stands still.",
+    "amends_schedule_state",
+    *("schedule", "state"),
+    tells="1 for a state that the schedule is in, else 0: running (its last saga has not ended), paused, or left (no worker has defined it for 5 minutes).",
 )
 
 # The broker, and the scrape itself

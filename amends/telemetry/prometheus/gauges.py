@@ -63,9 +63,13 @@ def add_schedules(families: Families, log: SagaLog) -> None:
     for state in log.schedules.read_schedules():
         for result in ("fired", "late", "skipped", "missed", "failed"):
             families.add(catalogue.TICKS, state.counts[result], state.name, result)
-        families.add(catalogue.SCHEDULE_RUNNING, _runs(log, state.last), state.name)
-        families.add(catalogue.SCHEDULE_PAUSED, state.paused_at is not None, state.name)
-        families.add(catalogue.SCHEDULE_DEFINED, not state.is_left, state.name)
+        states = {
+            "running": _runs(log, state.last),
+            "paused": state.paused_at is not None,
+            "left": state.is_left,
+        }
+        for name, holds in states.items():
+            families.add(catalogue.SCHEDULE_STATE, holds, state.name, name)
 
 
 def _runs(log: SagaLog, saga_id: str | None) -> bool:

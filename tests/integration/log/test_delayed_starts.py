@@ -95,6 +95,15 @@ def test_its_time_is_counted_from_when_it_begins(later):
     assert later.log.read_saga(later.id).created_at == began
 
 
+def test_it_is_not_the_oldest_that_is_pending(log, client):
+    """An alert about sagas that do not end goes by that."""
+    client.flushdb()
+    later = Later(log, client, LINE)
+    assert log.read_gauges().oldest[SagaStatus.PENDING] == 0
+    (summary,) = log.summarize_sagas([later.id])
+    assert summary.age == 0
+
+
 def test_a_start_again_is_the_same_saga_whatever_its_time(later):
     assert later.start_at("+60000") == AlreadyThere(SagaStatus.PENDING)
     assert 7190 < later.due_in() <= 7200
