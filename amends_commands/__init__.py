@@ -52,11 +52,11 @@ _COMMANDS: Final = {
         "Show a circuit breaker and its last transitions, or take it over.",
     ),
     "schedules": (
-        "amends.cli.schedules:list_schedules",
+        "amends.cli.schedules.commands:list_schedules",
         "List the schedules that workers have written into the saga log, and how they stand.",
     ),
     "schedule": (
-        "amends.cli.schedules:show_schedule",
+        "amends.cli.schedules.commands:show_schedule",
         "Show a schedule and what happened to it last, or act on it.",
     ),
     "metrics": ("amends.cli.metrics:serve_metrics", "Serve metrics to Prometheus, until Ctrl-C."),

@@ -92,7 +92,9 @@ class FirstMessages:
 def _begins(at: datetime | None, after: float | None) -> tuple[str, int] | None:
     """Return when a saga begins, as the log takes it: from now (``+``) or since 1970, and milliseconds; None for at once."""
     if at is not None and after is not None:
-        raise ValueError("start(at=, after=): say one of them, when it begins or in how many seconds")
+        raise ValueError(
+            "start(at=, after=): say one of them, when it begins or in how many seconds"
+        )
     if after is not None:
         is_number = isinstance(after, int | float) and not isinstance(after, bool)
         if not is_number or not 0 <= after < inf:

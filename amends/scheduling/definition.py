@@ -72,7 +72,9 @@ class Schedule(Generic[Input, Output]):
         if not isinstance(saga, Saga):
             raise DefinitionError(f"{where}: {saga!r} is no Saga")
         if overlap not in get_args(Overlap):
-            raise DefinitionError(f"{where}: overlap is {overlap!r}, not one of {get_args(Overlap)}")
+            raise DefinitionError(
+                f"{where}: overlap is {overlap!r}, not one of {get_args(Overlap)}"
+            )
         if not catch_up >= _LEAST_CATCH_UP:
             raise DefinitionError(
                 f"{where}: catch_up is {catch_up!r} seconds, and workers sweep every few seconds: give it {_LEAST_CATCH_UP:.0f} or more"
@@ -130,7 +132,9 @@ class Schedule(Generic[Input, Output]):
         """
         saga_id = self.id_of(tick)
         try:
-            return self.saga.start(self.input_of(tick), saga_id=saga_id, at=tick if is_spread else None)
+            return self.saga.start(
+                self.input_of(tick), saga_id=saga_id, at=tick if is_spread else None
+            )
         except SagaAlreadyStarted as error:
             if error.name != self.saga.name:
                 raise
@@ -165,7 +169,12 @@ class Schedule(Generic[Input, Output]):
         now = datetime.fromtimestamp(int(self.state().now), UTC)
         handle = self.start(now, is_spread=False)
         self._log.schedules.note_triggered(
-            self.name, "schedule.triggered", count=1, last=handle.id, saga=handle.id, **_actor(by, why)
+            self.name,
+            "schedule.triggered",
+            count=1,
+            last=handle.id,
+            saga=handle.id,
+            **_actor(by, why),
         )
         return handle
 
@@ -207,19 +216,20 @@ def _actor(by: str | None, why: str | None) -> dict[str, str]:
     return {name: value for name, value in {"by": by, "why": why}.items() if value is not None}
 
 
-_schedules: Final[dict[str, Schedule[Any, Any]]] = {}
+KNOWN: Final[dict[str, Schedule[Any, Any]]] = {}
+"""The schedules that this process has imported, by name."""
 
 
 def _register(schedule: Schedule[Any, Any]) -> None:
     """Note a schedule. Raises `DefinitionError` for a second one of a name; the same one again is a module that was reloaded."""
-    before = _schedules.get(schedule.name)
+    before = KNOWN.get(schedule.name)
     if before is not None and before.digest != schedule.digest:
         raise DefinitionError(
             f"schedule {schedule.name!r}: there is another one of this name, {before!r}; sagas are called by it: name it otherwise"
         )
-    _schedules[schedule.name] = schedule
+    KNOWN[schedule.name] = schedule
 
 
 def schedules() -> Sequence[Schedule[Any, Any]]:
     """Return the schedules that this process has imported, by name."""
-    return [_schedules[name] for name in sorted(_schedules)]
+    return [KNOWN[name] for name in sorted(KNOWN)]

@@ -81,7 +81,10 @@ class Firing:
             return False
         self._begun.add(name)
         if how == "other":
-            self._tell("schedule %s is not fired here: a worker that started later defines it otherwise", name)
+            self._tell(
+                "schedule %s is not fired here: a worker that started later defines it otherwise",
+                name,
+            )
             return False
         self._kept[name] = now
         return True
@@ -111,7 +114,9 @@ class Firing:
         """Settle the ticks that are due, the oldest first, until one has to wait."""
         for _ in range(_AT_ONCE):
             state = self._log.schedules.read_schedule(schedule.name)
-            if state is None or state.digest != schedule.digest:  # the log was emptied, or a worker has begun
+            if (
+                state is None or state.digest != schedule.digest
+            ):  # the log was emptied, or a worker has begun
                 self._kept.pop(schedule.name, None)
                 return
             if not (self._settle_decided if state.decided else self._settle_next)(schedule, state):
@@ -153,7 +158,11 @@ class Firing:
             raise
         except Exception as error:
             if log.fail_tick(schedule.name, due, f"{type(error).__name__}: {error}"):
-                _logger.exception("schedule %s: %s could not be started, and is tried again", schedule.name, saga_id)
+                _logger.exception(
+                    "schedule %s: %s could not be started, and is tried again",
+                    schedule.name,
+                    saga_id,
+                )
             return False
         log.fire_tick(schedule.name, due, saga_id)
         return True

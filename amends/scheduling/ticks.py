@@ -113,7 +113,9 @@ class Cron:
             found = self._moment(wall)
             if found > after:
                 break
-        limit = wall + self._gap_at(wall, found)  # later times may come sooner than one that was left out
+        limit = wall + self._gap_at(
+            wall, found
+        )  # later times may come sooner than one that was left out
         while (wall := self._wall.next(wall)) < limit:
             if (sooner := self._moment(wall)) > after:
                 found = min(found, sooner)

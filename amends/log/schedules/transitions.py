@@ -86,7 +86,10 @@ class Schedules:
 
     def forget_schedule(self, name: str) -> bool:
         """Forget a schedule, but for one that a worker defines; return whether it is forgotten. Raises `UnknownSchedule`."""
-        return _check(name, self._ask("forget_schedule", name, round(LEFT_AFTER * 1000))) == "forgotten"
+        return (
+            _check(name, self._ask("forget_schedule", name, round(LEFT_AFTER * 1000)))
+            == "forgotten"
+        )
 
     # Reads
 

@@ -6,10 +6,12 @@ import pytest
 
 from amends import ActRefused, Delay, Parallel
 from amends.definition.search_fields import entries_of
+from amends.definition.serialization import canonical_json
 from amends.definition.states import SagaStatus
 from amends.log.answers import AtRest, Publish
 from amends.log.delivery import NOWHERE, Delivery
 from amends.log.in_flight import Waiting
+from amends.log.queries.summary import SagaSummaries
 from amends.log.starts import AlreadyThere, Delayed, Started
 from tests.support.clock import redis_now
 from tests.support.log_driver import ERROR
@@ -38,7 +40,7 @@ class Later(Course):
 
     def start_at(self, begins):
         message = Delivery(text=begins, destination=NOWHERE)
-        text = '{"job_id":"%s"}' % self.id
+        text = canonical_json({"job_id": self.id})
         return self.log.starts.start_saga(self.id, self._saga.itinerary, text, message)
 
     def look_of_sweep(self):
@@ -100,7 +102,7 @@ def test_it_is_not_the_oldest_that_is_pending(log, client):
     client.flushdb()
     later = Later(log, client, LINE)
     assert log.read_gauges().oldest[SagaStatus.PENDING] == 0
-    (summary,) = log.summarize_sagas([later.id])
+    (summary,) = SagaSummaries(view_of(log)).summarize_sagas([later.id])
     assert summary.age == 0
 
 

@@ -20,6 +20,7 @@ from amends.scheduling import definition
 from amends.scheduling.firing import Firing
 from amends.testing.clock import Clock, keep_time
 from tests.support.app import in_process_app
+from tests.support.log_view import view_of
 
 
 class Killed(BaseException):
@@ -45,7 +46,7 @@ class Yard:
 
     def ids(self, status: SagaStatus = SagaStatus.PENDING) -> list[str]:
         """Return the sagas in a status, in the order of their ids."""
-        return sorted(self.log._store.read_index([status], ago=-1e9, limit=100_000))
+        return sorted(view_of(self.log).read_index([status], ago=-1e9, limit=100_000))
 
     def end(self, saga_id: str) -> None:
         """Let a saga end."""
@@ -84,7 +85,7 @@ class Yard:
 
 @pytest.fixture(autouse=True)
 def _own_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(definition, "_schedules", {})
+    monkeypatch.setattr(definition, "KNOWN", {})
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from amends.log.profiles import Profile
 from amends.log.schedules.state import LEFT_AFTER
 from amends.scheduling import definition
 from tests.support.engine_saga import Job, job_saga
-from tests.support.log_view import keys_like
+from tests.support.log_view import keys_like, view_of
 
 INPUT = Job(job_id="1")
 
@@ -24,12 +24,14 @@ def become(yard, name):
 
 def changed(yard, **how):
     """Return the schedule as another release of the app has it, in place of the one of before."""
-    definition._schedules.clear()
+    definition.KNOWN.clear()
     return schedule_of(**how)
 
 
 def test_a_worker_writes_what_its_app_defines(yard):
-    schedule = schedule_of(cron=crontab(minute=5, hour="1,2"), every=None, time_zone="Europe/Berlin")
+    schedule = schedule_of(
+        cron=crontab(minute=5, hour="1,2"), every=None, time_zone="Europe/Berlin"
+    )
     with pytest.raises(UnknownSchedule, match="a worker writes those that its app defines"):
         schedule.state()
     yard.sweep()
@@ -47,12 +49,12 @@ def test_the_definition_of_the_worker_that_began_last_is_kept(yard):
     schedule_of()
     old = yard.firing
     yard.sweep()
-    before = dict(definition._schedules)
+    before = dict(definition.KNOWN)
     schedule = changed(yard, every=120)
     yard.firing = yard.worker()
     yard.sweep()
     assert schedule.state().definition["when"] == "every 120 s"
-    definition._schedules.update(before)
+    definition.KNOWN.update(before)
     yard.firing = old
     for _ in range(3):
         yard.sweep(61)
@@ -63,12 +65,12 @@ def test_the_definition_of_the_worker_that_began_last_is_kept(yard):
 
 def test_an_older_definition_is_taken_again_once_no_worker_has_the_newer_one(yard, caplog):
     schedule = schedule_of()
-    old, before = yard.firing, dict(definition._schedules)
+    old, before = yard.firing, dict(definition.KNOWN)
     yard.sweep()
     changed(yard, every=120)
     yard.firing = yard.worker()
     yard.sweep()
-    definition._schedules.update(before)
+    definition.KNOWN.update(before)
     yard.firing = old
     yard.sweep(61)
     assert "a worker that started later defines it otherwise" in caplog.text
@@ -81,7 +83,7 @@ def test_an_older_definition_is_taken_again_once_no_worker_has_the_newer_one(yar
 def test_one_that_no_worker_defines_stands_still_and_is_kept(yard):
     schedule_of()
     yard.sweep()
-    definition._schedules.clear()
+    definition.KNOWN.clear()
     yard.sweep(LEFT_AFTER)
     (state,) = yard.log.schedules.read_schedules()
     assert state.is_left
@@ -100,7 +102,7 @@ def test_it_can_be_forgotten_then(yard):
     yard.clock.advance(LEFT_AFTER)
     assert yard.log.schedules.forget_schedule("minutely")
     assert yard.log.schedules.read_schedules() == []
-    assert keys_like(yard.log._store.client, "*schedule*") == []
+    assert keys_like(view_of(yard.log).client, "*schedule*") == []
     with pytest.raises(UnknownSchedule):
         yard.log.schedules.forget_schedule("minutely")
 
@@ -140,7 +142,7 @@ def test_the_schedule_of_an_app_that_is_gone_is_taken_over(yard):
 def test_a_log_that_was_emptied_is_told_again(yard):
     schedule = schedule_of()
     yard.sweep()
-    yard.log._store.client.flushall()
+    view_of(yard.log).client.flushall()
     yard.sweep()
     yard.sweep()
     assert schedule.state().counts["fired"] == 0
@@ -151,9 +153,9 @@ def test_a_log_that_was_emptied_is_told_again(yard):
 def test_its_keys_share_a_slot(yard):
     schedule_of()
     yard.sweep()
-    keys = yard.log._store.schedule_keys("minutely")
+    keys = view_of(yard.log).schedule_keys("minutely")
     assert len({key[key.index("{") : key.index("}")] for key in keys}) == 1
-    assert {*keys_like(yard.log._store.client, "*schedule*")} == {*keys}
+    assert {*keys_like(view_of(yard.log).client, "*schedule*")} == {*keys}
 
 
 def test_a_history_is_bounded(yard):

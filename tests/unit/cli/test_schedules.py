@@ -8,12 +8,13 @@ from amends import Schedule
 from amends.log.schedules.state import LEFT_AFTER
 from amends.scheduling import definition
 from amends.scheduling.firing import Firing
+from tests.support.log_view import view_of
 from tests.unit.cli.visit import Visit, visit_saga
 
 
 @pytest.fixture(autouse=True)
 def schedule(app, monkeypatch):
-    monkeypatch.setattr(definition, "_schedules", {})
+    monkeypatch.setattr(definition, "KNOWN", {})
     schedule = Schedule("hourly", visit_saga, every=3600, input=Visit(guest="ada"))
     Firing(app).run_once()
     return schedule
@@ -26,7 +27,18 @@ def test_each_schedule_is_listed_with_how_it_stands(run):
         assert said in shown.stdout
     (listed,) = json.loads(run("schedules", "--json").stdout)
     assert list(listed) == [
-        *("name", "app", "catch_up", "overlap", "saga", "when", "state", "next", "last", "last_due"),
+        *(
+            "name",
+            "app",
+            "catch_up",
+            "overlap",
+            "saga",
+            "when",
+            "state",
+            "next",
+            "last",
+            "last_due",
+        ),
         *("last_status", "running", "paused_since", "by", "why", "error", "seen"),
         *("fired", "late", "skipped", "missed", "failed", "triggered"),
     ]
@@ -34,7 +46,7 @@ def test_each_schedule_is_listed_with_how_it_stands(run):
 
 
 def test_none_is_said(run, log):
-    log._store.client.flushall()
+    view_of(log).client.flushall()
     assert "No worker has written a schedule" in run("schedules").stdout
 
 
@@ -87,7 +99,7 @@ def test_an_unknown_name_has_a_code_of_its_own(run):
 
 
 def test_what_is_not_imported_here_is_not_triggered(run):
-    definition._schedules.clear()
+    definition.KNOWN.clear()
     refused = run("schedule", "hourly", "trigger", "--why", "x")
     assert refused.exit_code == 2
     assert "imports no schedule 'hourly'" in refused.output
@@ -95,9 +107,9 @@ def test_what_is_not_imported_here_is_not_triggered(run):
 
 def test_one_that_no_worker_defines_is_forgotten(run, log):
     assert run("schedule", "hourly", "forget", "--why", "x").exit_code == 4
-    key = log._store.schedule_keys("hourly")[0]
-    seen = int(log._store.client.hget(key, "seen"))
-    log._store.client.hset(key, "seen", seen - round(LEFT_AFTER * 1000))
+    key = view_of(log).schedule_keys("hourly")[0]
+    seen = int(view_of(log).client.hget(key, "seen"))
+    view_of(log).client.hset(key, "seen", seen - round(LEFT_AFTER * 1000))
     assert "not defined" in run("schedules").stdout
     assert run("schedule", "hourly", "forget", "--why", "x").exit_code == 0
     assert run("schedule", "hourly").exit_code == 3

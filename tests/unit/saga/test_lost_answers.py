@@ -10,7 +10,7 @@ import amends
 from amends import ActRefused, LogUnavailable, SagaAlreadyStarted
 from amends.log.saga_log import log_of
 from amends.log.store import Store
-from amends.saga import batches, definition, first_messages
+from amends.saga import batches, first_messages
 from amends.saga.bulk import Operation, Target, Verdict, perform
 from tests.support.app import in_process_app
 from tests.support.engine_saga import Job, job_saga

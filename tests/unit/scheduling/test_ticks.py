@@ -16,7 +16,9 @@ CHANGES = {  # the midnight before, and what the clock is put forward by
     "Australia/Lord_Howe": [((2027, 10, 2), HOUR / 2), ((2027, 4, 3), -HOUR / 2)],
 }
 EACH_CHANGE = [
-    pytest.param(ZoneInfo(zone), datetime(*day, tzinfo=ZoneInfo(zone)), forward, id=f"{zone}-{day[1]}")
+    pytest.param(
+        ZoneInfo(zone), datetime(*day, tzinfo=ZoneInfo(zone)), forward, id=f"{zone}-{day[1]}"
+    )
     for zone, changes in CHANGES.items()
     for day, forward in changes
 ]
@@ -104,7 +106,9 @@ def test_a_time_that_the_clock_repeats_comes_the_first_time():
 
 
 def test_a_crontab_that_is_due_seldom_crosses_changes():
-    cron = Cron(crontab(minute=0, hour=12, day_of_month=1, month_of_year="*/6"), ZoneInfo("Europe/Berlin"))
+    cron = Cron(
+        crontab(minute=0, hour=12, day_of_month=1, month_of_year="*/6"), ZoneInfo("Europe/Berlin")
+    )
     ticks = ticks_between(cron, datetime(2027, 1, 2, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
     assert [f"{each:%Y-%m-%d %H}" for each in islice(ticks, 3)] == [
         "2027-07-01 10",
