@@ -100,7 +100,7 @@ local function save_status()
     redis.call('ZREM', index_of(was), ID)
     count('sagas|' .. saga.name .. '|' .. was, '-1')
   end
-  redis.call('ZADD', index_of(saga.status), not was and saga.begins or NOW_TEXT, ID)
+  redis.call('ZADD', index_of(saga.status), NOW_TEXT, ID)
   count('sagas|' .. saga.name .. '|' .. saga.status)
 end
 

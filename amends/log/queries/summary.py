@@ -49,8 +49,8 @@ class SagaSummary:
 
     @property
     def age(self) -> float:
-        """Seconds in its status; of a delayed start, since it has begun."""
-        return max(0.0, self.at - self.since)
+        """Seconds in its status."""
+        return self.at - self.since
 
     @property
     def step(self) -> str | None:

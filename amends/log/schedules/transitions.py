@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from amends.definition.serialization import canonical_json
+from amends.definition.states import ENDED
 from amends.errors import UnknownSchedule
 from amends.log.schedules.state import LEFT_AFTER, ScheduleEvent, ScheduleState
 from amends.log.store import Store
@@ -109,7 +110,31 @@ class Schedules:
             return pipeline.execute()
 
         names = sorted(name for each in self._store.read(command) for name in each)
-        return [each for each in map(self.read_schedule, names) if each is not None]
+        if not names:
+            return []
+        keys = [self._store.schedule_keys(name)[0] for name in names]
+
+        def ask(pipeline: Any) -> None:
+            for key in keys:
+                pipeline.hgetall(key)
+
+        now, found = self._store.read_with_time(keys[0], ask)
+        pairs = zip(names, found, strict=True)
+        return [ScheduleState.read(name, now, fields) for name, fields in pairs if fields]
+
+    def read_running(self, states: Sequence[ScheduleState]) -> frozenset[str]:
+        """Return the names of those of these schedules whose last saga has not ended."""
+        started = [(each.name, each.last) for each in states if each.last]
+
+        def command(client: Any) -> Any:
+            pipeline = client.pipeline(transaction=False)
+            for _, saga_id in started:
+                pipeline.hget(self._store.keys_of(saga_id)[0], "status")
+            return pipeline.execute()
+
+        statuses = self._store.read(command) if started else ()
+        pairs = zip(started, statuses, strict=True)
+        return frozenset(name for (name, _), status in pairs if status and status not in ENDED)
 
     def read_history(self, name: str) -> Sequence[ScheduleEvent]:
         """Return a schedule's last events, the oldest first."""

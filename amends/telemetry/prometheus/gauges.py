@@ -7,10 +7,8 @@ from celery import Celery
 
 from amends.breaker.circuits import circuits
 from amends.breaker.states import CircuitState
-from amends.definition.states import ENDED
 from amends.dispatch.broker import queue_lengths
 from amends.dispatch.routing import queues_in_use
-from amends.errors import UnknownSaga
 from amends.log.heartbeats import MOST_TOLD, Heartbeat
 from amends.log.liveness import DEAD_AFTER
 from amends.log.saga_log import SagaLog
@@ -60,23 +58,18 @@ def add_breakers(families: Families, log: SagaLog) -> None:
 
 def add_schedules(families: Families, log: SagaLog) -> None:
     """Add the schedules of the log. Raises `LogUnavailable`."""
-    for state in log.schedules.read_schedules():
+    found = log.schedules.read_schedules()
+    running = log.schedules.read_running(found)
+    for state in found:
         for result in ("fired", "late", "skipped", "missed", "failed"):
             families.add(catalogue.TICKS, state.counts[result], state.name, result)
         states = {
-            "running": _runs(log, state.last),
+            "running": state.name in running,
             "paused": state.paused_at is not None,
             "left": state.is_left,
         }
         for name, holds in states.items():
             families.add(catalogue.SCHEDULE_STATE, holds, state.name, name)
-
-
-def _runs(log: SagaLog, saga_id: str | None) -> bool:
-    try:
-        return saga_id is not None and log.read_status(saga_id) not in ENDED
-    except UnknownSaga:
-        return False
 
 
 def add_queues(families: Families, app: Celery) -> None:

@@ -11,7 +11,6 @@ from amends.definition.states import SagaStatus
 from amends.log.answers import AtRest, Publish
 from amends.log.delivery import NOWHERE, Delivery
 from amends.log.in_flight import Waiting
-from amends.log.queries.summary import SagaSummaries
 from amends.log.starts import AlreadyThere, Delayed, Started
 from tests.support.clock import redis_now
 from tests.support.log_driver import ERROR
@@ -95,15 +94,6 @@ def test_its_time_is_counted_from_when_it_begins(later):
     began = later.begin()
     assert isinstance(later.look(), Publish)
     assert later.log.read_saga(later.id).created_at == began
-
-
-def test_it_is_not_the_oldest_that_is_pending(log, client):
-    """An alert about sagas that do not end goes by that."""
-    client.flushdb()
-    later = Later(log, client, LINE)
-    assert log.read_gauges().oldest[SagaStatus.PENDING] == 0
-    (summary,) = SagaSummaries(view_of(log)).summarize_sagas([later.id])
-    assert summary.age == 0
 
 
 def test_a_start_again_is_the_same_saga_whatever_its_time(later):
