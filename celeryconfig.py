@@ -43,10 +43,12 @@ imports = (
     "tasks.external",
     "tasks.bank",
     "tasks.risk",
+    "tasks.settlement",
     "sagas.order",
     "sagas.payment",
     "sagas.fulfilment",
     "sagas.external_call",
+    "sagas.settlement",
 )
 
 # `celery -A tasks worker` consumes each of these; an undo never waits behind a forward backlog.

@@ -21,6 +21,7 @@ from amends.errors import (
     SagaError,
     SagaStuck,
     UnknownSaga,
+    UnknownSchedule,
     UnreadableData,
 )
 from amends.log.control import Signalled
@@ -33,6 +34,7 @@ from amends.saga.snapshot import RecordSnapshot, Snapshot, StepSnapshot
 from amends.saga.stages import Each, Parallel
 from amends.saga.step import Step
 from amends.saga.wait import Delay, Wait
+from amends.scheduling.definition import Schedule
 from amends.telemetry.signals import saga_compensated, saga_completed, saga_started, saga_stuck
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "SagaError",
     "SagaStatus",
     "SagaStuck",
+    "Schedule",
     "Signalled",
     "Snapshot",
     "Step",
@@ -68,6 +71,7 @@ __all__ = [
     "StepState",
     "Undoes",
     "UnknownSaga",
+    "UnknownSchedule",
     "UnreadableData",
     "Wait",
     "activity",

@@ -5,6 +5,7 @@ SagaError
 ├── ConfigurationError   a setting is missing, unknown or wrong
 ├── SagaAlreadyStarted   this id belongs to a saga with another input
 ├── UnknownSaga          no saga has this id
+├── UnknownSchedule      no schedule has this name
 ├── SagaStuck            an operator is needed
 ├── ActRefused           the saga is not where the act expects it
 ├── UnreadableData       what the log stores, the code of this process cannot read
@@ -69,6 +70,20 @@ class UnknownSaga(SagaError):  # noqa: N818 - the name says what happened
 
     def __str__(self) -> str:
         return f"there is no saga {self.saga_id!r} in the log; is amends_backend the right one?"
+
+
+class UnknownSchedule(SagaError):  # noqa: N818 - the name says what happened
+    """No schedule has this name: no worker of this log has defined one."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f"there is no schedule {self.name!r} in the log: a worker writes those that its app defines when it starts;"
+            " is one running, and does it import the module?"
+        )
 
 
 class SagaStuck(SagaError):  # noqa: N818 - the name says what happened

@@ -55,6 +55,14 @@ _COMMANDS: Final = {
         "amends.cli.breakers:show_breaker",
         "Show a circuit breaker and its last transitions, or take it over.",
     ),
+    "schedules": (
+        "amends.cli.schedules.commands:list_schedules",
+        "List the schedules that workers have written into the saga log, and how they stand.",
+    ),
+    "schedule": (
+        "amends.cli.schedules.commands:show_schedule",
+        "Show a schedule and what happened to it last, or act on it.",
+    ),
     "metrics": ("amends.cli.metrics:serve_metrics", "Serve metrics to Prometheus, until Ctrl-C."),
     "doctor": (
         "amends.cli.doctor:examine_app",

@@ -14,6 +14,7 @@ from services import (
     ledger,
     notifications,
     payments,
+    settlements,
     shipping,
 )
 from services.database import Database
@@ -29,6 +30,7 @@ MICROSERVICES = (
     external,
     faults,
     ledger,
+    settlements,
     calls,
 )
 

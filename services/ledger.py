@@ -61,6 +61,13 @@ def show_ledger(database: OpenDatabase, order_id: str | None = None) -> list[Ent
     return [_entry(order, list(rows)) for order, rows in groupby(book, lambda row: row.order_id)]
 
 
+def charges_of(connection: Connection) -> dict[str, Decimal]:
+    """Return the net amount of each order that was ever charged."""
+    book = groupby(_book(connection), lambda row: row.order_id)
+    sums = {order_id: Decimal(_charged(list(rows))) for order_id, rows in book}
+    return {order_id: total for order_id, total in sums.items() if total}
+
+
 def _book(connection: Connection, order_id: str | None = None) -> Sequence[Row[Any]]:
     rows = select(effects).order_by(effects.c.order_id, effects.c.id)
     if order_id is not None:

@@ -31,6 +31,8 @@ class Settings:
     compensation_queue: str | None = None
     #: Longest wait that is left to a message. A longer one is an entry of the log alone.
     max_countdown: float = 300.0
+    #: Time over which delayed starts, delays and ticks that are due at once are spread, each saga always alike.
+    timer_spread: float = 0.0
     #: Parts of the log, fixed at its first use.
     shards: int = 64
     #: Time between two sweeps of a worker.
@@ -68,7 +70,7 @@ class Settings:
 OF_BACKEND: Final = ("backend_options", "backend_use_ssl")
 """Settings that become a part of `backend`: by Celery's names for those of a result backend, for Sentinels and for TLS."""
 _KNOWN: Final = frozenset({*(each.name for each in fields(Settings)), *OF_BACKEND})
-_MAY_BE_ZERO: Final = frozenset({"wait_replicas"})
+_MAY_BE_ZERO: Final = frozenset({"wait_replicas", "timer_spread"})
 _NEAR: Final = 0.85  # of 1: a letter or two are wrong
 
 

@@ -2,7 +2,14 @@
 
 from enum import IntEnum
 
-from amends.errors import ActRefused, ConfigurationError, LogUnavailable, SagaError, UnknownSaga
+from amends.errors import (
+    ActRefused,
+    ConfigurationError,
+    LogUnavailable,
+    SagaError,
+    UnknownSaga,
+    UnknownSchedule,
+)
 
 
 class Exit(IntEnum):
@@ -13,7 +20,7 @@ class Exit(IntEnum):
     ATTENTION = 1
     """Something needs a person: a saga is stuck, a check failed, or not all acts succeeded."""
     UNKNOWN = 3
-    """There is no such saga or circuit breaker."""
+    """There is no such saga, schedule or circuit breaker."""
     REFUSED = 4
     """The saga is not where the act would find it: nothing was done."""
     UNAVAILABLE = 5
@@ -26,7 +33,7 @@ class Exit(IntEnum):
 
 def exit_of(error: SagaError) -> Exit:
     """Tell with which code a command ends that met this error."""
-    if isinstance(error, UnknownSaga):
+    if isinstance(error, UnknownSaga | UnknownSchedule):
         return Exit.UNKNOWN
     if isinstance(error, ActRefused):
         return Exit.REFUSED

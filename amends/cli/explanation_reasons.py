@@ -34,6 +34,8 @@ def reasons(of: Explanation) -> Iterator[str]:
     elif of.situation is Situation.ENDED:
         what = "every effect is undone" if of.turn else "every step took effect, or was passed over"
         yield f"It ended at {since(of, of.ended_at or of.since)}, as {of.outcome}: {what}."
+    elif of.is_early:
+        yield f"Its start was delayed to {clock(of.begins_at or of.now, of.now)}."
     else:
         yield from _why_here(of)
     if of.pause and of.situation is not Situation.PAUSED:

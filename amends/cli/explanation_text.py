@@ -25,6 +25,8 @@ _LONG_OVERDUE: Final = 30.0
 
 def headline(of: Explanation) -> str:
     """Say in one line what a saga is at."""
+    if of.is_early and of.situation is not Situation.PAUSED:
+        return f"It begins in {duration((of.begins_at or of.now) - of.now)}."
     if of.stage and says_counts(of):
         return counts_line(of.stage)
     record = record_name(of.record) if of.record else ""
@@ -59,6 +61,8 @@ def prospects(of: Explanation) -> Iterator[str]:
         yield "Nothing more."
     elif of.pause and of.situation is not Situation.RUNNING:
         yield "Nothing begins until an operator resumes it."
+    elif of.is_early:
+        yield f"It begins {_when(of, of.begins_at or of.now)}, and holds no message until then."
     else:
         for before, each in each_at_hand(of):
             yield from (before + line for line in _next(each))

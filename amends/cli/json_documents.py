@@ -34,6 +34,7 @@ def saga_json(standing: Standing) -> dict[str, Any]:
         "error": entry.error,
         "record": next(iter(here), None),
         "created": moment(entry.created_at),
+        "begins": at(entry.begins_at),
         "deadline": at(entry.deadline_at),
         "ended": at(entry.ended_at),
         "now": moment(standing.now),

@@ -70,6 +70,7 @@ def _head(standing: Standing, here: Sequence[str]) -> Iterator[str]:
         "besides": f"{len(here) - 1:,} more" if here[1:] else None,
         "settles": _settling(standing),
         "started": _ago(standing, entry.created_at),
+        "begins": _beginning(standing),
         "last event": _ago(standing, standing.last_event.at),
         "deadline": _deadline(standing),
     }
@@ -113,6 +114,11 @@ def _settling(standing: Standing) -> str | None:
 
 def _ago(standing: Standing, at: float) -> str:
     return f"{moment(at)}, {duration(standing.now - at)} ago"
+
+
+def _beginning(standing: Standing) -> str | None:
+    left = (standing.entry.begins_at or 0.0) - standing.now
+    return f"in {duration(left)}" if left > 0 and standing.entry.status not in ENDED else None
 
 
 def _deadline(standing: Standing) -> str | None:

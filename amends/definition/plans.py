@@ -75,16 +75,18 @@ class WaitPlan(Plan):
     seconds: float | None = None  #: Its longest time; None is no limit.
     until: str | None = None  #: Path of the time that ends it.
 
-    def ends_at(self, sources: Sources, *, path: str) -> str:
+    def ends_at(self, sources: Sources, *, path: str, later: float = 0.0) -> str:
         """Tell when it ends at the latest, as ``lua/open_wait.lua`` takes it. Raises `UnreadableData`.
 
         path: of its record.
+        later: seconds that are added to a time which signals do not end, see `spread_of`.
         """
+        added = 0.0 if self.count else later
         if self.until is None:
-            return "" if self.seconds is None else f"+{round(self.seconds * 1000)}"
+            return "" if self.seconds is None else f"+{round((self.seconds + added) * 1000)}"
         given = fill({"at": self.until}, sources)
         moment = read_stored(_Moment, given, self.until, path=path).at
-        return "+0" if moment is None else str(round(moment.timestamp() * 1000))
+        return "+0" if moment is None else str(round((moment.timestamp() + added) * 1000))
 
 
 class ChildPlan(Plan):

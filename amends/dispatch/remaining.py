@@ -6,7 +6,9 @@ from typing import Final
 
 from celery import Celery
 
+from amends.backend.settings import settings_of
 from amends.definition.serialization import error_json
+from amends.definition.spread import spread_of
 from amends.dispatch.children import attend
 from amends.errors import Refused
 from amends.log.answers import Publish
@@ -70,13 +72,13 @@ def _expanded(log: SagaLog, saga_id: str, answer: Expand, longest_wait: float) -
     return log.end_stage(saga_id, name, path=step.name, **told, longest_wait=longest_wait)
 
 
-def _begun(log: SagaLog, saga_id: str, answer: Begin, longest_wait: float) -> Dispatched:
+def _begun(app: Celery, saga_id: str, answer: Begin, longest_wait: float) -> Dispatched:
     """Begin a wait, or leave it out."""
     record, time = answer.itinerary.records[answer.path], "omit"
     if record.is_wanted(answer.sources):
-        wait = record.step.wait
-        time = wait.ends_at(answer.sources, path=answer.path) if wait else ""
+        wait, later = record.step.wait, spread_of(saga_id, settings_of(app).timer_spread)
+        time = wait.ends_at(answer.sources, path=answer.path, later=later) if wait else ""
     outcome = record.outcome_of(TimeoutError)
-    return log.open_wait(
+    return log_of(app).open_wait(
         saga_id, answer.path, time=time, outcome=outcome, longest_wait=longest_wait
     )

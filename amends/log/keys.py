@@ -116,6 +116,16 @@ class Keys:
         """Return the key of a shard's search index, a sorted set: an entry of `search_fields`, a time, an id, in their order."""
         return f"{self._prefix(shard)}search"
 
+    def schedule_keys(self, name: str) -> list[str]:
+        """Return the KEYS of a schedule's scripts, in the order of ``lua/schedule.lua``."""
+        shard = self.shard_of(name)
+        of_one = f"{self._prefix(shard)}schedule:{name}"
+        return [of_one, f"{of_one}:history", self.schedules_key(shard)]
+
+    def schedules_key(self, shard: int) -> str:
+        """Return the key of the names of a shard's schedules, a set."""
+        return f"{self._prefix(shard)}schedules"
+
     def keys_of(self, saga_id: str, *, search: bool = False) -> list[str]:
         """Return the KEYS of a saga's scripts, in the order of ``lua/saga.lua``.
 

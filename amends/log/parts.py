@@ -13,6 +13,7 @@ from amends.log.maintenance import Maintenance
 from amends.log.profiles import Profiles
 from amends.log.queries.lost_writes import LostWrites
 from amends.log.reads import Reads
+from amends.log.schedules.transitions import Schedules
 from amends.log.starts import Starts
 from amends.log.store import Store, Tell
 from amends.log.waits import Waits
@@ -47,6 +48,7 @@ class Parts(Reads, Dispatches):
         self.profiles = Profiles(self._store)
         self.watermarks = Watermarks(self._store)
         self.lost_writes = LostWrites(self._store)
+        self.schedules = Schedules(self._store)
         self.waits = Waits(self._store, self.read_status)
         self._give_up_after = give_up_after
         self._max_countdown = max_countdown

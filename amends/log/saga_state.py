@@ -48,6 +48,11 @@ class Entry:
         return int(self.fields["created"]) / 1000
 
     @property
+    def begins_at(self) -> float | None:
+        """When it begins, None unless its start was delayed."""
+        return self._time("begins")
+
+    @property
     def ended_at(self) -> float | None:
         """When it ended."""
         return self._time("ended")

@@ -23,6 +23,11 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Delayed:
+    """A start's answer: the saga is in the log, and begins at its time."""
+
+
+@dataclass(frozen=True)
 class AlreadyThere:
     """A start's answer: the same saga was started before, and this is its status."""
 
@@ -43,7 +48,7 @@ class Conflict:
     given_alike: bool = False
 
 
-Start = Started | Delivered | AlreadyThere | Conflict
+Start = Started | Delivered | Delayed | AlreadyThere | Conflict
 
 
 class Starts:
@@ -72,6 +77,7 @@ class Starts:
 
         saga_input: canonical JSON.
         given: digest of what of it was given, see `given_digest`; '' if unknown.
+        message: in place of one, when the saga begins, as ``lua/start_saga.lua`` takes it.
         search: its entries in the search index, see `entries_of`.
 
         A start whose answer is lost is asked for once more. Raises `LogUnavailable` with the id.
@@ -154,4 +160,6 @@ def _read_start(answer: Sequence[Any]) -> Start:
             return Conflict(saga, SagaStatus(status), saga_input, bool(given_alike))
         case [Delivered.said]:
             return Delivered()
+        case ["delayed"]:
+            return Delayed()
     raise ValueError(f"start_saga answered {answer}")

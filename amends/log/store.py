@@ -27,7 +27,7 @@ T = TypeVar("T")
 _AT_ONCE: Final = 50
 """Sagas that one call of a script takes: all others wait for it, a few milliseconds."""
 
-_FOUNDING: Final = frozenset({"start_saga", "note_heartbeat"})
+_FOUNDING: Final = frozenset({"start_saga", "note_heartbeat", "define_schedule"})
 """Scripts that write into a log that is new; before them nobody writes anything."""
 
 Tell = Callable[[str, list[Any], list[str]], None]

@@ -1,14 +1,13 @@
 """The definition of a saga: steps in order, their compensations, and the outcomes of failures."""
 
-import logging
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from celery import Celery
 from celery.app import app_or_default
-from kombu.exceptions import OperationalError
 from pydantic import BaseModel
 
 from amends.definition.itinerary import Dispatch
@@ -25,16 +24,11 @@ from amends.definition.serialization import (
 from amends.definition.signal_models import remember_models
 from amends.definition.states import SagaStatus
 from amends.dispatch.children import remember_start
-from amends.dispatch.coordinator import advance, publish_many
-from amends.dispatch.fast_path import deliveries
-from amends.dispatch.messages import plays_messages
-from amends.dispatch.routing import check_first_routes
 from amends.errors import LogUnavailable, SagaAlreadyStarted
-from amends.log.answers import Publish
-from amends.log.delivery import Delivery
 from amends.log.saga_log import log_of
-from amends.log.starts import AlreadyThere, Conflict, Start, Started
+from amends.log.starts import AlreadyThere, Conflict, Start
 from amends.saga.batches import NewSaga, chunks, paired
+from amends.saga.first_messages import FirstMessages
 from amends.saga.handle import Handle
 from amends.saga.ids import SagaId, check_room, id_text
 from amends.saga.itinerary_builder import build_itinerary
@@ -45,8 +39,6 @@ from amends.saga.stages import Stage
 Input = TypeVar("Input", bound=BaseModel)
 
 Output = TypeVar("Output", bound=BaseModel)
-
-_logger = logging.getLogger(__name__)
 
 
 class Saga(Generic[Input, Output]):
@@ -97,58 +89,76 @@ class Saga(Generic[Input, Output]):
         self._signals = models_of(steps)
         remember_models(name, self._signals)
         remember_start(name, self._start_child)
-        records = [(name, 0) for name in self.itinerary.first_chain]
-        self._first = Publish(itinerary=self.itinerary, number=1, wait=0.0, records=records)
+        self._first = FirstMessages(self.itinerary)
 
     def __repr__(self) -> str:
         return f"<Saga {self.name}>"
 
-    def start(self, saga_input: Input, *, saga_id: SagaId | None = None) -> Handle[Output]:
+    def start(
+        self,
+        saga_input: Input,
+        *,
+        saga_id: SagaId | None = None,
+        at: datetime | None = None,
+        after: float | None = None,
+    ) -> Handle[Output]:
         """Start a saga and return its handle; the same id and input give the same saga.
 
         saga_input: the input, of the saga's model.
         saga_id: ``[A-Za-z0-9][A-Za-z0-9._-]{0,127}``, unique over all definitions; random by default. Of a UUID or
             an int the text is taken.
+        at: when the saga begins, an aware datetime; a time that is past is now. Until then it is pending, without a message.
+            Its timeout counts from then.
+        after: in place of that, seconds from now.
 
-        With the broker away it returns the handle with a warning: the saga runs once the broker is back.
+        Of a saga that is there already `at` and `after` change nothing. With the broker away it returns the handle with a warning: the saga runs once the broker is back.
         Raises `SagaAlreadyStarted` if the id belongs to another saga, ``ValueError`` for an invalid id or input
-        (pydantic's), what a function in ``task_routes`` raises for the first step, and `LogUnavailable` if the log did not
+        (pydantic's), or time, what a function in ``task_routes`` raises for the first step, and `LogUnavailable` if the log did not
         answer, asked twice: the saga may be in it unless that is `refused`. Its `saga_id` is the id; the same start under it
         starts the saga once.
         """
         new_id = uuid.uuid4().hex if saga_id is None else id_text(saga_id)
-        return self._start(app_or_default(), new_id, saga_input)
+        return self._start(app_or_default(), new_id, saga_input, at=at, after=after)
 
     def _start_child(self, app: Celery, saga_id: str, fields: Mapping[str, Any]) -> None:
         """Start a saga that is a step of another one; `fields` are its input's, JSON data. Raises what `start` does."""
         self._start(app, id_text(saga_id), validated(self.input, fields))
 
-    def _start(self, app: Celery, new_id: str, saga_input: Input) -> Handle[Output]:
+    def _start(
+        self,
+        app: Celery,
+        new_id: str,
+        saga_input: Input,
+        *,
+        at: datetime | None = None,
+        after: float | None = None,
+    ) -> Handle[Output]:
         text, given, *search = self._checked_input(new_id, saga_input)
-        check_first_routes(app, self.itinerary, [new_id])
-        messages = self._deliveries(app, [new_id])
+        self._first.check_routes(app, [new_id])
+        first = self._first.of(app, [new_id], at=at, after=after)
         answer = log_of(app).starts.start_saga(
-            new_id,
-            self.itinerary,
-            text,
-            messages[0] if messages else None,
-            given=given,
-            search=search,
+            new_id, self.itinerary, text, first[0] if first else None, given=given, search=search
         )
         answer = self._judged(answer, text)
         if isinstance(answer, Conflict):
             raise SagaAlreadyStarted(new_id, answer.saga)
-        self._publish(app, {new_id: answer})
+        self._first.publish(app, {new_id: answer})
         return self._handle(new_id)
 
     def start_many(
-        self, inputs: Iterable[Input], *, saga_ids: Iterable[SagaId] | None = None
+        self,
+        inputs: Iterable[Input],
+        *,
+        saga_ids: Iterable[SagaId] | None = None,
+        at: datetime | None = None,
+        after: float | None = None,
     ) -> list[Handle[Output]]:
         """Start many sagas, up to a thousand in one round trip to the log, and return their handles.
 
         inputs: the inputs. Of a list, none is started if one is invalid. An iterator is read as far as the next round
             trip needs: an invalid input ends it there, and earlier sagas are started.
         saga_ids: an id for each input; random by default.
+        at, after: when all of them begin, as in `start`.
 
         Raises what `start` does. If one raises `SagaAlreadyStarted`, the others are started all the same. `LogUnavailable`
         has `saga_ids`, those of all inputs that were read, and `answered`: so many, from the first on, are in the log.
@@ -160,8 +170,8 @@ class Saga(Generic[Input, Output]):
         app, refusals, is_away = app_or_default(), [], False
         for chunk in chunks(starts):
             of_chunk = [saga_id for saga_id, *_ in chunk]
-            check_first_routes(app, self.itinerary, of_chunk)
-            messages = self._deliveries(app, of_chunk)
+            self._first.check_routes(app, of_chunk)
+            messages = self._first.of(app, of_chunk, at=at, after=after)
             try:
                 answers = log_of(app).starts.start_sagas(self.itinerary, chunk, messages)
                 judged = (
@@ -170,7 +180,7 @@ class Saga(Generic[Input, Output]):
                 found = list(zip(of_chunk, judged, strict=True))
                 firsts = dict(reversed(found))  # an id may be there twice
                 new = {each: firsts[each] for each in of_chunk}
-                is_away = is_away or not self._publish(app, new)
+                is_away = is_away or not self._first.publish(app, new)
             except LogUnavailable as error:
                 read = [each for each, *_ in starts] if isinstance(starts, list) else ids + of_chunk
                 raise LogUnavailable(error.reason, saga_ids=read, answered=len(ids)) from error
@@ -210,9 +220,6 @@ class Saga(Generic[Input, Output]):
                 return AlreadyThere(status)
         return answer
 
-    def _deliveries(self, app: Celery, saga_ids: Sequence[str]) -> list[Delivery] | None:
-        return deliveries(app, saga_ids, self._first) if self._first.records else None
-
     def get(self, saga_id: SagaId) -> Handle[Output]:
         """Find a saga by its id. Raises what `amends.get` does."""
         handle = self._handle(saga_id)
@@ -222,29 +229,3 @@ class Saga(Generic[Input, Output]):
     def _handle(self, saga_id: SagaId) -> Handle[Output]:
         early = partial(build_early, self.output, self.itinerary.output)
         return Handle(saga_id, lambda fields: validated(self.output, fields), early, self._signals)
-
-    def _publish(self, app: Celery, answers: Mapping[str, Start]) -> bool:
-        """Publish what was started; answers whether the broker is there."""
-        started = [saga_id for saga_id, answer in answers.items() if isinstance(answer, Started)]
-        try:
-            if started and self._first.records:
-                publish_many(app, started, self._first)
-            for saga_id, answer in answers.items():
-                is_pending = answer == AlreadyThere(SagaStatus.PENDING)  # perhaps never published
-                if is_pending or (answer == Started(0) and not self._first.records):
-                    advance(app, saga_id)
-        except OperationalError as error:
-            _logger.warning(
-                "saga %s is in the log and runs once the broker is back, as do those started with it: %s",
-                next(iter(answers)),
-                error,
-            )
-            return False
-        except Exception:
-            if plays_messages(app):  # it ran here
-                raise
-            _logger.exception(
-                "saga %s is in the log, as are those started with it, and cannot be published until that is mended",
-                next(iter(answers)),
-            )
-        return True

@@ -45,6 +45,8 @@ class StepSnapshot:
 class Snapshot:
     """A saga at one moment. `outcome` is None until it is decided, `reason` unless it is stuck.
 
+    `begins_at` is when it begins, in seconds since 1970, None unless its start was delayed.
+
     `steps` has each step by its name; one that is done for each item of a list by ``<step>[<item>]``, once they are known.
     """
 
@@ -55,6 +57,7 @@ class Snapshot:
     outcome: str | None
     reason: str | None
     steps: Mapping[str, StepSnapshot]
+    begins_at: float | None = None
 
 
 def snapshot_of(entry: Entry) -> Snapshot:
@@ -66,6 +69,7 @@ def snapshot_of(entry: Entry) -> Snapshot:
         paused=entry.paused_at is not None,
         outcome=entry.outcome,
         reason=entry.reason,
+        begins_at=entry.begins_at,
         steps={name: _step(entry, name, step) for name, step in named_steps(entry)},
     )
 

@@ -25,6 +25,7 @@ from amends.errors import ConfigurationError, LogUnavailable
 from amends.log.owner import WorkerProcess
 from amends.log.profiles import Profile
 from amends.log.saga_log import log_of
+from amends.scheduling.firing import Firing
 from amends.worker import retention
 from amends.worker.failover import Failovers
 from amends.worker.health_file import Health, Pulse, health_of
@@ -128,7 +129,7 @@ class Recovery(bootsteps.StartStopStep):
 
     def _loop(self, app: Celery, heartbeat: Heartbeat, interval: float) -> None:
         removes_at, revocations = 0.0, Revocations()
-        sweep = Sweep(app, may_judge=heartbeat.may_judge)
+        sweep, firing = Sweep(app, may_judge=heartbeat.may_judge), Firing(app)
         failovers = Failovers(app, self._remembered)
         failovers.look()  # at what the worker of before had been told, too
         while not self._ends.wait(_jittered(interval)):
@@ -141,6 +142,7 @@ class Recovery(bootsteps.StartStopStep):
                 revocations.cancel_sagas(app)
                 if heartbeat.takes_more():
                     log_of(app).maintenance.hasten_parked(limit=BATCH)
+                firing.run_once()
                 _run(sweep, heartbeat.may_judge, self._ends)
             except (LogUnavailable, ConfigurationError, OperationalError) as error:
                 _logger.warning("no sweep: %s", error)

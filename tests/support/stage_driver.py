@@ -43,7 +43,7 @@ class Course(Journey):
     def look(self) -> Dispatched:
         """Ask what remains, as who publishes it does: stages are opened."""
         with patch("amends.dispatch.remaining.log_of", lambda _: self.log):
-            return dispatched(Celery(), self.id, 300.0)
+            return dispatched(Celery(changes={"amends_backend": "memory://"}), self.id, 300.0)
 
     def remaining(self) -> list[str]:
         """Tell what a dispatch would publish, of each branch in its order."""

@@ -17,6 +17,7 @@ ERRORS = [
     errors.ConfigurationError("set amends_backend"),
     errors.SagaAlreadyStarted("order-1", "order"),
     errors.UnknownSaga("order-1"),
+    errors.UnknownSchedule("nightly"),
     errors.SagaStuck("order-1", "b:undo failed for good"),
     errors.ActRefused("order-1", "skip", "b is running"),
     errors.UnreadableData("ship cannot read the stored input"),

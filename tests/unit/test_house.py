@@ -17,7 +17,7 @@ FOLDERS = sorted({path.parent for path in MODULES})
 
 ROOMS = {
     *("errors", "definition", "backend", "breaker", "log", "dispatch", "telemetry", "activities"),
-    *("saga", "diagnosis", "worker", "testing", "cli", "http"),
+    *("saga", "scheduling", "diagnosis", "worker", "testing", "cli", "http"),
 }
 MOST_MODULES = 25
 MOST_LINES = 250

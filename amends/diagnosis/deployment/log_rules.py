@@ -69,6 +69,41 @@ def _rights(log: LogState) -> Iterator[Problem]:
         )
 
 
+@warning("schedule.left", fine="workers define each schedule of the saga log")
+def _left_schedules(log: LogState) -> Iterator[Problem]:
+    if not log.heartbeats:  # then all stand still, and that is told
+        raise Unseen
+    if left := [each.name for each in log.schedules if each.is_left]:
+        yield Problem(
+            what=f"no worker defines any more, so that nothing is started by: {few(left)}",
+            where=address_of(log.settings.backend),
+            remedy="import its module in a worker (`imports`), or `celery -A APP saga schedule NAME forget`",
+        )
+
+
+@error("schedule.failing", fine="each schedule can start its sagas")
+def _failing_schedules(log: LogState) -> Iterator[Problem]:
+    for each in log.schedules:
+        if each.error and not each.is_left:
+            yield Problem(
+                what=f"schedule {each.name} cannot start its saga: {each.error}",
+                where=f"its input, or {each.definition['saga']}",
+                remedy="mend that; the tick is tried again until its catch_up is over, and is missed then",
+            )
+
+
+@warning("schedule.paused", fine="no schedule is paused")
+def _paused_schedules(log: LogState) -> Iterator[Problem]:
+    for each in log.schedules:
+        if each.paused_at is not None:
+            why = f": {each.why}" if each.why else ""
+            yield Problem(
+                what=f"schedule {each.name} is paused by {each.by or 'somebody'}{why}",
+                where=address_of(log.settings.backend),
+                remedy=f"`celery -A APP saga schedule {each.name} resume` once it may go on",
+            )
+
+
 @error("log.in_process", fine="the saga log outlives this process")
 def in_process(settings: Settings) -> Iterator[Problem]:
     """Refuse a log that is for tests."""
@@ -91,4 +126,7 @@ def away(reason: str) -> Iterator[Problem]:
         )
 
 
-RULES: Final[Sequence[Rule[LogState]]] = (_shards, _rights, _shared, _lost_writes, _newer)
+RULES: Final[Sequence[Rule[LogState]]] = (
+    *(_shards, _rights, _shared, _lost_writes, _newer),
+    *(_left_schedules, _failing_schedules, _paused_schedules),
+)

@@ -17,6 +17,8 @@ from amends.log.heartbeats import Heartbeat, Workers
 from amends.log.maintenance import Maintenance
 from amends.log.profiles import Profile, Profiles
 from amends.log.queries.lost_writes import LostWrite, LostWrites
+from amends.log.schedules.state import ScheduleState
+from amends.log.schedules.transitions import Schedules
 from amends.log.store import Store
 
 _PATIENCE: Final = 1.0
@@ -41,6 +43,7 @@ class LogState:
     in_use: Sequence[tuple[Itinerary, Sequence[str]]]
     lost: Sequence[LostWrite] = ()  #: Transitions that it acknowledged and does not have.
     newer: Sequence[str] = ()  #: Ids of live sagas whose plan only a newer release can read.
+    schedules: Sequence[ScheduleState] = ()
     denied: Sequence[str] = ()  #: Commands of the scripts that its user may not run.
 
 
@@ -87,6 +90,7 @@ def read_log(settings: Settings) -> LogState:
         profiles=Profiles(store).read_live(),
         in_use=in_use,
         newer=newer,
+        schedules=Schedules(store).read_schedules(),
         lost=LostWrites(store).read(kept_for=settings.retention),
         denied=()
         if is_in_process(settings)

@@ -63,6 +63,7 @@ def explain(app: Celery, saga_id: str) -> Explanation:
         since=view.standing.last_event.at,
         events=view.standing.events,
         created_at=view.entry.created_at,
+        begins_at=view.entry.begins_at,
         ended_at=view.entry.ended_at,
         deadline_at=view.entry.deadline_at if view.entry.is_forward else None,
         outcome=view.entry.outcome,

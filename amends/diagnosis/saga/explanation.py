@@ -77,7 +77,7 @@ class Remedy:
 class Explanation:
     """A saga at one moment, `now`: what it is at, since when, and what comes of it.
 
-    `events` is the length of its history, which an act takes as `seen`. `record` is what runs or comes
+    `events` is the length of its history, which an act takes as `seen`. `begins_at` is of a delayed start. `record` is what runs or comes
     next, `remaining` the paths of all that remains. `next_at` is when something happens
     next by itself, at the latest; None where a person is needed, or only the broker knows. `overdue` is how many
     seconds ago a sweep should have looked at it: more than half a minute means that no worker sweeps. `is_taken` tells of
@@ -95,6 +95,7 @@ class Explanation:
     since: float
     events: int
     created_at: float
+    begins_at: float | None
     ended_at: float | None
     deadline_at: float | None
     outcome: str | None
@@ -117,3 +118,8 @@ class Explanation:
     cancel: CancelEffect
     remedies: tuple[Remedy, ...]
     stage: StageFacts | None = None
+
+    @property
+    def is_early(self) -> bool:
+        """Whether its start was delayed, and it has not begun."""
+        return self.status is SagaStatus.PENDING and (self.begins_at or 0.0) > self.now

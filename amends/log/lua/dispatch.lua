@@ -1,6 +1,7 @@
 -- What remains of a saga, for the chains that are to be published, or for a look whether their messages are under way.
 --
 --! include message_sent
+--! include early
 --! include parked
 --! include definition
 --! include plan
@@ -253,6 +254,7 @@ local function dispatch(known, longest, only_look, again, lost)
     return {'nothing', 'the saga is ' .. (saga.paused and 'paused' or saga.status)}
   end
   if running then return say(look_at_claim(again)) end
+  if is_early() then return {'nothing', 'it begins later'} end
 
   local first = remaining(1)[1]
   while is_wait(first) or is_stage(first) and state[first] ~= 'running' do

@@ -4,9 +4,9 @@
 -- ARGV[2] how long it is kept after its end, ms
 -- ARGV[3] 1 to remove a child, too
 -- Answers 1 where it, or what was left of it, is gone; of a child its parent's id
-local ended = redis.call('HMGET', SAGA, 'status', 'ended', 'name', 'search', 'created', 'parent')
+local ended = redis.call('HMGET', SAGA, 'status', 'ended', 'name', 'search', 'created', 'asked', 'parent')
 if ended[1] and (not ended[2] or ended[2] + ARGV[2] > NOW) then return 0 end
-if ended[6] and ARGV[3] ~= '1' then return ended[6]:match('^[^|]*') end
+if ended[7] and ARGV[3] ~= '1' then return ended[7]:match('^[^|]*') end
 redis.call('DEL', SAGA, HISTORY)
 if ended[1] then redis.call('HINCRBY', COUNTERS, 'sagas|' .. ended[3] .. '|' .. ended[1], -1) end
 redis.call('ZREM', DUE, ID)
@@ -16,7 +16,7 @@ local search, at = ended[4] or '', 1
 local bytes, value = search:match('^[%w_]+:%a(%d+):()', at)
 while bytes do
   local stop = value + bytes
-  redis.call('ZREM', KEYS[13], search:sub(at, stop) .. ended[5] .. ':' .. ID)
+  redis.call('ZREM', KEYS[13], search:sub(at, stop) .. (ended[6] or ended[5]) .. ':' .. ID)
   at = stop + 1
   bytes, value = search:match('^[%w_]+:%a(%d+):()', at)
 end

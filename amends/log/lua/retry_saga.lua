@@ -2,6 +2,7 @@
 -- attempts, deaths and unregistered messages begin anew; no counter goes back.
 --
 --! include message_sent
+--! include early
 --! include act_continuation
 --! include act_on_branches
 -- Answers what `continuation_of_act` says; {"end", "paused"}: once it is resumed
@@ -58,6 +59,7 @@ if not open_saga() then return {'unknown'} end
 if acted() then return continuation_of_act() end
 local refused = refusal()
 if refused then return refused end
+if is_early() then return {'refused', 'it begins later, and has nothing to retry'} end
 local stage = stage_at_hand()
 if stage then
   if count_branches(stage, retry_branch) == 0 then

@@ -17,6 +17,7 @@
 -- act (the tokens of a person's last ones, joined by ,) messages (how many were numbered)
 -- folded (see `fold`) search (its entries in the search index one after the other, see `start_saga`; only if it has any) app (identity of the one that started it; '', or none of an earlier release)
 -- parent (<id>|<path of its step>, of a child) awaited (p|0|- while its parent is to be told of its end; who waits for it: <e for its end, or s for a step>|<until when it is told>|<channel>, parted by blanks)
+-- begins (when, if its start was delayed: `created` is that time once it has begun, and asked that of the call)
 -- dispatches (of the same message) sent (when it was to arrive)
 -- advance (the `sent` whose message is that of amends.advance; any other `sent` is a record's own)
 --   states   of its records, as 1=done,2=running; one that is not in there was never touched, and is pending

@@ -1,6 +1,7 @@
 -- Skip a record that a person did by hand: what comes next, or what failed for good.
 --
 --! include owe_messages
+--! include early
 --! include verdict
 --! include act_continuation
 --! include place
@@ -118,6 +119,6 @@ else
     end
   end
 end
-if not running then set_going() end
+if not running and not (remaining(1)[1] and is_early()) then set_going() end
 settle()
 return continuation_of_act()

@@ -4,7 +4,7 @@
 --! include deliver
 --! for each saga
 -- ARGV[2] input, canonical JSON   ARGV[3] digest of what of it was given, or ''
--- ARGV[4] its first message, or '' where that is not to be delivered here
+-- ARGV[4] its first message, or '' where that is not to be delivered here; or when it begins, ms, or +<ms> from now
 -- and of all: ARGV[5] saga's name   ARGV[6] digest of its definition   ARGV[7] timeout in ms, or ''
 -- ARGV[8] number of the steps in its first message's chain   ARGV[9] itinerary, JSON   ARGV[10] plan
 -- The last two are '' where the caller knows that this shard has them.
@@ -13,6 +13,7 @@
 -- `search_fields` tells. The set has <entry><when the saga was started>:<its id>, all scored 0, so that they are in this order.
 -- Answers {"started", first message's number, 0 where a stage of several branches comes first}
 --       | {"delivered"}: started, and that message is in its queue
+--       | {"delayed"}: started, and a sweep publishes its first message at that time
 --       | {"define"}: again, with itinerary and plan
 --       | {"exists", status} the same saga | {"conflict", its name} another under this id
 --       | {"conflict", its name, status, input, 1 if what was given is alike, or 0}: the same saga only if that input means this one
@@ -34,7 +35,10 @@ elseif redis.call('HEXISTS', DEFINITIONS, digest .. ':records') == 0
   return {'define'}
 end
 saga.name, saga.status, saga.created, saga.direction = name, 'pending', NOW, 'forward'
-saga.deadline = timeout ~= '' and NOW + timeout
+local sign, begins = ARGV[4]:match('^(%+?)(%d+)$')
+begins = begins and begins + (sign == '+' and NOW or 0)
+if begins and begins <= NOW then begins = nil end
+saga.deadline = timeout ~= '' and (begins or NOW) + timeout
 -- What every script reads comes first, for a small hash is searched from its beginning.
 changes = {'status', 'pending', 'direction', 'forward', 'deadline', saga.deadline or '', 'definition', digest, 'paused', '',
   'name', name, 'created', NOW_TEXT, 'states', '', 'claim', '', 'sent', NOW_TEXT, 'dispatches', '1', 'messages', messages, 'app', ARGV[14],
@@ -52,6 +56,15 @@ if KEYS[13] then
     redis.call('ZADD', KEYS[13], unpack(entries))
   end
 end
-add_event('saga.started')
+add_event('saga.started', nil, begins and '"begins":' .. ('%d'):format(begins) or nil)
+if begins then
+  set('begins', ('%d'):format(begins))
+  set('asked', NOW_TEXT)
+  set('sent', '0')
+  set('dispatches', '0')
+  set('messages', '0')
+  set_due(begins + TIMED)
+  return {'delayed'}
+end
 set_due(NOW + LEASE)
-return deliver(ARGV[4], ARGV[11], ARGV[12], ARGV[13]) and {'delivered'} or {'started', messages == '0' and 0 or 1}
+return deliver(sign and '' or ARGV[4], ARGV[11], ARGV[12], ARGV[13]) and {'delivered'} or {'started', messages == '0' and 0 or 1}

@@ -86,6 +86,7 @@ local code = at_hand()
 local own = code and redis.call('HMGET', SAGA, code .. '.a', code .. '.w', code .. '.e', code .. '.p', code .. '.q', code .. '.gn') or {}
 answer[11], answer[12] = code and path_of(code) or '', code and state[code] or 'pending'
 answer[13], answer[14], answer[15] = (own[1] or 0) + (own[4] or 0) + (own[5] or 0), (answer[12] == 'pending' or answer[12] == 'waiting') and own[2] or '', own[3] or ''
+if saga.status == 'pending' and (tonumber(get('begins')) or 0) > NOW then answer[14] = get('begins') end
 answer[16] = redis.call('LLEN', HISTORY) + (saga.folded or 0)
 answer[17] = joined(beside)
 answer[18], answer[19] = is_wait(code) and answer[12] == 'waiting' and plan_of(code) or '', own[6] or 0

@@ -219,6 +219,21 @@ BREAKER_LATE_RESULTS: Final = _metric(
     tells="Results that came too late to count for the circuit breaker.",
 )
 
+# Schedules
+
+TICKS: Final = _metric(
+    "counter",
+    "amends_schedule_ticks_total",
+    *("schedule", "result"),
+    tells="Ticks of schedules: fired (late ones too, which are counted again), skipped, missed, or failed to start as yet.",
+)
+SCHEDULE_STATE: Final = _metric(
+    "gauge",
+    "amends_schedule_state",
+    *("schedule", "state"),
+    tells="1 for a state that the schedule is in, else 0: running (its last saga has not ended), paused, or left (no worker has defined it for 5 minutes).",
+)
+
 # The broker, and the scrape itself
 
 BROKER_UP: Final = _metric(

@@ -14,7 +14,12 @@ from amends.log.saga_log import log_of
 from amends.telemetry.prometheus import catalogue
 from amends.telemetry.prometheus.counters import add_counted
 from amends.telemetry.prometheus.families import Families
-from amends.telemetry.prometheus.gauges import add_breakers, add_queues, add_readings
+from amends.telemetry.prometheus.gauges import (
+    add_breakers,
+    add_queues,
+    add_readings,
+    add_schedules,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -49,6 +54,7 @@ class SagaCollector(Collector):
         try:
             add_counted(families, log.read_counters())
             add_readings(families, log)
+            add_schedules(families, log)
         except (LogUnavailable, ConfigurationError) as error:
             _logger.warning("a scrape without the saga log: %s", error)
             return False

@@ -57,6 +57,22 @@ def add_breakers(families: Families, log: SagaLog) -> None:
         families.add(catalogue.BREAKER_LATE_RESULTS, snapshot.late, breaker.name)
 
 
+def add_schedules(families: Families, log: SagaLog) -> None:
+    """Add the schedules of the log. Raises `LogUnavailable`."""
+    found = log.schedules.read_schedules()
+    running = log.schedules.read_running(found)
+    for state in found:
+        for result in ("fired", "late", "skipped", "missed", "failed"):
+            families.add(catalogue.TICKS, state.counts[result], state.name, result)
+        states = {
+            "running": state.name in running,
+            "paused": state.paused_at is not None,
+            "left": state.is_left,
+        }
+        for name, holds in states.items():
+            families.add(catalogue.SCHEDULE_STATE, holds, state.name, name)
+
+
 def add_queues(families: Families, app: Celery) -> None:
     """Add how long the app's queues are. Raises kombu's ``OperationalError``."""
     for queue, length in queue_lengths(app, queues_in_use(app)).items():

@@ -19,6 +19,7 @@ from amends.log.maintenance import Maintenance
 from amends.log.profiles import Profiles
 from amends.log.queries.summary import SagaSummaries
 from amends.log.reads import Reads
+from amends.log.schedules.transitions import Schedules
 from amends.log.starts import Starts
 from amends.log.waits import Waits
 from amends.log.watermarks import Watermarks
@@ -92,7 +93,7 @@ def test_redis_is_called_by_the_scripts_alone():
 
 
 def test_a_method_of_the_log_runs_the_script_of_its_name():
-    for cls in (log.SagaLog, Dispatches, Reads, SagaControl, Waits):
+    for cls in (log.SagaLog, Dispatches, Reads, SagaControl, Schedules, Waits):
         called = calls_of_scripts(cls)
         assert called == {name: {name} for name in called}
 
@@ -132,6 +133,7 @@ def test_every_script_is_run_and_every_one_that_is_run_is_there():
         SagaSummaries,
         Workers,
         Watermarks,
+        Schedules,
         Dispatches,
         Waits,
     )
@@ -160,6 +162,8 @@ UNUSED = {
     "complete_and_claim_plain": {"note_unsent"},
     "fail_step_plain": {"note_unsent"},
     "retry_step_plain": {"plan_of", "turn_back"},
+    "decide_tick": {"note"},
+    "forget_schedule": {"note", "set"},
     "cancel_saga": {"follow_branch", "open_record"},
     "dispatch_saga": {"follow_branch", "open_record"},
     "end_child": {"follow_branch"},

@@ -108,6 +108,7 @@ def test_json_has_stable_fields(run, moves):
         "error",
         "record",
         "created",
+        "begins",
         "deadline",
         "ended",
         "now",

@@ -79,6 +79,9 @@ def every_kind(log: SagaLog, scraped: Callable[[], Scrape]) -> tuple[list[str], 
     """Run a saga of every kind in an empty log, and scrape at once: other tests add to it."""
     view_of(log).client.flushdb()
     log.workers.note_heartbeat("worker-1", [1])
+    log.schedules.define_schedule(
+        "hourly", app="a", app_name="errands", definition="{}", digest="d", is_begin=True
+    )
     return run_every_kind(log), scraped()
 
 

@@ -85,6 +85,18 @@ CASES = {
         {'amends_breaker_state{breaker="bank",state="disabled"}': "0x20 1x100"},
         {'amends_breaker_state{breaker="bank",state="disabled"}': "0x100 1x20"},
     ],
+    "ScheduleMissesTicks": [
+        {'amends_schedule_ticks_total{schedule="nightly",result="missed"}': "0x100 1x20"},
+        {'amends_schedule_ticks_total{schedule="nightly",result="skipped"}': "0+1x120"},
+        {'amends_schedule_ticks_total{schedule="nightly",result="missed"}': "5x120"},
+    ],
+    "ScheduleStandsStill": [
+        {'amends_schedule_state{schedule="nightly",state="left"}': "0x100 1x20"},
+        {
+            'amends_schedule_state{schedule="nightly",state="left"}': "0x120",
+            'amends_schedule_state{schedule="nightly",state="paused"}': "1x120",
+        },
+    ],
     "SagaLogAway": [{"amends_log_up": "1x100 0x20"}, {"amends_log_up": "1x120"}],
     "BrokerAway": [{"amends_broker_up": "1x100 0x20"}, {"amends_broker_up": "1x120"}],
     "SagaLogNearlyFull": [

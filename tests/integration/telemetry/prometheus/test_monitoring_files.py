@@ -24,8 +24,17 @@ PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 VARIABLES = {"$__rate_interval": "5m", "$saga": ".*"}
 VALUES = {  # of the labels that have few
     "status": {"pending", "running", "compensating", "completed", "compensated", "stuck"},
-    "state": {"closed", "open", "half_open", "forced_open", "disabled"},
-    "result": {"done", "retried", "failed", "stuck"},
+    "state": {
+        "closed",
+        "open",
+        "half_open",
+        "forced_open",
+        "disabled",
+        "running",
+        "paused",
+        "left",
+    },
+    "result": {"done", "retried", "failed", "stuck", "fired", "late", "skipped", "missed"},
 }
 
 

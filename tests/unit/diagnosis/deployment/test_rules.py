@@ -11,6 +11,7 @@ from amends.breaker.states import CircuitState
 from amends.diagnosis.deployment import (
     breaker_rules,
     link_rules,
+    log_rules,
     rabbitmq,
     redis_rules,
     worker_rules,
@@ -20,10 +21,13 @@ from amends.diagnosis.deployment.breaker_rules import WorkerCircuits
 from amends.diagnosis.deployment.broker_rules import BrokerUse
 from amends.diagnosis.deployment.destinations import Destination
 from amends.diagnosis.deployment.findings import Severity
+from amends.diagnosis.deployment.log_state import LogState
 from amends.diagnosis.deployment.rabbitmq import RabbitServer
 from amends.diagnosis.deployment.redis_server import RedisServer
 from amends.diagnosis.deployment.worker_inspection import Worker
 from amends.diagnosis.deployment.worker_rules import Crew
+from amends.log.heartbeats import Heartbeat
+from amends.log.schedules.state import LEFT_AFTER, ScheduleState
 
 SERVER = RedisServer(
     url="redis://log/1",
@@ -194,3 +198,45 @@ def test_the_setting_that_is_missing_is_named():
     (finding,) = link_rules.incomplete.apply(settings)
     assert finding.what.startswith("amends_http_url is set and amends_http_key is not:")
     assert finding.remedy == "set amends_http_key too, or neither"
+
+
+def schedule(**fields):
+    """Return the log's state with one schedule, and a worker."""
+    now = 1_000_000
+    hash_of = {
+        **dict.fromkeys(("since", "seen", "cursor"), f"{now * 1000}"),
+        "app": "a",
+        "app_name": "shop",
+        "definition": '{"saga":"settlement"}',
+        "digest": "d",
+        **fields,
+    }
+    beat = Heartbeat(at=now, age=0.0, pids=frozenset(), messages=None)
+    return LogState(
+        settings=Settings(backend="redis://log/1"),
+        servers=(),
+        shards=64,
+        heartbeats=[beat],
+        profiles=(),
+        in_use=(),
+        schedules=[ScheduleState.read("nightly", now, hash_of)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({}, []),
+        ({"seen": f"{round(1_000_000 - LEFT_AFTER) * 1000}"}, ["schedule.left"]),
+        ({"error": "LookupError: no rates"}, ["schedule.failing"]),
+        ({"paused": "999000000", "by": "ada", "why": "audit"}, ["schedule.paused"]),
+    ],
+    ids=str,
+)
+def test_a_schedule_that_starts_nothing_is_found(fields, found):
+    assert wrong(log_rules.RULES, schedule(**fields)) == found
+
+
+def test_without_workers_no_schedule_is_blamed():
+    seen = f"{round(1_000_000 - LEFT_AFTER) * 1000}"
+    assert wrong(log_rules.RULES, replace(schedule(seen=seen), heartbeats=[])) == []

@@ -20,6 +20,7 @@ LABELS = {
     "state",
     "queue",
     "worker",
+    "schedule",
 }
 COUNTED = (
     "sagas",

@@ -1,0 +1,1 @@
+"""Schedules in the log: what is known of each, and its transitions."""

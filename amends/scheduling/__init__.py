@@ -1,0 +1,1 @@
+"""Schedules: sagas that start again and again, by the sweeps of workers."""
