@@ -52,7 +52,7 @@ def _opened(
         case Expand():
             return _expanded(log_of(app), saga_id, answer, longest_wait)
         case Begin():
-            return _begun(log_of(app), saga_id, answer, longest_wait)
+            return _begun(app, saga_id, answer, longest_wait)
         case Attend():
             return attend(app, saga_id, answer, longest_wait)
 

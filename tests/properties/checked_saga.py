@@ -284,6 +284,7 @@ class CheckedSaga:
             assert expected == "refused", f"{refusal}, not {expected}"  # noqa: PT017
             return expected
         assert (how, answer.said) == (expected, follows), f"signal {path}: {how}, {answer}"
+        self._acted = True
         if isinstance(answer, Advance):
             self._numbered(answer.number)
         return expected
