@@ -123,7 +123,7 @@ class Keys:
         return [of_one, f"{of_one}:history", self.schedules_key(shard)]
 
     def schedules_key(self, shard: int) -> str:
-        """Return the key of the names of a shard's schedules, a set."""
+        """Return the key of the names of a shard's schedules, a sorted set, all scored 0: a user of the log's Redis has the rights to one already."""
         return f"{self._prefix(shard)}schedules"
 
     def keys_of(self, saga_id: str, *, search: bool = False) -> list[str]:

@@ -10,7 +10,7 @@ local app, app_name, definition, digest = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local owner = get('app')
 if not owner then
   set('app', app, 'app_name', app_name, 'definition', definition, 'digest', digest, 'since', NOW_TEXT, 'seen', NOW_TEXT, 'cursor', NOW_TEXT)
-  redis.call('SADD', NAMES, ARGV[1])
+  redis.call('ZADD', NAMES, 0, ARGV[1])
   note('schedule.defined')
   return {'kept'}
 end

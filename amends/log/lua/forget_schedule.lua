@@ -6,5 +6,5 @@
 if not get('app') then return {'unknown'} end
 if NOW - get('seen') < tonumber(ARGV[2]) then return {'kept'} end
 redis.call('DEL', SCHEDULE, HISTORY)
-redis.call('SREM', NAMES, ARGV[1])
+redis.call('ZREM', NAMES, ARGV[1])
 return {'forgotten'}

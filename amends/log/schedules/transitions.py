@@ -106,7 +106,7 @@ class Schedules:
         def command(client: Any) -> Any:
             pipeline = client.pipeline(transaction=False)
             for shard in range(self._store.shards):
-                pipeline.smembers(self._store.schedules_key(shard))
+                pipeline.zrange(self._store.schedules_key(shard), 0, -1)
             return pipeline.execute()
 
         names = sorted(name for each in self._store.read(command) for name in each)
