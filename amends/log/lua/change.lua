@@ -4,5 +4,5 @@
 local function unset(field) saga[field], unsets[field] = false, true end
 local function set_state(code, value)
   state[code], has_moved = value, true
-  if code:sub(-1) == 'w' then has_waited = true end  --! shaped
+  if code:find('[wk]$') then has_waited = true end  --! shaped
 end

@@ -152,7 +152,7 @@ local function save()
   end
   if saga.status ~= was then save_status() end
   if due then save_due() end
-  if has_waited or due and due >= TIMED then save_wait() end  --! shaped
+  if saga.status == 'running' and (has_waited or due and due >= TIMED) then save_wait() end  --! shaped
   for k = 1, #COUNTS, 2 do redis.call('HINCRBY', COUNTERS, COUNTS[k], COUNTS[k + 1]) end
   if saga.awaited then -- rare, and written out here: a function would cost every script
     local kept = {}

@@ -236,9 +236,7 @@ SCHEDULE_STATE: Final = _metric(
 
 # The broker, and the scrape itself
 
-BROKER_UP: Final = _metric(
-    "gauge", "amends_broker_up", tells="1 if the broker is reachable, else 0."
-)
+BROKER_UP: Final = _metric("gauge", "amends_broker_up", tells="1 if the broker answers, else 0.")
 QUEUE_MESSAGES: Final = _metric(
     "gauge",
     "amends_queue_messages",
@@ -246,7 +244,7 @@ QUEUE_MESSAGES: Final = _metric(
     tells="Messages that wait in a queue, without those that workers have fetched.",
 )
 SCRAPE_DURATION: Final = _metric(
-    "gauge", "amends_scrape_duration_seconds", tells="How long this scrape took."
+    "gauge", "amends_scrape_duration_seconds", tells="The time it took itself."
 )
 
 METRICS: Final = tuple(_known)

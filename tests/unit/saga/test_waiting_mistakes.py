@@ -89,7 +89,7 @@ def test_a_wrong_signal_is_told_as_the_page_has_it(mistake, monkeypatch):
         if mistake == "approval":
             handle.signal("approval", {"granted_by": "bob"})
         if mistake == "unknown":
-            monkeypatch.setattr(signals, "_MODELS", {})
+            monkeypatch.setattr(signals, "known_models", lambda _: {})
         anywhere = type(handle)("leave-7", dict)
         with pytest.raises(ActRefused) as raised:
             anywhere.signal("approval" if mistake == "unknown" else mistake, {"granted_by": "bob"})

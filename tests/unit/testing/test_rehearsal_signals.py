@@ -43,10 +43,10 @@ def trip_of(name, *stages, timeout=None):
 
 
 CONSENT = Wait("consent", Consent, timeout=DAY, outcome="not_allowed")
-asked_saga = trip_of("asked", step("a"), CONSENT, step("b"))
+asked_saga = trip_of("asked_trip", step("a"), CONSENT, step("b"))
 asked_first_saga = trip_of("asked_first", CONSENT, step("b"))
 voted_saga = Saga(
-    "voted", input=Trip, output=Trip, steps=[Wait("vote", Consent, count=2), step("b")]
+    "voted_trip", input=Trip, output=Trip, steps=[Wait("vote", Consent, count=2), step("b")]
 )
 delayed_saga = Saga("delayed", input=Trip, output=Trip, steps=[step("a"), Delay(DAY), step("b")])
 delayed_first_saga = Saga("delayed_first", input=Trip, output=Trip, steps=[Delay(DAY), step("b")])
