@@ -244,7 +244,7 @@ QUEUE_MESSAGES: Final = _metric(
     tells="Messages that wait in a queue, without those that workers have fetched.",
 )
 SCRAPE_DURATION: Final = _metric(
-    "gauge", "amends_scrape_duration_seconds", tells="The time it took itself."
+    "gauge", "amends_scrape_duration_seconds", tells="Seconds that it took."
 )
 
 METRICS: Final = tuple(_known)
