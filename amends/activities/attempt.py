@@ -5,18 +5,19 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 from celery.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from celery.utils.log import get_task_logger
 
-from amends.activities.context import CURRENT, Context, context_of_attempt
+from amends.activities.context import CURRENT, Context, Undoes, Verifies
 from amends.activities.guard import Caller, GuardedCall
 from amends.activities.log_retry import interrupts, retry_until_written
 from amends.activities.protocol import Call, Definition, Ended
 from amends.activities.raised import as_told, ends_process, for_celery, is_unknown
 from amends.activities.soft_limit import soft_limit
+from amends.activities.wait_links import WaitLinks
 from amends.definition.itinerary import RecordPlan
 from amends.definition.retry_policy import RetryPolicy
 from amends.definition.serialization import error_json, message_of, output_text, type_name
@@ -26,9 +27,8 @@ from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
 
 _TURN_AFTER: Final = (5.0, 15.0)  # seconds, at least and at most
+# The waits for a worker whose code can read what this one cannot.
 _OTHER_CODE: Final = RetryPolicy(initial_interval=10.0, max_interval=80.0)
-"""The waits for a worker whose code can read what this one cannot."""
-
 _logger = get_task_logger(__name__)
 
 
@@ -53,9 +53,7 @@ class Attempt:
         self._claim = claim
         self._saga_id = saga_id
         self._path = path
-        self._link = link
-        self._caller = caller
-        self._call = call
+        self._link, self._caller, self._call = link, caller, call
         self._record: RecordPlan = claim.itinerary.records[path]
         self._held: Any = {"token": token, "is_plain": claim.itinerary.requires == 1}
         self._number = claim.attempts + 1
@@ -144,13 +142,18 @@ class Attempt:
             CURRENT.reset(token)
 
     def _context(self) -> Context:
-        left = self._claim.saga_time_left
-        return context_of_attempt(
-            self._claim.itinerary,
-            self._saga_id,
-            self._path,
+        record, left = self._record, self._claim.saga_time_left
+        undone, asked = record.compensates, record.verifies
+        own, key = f"{self._saga_id}:{self._path}", f"{self._saga_id}:{record.compensated_path}"
+        return Context(
+            saga_id=self._saga_id,
+            step=record.step.name,
             attempt=self._number,
-            time_left=self._limit if left is None else min(self._limit, left),
+            deadline=time.time() + (self._limit if left is None else min(self._limit, left)),
+            idempotency_key=own,
+            undone=Undoes(activity=undone.task, idempotency_key=key) if undone else None,
+            verified=Verifies(activity=asked.task, idempotency_key=key) if asked else None,
+            links=cache(partial(WaitLinks, self._claim.itinerary, self._saga_id, made_by=own)),
         )
 
     def _put_off(self, error: UnreadableData) -> Ended:

@@ -1,6 +1,6 @@
 """What an activity may ask about the call it is in."""
 
-import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -8,7 +8,6 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from amends.activities.wait_links import WaitLinks
-from amends.definition.itinerary import Itinerary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ class Context:
     idempotency_key: str
     undone: Undoes | None = None
     verified: Verifies | None = None
-    links: WaitLinks | None = field(default=None, repr=False, compare=False)
+    links: Callable[[], WaitLinks] | None = field(default=None, repr=False, compare=False)
 
     @property
     def undoes(self) -> Undoes:
@@ -89,7 +88,7 @@ class Context:
             raise RuntimeError(
                 "amends.context().wait_url is for the inside of an activity that a saga calls"
             )
-        return self.links.url(name, value, by=by, expires=expires)
+        return self.links().url(name, value, by=by, expires=expires)
 
 
 CURRENT: Final[ContextVar[Context]] = ContextVar("amends_context")
@@ -107,26 +106,3 @@ def context() -> Context:
         raise RuntimeError(
             "amends.context() is for the inside of an activity; none runs here"
         ) from None
-
-
-def context_of_attempt(
-    itinerary: Itinerary, saga_id: str, path: str, *, attempt: int, time_left: float
-) -> Context:
-    """Return the context of an attempt at a record.
-
-    attempt: its number, from 1.
-    time_left: seconds until its deadline.
-    """
-    record = itinerary.records[path]
-    undone, asked = record.compensates, record.verifies
-    own_key, key = f"{saga_id}:{path}", f"{saga_id}:{record.compensated_path}"
-    return Context(
-        saga_id=saga_id,
-        step=record.step.name,
-        attempt=attempt,
-        deadline=time.time() + time_left,
-        idempotency_key=own_key,
-        undone=Undoes(activity=undone.task, idempotency_key=key) if undone else None,
-        verified=Verifies(activity=asked.task, idempotency_key=key) if asked else None,
-        links=WaitLinks(itinerary, saga_id, made_by=own_key),
-    )

@@ -15,10 +15,11 @@ from amends.dispatch.canvas import publish_canvas, publish_canvases
 from amends.dispatch.children import tell_parent
 from amends.dispatch.in_process import run_here
 from amends.dispatch.messages import ADVANCE, headers_again, plays_messages, publishing
-from amends.dispatch.remaining import dispatched
+from amends.dispatch.remaining import expanded
 from amends.errors import LogUnavailable, UnreadableData
 from amends.log.answers import Publish
 from amends.log.in_flight import Branches, Dispatched, Ended
+from amends.log.saga_log import log_of
 
 _logger = logging.getLogger(__name__)
 
@@ -41,7 +42,10 @@ def advance(app: Celery, saga_id: str, lost: Iterable[str] = ()) -> None:
         app.send_task(ADVANCE, kwargs={"saga_id": saga_id})
         return
     longest = settings_of(app).max_countdown
-    publish_found(app, saga_id, dispatched(app, saga_id, longest, lost))
+    answer = log_of(app).dispatch_saga(saga_id, longest_wait=longest, lost=lost)
+    if not isinstance(answer, Publish | None):
+        answer = expanded(app, saga_id, answer, longest)
+    publish_found(app, saga_id, answer)
 
 
 def publish_found(app: Celery, saga_id: str, answer: Dispatched) -> None:

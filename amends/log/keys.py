@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import count
 from typing import Final
+from uuid import UUID
 from zlib import crc32
 
 from amends.backend.script_constants import TIMED
+from amends.definition.itinerary import is_saga_id
 from amends.definition.states import SagaStatus
 from amends.errors import ConfigurationError
 
@@ -31,6 +33,21 @@ _SLOTS: Final = 16_384  # of every cluster
 def bases_of(status: SagaStatus) -> Sequence[int]:
     """Return what is added to the times in an index: nothing, and `TIMED` for sagas that wait in the log, which are running."""
     return (0, TIMED) if status is SagaStatus.RUNNING else (0,)
+
+
+SagaId = str | UUID | int
+"""What a saga may be called by; the log has the text of a UUID or a number."""
+
+
+def id_text(saga_id: SagaId) -> str:
+    """Return a saga's id as the log has it. Raises ``ValueError`` for what may be none."""
+    is_number = isinstance(saga_id, int) and not isinstance(saga_id, bool)
+    text = str(saga_id) if is_number or isinstance(saga_id, UUID) else saga_id
+    if not is_saga_id(text):
+        raise ValueError(
+            f"saga_id {saga_id!r} is not 1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit"
+        )
+    return text
 
 
 class Keys:

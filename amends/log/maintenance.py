@@ -124,25 +124,26 @@ class Maintenance:
 
         A child is kept while its parent is alive, which may turn it back.
         """
-        answers = self._remove(saga_ids, kept_for, is_child=False)
-        parents = {each: told for each, told in answers.items() if isinstance(told, str)}
+        ids = list(saga_ids)
+        answers = self._remove(ids, kept_for, is_child=False)
+        told = zip(ids, answers, strict=True)
+        parents = {each: parent for each, parent in told if isinstance(parent, str)}
         alive = self._alive(set(parents.values()))
         orphans = [each for each, parent in parents.items() if parent not in alive]
-        removed = [*answers.values(), *self._remove(orphans, kept_for, is_child=True).values()]
-        return sum(told for told in removed if isinstance(told, int))
+        removed = [*answers, *self._remove(orphans, kept_for, is_child=True)]
+        return sum(each for each in removed if isinstance(each, int))
 
     def _remove(
-        self, saga_ids: Iterable[str], kept_for: float, *, is_child: bool
-    ) -> dict[str, int | str]:
-        found = list(saga_ids)
+        self, saga_ids: Sequence[str], kept_for: float, *, is_child: bool
+    ) -> list[int | str]:
         calls = [
             (
                 self._store.keys_of(saga_id, search=True),
                 [saga_id, round(kept_for * 1000), int(is_child)],
             )
-            for saga_id in found
+            for saga_id in saga_ids
         ]
-        return dict(zip(found, self._store.call_many("remove_saga", calls), strict=True))
+        return self._store.call_many("remove_saga", calls)
 
     def _alive(self, saga_ids: Iterable[str]) -> set[str]:
         """Return those of these sagas that are there and have not ended."""

@@ -1,11 +1,15 @@
 """Many starts: each input with its id, in parts of one round trip."""
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Final, TypeVar
 
-from amends.saga.ids import SagaId, id_text
+from amends.definition.itinerary import Itinerary
+from amends.errors import LogUnavailable, SagaAlreadyStarted
+from amends.log.delivery import Delivery
+from amends.log.keys import SagaId, id_text
+from amends.log.starts import Conflict, Start, Starts
 
 Input = TypeVar("Input")
 
@@ -32,6 +36,44 @@ def paired(
             lacking = "saga_id" if saga_id is missing else "input"
             raise ValueError(f"there is no {number}. {lacking}: give each input its id")
         yield id_text(saga_id), value
+
+
+def start_in_chunks(
+    log: Starts,
+    itinerary: Itinerary,
+    starts: Iterable[NewSaga],
+    deliveries: Callable[[Sequence[str]], Sequence[Delivery] | None],
+    judged: Callable[[Start, str], Start],
+    publish: Callable[[Mapping[str, Start]], bool],
+) -> list[str]:
+    """Start sagas of one definition part by part, and return their ids. Raises what `Saga.start_many` does.
+
+    deliveries: what the log delivers at their start.
+    judged: what an answer of the log comes to, with the saga's input.
+    publish: publishes what was started; returns False once the broker is away.
+    """
+    ids: list[str] = []
+    refusals: list[tuple[str, str]] = []
+    is_away = False
+    for chunk in chunks(starts):
+        of_chunk = [saga_id for saga_id, *_ in chunk]
+        messages = deliveries(of_chunk)
+        try:
+            answers = log.start_sagas(itinerary, chunk, messages)
+            found = [
+                (saga_id, judged(answer, text))
+                for answer, (saga_id, text, *_) in zip(answers, chunk, strict=True)
+            ]
+            firsts = dict(reversed(found))  # an id may be there twice
+            is_away = is_away or not publish({each: firsts[each] for each in of_chunk})
+        except LogUnavailable as error:
+            read = [each for each, *_ in starts] if isinstance(starts, list) else ids + of_chunk
+            raise LogUnavailable(error.reason, saga_ids=read, answered=len(ids)) from error
+        refusals += [(each, a.saga) for each, a in found if isinstance(a, Conflict)]
+        ids += of_chunk
+    if refusals:
+        raise SagaAlreadyStarted(*refusals[0])
+    return ids
 
 
 def chunks(starts: Iterable[NewSaga]) -> Iterator[list[NewSaga]]:

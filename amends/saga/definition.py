@@ -8,8 +8,10 @@ from typing import Any, Generic, TypeVar
 
 from celery import Celery
 from celery.app import app_or_default
+from kombu.exceptions import OperationalError
 from pydantic import BaseModel
 
+from amends.backend.settings import celery_setting
 from amends.definition.itinerary import Dispatch
 from amends.definition.same_input import is_same_input
 from amends.definition.search_fields import entries_of
@@ -24,13 +26,20 @@ from amends.definition.serialization import (
 from amends.definition.signal_models import remember_models
 from amends.definition.states import SagaStatus
 from amends.dispatch.children import remember_start
-from amends.errors import LogUnavailable, SagaAlreadyStarted
+from amends.dispatch.coordinator import advance, publish_many
+from amends.dispatch.fast_path import deliveries
+from amends.dispatch.messages import plays_messages
+from amends.dispatch.routing import check_first_routes
+from amends.errors import SagaAlreadyStarted
+from amends.log.answers import Publish
+from amends.log.delivery import Delivery
+from amends.log.keys import SagaId, id_text
 from amends.log.saga_log import log_of
-from amends.log.starts import AlreadyThere, Conflict, Start
-from amends.saga.batches import NewSaga, chunks, paired
-from amends.saga.first_messages import FirstMessages
+from amends.log.starts import AlreadyThere, Conflict, Delayed, Start, Started
+from amends.saga.batches import NewSaga, paired, start_in_chunks
+from amends.saga.begin_times import begin_times, tell_of_failure, tell_of_outage
+from amends.saga.child_ids import check_room
 from amends.saga.handle import Handle
-from amends.saga.ids import SagaId, check_room, id_text
 from amends.saga.itinerary_builder import build_itinerary
 from amends.saga.output import build_early
 from amends.saga.signals import models_of
@@ -89,7 +98,8 @@ class Saga(Generic[Input, Output]):
         self._signals = models_of(steps)
         remember_models(name, self._signals)
         remember_start(name, self._start_child)
-        self._first = FirstMessages(self.itinerary)
+        records = [(name, 0) for name in self.itinerary.first_chain]
+        self._first = Publish(itinerary=self.itinerary, number=1, wait=0.0, records=records)
 
     def __repr__(self) -> str:
         return f"<Saga {self.name}>"
@@ -124,25 +134,17 @@ class Saga(Generic[Input, Output]):
         """Start a saga that is a step of another one; `fields` are its input's, JSON data. Raises what `start` does."""
         self._start(app, id_text(saga_id), validated(self.input, fields))
 
-    def _start(
-        self,
-        app: Celery,
-        new_id: str,
-        saga_input: Input,
-        *,
-        at: datetime | None = None,
-        after: float | None = None,
-    ) -> Handle[Output]:
+    def _start(self, app: Celery, new_id: str, saga_input: Input, **when: Any) -> Handle[Output]:
         text, given, *search = self._checked_input(new_id, saga_input)
-        self._first.check_routes(app, [new_id])
-        first = self._first.of(app, [new_id], at=at, after=after)
+        messages = self._deliveries(app, [new_id], **when)
+        message = messages[0] if messages else None
         answer = log_of(app).starts.start_saga(
-            new_id, self.itinerary, text, first[0] if first else None, given=given, search=search
+            new_id, self.itinerary, text, message, given=given, search=search
         )
         answer = self._judged(answer, text)
         if isinstance(answer, Conflict):
             raise SagaAlreadyStarted(new_id, answer.saga)
-        self._first.publish(app, {new_id: answer})
+        self._publish(app, {new_id: answer})
         return self._handle(new_id)
 
     def start_many(
@@ -166,28 +168,10 @@ class Saga(Generic[Input, Output]):
         starts: Iterable[NewSaga] = self._starts(inputs, saga_ids)
         if isinstance(inputs, Collection):
             starts = list(starts)
-        ids: list[str] = []
-        app, refusals, is_away = app_or_default(), [], False
-        for chunk in chunks(starts):
-            of_chunk = [saga_id for saga_id, *_ in chunk]
-            self._first.check_routes(app, of_chunk)
-            messages = self._first.of(app, of_chunk, at=at, after=after)
-            try:
-                answers = log_of(app).starts.start_sagas(self.itinerary, chunk, messages)
-                judged = (
-                    self._judged(a, text) for a, (_, text, *_) in zip(answers, chunk, strict=True)
-                )
-                found = list(zip(of_chunk, judged, strict=True))
-                firsts = dict(reversed(found))  # an id may be there twice
-                new = {each: firsts[each] for each in of_chunk}
-                is_away = is_away or not self._first.publish(app, new)
-            except LogUnavailable as error:
-                read = [each for each, *_ in starts] if isinstance(starts, list) else ids + of_chunk
-                raise LogUnavailable(error.reason, saga_ids=read, answered=len(ids)) from error
-            refusals += [(each, a.saga) for each, a in found if isinstance(a, Conflict)]
-            ids += of_chunk
-        if refusals:
-            raise SagaAlreadyStarted(*refusals[0])
+        app = app_or_default()
+        deliveries_of = partial(self._deliveries, app, at=at, after=after)
+        how = deliveries_of, self._judged, partial(self._publish, app)
+        ids = start_in_chunks(log_of(app).starts, self.itinerary, starts, *how)
         return [self._handle(saga_id) for saga_id in ids]
 
     def _starts(
@@ -202,7 +186,8 @@ class Saga(Generic[Input, Output]):
 
         Raises ``ValueError`` for an invalid input.
         """
-        check_room(saga_id, self.itinerary)
+        if self.itinerary.requires > 2:  # noqa: PLR2004 - the format that has children
+            check_room(saga_id, self.itinerary)
         what = f"the input of {saga_id}"
         # As a worker will: an input that it could not read, or would read as another, is refused here.
         read = read_back(self.input, value, what)
@@ -220,6 +205,20 @@ class Saga(Generic[Input, Output]):
                 return AlreadyThere(status)
         return answer
 
+    def _deliveries(
+        self, app: Celery, saga_ids: Sequence[str], **when: Any
+    ) -> Sequence[Delivery] | None:
+        """Return what the log delivers at the start of each: its first message, or when it begins; None for nothing."""
+        router: Any = app.amqp.router
+        if router.routes:
+            check_first_routes(app, self.itinerary, saga_ids)
+        is_delayed = any(each is not None for each in when.values())
+        if is_delayed and not celery_setting(
+            app, "task_always_eager"
+        ):  # as Celery's own countdowns
+            return begin_times(app, saga_ids, **when)
+        return deliveries(app, saga_ids, self._first) if self._first.records else None
+
     def get(self, saga_id: SagaId) -> Handle[Output]:
         """Find a saga by its id. Raises what `amends.get` does."""
         handle = self._handle(saga_id)
@@ -229,3 +228,23 @@ class Saga(Generic[Input, Output]):
     def _handle(self, saga_id: SagaId) -> Handle[Output]:
         early = partial(build_early, self.output, self.itinerary.output)
         return Handle(saga_id, lambda fields: validated(self.output, fields), early, self._signals)
+
+    def _publish(self, app: Celery, answers: Mapping[str, Start]) -> bool:
+        """Publish what was started; answers whether the broker is there."""
+        started = [saga_id for saga_id, answer in answers.items() if isinstance(answer, Started)]
+        try:
+            if started and self._first.records:
+                publish_many(app, started, self._first)
+            for saga_id, answer in answers.items():
+                is_pending = answer == AlreadyThere(SagaStatus.PENDING)  # perhaps never published
+                is_played = isinstance(answer, Delayed) and plays_messages(app)
+                if is_pending or is_played or (answer == Started(0) and not self._first.records):
+                    advance(app, saga_id)
+        except OperationalError as error:
+            tell_of_outage(next(iter(answers)), error)
+            return False
+        except Exception as error:
+            if plays_messages(app):  # it ran here
+                raise
+            tell_of_failure(next(iter(answers)), error)
+        return True

@@ -12,9 +12,9 @@ from amends.dispatch.messages import send_advance
 from amends.log.answers import Advance, Continuation, Lacking, Late
 from amends.log.control import Seen, Signalled, new_act_id
 from amends.log.history import Event
+from amends.log.keys import SagaId, id_text
 from amends.log.saga_log import SagaLog, log_of
 from amends.saga.any_step import AnyStep
-from amends.saga.ids import SagaId, id_text
 from amends.saga.output import Build, read_output
 from amends.saga.signals import signal_text
 from amends.saga.skipped_output import skipped_output

@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 from amends.definition.serialization import validated
 from amends.errors import did_you_mean
+from amends.log.keys import SagaId, id_text
 from amends.log.queries.listing import store_of
 from amends.log.queries.search import find_ids
 from amends.saga.definition import Saga
 from amends.saga.handle import Handle
-from amends.saga.ids import SagaId, id_text
 
 Output = TypeVar("Output", bound=BaseModel)
 

@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from amends.definition.itinerary import Itinerary, RecordPlan
 from amends.definition.paths import UNDO, without_item
 from amends.errors import did_you_mean
+from amends.log.keys import SagaId
 from amends.log.saga_log import log_of
 from amends.saga.definition import Saga
 from amends.saga.handle import Handle
-from amends.saga.ids import SagaId
 from amends.testing.calls import Call, begun, effective
 from amends.testing.clock import Clock
 from amends.testing.script import Scene, Script

@@ -46,7 +46,10 @@ def told(run):
         if name not in OWN and not name.endswith((".t", ".o"))
     }
     history = [
-        CHANCE.sub("CHANCE", repr({name: value for name, value in event.items() if name != "at"}))
+        CHANCE.sub(
+            "CHANCE",
+            repr({name: value for name, value in event.items() if name not in ("at", "until")}),
+        )
         for event in run.end.history
     ]
     return history, fields

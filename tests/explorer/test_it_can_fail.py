@@ -42,7 +42,9 @@ SCRIPTED = {
         "pending and not at rest",
     ),
     "the due entry of what is swept": (
-        {"redis.call('ZADD', KEYS[1], now + ARGV[1], id)": "redis.call('ZREM', KEYS[1], id)"},
+        {
+            "redis.call('ZADD', KEYS[1], ('%d'):format(base + now + ARGV[1]), id)": "redis.call('ZREM', KEYS[1], id)"
+        },
         ["chain", "inline"],
         "died before the effect",
         "killed",
@@ -51,7 +53,10 @@ SCRIPTED = {
     "the record per channel": (
         {
             f"if {condition} then list[#list + 1] = code end": "if code:find('^%d+u$') then list[#list + 1] = code end"
-            for condition in ("is_undo(code)", "is_undo(code) or is_verification(code)")
+            for condition in (
+                "is_undo(code)",
+                "is_undo(code) or is_verification(code) or state[code] == 'waiting'",
+            )
         },
         ["chain", "inline"],
         "back over a switch",

@@ -17,7 +17,7 @@ for _, each in ipairs({
   {'hincrby', HASH, 'f', 1}, {'hdel', HASH, 'f'},
   {'lpush', LIST, 'a'}, {'rpush', LIST, 'b'}, {'llen', LIST}, {'lrange', LIST, 0, 0}, {'lset', LIST, 0, 'c'}, {'ltrim', LIST, 0, 0},
   {'zadd', SORTED, 1, 'a'}, {'zcard', SORTED}, {'zscore', SORTED, 'a'}, {'zmscore', SORTED, 'a'}, {'zrange', SORTED, 0, 0},
-  {'zrangebyscore', SORTED, 0, 1}, {'zrandmember', SORTED}, {'zrem', SORTED, 'a'}, {'zremrangebyscore', SORTED, 0, 1},
+  {'zrangebyscore', SORTED, 0, 1}, {'zrem', SORTED, 'a'}, {'zremrangebyscore', SORTED, 0, 1},
   {'set', TEXT, 'v'}, {'get', TEXT}, {'expire', TEXT, 60}, {'pexpire', TEXT, 60000}, {'persist', TEXT},
   {'xadd', STREAM, '*', 'f', 'v'}, {'time'},
 }) do try(unpack(each)) end

@@ -219,8 +219,6 @@ BREAKER_LATE_RESULTS: Final = _metric(
     tells="Results that came too late to count for the circuit breaker.",
 )
 
-# Schedules
-
 TICKS: Final = _metric(
     "counter",
     "amends_schedule_ticks_total",
@@ -244,7 +242,7 @@ QUEUE_MESSAGES: Final = _metric(
     tells="Messages that wait in a queue, without those that workers have fetched.",
 )
 SCRAPE_DURATION: Final = _metric(
-    "gauge", "amends_scrape_duration_seconds", tells="Seconds that it took."
+    "gauge", "amends_scrape_duration_seconds", tells="How long this scrape took."
 )
 
 METRICS: Final = tuple(_known)

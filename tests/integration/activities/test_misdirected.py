@@ -64,7 +64,7 @@ def paused(work, saga_id, monkeypatch):
 
     def start(saga):
         monkeypatch.setattr(saga._first, "publish", lambda *_: True)
-        monkeypatch.setattr("amends.saga.first_messages.deliveries", lambda *_: None)
+        monkeypatch.setattr("amends.saga.definition.deliveries", lambda *_: None)
         handle = saga.start(Job(job_id=saga_id), saga_id=saga_id)
         monkeypatch.undo()
         return handle

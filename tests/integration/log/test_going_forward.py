@@ -219,7 +219,7 @@ def test_what_was_taken_and_put_back_is_due_at_once_if_it_is_alive(journey):
 
 def test_the_more_sagas_wait_the_less_often_each_is_looked_at(journey):
     due, about = journey.due_key, About(journey)
-    others = {f"other-{n}": 9e15 for n in range(80)}
+    others = {f"other-{n}": 4e15 for n in range(80)}
     journey.client.zadd(due, others)
     look(journey, sent_ago=61, is_alone=False)
     assert due_in(journey) == about(journey.client.zcard(due))  # one a second

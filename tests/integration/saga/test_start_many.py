@@ -14,7 +14,7 @@ from amends import SagaAlreadyStarted
 from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.coordinator import publish_many
 from amends.log.saga_log import log_of
-from amends.saga import first_messages
+from amends.saga import definition
 from demo.ports import free_port
 from tests.support.engine_saga import Job
 from tests.support.log_view import view_of
@@ -192,7 +192,7 @@ def test_messages_go_to_redis_together(app, monkeypatch):
         alone.append(words[0])
         return execute(self, *words, **how)
 
-    monkeypatch.setattr(first_messages, "deliveries", lambda *_: None)
+    monkeypatch.setattr(definition, "deliveries", lambda *_: None)
     letter_saga.start_many(jobs(2))
     monkeypatch.setattr(redis.Redis, "execute_command", listen)
     letter_saga.start_many(jobs(50))
@@ -233,8 +233,8 @@ def test_a_broker_that_goes_away_is_warned_of_once_and_not_asked_again(app, monk
         if len(asked) > 1:
             raise OperationalError("gone")
 
-    monkeypatch.setattr(first_messages, "deliveries", lambda *_: None)
-    monkeypatch.setattr(first_messages, "publish_many", refuse)
+    monkeypatch.setattr(definition, "deliveries", lambda *_: None)
+    monkeypatch.setattr(definition, "publish_many", refuse)
     ids = new_ids(3_500)
     handles = letter_saga.start_many(iter(jobs(3_500)), saga_ids=ids)
     assert (

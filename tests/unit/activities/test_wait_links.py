@@ -1,14 +1,15 @@
 """Links that an activity makes to the waits of its saga."""
 
 import time
+from functools import cache, partial
 
 import pytest
 from celery import Celery
 from pydantic import BaseModel, ValidationError
 
 from amends import ConfigurationError, Delay, Saga, Step, Wait, activity, context
-from amends.activities.context import context_of_attempt
-from amends.activities.wait_links import LASTS
+from amends.activities.context import Context
+from amends.activities.wait_links import LASTS, WaitLinks
 from amends.backend.celery_apps import current
 from amends.definition.wait_token import WaitLink
 from tests.support.call_context import entered
@@ -70,7 +71,15 @@ def attempt(app):
     """Return a way to be in an attempt at ``ask`` of a saga."""
 
     def enter(saga_id="s-1", itinerary=saga.itinerary, number=1):
-        made = context_of_attempt(itinerary, saga_id, "ask", attempt=number, time_left=9.0)
+        key = f"{saga_id}:ask"
+        made = Context(
+            saga_id=saga_id,
+            step="ask",
+            attempt=number,
+            deadline=9.0,
+            idempotency_key=key,
+            links=cache(partial(WaitLinks, itinerary, saga_id, made_by=key)),
+        )
         return entered(made)
 
     return enter

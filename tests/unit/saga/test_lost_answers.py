@@ -10,7 +10,7 @@ import amends
 from amends import ActRefused, LogUnavailable, SagaAlreadyStarted
 from amends.log.saga_log import log_of
 from amends.log.store import Store
-from amends.saga import batches, first_messages
+from amends.saga import batches, definition
 from amends.saga.bulk import Operation, Target, Verdict, perform
 from tests.support.app import in_process_app
 from tests.support.engine_saga import Job, job_saga
@@ -106,7 +106,7 @@ def test_many_starts_that_stay_unanswered_say_which_were_answered(log, monkeypat
 
 def test_an_id_that_comes_twice_is_published_by_its_first_answer(log, monkeypatch):
     published = []
-    monkeypatch.setattr(first_messages, "publish_many", lambda _, ids, __: published.extend(ids))
+    monkeypatch.setattr(definition, "publish_many", lambda _, ids, __: published.extend(ids))
     with pytest.raises(SagaAlreadyStarted):
         letter_saga.start_many([JOB, Job(job_id="another")], saga_ids=["twice", "twice"])
     assert published == ["twice"]

@@ -14,7 +14,7 @@ from amends.dispatch import fast_path
 from amends.dispatch.canvas import publish_canvas
 from amends.dispatch.fast_path import deliveries
 from amends.dispatch.messages import producers_of
-from amends.saga import first_messages
+from amends.saga import definition
 from demo.ports import free_port
 from tests.integration.dispatch.fast_path.test_chain_template import CONFIGURATIONS, START, WHAT
 from tests.support.engine_saga import Job, job_saga
@@ -159,7 +159,7 @@ def test_a_saga_ends_without_a_publication(work, saga_id, monkeypatch):
         pytest.fail("it was published")
 
     run(saga_id[::-1])  # it connects, if nothing has yet
-    monkeypatch.setattr(first_messages, "publish_many", refuse)
+    monkeypatch.setattr(definition, "publish_many", refuse)
     monkeypatch.setattr(fast_path, "publish", refuse)
     run(saga_id)
     assert work.records(saga_id) == ["a", "b", "c"]
