@@ -63,7 +63,7 @@ def test_the_definition_of_the_worker_that_began_last_is_kept(yard):
     assert [event.name for event in schedule.history()] == ["schedule.defined", "schedule.changed"]
 
 
-def test_an_older_definition_is_taken_again_once_no_worker_has_the_newer_one(yard, caplog):
+def test_an_older_definition_is_taken_again_once_no_worker_has_the_newer_one(yard, warnings):
     schedule = schedule_of()
     old, before = yard.firing, dict(definition.KNOWN)
     yard.sweep()
@@ -73,7 +73,7 @@ def test_an_older_definition_is_taken_again_once_no_worker_has_the_newer_one(yar
     definition.KNOWN.update(before)
     yard.firing = old
     yard.sweep(61)
-    assert "a worker that started later defines it otherwise" in caplog.text
+    assert "a worker that started later defines it otherwise" in warnings.text
     yard.sweep(LEFT_AFTER)
     assert schedule.state().definition["when"] == "every 60 s"
     yard.sweep(60)
@@ -107,7 +107,7 @@ def test_it_can_be_forgotten_then(yard):
         yard.log.schedules.forget_schedule("minutely")
 
 
-def test_two_apps_on_one_log_keep_theirs_apart(yard, caplog):
+def test_two_apps_on_one_log_keep_theirs_apart(yard, warnings):
     become(yard, "yard")
     schedule = schedule_of()
     yard.sweep()
@@ -116,7 +116,7 @@ def test_two_apps_on_one_log_keep_theirs_apart(yard, caplog):
     own, yard.firing = yard.firing, other
     yard.sweep(60)
     assert yard.ids() == []
-    assert "app yard has one of that name in this log" in caplog.text
+    assert "app yard has one of that name in this log" in warnings.text
     assert schedule.state().app_name == "yard"
     become(yard, "yard")
     yard.firing = own

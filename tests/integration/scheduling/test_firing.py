@@ -227,7 +227,7 @@ def test_a_decided_tick_is_not_given_up_by_who_has_not_seen_it(yard):
     assert len(yard.ids()) == 1
 
 
-def test_an_input_that_cannot_be_told_is_tried_again_until_its_time_is_over(yard, caplog):
+def test_an_input_that_cannot_be_told_is_tried_again_until_its_time_is_over(yard, warnings):
     fails = [True]
 
     def told(tick):
@@ -241,7 +241,7 @@ def test_an_input_that_cannot_be_told_is_tried_again_until_its_time_is_over(yard
     yard.sweep(1)
     state = schedule.state()
     assert (state.error, state.counts["failed"]) == ("LookupError: no rates yet", 1)
-    assert caplog.text.count("could not be started") == 1
+    assert warnings.text.count("could not be started") == 1
     yard.sweep(301)
     state = schedule.state()
     assert state.counts["missed"] == 1
@@ -262,7 +262,7 @@ def test_an_input_that_differs_from_worker_to_worker_is_the_first_ones(yard):
     assert yard.log.read_saga(saga_id).input["job_id"] == "0"
 
 
-def test_one_schedule_that_fails_stops_no_other(yard, caplog):
+def test_one_schedule_that_fails_stops_no_other(yard, warnings):
     minutely("a-broken", input=lambda tick: None)
     minutely("b-sound")
     yard.sweep()
