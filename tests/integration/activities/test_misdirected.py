@@ -63,7 +63,7 @@ def paused(work, saga_id, monkeypatch):
     """Start a saga whose own message is lost."""
 
     def start(saga):
-        monkeypatch.setattr(saga._first, "publish", lambda *_: True)
+        monkeypatch.setattr(saga, "_publish", lambda *_: True)
         monkeypatch.setattr("amends.saga.definition.deliveries", lambda *_: None)
         handle = saga.start(Job(job_id=saga_id), saga_id=saga_id)
         monkeypatch.undo()
