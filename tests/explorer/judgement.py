@@ -1,5 +1,6 @@
 """What must hold at the end of a run, whoever was struck on the way."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from amends.definition.itinerary import Itinerary
@@ -96,13 +97,19 @@ def _wrong_effects(itinerary: Itinerary, evidence: Evidence, end: Moment) -> lis
             is_right = in_force == done and len(done) == (0 if is_left_out else 1)
             if step.on_failure == "compensate" and not is_right:
                 wrongs.append(f"completed: {done} is done, and {in_force} in force")
-        elif passed_pivot and in_force != done:
+        elif passed_pivot and set(in_force) - _unsure(end, channels) != set(done):
             wrongs.append(f"stuck past the pivot: {done} is done, and {in_force} in force")
         elif passed_pivot:
             continue
         elif (step.compensation or step.pivot) and set(in_force) - set(stuck):
             wrongs.append(f"{end.status}, and {in_force} is in force")
     return wrongs
+
+
+def _unsure(end: Moment, channels: Mapping[str, str]) -> set[str]:
+    """Return what waits for a person, who has to look: an attempt ended of whose effect nobody knows."""
+    stuck = [path for path, code in channels.items() if end.fields.get(f"{code}.s") == "stuck"]
+    return {path for path in stuck if f"{channels[path]}.u" in end.fields}
 
 
 def _wrong_order(itinerary: Itinerary, end: Moment) -> list[str]:
