@@ -45,8 +45,8 @@ def look_twice():
 
 
 def live(subscription):
-    subscription.ensure()
-    return eventually(lambda: subscription.is_live)
+    """Wait until it is live, as who waits does: one that failed is begun again by the next look."""
+    return eventually(lambda: subscription.ensure() or subscription.is_live)
 
 
 def published(root, subscription, name):
