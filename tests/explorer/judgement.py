@@ -124,8 +124,8 @@ def _wrong_child(itinerary: Itinerary, ledger: Ledger, end: Moment) -> list[str]
 
 def _unsure(end: Moment, channels: Mapping[str, str]) -> set[str]:
     """Return what waits for a person, who has to look: an attempt ended of whose effect nobody knows."""
-    of_stuck = [path for path, code in channels.items() if end.fields.get(f"{code}.s") == "stuck"]
-    return {path for path in of_stuck if f"{channels[path]}.u" in end.fields}
+    stuck = [path for path, code in channels.items() if end.fields.get(f"{code}.s") == "stuck"]
+    return {path for path in stuck if f"{channels[path]}.u" in end.fields}
 
 
 def _wrong_order(itinerary: Itinerary, end: Moment) -> list[str]:

@@ -19,7 +19,8 @@ from tests.integration.breaker.redis_server import Server
 def app(redis_url: str) -> Iterator[Celery]:
     """Give an app that is current in every thread and every forked child."""
     app = Celery("bench", broker="memory://", set_as_current=False)
-    app.conf.amends_backend = f"{redis_url}/4"
+    # A breaker gives Redis a quarter of a second, and goes on without it; a busy machine may need more.
+    app.conf.amends_backend = f"{redis_url}/4?socket_timeout=30&socket_connect_timeout=30"
     app.set_current()
     app.set_default()
     yield app
