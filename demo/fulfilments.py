@@ -1,6 +1,8 @@
 """The fulfilments that the demo places beside its orders, and the outcome that each is made for."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -8,38 +10,72 @@ from amends import Saga
 from demo.orders import PlannedOrder
 from sagas.fulfilment import fulfilment_saga
 from tasks.inventory import GIFT_WRAP
-from tasks.orders import Fulfilment, Item, OrderItem, Parcel
+from tasks.orders import (
+    APPROVED_UP_TO,
+    Approval,
+    Fulfilment,
+    Item,
+    OrderItem,
+    Parcel,
+)
 
 SOLD_OUT = "gilded-mirror"
 DEAR = "grandfather-clock"
+LARGE = "dresser"
 PRICES = {
     "rug": Decimal("89.00"),
     "lamp": Decimal("34.50"),
     "vase": Decimal("18.75"),
+    LARGE: Decimal("520.00"),
     DEAR: Decimal("1250.00"),
     SOLD_OUT: Decimal("640.00"),
 }
-WAREHOUSES = {"rug": "north", "lamp": "south", "vase": "harbour", DEAR: "south", SOLD_OUT: "north"}
+WAREHOUSES = {
+    "rug": "north",
+    "lamp": "south",
+    "vase": "harbour",
+    LARGE: "harbour",
+    DEAR: "south",
+    SOLD_OUT: "north",
+}
 PACKED = ("rug", "lamp", "vase")
 UNITS_PER_PARCEL = 3
+# Seconds from one gift's day of delivery to the next.
+DELIVERED_EVERY = 0.6
 OUTCOMES = {
     "fit": "completed",
     "gift": "completed",
+    "large": "completed",
+    "declined": "not_approved",
     "wrong parcels": "validation_failed",
     "sold out": "out_of_stock",
     "dear": "too_risky",
     "poor": "payment_failed",
 }
-MIX = ("gift", "fit", "dear", "fit", "sold out", "gift", "poor", "fit", "wrong parcels", "fit")
+MIX = (
+    *("gift", "large", "dear", "fit", "sold out"),
+    *("gift", "declined", "poor", "wrong parcels", "large"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedFulfilment(PlannedOrder):
-    """A fulfilment, and the outcome that it is made for."""
+    """A fulfilment, the outcome that it is made for, and what a person says to it who is asked."""
 
     saga: ClassVar[Saga[Any, Any]] = fulfilment_saga
 
     order: Fulfilment
+    granted: bool = True
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether it waits for a person, if it comes so far."""
+        return self.order.total_amount > APPROVED_UP_TO
+
+    @property
+    def invoices(self) -> int:
+        """How many invoices it is billed with."""
+        return 1
 
     @property
     def units(self) -> dict[str, int]:
@@ -68,11 +104,25 @@ def fulfilment_stock_for(count: int) -> dict[str, int]:
     return {**enough, SOLD_OUT: 0}
 
 
+def answer_those_that_wait(planned: Iterable[PlannedFulfilment]) -> list[PlannedFulfilment]:
+    """Give each fulfilment that waits for a person its answer; return the others, which may be asked about later."""
+    left = []
+    for each in planned:
+        handle = each.saga.get(each.id)
+        if handle.snapshot().steps["approval"].state == "waiting":
+            said = Approval(granted=each.granted)
+            handle.signal("approval", said, id=f"{each.id}-answer", by="the demo")
+        elif each.needs_approval:
+            left.append(each)
+    return left
+
+
 def _plan(series: str, number: int) -> PlannedFulfilment:
     kind = MIX[(number - 1) % len(MIX)]
     products = [*PACKED[: 1 + number % len(PACKED)]]
-    products += {"dear": [DEAR], "sold out": [SOLD_OUT]}.get(kind, [])
+    asked_for = {"dear": DEAR, "sold out": SOLD_OUT, "large": LARGE, "declined": LARGE}
     units = {product: 1 + (number + n) % UNITS_PER_PARCEL for n, product in enumerate(products)}
+    units |= {asked_for[kind]: 1} if kind in asked_for else {}
     parcels = [
         Parcel(
             parcel_id=f"parcel-{n}",
@@ -92,5 +142,10 @@ def _plan(series: str, number: int) -> PlannedFulfilment:
         shipping_address=f"{number} Harbour Street",
         parcels=parcels[:-1] if kind == "wrong parcels" else parcels,
         gift=kind == "gift",
+        deliver_at=_day_of(number) if kind == "gift" else None,
     )
-    return PlannedFulfilment(order=fulfilment, expected=OUTCOMES[kind])
+    return PlannedFulfilment(order=fulfilment, expected=OUTCOMES[kind], granted=kind != "declined")
+
+
+def _day_of(number: int) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=number * DELIVERED_EVERY)

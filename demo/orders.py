@@ -61,6 +61,11 @@ class PlannedOrder:
         """How many authorizations its payment needs."""
         return 0
 
+    @property
+    def invoices(self) -> int:
+        """How many invoices it is billed with."""
+        return 0
+
 
 def plan_orders(count: int, *, series: str) -> list[PlannedOrder]:
     """Return `count` orders with the ids ``order-<series>-<n>``."""

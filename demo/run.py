@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 import tasks
 from amends import Handle
 from amends.breaker.states import CircuitState
-from demo.fulfilments import fulfilment_stock_for, plan_fulfilments
+from demo.fulfilments import answer_those_that_wait, fulfilment_stock_for, plan_fulfilments
 from demo.orders import PlannedOrder, plan_orders, stock_for
 from demo.report import Handles, print_circuit, print_report
 from demo.sandbox import FAULTS, faults_switched_on, read_ledger, set_faults, set_stock
@@ -45,13 +45,22 @@ def run_orders(system: System, console: Console, *, count: int) -> bool:
     orders = plan_orders(count, series=series)
     fulfilments = plan_fulfilments((count + 3) // 4, series=series)
     first, last = (count + 1) // 2, count // 4
+    unanswered = [each for each in fulfilments if each.needs_approval]
+
+    def check() -> None:
+        system.check()
+        unanswered[:] = answer_those_that_wait(unanswered)
+
     with httpx.Client(base_url=system.urls["SERVICES_URL"], timeout=30.0) as services:
         set_stock(services, stock_for(count) | fulfilment_stock_for(len(fulfilments)))
         primary.reset(by="the demo", why="to begin closed")
         began = time.time()
-        place = partial(_place, console=console, check=system.check)
+        place = partial(_place, console=console, check=check)
         with faults_switched_on(services, FAULTS):
-            console.print(f"{len(fulfilments)} fulfilments in parcels, and beside them")
+            console.print(
+                f"{len(fulfilments)} fulfilments in parcels, {len(unanswered)} of which a person has to approve of,"
+                " and beside them"
+            )
             in_parcels = {each.id: each.start() for each in fulfilments}
             handles = place(orders[:first], "while services fail and lose replies")
             set_faults(services, PRIMARY, {"down": True})
@@ -62,7 +71,7 @@ def run_orders(system: System, console: Console, *, count: int) -> bool:
             handles |= place(orders[count - last + len(probes) :], "more")
             timeout = PATIENCE + PATIENCE_PER_ORDER * len(fulfilments)
             console.print("the fulfilments")
-            await_rest(in_parcels, timeout=timeout, console=console, check=system.check)
+            await_rest(in_parcels, timeout=timeout, console=console, check=check)
         elapsed, ledger = time.time() - began, read_ledger(services)
     print_circuit(handles, began=began, console=console)
     return print_report(

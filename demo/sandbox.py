@@ -16,6 +16,7 @@ FAULTS: Faults = {
     "payments.fallback": {"error_rate": 0.1, "lost_reply_rate": 0.1},
     "bank.authorizations": {"error_rate": 0.1, "lost_reply_rate": 0.1},
     "bank.captures": {"error_rate": 0.1, "lost_reply_rate": 0.3},
+    "invoices": {"error_rate": 0.1, "lost_reply_rate": 0.1, "lost_undo_reply_rate": 0.1},
     "shipping": {"latency": 0.05, "lost_reply_rate": 0.1, "lost_undo_reply_rate": 0.1},
     "notifications": {"error_rate": 0.3},
 }
@@ -36,6 +37,7 @@ class LedgerEntry(BaseModel):
     charges: int = 0
     refunds: int = 0
     authorizations: int = 0
+    invoices: int = 0
     shipments: int = 0
     notifications: int = 0
     duplicates: int = 0

@@ -58,6 +58,7 @@ def differences(planned: PlannedOrder, outcome: str | None, entry: LedgerEntry) 
         "charged": (entry.charged, planned.order.total_amount if done else Decimal(0)),
         "charges less refunds": (entry.charges - entry.refunds, int(done)),
         "authorizations": (entry.authorizations, planned.authorizations if done else 0),
+        "invoices": (entry.invoices, planned.invoices if done else 0),
         "shipments": (entry.shipments, planned.shipments if done else 0),
         "duplicates": (entry.duplicates, 0),
     }

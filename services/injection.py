@@ -24,6 +24,7 @@ _PATHS = {
     "/payments/fallback/": Service.PAYMENTS_FALLBACK,
     "/bank/authorizations": Service.BANK_AUTHORIZATIONS,
     "/bank/captures": Service.BANK_CAPTURES,
+    "/invoices": Service.INVOICES,
     "/shipping/": Service.SHIPPING,
     "/notifications": Service.NOTIFICATIONS,
     "/external/": Service.EXTERNAL,

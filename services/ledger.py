@@ -1,7 +1,7 @@
 """The ledger: what holds for each order now, and what ever happened, told from the book of effects.
 
 An effect is a **duplicate** when it was made while another of its kind (reservation, charge over
-whichever channel or by the bank, authorization, shipment, notification) was in force for the same
+whichever channel or by the bank, authorization, invoice, shipment, notification) was in force for the same
 order, or for the same parcel of it, or under a key that had been applied before. An undo is one when its key had no effect in force. A charge over the fallback
 after the primary's was voided is thus none, and one that overlapped it stays one even after a
 refund: the customer has been charged twice for a while.
@@ -32,13 +32,14 @@ _KINDS = {
     Service.PAYMENTS_FALLBACK: "charge",
     Service.BANK_CAPTURES: "charge",
     Service.BANK_AUTHORIZATIONS: "authorization",
+    Service.INVOICES: "invoice",
     Service.SHIPPING: "shipment",
     Service.NOTIFICATIONS: "notification",
 }
 
 
 class Entry(BaseModel):
-    """One order: `reserved`, `charged`, `authorizations` and `shipments` are net, the others are counted."""
+    """One order: `reserved`, `charged`, `authorizations`, `invoices` and `shipments` are net, the others are counted."""
 
     order_id: str
     reserved: dict[str, int]
@@ -46,6 +47,7 @@ class Entry(BaseModel):
     charges: int
     refunds: int
     authorizations: int
+    invoices: int
     shipments: int
     notifications: int
     duplicates: int
@@ -83,12 +85,16 @@ def _entry(order_id: str, rows: Sequence[Row[Any]]) -> Entry:
         charged=_charged(rows),
         charges=changes["charge", Change.MADE],
         refunds=changes["charge", Change.UNDONE],
-        authorizations=changes["authorization", Change.MADE]
-        - changes["authorization", Change.UNDONE],
-        shipments=changes["shipment", Change.MADE] - changes["shipment", Change.UNDONE],
+        authorizations=_net(changes, "authorization"),
+        invoices=_net(changes, "invoice"),
+        shipments=_net(changes, "shipment"),
         notifications=changes["notification", Change.MADE],
         duplicates=_duplicates(rows),
     )
+
+
+def _net(changes: Counter[tuple[str, Change]], kind: str) -> int:
+    return changes[kind, Change.MADE] - changes[kind, Change.UNDONE]
 
 
 def _reserved(rows: Sequence[Row[Any]]) -> dict[str, int]:

@@ -24,6 +24,7 @@ class Service(StrEnum):
     PAYMENTS_FALLBACK = "payments.fallback"
     BANK_AUTHORIZATIONS = "bank.authorizations"
     BANK_CAPTURES = "bank.captures"
+    INVOICES = "invoices"
     SHIPPING = "shipping"
     NOTIFICATIONS = "notifications"
     EXTERNAL = "external"

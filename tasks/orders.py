@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 
 from amends import Refused, activity
 from tasks.money import in_cents
 from tasks.pace import STEP
+
+APPROVED_UP_TO: Final = Decimal(500)
+"""A fulfilment of a larger amount is looked at by a person."""
 
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
@@ -52,6 +55,30 @@ class Fulfilment(Order):
 
     parcels: list[Parcel]
     gift: bool = False
+    deliver_at: AwareDatetime | None = None
+
+
+class Validation(BaseModel):
+    """What the rules say of an order that they let through."""
+
+    needs_approval: bool
+
+
+class Approval(BaseModel):
+    """What a person says to an order."""
+
+    granted: bool
+
+
+class AnsweredOrder(BaseModel):
+    """An order that a person has looked at."""
+
+    order_id: str
+    granted: bool | None
+
+
+class NotApproved(Refused):
+    """A person does not want the order."""
 
 
 class InvalidOrder(Refused):
@@ -65,7 +92,7 @@ def validate_order(order: Order) -> None:
 
 
 @activity(queue="orders", start_to_close_timeout=10.0, retry=STEP)
-def validate_fulfilment(fulfilment: Fulfilment) -> None:
+def validate_fulfilment(fulfilment: Fulfilment) -> Validation:
     """Hold an order and its parcels to the rules of business. Calls nobody."""
     _check_order(fulfilment)
     ids = [parcel.parcel_id for parcel in fulfilment.parcels]
@@ -76,6 +103,14 @@ def validate_fulfilment(fulfilment: Fulfilment) -> None:
         raise InvalidOrder(
             f"the parcels hold {dict(packed)}, the order says {dict(_units(fulfilment.items))}"
         )
+    return Validation(needs_approval=fulfilment.total_amount > APPROVED_UP_TO)
+
+
+@activity(queue="orders", start_to_close_timeout=10.0, retry=STEP)
+def check_approval(order: AnsweredOrder) -> None:
+    """Go no further with an order that a person does not want. Calls nobody."""
+    if not order.granted:
+        raise NotApproved(f"{order.order_id} is not approved")
 
 
 def _units(items: Iterable[Item]) -> Counter[str]:

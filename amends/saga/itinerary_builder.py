@@ -15,6 +15,7 @@ from amends.definition.plans import StagePlan, StepPlan
 from amends.definition.search_fields import check_search
 from amends.errors import DefinitionError, did_you_mean
 from amends.saga.any_step import NAME, AnyStep
+from amends.saga.child import Child
 from amends.saga.stages import Each, Parallel, Stage, steps_of
 
 
@@ -97,7 +98,7 @@ def build_itinerary(
         stages=plans,
         output=map_inputs(
             output,
-            outputs,
+            {**_own_fields(stages, known), **outputs},
             {**known.models, "saga": _SagaSource},
             optional=frozenset(known.models) - {"input"},
             # Where a saga turned back, some items have no output.
@@ -111,6 +112,17 @@ def build_itinerary(
         search=found_by,
         requires=max(map(_format_of, plans)),
     )
+
+
+def _own_fields(stages: Sequence[Stage], known: _Known) -> dict[str, str]:
+    """Say that an outcome, which a child has as well, is the saga's own, and so each field that both have."""
+    children = {step.name for step in steps_of(stages) if isinstance(step, Child)}
+    others = [model for name, model in known.models.items() if name not in children]
+    return {
+        name: f"saga.{name}"
+        for name in _SagaSource.model_fields
+        if not any(name in model.model_fields for model in others)
+    }
 
 
 def _format_of(plan: tuple[StepPlan] | StagePlan) -> int:

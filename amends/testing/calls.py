@@ -57,10 +57,12 @@ def effective(app: Celery, calls: Sequence[Call]) -> list[Call]:
 
 
 def _done_of(app: Celery, saga_id: str) -> set[tuple[str, int]]:
-    attempt, done = 0, set()
+    attempts: dict[str, int] = {}
+    done = set()
     for event in log_of(app).read_history(saga_id):
-        if event.name in _BEGINS:
-            attempt = event.details["attempt"]
-        elif event.name in _TAKES_EFFECT and event.record is not None:
-            done.add((event.record, attempt))
+        path = event.record or ""
+        if event.name in _BEGINS and "attempt" in event.details:  # a child's undo is no call
+            attempts[path] = event.details["attempt"]
+        elif event.name in _TAKES_EFFECT and path in attempts:
+            done.add((path, attempts[path]))
     return done

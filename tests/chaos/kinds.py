@@ -31,9 +31,10 @@ USUAL: Faults = {
     "shipping": {"latency": 0.3, "lost_reply_rate": 0.05, "lost_undo_reply_rate": 0.05},
     "notifications": {"error_rate": 0.3},
 }
-# The bank, for fulfilments alone.
-AUTHORIZATIONS, CAPTURES = "bank.authorizations", "bank.captures"
-BANK: Faults = {
+# For fulfilments alone.
+AUTHORIZATIONS, CAPTURES, INVOICES = "bank.authorizations", "bank.captures", "invoices"
+OF_FULFILMENTS: Faults = {
+    INVOICES: {"latency": 0.2, "lost_reply_rate": 0.2, "lost_undo_reply_rate": 0.2},
     AUTHORIZATIONS: {"latency": 0.2, "lost_reply_rate": 0.1, "lost_undo_reply_rate": 0.1},
     CAPTURES: {"latency": 0.3, "error_rate": 0.2, "lost_reply_rate": 0.3},
 }
@@ -115,7 +116,7 @@ KINDS: Mapping[str, Kind] = {
         service_faults.make_faulty,
         4,
         (2.0, 12.0),
-        targets=(AUTHORIZATIONS, CAPTURES),
+        targets=(AUTHORIZATIONS, CAPTURES, INVOICES),
         details=FAULTY,
         sagas=("fulfilment",),
         **ONE_SERVICE,

@@ -7,16 +7,36 @@ from dataclasses import dataclass
 from amends.definition.itinerary import Itinerary
 from amends.definition.paths import UNDO
 from amends.log.history import Event
-from demo.verdict import OrderRecord
+from demo.verdict import ENDED, OrderRecord
+from tests.chaos.approvals import Answer, wrongly_told
 
 ONCE = ("step.completed", "step.compensated")
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChildVerdict:
+    """A child of an order's saga after a run."""
+
+    id: str
+    status: str
+    history: Sequence[Event]
+    itinerary: Itinerary
+
+    @property
+    def complaints(self) -> list[str]:
+        """What is wrong with it."""
+        ended = [] if self.status in ENDED else [f"the saga did not end: it is {self.status}"]
+        found = [*ended, *contradictions(self.history, self.itinerary)]
+        return [f"{self.id}: {complaint}" for complaint in found]
+
+
+@dataclass(frozen=True, kw_only=True)
 class OrderVerdict(OrderRecord):
-    """One order after a run, with its saga's history."""
+    """One order after a run, with its saga's history and children, and what a person said to it."""
 
     history: Sequence[Event]
+    children: Sequence[ChildVerdict] = ()
+    answers: Sequence[Answer] = ()
 
     @property
     def complaints(self) -> list[str]:
@@ -24,7 +44,12 @@ class OrderVerdict(OrderRecord):
         found = super().complaints
         if self.status is None:
             return found
-        return [*found, *contradictions(self.history, self.planned.saga.itinerary)]
+        return [
+            *found,
+            *contradictions(self.history, self.planned.saga.itinerary),
+            *wrongly_told(self.answers, self.history),
+            *(complaint for child in self.children for complaint in child.complaints),
+        ]
 
 
 def contradictions(history: Sequence[Event], itinerary: Itinerary) -> list[str]:
@@ -42,9 +67,23 @@ def _ends_badly(history: Sequence[Event]) -> Iterator[str]:
     if names.count("saga.started") != 1 or names[0] != "saga.started":
         yield "it was not started once"
     if "saga.finished" in names:
-        after = [name for name in names[names.index("saga.finished") + 1 :] if name != "step.late"]
+        end = names.index("saga.finished")
+        if _is_undone(history[end + 1 :]):
+            end += 1 + names[end + 1 :].index("saga.finished")
+        after = [name for name in names[end + 1 :] if name != "step.late"]
         if after:
             yield f"after its end: {', '.join(after)}"
+
+
+def _is_undone(after: Sequence[Event]) -> bool:
+    """Return whether a child that had ended was turned back by its parent, to its end."""
+    turns = [event for event in after if event.name == "saga.compensating"]
+    is_first = after[:1] == turns[:1] != []
+    return (
+        is_first
+        and turns[0].details.get("outcome") == "undone"
+        and any(event.name == "saga.finished" for event in after)
+    )
 
 
 def _twice(history: Sequence[Event]) -> Iterator[str]:
@@ -63,7 +102,7 @@ def _compensated_out_of_order(history: Sequence[Event], itinerary: Itinerary) ->
     if "saga.compensating" not in names:
         return
     turn = names.index("saga.compensating")
-    started = _first_begun(history, "step.started")
+    started = _first_begun(history, "step.started", "step.waiting")
     early = _first_begun(history[:turn], "step.compensating")
     begun = [
         each for each in _first_begun(history[turn:], "step.compensating") if each not in early
@@ -96,8 +135,8 @@ def _compensated_past_the_pivot(history: Sequence[Event], itinerary: Itinerary) 
             )
 
 
-def _first_begun(history: Sequence[Event], name: str) -> list[str]:
-    return list(dict.fromkeys(event.record or "" for event in history if event.name == name))
+def _first_begun(history: Sequence[Event], *names: str) -> list[str]:
+    return list(dict.fromkeys(event.record or "" for event in history if event.name in names))
 
 
 def _switched_too_early(history: Sequence[Event]) -> Iterator[str]:

@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from amends import Handle, LogUnavailable, UnknownSaga
+from demo.fulfilments import PlannedFulfilment
 from demo.orders import PlannedOrder
 from demo.verdict import AT_REST
+from tests.chaos.approvals import Approvals
 
 LOST = "lost"
 """The status of an order whose start was answered, and that the log does not know: a failover lost it."""
@@ -18,9 +20,10 @@ AGAIN = 0.5
 
 
 class Orders:
-    """Every order of the run; `tell` is called with what becomes of each. From `close` on none is placed."""
+    """Every order of the run; `tell` is called with what becomes of each. From `close` on none is placed, or answered."""
 
     def __init__(self, planned: Sequence[PlannedOrder], tell: Callable[..., None]) -> None:
+        self.approvals = Approvals(tell)
         self.planned = planned
         self.handles: dict[str, Handle[Any]] = {}  # of what was placed
         self.raised: list[str] = []  # by a start, but for `LogUnavailable`
@@ -61,6 +64,7 @@ class Orders:
     def close(self) -> None:
         """Place no more."""
         self._closed.set()
+        self.approvals.close()
         self._placers.shutdown(cancel_futures=True)
 
     def _place(self, planned: PlannedOrder) -> None:
@@ -77,4 +81,6 @@ class Orders:
             else:
                 self.handles[planned.id] = handle
                 self._tell("order.placed", order=planned.id)
+                if isinstance(planned, PlannedFulfilment) and planned.needs_approval:
+                    self.approvals.ask(planned)
                 return

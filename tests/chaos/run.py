@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -16,6 +16,7 @@ import tasks
 from amends import Handle, Saga, UnknownSaga
 from amends.backend.settings import compensation_queue, settings_of
 from amends.definition.itinerary import Itinerary
+from amends.dispatch.children import child_id
 from amends.dispatch.routing import EXAMPLE, queue_of
 from amends.log.history import Event
 from amends.log.queries.lost_writes import LostWrite
@@ -25,11 +26,12 @@ from demo.orders import PlannedOrder, plan_orders, stock_for
 from demo.run import use
 from demo.sandbox import Faults, faults_switched_on, read_ledger, set_stock
 from sagas.fulfilment import fulfilment_saga
+from sagas.invoice import invoice_saga
 from sagas.order import order_saga
 from tasks.payment import primary, process_payment
 from tests.chaos.circuit import Limits
-from tests.chaos.kinds import BANK, USUAL, USUAL_WITH_OUTAGES, carry_out
-from tests.chaos.order_verdict import OrderVerdict
+from tests.chaos.kinds import OF_FULFILMENTS, USUAL, USUAL_WITH_OUTAGES, carry_out
+from tests.chaos.order_verdict import ChildVerdict, OrderVerdict
 from tests.chaos.orders import LOST, Orders
 from tests.chaos.outage_verdict import judge_outages
 from tests.chaos.rest import await_rest, deliver_again, insist
@@ -41,7 +43,9 @@ from tests.chaos.verdict import Verdict
 from tests.chaos.watch import Watch
 
 AT_ONCE = 32
-SAGAS: Mapping[str, Saga[Any, Any]] = {"order": order_saga, "fulfilment": fulfilment_saga}
+SAGAS: Mapping[str, Saga[Any, Any]] = {
+    each.name: each for each in (order_saga, fulfilment_saga, invoice_saga)
+}
 
 
 def run(options: Options, schedule: Schedule, *, directory: Path) -> Verdict:
@@ -73,8 +77,7 @@ def run(options: Options, schedule: Schedule, *, directory: Path) -> Verdict:
         with closing(scene.orders), Watch(scene) as watch:
             hit, missed = _carry_out(scene, schedule)
         orders = _judge(scene)
-        itinerary = SAGAS[options.saga].itinerary
-        standstills = _standstills(orders, watch.samples, itinerary)
+        standstills = [*_standstills(orders, watch.samples)]
         outages = judge_outages(scene.outages, orders, _limits(options.pool))
         return Verdict(
             orders=orders,
@@ -99,7 +102,7 @@ def _planned(options: Options) -> Sequence[PlannedOrder]:
 
 def _usual(options: Options) -> Faults:
     if options.saga == "fulfilment":
-        return {**USUAL, **BANK}
+        return {**USUAL, **OF_FULFILMENTS}
     return USUAL_WITH_OUTAGES if options.outages else USUAL
 
 
@@ -156,12 +159,15 @@ def _judge(scene: Scene) -> list[OrderVerdict]:
     for planned in scene.orders.planned:
         handle = scene.orders.handles.get(planned.id)
         status, outcome, history = insist(partial(_read, handle)) if handle else (None, None, ())
+        children = insist(partial(_read_children, planned))
         verdict = OrderVerdict(
             planned=planned,
             status=status,
             outcome=outcome,
             entry=ledger[planned.id],
             history=history,
+            children=children,
+            answers=scene.orders.approvals.of(planned.id),
         )
         verdicts.append(verdict)
     return verdicts
@@ -182,18 +188,45 @@ def _read(handle: Handle[Any]) -> tuple[str | None, str | None, Sequence[Event]]
         return LOST, None, ()
 
 
-def _standstills(
-    orders: Sequence[OrderVerdict], samples: Sequence[Sample], itinerary: Itinerary
-) -> list[Standstill]:
+def _read_children(planned: PlannedOrder) -> Sequence[ChildVerdict]:
+    """Read the children of an order's saga; each attempt at a step has its own."""
+    found: list[ChildVerdict] = []
+    for step in planned.saga.itinerary.steps:
+        saga, tries = SAGAS[step.child.saga] if step.child else None, 0
+        while saga is not None:
+            try:
+                handle = saga.get(child_id(planned.id, step.name, tries))
+                read = ChildVerdict(
+                    id=handle.id,
+                    status=str(handle.status),
+                    history=handle.history(),
+                    itinerary=saga.itinerary,
+                )
+            except UnknownSaga:
+                break
+            found.append(read)
+            tries += 1
+    return found
+
+
+def _standstills(orders: Sequence[OrderVerdict], samples: Sequence[Sample]) -> Iterator[Standstill]:
+    known = {name: _samples(saga.itinerary, samples) for name, saga in SAGAS.items()}
+    for order in orders:
+        moved = [event.at for child in order.children for event in child.history]
+        own = known[order.planned.saga.name]
+        yield from own.standstills(order.planned.id, order.history, moved=moved)
+        for child in order.children:
+            yield from known[child.itinerary.saga].standstills(child.id, child.history)
+
+
+def _samples(itinerary: Itinerary, samples: Sequence[Sample]) -> Samples:
     records = itinerary.records.items()
-    queues = {path: queue_of(tasks.app, record, EXAMPLE) or "" for path, record in records}
-    known = Samples(
+    return Samples(
         samples=samples,
-        queue_of=queues,
+        queue_of={path: queue_of(tasks.app, record, EXAMPLE) or "" for path, record in records},
         advance=compensation_queue(tasks.app),
         settles={path: record.step.settle for path, record in records if record.verifies},
     )
-    return [each for order in orders for each in known.standstills(order.planned.id, order.history)]
 
 
 def _limits(pool: str) -> Limits:

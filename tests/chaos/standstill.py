@@ -2,7 +2,8 @@
 
 The standstill between two events of a saga's history is the gap between them, less the time that is excused:
 
-* the wait that the first event announced (``step.retrying``);
+* the wait that the first event announced (``step.retrying``, ``step.waiting``);
+* the time in which a child of it moved, whose own standstills are looked for as well;
 * before a verification, the time that the receiver takes to know (``settle=``);
 * the time in which the system could not move: no worker lived, or the log or the broker did not answer;
 * the time in which a message waited in the queue of what came next, or in that of `advance`.
@@ -68,12 +69,19 @@ class Samples:
     advance: str
     settles: Mapping[str, float] = field(default_factory=dict)
 
-    def standstills(self, saga_id: str, history: Sequence[Event]) -> Iterator[Standstill]:
-        """Yield one standstill for each two events of a saga that follow each other."""
+    def standstills(
+        self, saga_id: str, history: Sequence[Event], *, moved: Sequence[float] = ()
+    ) -> Iterator[Standstill]:
+        """Yield one standstill for each two events of a saga that follow each other.
+
+        moved: when a child of it moved, in seconds since 1970.
+        """
         for before, after in pairwise(history):
             path = without_item(after.record or "")
             wait = max(planned_wait(before), self._settling(path, before, after))
-            begin = min(after.at, before.at + wait)
+            begin = min(
+                after.at, max(before.at + wait, *(at for at in moved if at < after.at), 0.0)
+            )
             queues = {self.advance, self.queue_of.get(path, self.advance)}
             excused = self._excused(begin, after.at, queues)
             yield Standstill(
@@ -102,4 +110,6 @@ class Samples:
 
 def planned_wait(event: Event) -> float:
     """Return the seconds that a saga announces at this event to wait."""
+    if event.name == "step.waiting" and "until" in event.details:
+        return float(event.details["until"]) / 1000 - event.at
     return float(event.details.get("wait", 0)) / 1000 if event.name == "step.retrying" else 0.0

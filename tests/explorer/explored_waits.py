@@ -42,7 +42,6 @@ def waits_of(timeout: float | None, dispatch: Dispatch) -> Saga[Job, WaitsResult
         "explored_waits",
         input=Job,
         output=WaitsResult,
-        outputs={"outcome": "saga.outcome"},
         steps=[
             _step("a", inputs=job),
             Wait(APPROVAL, Approval, timeout=TIMEOUT, outcome="no_w"),

@@ -127,6 +127,7 @@ FULFILLED = LedgerEntry(
     charged=FULFILMENT.order.total_amount,
     charges=1,
     authorizations=1,
+    invoices=1,
     shipments=2,
 )
 
@@ -148,15 +149,22 @@ def test_a_completed_fulfilment_has_each_parcel_and_its_wrapping_once():
         ),
         ("completed", {"shipments": 1}, ["shipments"]),
         ("completed", {"authorizations": 0}, ["authorizations"]),
+        ("completed", {"invoices": 0}, ["invoices"]),
         ("completed", {"reserved": {}}, ["reserved"]),
         (
             "payment_failed",
             {"charges": 0, "charged": Decimal(0), "shipments": 0},
-            ["reserved", "authorizations"],
+            ["reserved", "authorizations", "invoices"],
         ),
         (
             "payment_failed",
-            {"charges": 0, "charged": Decimal(0), "authorizations": 0, "reserved": {}},
+            {
+                "charges": 0,
+                "charged": Decimal(0),
+                "authorizations": 0,
+                "invoices": 0,
+                "reserved": {},
+            },
             ["shipments"],
         ),
     ],
@@ -165,8 +173,9 @@ def test_a_completed_fulfilment_has_each_parcel_and_its_wrapping_once():
         "shipped without a charge",
         "a parcel is missing",
         "no authorization",
+        "no invoice",
         "nothing reserved",
-        "not released, not voided",
+        "not released, not voided, not cancelled",
         "shipped, and refused",
     ],
 )
@@ -178,7 +187,8 @@ def test_a_fulfilment_that_lacks_or_repeats_something_is_named(outcome, change, 
 def test_the_fulfilments_hold_every_outcome_and_find_their_stock():
     planned = plan_fulfilments(30, series="t")
     assert {each.expected for each in planned} == {
-        *("completed", "validation_failed", "out_of_stock", "too_risky", "payment_failed")
+        *("completed", "validation_failed", "not_approved", "out_of_stock", "too_risky"),
+        "payment_failed",
     }
     assert {len(each.order.parcels) for each in planned} >= {1, 2, 3}
     for product, stock in fulfilment_stock_for(30).items():

@@ -58,10 +58,18 @@ NOTIFICATIONS = Receiver(
 AUTHORIZATIONS = Receiver(
     service="bank.authorizations", path="/bank/authorizations", fields=PRIMARY.fields
 )
+INVOICES = Receiver(
+    service="invoices",
+    path="/invoices",
+    fields={"user_id": "user-1", "net": "16.72", "tax": "3.18", "currency": "EUR"},
+)
 EXTERNAL = Receiver(
     service="external", path="/external/echo", fields={"n": 1}, status=200, undoable=False
 )
-RECEIVERS = (INVENTORY, PRIMARY, FALLBACK, AUTHORIZATIONS, SHIPPING, NOTIFICATIONS, EXTERNAL)
+RECEIVERS = (
+    *(INVENTORY, PRIMARY, FALLBACK, AUTHORIZATIONS, INVOICES),
+    *(SHIPPING, NOTIFICATIONS, EXTERNAL),
+)
 UNDOABLE = tuple(receiver for receiver in RECEIVERS if receiver.undoable)
 
 

@@ -10,6 +10,7 @@ from tests.integration.services.sandbox_client import (
     AUTHORIZATIONS,
     FALLBACK,
     INVENTORY,
+    INVOICES,
     NOTIFICATIONS,
     PRIMARY,
     SHIPPING,
@@ -21,7 +22,11 @@ from tests.integration.services.sandbox_client import (
 
 def nothing(order_id: str) -> dict[str, object]:
     counts = dict.fromkeys(
-        ("charges", "refunds", "authorizations", "shipments", "notifications", "duplicates"), 0
+        (
+            *("charges", "refunds", "authorizations", "invoices"),
+            *("shipments", "notifications", "duplicates"),
+        ),
+        0,
     )
     return {"order_id": order_id, "reserved": {}, "charged": "0.00", **counts}
 
@@ -31,20 +36,21 @@ def test_an_order_without_effects_has_zeros(sandbox: Sandbox, order_id: str):
 
 
 def test_a_whole_order_shows_each_effect_once(sandbox: Sandbox, order_id: str):
-    for receiver in (INVENTORY, PRIMARY, SHIPPING, NOTIFICATIONS):
+    for receiver in (INVENTORY, PRIMARY, INVOICES, SHIPPING, NOTIFICATIONS):
         sandbox.post(receiver, order_id, f"{order_id}:{receiver.service}")
     assert sandbox.ledger(order_id) == {
         **nothing(order_id),
         "reserved": {"plentiful": 2},
         "charged": "19.90",
         "charges": 1,
+        "invoices": 1,
         "shipments": 1,
         "notifications": 1,
     }
 
 
 def test_an_undone_order_is_net_zero_and_tells_of_its_refund(sandbox: Sandbox, order_id: str):
-    for receiver in (INVENTORY, PRIMARY, SHIPPING):
+    for receiver in (INVENTORY, PRIMARY, INVOICES, SHIPPING):
         sandbox.post(receiver, order_id, f"{order_id}:1")
         sandbox.undo(receiver, f"{order_id}:1")
     assert sandbox.ledger(order_id) == {**nothing(order_id), "charges": 1, "refunds": 1}

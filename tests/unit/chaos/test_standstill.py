@@ -49,6 +49,21 @@ def test_a_planned_wait_that_was_cut_short_is_none():
     assert standstill(sampled(*[{}] * 20), retrying, event(110.0)).seconds == 0.0
 
 
+def test_a_wait_is_none_up_to_its_time():
+    waiting = event(102.0, "step.waiting", "delay", until=107_000)
+    assert standstill(sampled(*[{}] * 20), waiting, event(110.0)).seconds == 3.0
+    assert (
+        standstill(sampled(*[{}] * 20), event(102.0, "step.waiting"), event(110.0)).seconds == 8.0
+    )
+
+
+def test_the_time_in_which_a_child_moves_is_none():
+    waiting, ended = event(102.0, "step.waiting", "child"), event(110.0, "step.waited", "child")
+    for moved, seconds in (((101.0, 104.0, 106.0), 4.0), ((101.0,), 8.0), ((111.0,), 8.0)):
+        found = list(sampled(*[{}] * 20).standstills("s", [waiting, ended], moved=moved))
+        assert found[-1].seconds == seconds
+
+
 def test_the_time_before_a_first_question_is_none():
     verifying = event(110.0, "step.verifying", "pay:verify")
     assert standstill(sampled(*[{}] * 20), event(102.0, "step.lost"), verifying).seconds == 2.0

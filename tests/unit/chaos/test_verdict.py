@@ -13,8 +13,10 @@ from amends.log.queries.lost_writes import LostWrite
 from demo.orders import plan_orders
 from demo.sandbox import LedgerEntry
 from sagas.fulfilment import fulfilment_saga
+from sagas.invoice import invoice_saga
 from sagas.order import order_saga
-from tests.chaos.order_verdict import OrderVerdict, contradictions
+from tests.chaos.approvals import Answer, wrongly_told
+from tests.chaos.order_verdict import ChildVerdict, OrderVerdict, contradictions
 from tests.chaos.standstill import Standstill
 from tests.chaos.verdict import Verdict, print_verdict, write_figures, write_histories
 
@@ -241,3 +243,106 @@ def test_a_loss_that_is_known_is_allowed_where_no_replica_is_waited_for(tmp_path
     assert (
         "lost 1 transitions of 1 sagas that it had acknowledged; of 1 contradictions 1 are" in text
     )
+
+
+CHILD = (
+    *("saga.started", "step.started issue_invoice", "step.completed issue_invoice"),
+    "saga.finished",
+)
+TURNED = (
+    *(*CHILD, "saga.compensating"),
+    *("step.compensating issue_invoice:undo", "step.compensated issue_invoice:undo"),
+    "saga.finished",
+)
+
+
+def child(*told, status="completed", outcome="undone"):
+    events = [
+        replace(event, details={"outcome": outcome}) if event.name == "saga.compensating" else event
+        for event in history(*told)
+    ]
+    return ChildVerdict(
+        id="f-1.invoice", status=status, history=events, itinerary=invoice_saga.itinerary
+    )
+
+
+@pytest.mark.parametrize(
+    "good",
+    [child(*CHILD), child(*TURNED, status="compensated")],
+    ids=["completed", "undone by its parent"],
+)
+def test_a_child_that_ended_is_consistent(good):
+    assert good.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (child(*CHILD[:-1], status="running"), "f-1.invoice: the saga did not end: it is running"),
+        (child(*TURNED[:-1]), "after its end: saga.compensating"),
+        (child(*TURNED, outcome="failed"), "after its end: saga.compensating"),
+        (child(*TURNED, "step.started split_tax"), "after its end: step.started"),
+        (child(*CHILD, "step.completed split_tax"), "after its end: step.completed"),
+    ],
+    ids=["never ended", "its undo never ended", "turned by another", "went on", "late"],
+)
+def test_what_is_wrong_with_a_child_is_a_complaint_about_its_order(bad, says):
+    (found,) = replace(order(), children=[bad]).complaints
+    assert says in found
+
+
+def test_a_child_is_undone_in_its_place():
+    told = (
+        *("saga.started", "step.started reserve_parcel[1]", "step.waiting invoice"),
+        *("step.waited invoice", "saga.compensating"),
+    )
+    undone = ("step.compensating invoice:undo", "step.compensating reserve_parcel[1]:undo")
+    assert contradictions(history(*told, *undone), fulfilment_saga.itinerary) == []
+    (found,) = contradictions(history(*told, *reversed(undone)), fulfilment_saga.itinerary)
+    assert "compensated in the order reserve_parcel[1]:undo, invoice:undo" in found
+
+
+def answer(id_="one", *, granted=True, told="taken"):
+    return Answer(id=id_, granted=granted, told=told)
+
+
+def signalled(*ids, passed=True):
+    noted = [
+        Event(name="step.signalled", at=1.0, record="approval", details={"signal": each})
+        for each in ids
+    ]
+    return [*noted, *(history("step.completed check_approval") if passed else [])]
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ([answer(told="kept")], signalled("one")),
+        ([answer(), answer()], signalled("one")),
+        ([answer(), answer("other", granted=False, told="refused")], signalled("one")),
+        ([answer(granted=False)], signalled("one", passed=False)),
+        ([answer(told="refused")], signalled(passed=False)),
+    ],
+    ids=["early", "twice", "rivals", "declined", "too late"],
+)
+def test_answers_that_the_history_has_are_right(answers, told):
+    assert [*wrongly_told(answers, told)] == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "told", "says"),
+    [
+        ([answer()], signalled(passed=False), "one was taken, and is not in the history"),
+        ([answer(told="refused")], signalled("one"), "one was refused, and is in the history"),
+        ([answer(), answer(told="kept")], signalled("one"), "was told kept and taken"),
+        ([answer()], signalled("one", "one"), "one is noted 2 times"),
+        ([answer(), answer("other")], signalled("one", "other"), "two answers were taken"),
+        ([answer(granted=False)], signalled("one"), "it went on, and the answer was no"),
+    ],
+    ids=["lost", "kept though refused", "told twice", "noted twice", "two winners", "not heard"],
+)
+def test_answers_that_do_not_fit_the_history_are_found(answers, told, says):
+    (found,) = {*wrongly_told(answers, told)}
+    assert says in found
+    whole = [*history("saga.started"), *told]
+    assert found in replace(order(), history=whole, answers=answers).complaints

@@ -5,7 +5,7 @@ from math import inf, nan
 import pytest
 from pydantic import BaseModel
 
-from amends import DefinitionError, Each, Parallel, Saga, Step, activity
+from amends import Child, DefinitionError, Each, Parallel, Saga, Step, activity
 
 
 class Parcel(BaseModel):
@@ -426,3 +426,33 @@ def test_all_outputs_of_a_list_may_be_used_where_none_is_missing():
 def test_an_item_may_return_nothing(when):
     made = saga(of_parcels(of=Step(label, compensation=None), when=when), step("after"))
     assert [each.name for each in made.itinerary.steps] == ["label", "after"]
+
+
+class Ended(BaseModel):
+    outcome: str
+    receipt: str | None
+    error: str | None
+
+
+class Refusal(BaseModel):
+    error: str
+
+
+@activity
+def refuse(order: Order) -> Refusal: ...
+
+
+def test_an_outcome_that_a_child_has_too_is_the_sagas_own():
+    child = Saga("child", input=Order, output=Ended, steps=[step("charge")])
+    own = saga(Child(child), output=Ended).itinerary.output
+    assert own == {
+        "outcome": "saga.outcome",
+        "receipt": "child.receipt",
+        "error": "saga.error",
+    }
+    said = saga(Child(child), output=Ended, outputs={"error": "child.error"}).itinerary.output
+    assert said["error"] == "child.error"
+    with pytest.raises(
+        DefinitionError, match=r"error could come from .*refuse.error or saga.error"
+    ):
+        saga(Child(child), Step(refuse, compensation=None), output=Ended)

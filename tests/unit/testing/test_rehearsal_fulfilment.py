@@ -1,14 +1,17 @@
 """The fulfilment saga, rehearsed: its services are stubbed, everything else is real."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from amends import ActRefused, NotDone
-from sagas.fulfilment import fulfilment_saga
+from sagas.fulfilment import APPROVAL_WITHIN, fulfilment_saga
+from sagas.invoice import invoice_saga
 from tasks.bank import Authorization, Capture
 from tasks.inventory import InsufficientStock, Reservation
-from tasks.orders import Fulfilment
+from tasks.invoicing import Invoice
+from tasks.orders import Approval, Fulfilment
 from tasks.payment import InsufficientFunds
 from tasks.shipping import Shipment, UndeliverableAddress
 
@@ -50,6 +53,8 @@ RESERVED = {"reserve_parcel[1]", "reserve_parcel[2]"}
 def services(rehearsal):
     for path, output in OUTPUTS.items():
         rehearsal.at(fulfilment_saga, path).stub(output)
+    rehearsal.at(invoice_saga, "issue_invoice").stub(Invoice(invoice_id="i-1"))
+    rehearsal.at(invoice_saga, "issue_invoice:undo").stub(None)
     return rehearsal
 
 
@@ -91,7 +96,7 @@ def test_parcels_that_are_not_the_order_are_refused(services):
             "capture_payment",
             NotDone("down"),
             "payment_failed",
-            {*RESERVED, "authorize_payment", "wrap_gift"},
+            {*RESERVED, "authorize_payment", "wrap_gift", "issue_invoice"},
         ),
     ],
 )
@@ -101,13 +106,52 @@ def test_up_to_the_capture_everything_is_undone(services, path, error, outcome, 
     assert {*services.undone} == undone
 
 
+def of_amount(total):
+    item = {"product_id": "book", "quantity": 3, "price": total / 3}
+    return {"items": [item], "total_amount": total}
+
+
+def run_large(services, total="600.00"):
+    whole = {**FULFILMENT.model_dump(), **of_amount(Decimal(total))}
+    return services.run(fulfilment_saga, Fulfilment(**whole))
+
+
 def test_a_dear_order_is_too_risky(services):
-    item = {"product_id": "book", "quantity": 3, "price": "500.00"}
-    dear = Fulfilment(
-        **{**FULFILMENT.model_dump(), "items": [item], "total_amount": Decimal("1500.00")}
-    )
-    assert services.run(fulfilment_saga, dear).outcome == "too_risky"
+    handle = run_large(services, "1500.00")
+    handle.signal("approval", Approval(granted=True))
+    assert handle.outcome == "too_risky"
     assert {*services.undone} >= RESERVED
+
+
+def test_a_large_order_waits_for_a_person(services):
+    handle = run_large(services)
+    assert (handle.status, services.done) == ("running", ["validate_fulfilment"])
+    handle.signal("approval", Approval(granted=True))
+    assert handle.wait(timeout=0).outcome == "completed"
+
+
+@pytest.mark.parametrize("answer", ["no", "none"])
+def test_a_large_order_that_nobody_wants_is_not_reserved(services, answer):
+    handle = run_large(services)
+    if answer == "no":
+        handle.signal("approval", Approval(granted=False))
+    else:
+        services.advance(APPROVAL_WITHIN)
+    assert handle.outcome == "not_approved"
+    assert "reserve_parcel[1]" not in services.done
+
+
+def test_an_invoice_that_cannot_be_issued_ends_it_before_money_is_taken(services):
+    services.at(invoice_saga, "issue_invoice").raises(NotDone("down"), times=3)
+    assert run(services).outcome == "not_invoiced"
+    assert {*services.undone} == {*RESERVED, "authorize_payment"}
+    assert "capture_payment" not in services.done
+
+
+def test_the_customer_is_told_on_the_day_of_delivery(services):
+    day = datetime.fromtimestamp(services.clock.now, UTC) + timedelta(days=2)
+    assert run(services, deliver_at=day).outcome == "completed"
+    assert services.calls[-1].at == day.timestamp()
 
 
 def test_a_capture_without_an_answer_is_found_and_not_repeated(services):
