@@ -206,6 +206,16 @@ def test_an_id_that_belongs_to_another_saga_fails_the_step(work, saga_id, dispat
     assert "SagaAlreadyStarted" in handle.snapshot().steps["invoice"].error
 
 
+def test_a_child_of_another_saga_is_not_taken(work, saga_id, dispatch, app, log):
+    child = f"{saga_id}.invoice"
+    children.STARTS[f"asking_invoice_{dispatch}"](app, child, {"job_id": saga_id})
+    log.adopt_saga(child, "another", "invoice")
+    handle = begin(ASKING[dispatch], saga_id)
+    handle.wait(timeout=60)
+    assert handle.outcome == "no_invoice"
+    assert "it is the child of another" in handle.snapshot().steps["invoice"].error
+
+
 def test_a_worker_that_does_not_know_the_child_leaves_it_to_others(
     work, saga_id, dispatch, monkeypatch, warnings
 ):
