@@ -7,6 +7,7 @@ its id that is the same saga, so that a crash between any two of these neither l
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -18,7 +19,7 @@ from kombu.exceptions import OperationalError
 from amends.backend.app_identity import identity_of
 from amends.backend.celery_apps import current
 from amends.definition.states import ENDED
-from amends.errors import LogUnavailable, UnknownSaga
+from amends.errors import ActRefused, LogUnavailable, UnknownSaga
 from amends.log.saga_log import log_of
 from amends.log.schedules.state import ScheduleState
 from amends.saga.handle import get
@@ -151,7 +152,8 @@ class Firing:
                 return log.pass_ticks(state, _ms(tick), "skipped", count=1)
             if schedule.overlap == "cancel":
                 why = f"schedule {schedule.name} is due again"
-                get(state.last or "").cancel(by="amends", why=why)
+                with suppress(ActRefused):  # past its point of no return it runs to its end
+                    get(state.last or "").cancel(by="amends", why=why)
             return False  # until it has ended
         decided = log.decide_tick(state, _ms(tick))
         return decided and self._settle_decided(schedule, replace(state, decided=_ms(tick)))

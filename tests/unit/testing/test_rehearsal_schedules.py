@@ -33,6 +33,15 @@ def room_saga(name, *stages):
 
 
 tour_saga = room_saga("tour")
+paid_saga = Saga(
+    "paid_tour",
+    input=Trip,
+    output=Trip,
+    steps=[
+        Step(book_room, compensation=None, pivot=True),
+        Step(book_room, name="greet", compensation=None),
+    ],
+)
 asked_tour_saga = room_saga("asked_tour", Wait("consent", Consent))
 
 
@@ -174,6 +183,16 @@ def test_cancel_turns_the_one_before_and_begins_after_its_undo(rehearsal, use):
     second = rehearsal.calls_of(tour_saga.get(schedule.state().last))
     assert schedule.state().last == "tours-20270301T140000Z"
     assert second[0].at == NOON.timestamp() + 2 * HOUR + 1200
+
+
+def test_cancel_lets_one_end_that_is_past_its_point_of_no_return(rehearsal, use, caplog):
+    rehearsal.at(paid_saga, "greet").raises(NotDone(retry_after=1.5 * HOUR))
+    use(paid_saga, overlap="cancel")
+    rehearsal.advance(2.5 * HOUR)
+    first = paid_saga.get("tours-20270301T130000Z")
+    assert (first.status, rehearsal.undone) == ("completed", [])
+    assert hours(rehearsal) == [1, 1, 2.5, 2.5, 2.5]
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []
 
 
 def test_allow_starts_another_beside_it(rehearsal, use):
