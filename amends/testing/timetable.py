@@ -36,14 +36,14 @@ class Timetable:
 
     @property
     def wakes_at(self) -> float | None:
-        """When something is due next, None if nothing is: its schedules are paused, or there are none."""
+        """When something may be due next, None if nothing is."""
         moments = map(self._due_at, self._schedules)
         return min((each for each in moments if each > self._clock.now), default=None)
 
     def _due_at(self, schedule: Schedule[Any, Any]) -> float:
-        """Return when a schedule has its next tick, or gives up the one that waits; 0 if it is paused."""
+        """Return when a schedule has its next tick, or gives up the one that waits; 0 if the log has none of that name."""
         state = self._log.read_schedule(schedule.name)
-        if state is None or (state.paused_at is not None and state.decided is None):
+        if state is None:
             return 0.0
         cursor = datetime.fromtimestamp(state.cursor / 1000, UTC)
         due = state.decided / 1000 if state.decided else schedule.ticks.after(cursor).timestamp()

@@ -70,6 +70,13 @@ def test_a_pause_holds_it_beyond_its_time(rehearsal):
     assert handle.status == "completed"
 
 
+def test_its_deadline_comes_in_a_pause_too(rehearsal):
+    handle = journey_saga.start(oslo, after=HOUR)
+    handle.pause()
+    rehearsal.advance(2 * HOUR)
+    assert (handle.outcome, rehearsal.calls) == ("timed_out", [])
+
+
 def test_a_resume_before_its_time_leaves_it_to_that(rehearsal):
     handle = visa_saga.start(oslo, after=HOUR)
     handle.pause()
