@@ -4,81 +4,25 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from celery.schedules import crontab
-from pydantic import BaseModel
 
-from amends import NotDone, Saga, Schedule, Step, Wait
-from amends.scheduling import definition, firing
+from amends import NotDone, Schedule
 from amends.testing import Rehearsal, stage
-from tests.unit.testing.rehearsed_sagas import (
-    Trip,
-    TripResult,
-    book_room,
-    cancel_room,
-    journey_saga,
-    oslo,
-    visa_saga,
+from tests.unit.testing.rehearsed_sagas import Trip, TripResult, journey_saga, oslo, visa_saga
+from tests.unit.testing.rehearsed_schedules import (
+    DAY,
+    HOUR,
+    NOON,
+    cities,
+    hours,
+    tour_saga,
+    trip_of,
 )
-
-HOUR, DAY = 3600.0, 86400.0
-NOON = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
-
-
-class Consent(BaseModel):
-    granted: bool = True
-
-
-def room_saga(name, *stages):
-    steps = [*stages, Step(book_room, compensation=cancel_room, outcome="no_room")]
-    return Saga(name, input=Trip, output=Trip, steps=steps)
-
-
-tour_saga = room_saga("tour")
-paid_saga = Saga(
-    "paid_tour",
-    input=Trip,
-    output=Trip,
-    steps=[
-        Step(book_room, compensation=None, pivot=True),
-        Step(book_room, name="greet", compensation=None),
-    ],
-)
-asked_tour_saga = room_saga("asked_tour", Wait("consent", Consent))
-
-
-def trip_of(tick):
-    return Trip(city=f"{tick:%d %H:%M}")
-
-
-@pytest.fixture(autouse=True)
-def _own_schedules(monkeypatch):
-    monkeypatch.setattr(definition, "KNOWN", {})
 
 
 @pytest.fixture
 def rehearsal():
     with Rehearsal(now=NOON.timestamp()) as opened:
         yield opened
-
-
-@pytest.fixture
-def use(rehearsal):
-    """Make a schedule that the rehearsal fires."""
-
-    def use(saga=tour_saga, *, name="tours", every=HOUR, **how):
-        schedule = Schedule(name, saga, **{"every": every, "input": trip_of, **how})
-        rehearsal.use(schedule)
-        return schedule
-
-    return use
-
-
-def hours(rehearsal):
-    """Return the hours after noon at which rooms were booked."""
-    return [(call.at - NOON.timestamp()) / HOUR for call in rehearsal.calls]
-
-
-def cities(rehearsal):
-    return [call.request.city for call in rehearsal.calls]
 
 
 def test_each_tick_starts_one_saga_at_its_time_and_in_order(rehearsal, use):
@@ -118,7 +62,7 @@ def test_one_that_is_named_twice_is_fired_once(rehearsal, use):
     assert len(rehearsal.calls) == 1
 
 
-def test_its_time_zone_and_the_changes_of_its_clock_hold(use):
+def test_its_time_zone_and_the_changes_of_its_clock_hold():
     eve = datetime(2027, 3, 27, tzinfo=UTC)
     with Rehearsal(now=eve.timestamp()) as rehearsal:
         schedule = Schedule(
@@ -131,103 +75,6 @@ def test_its_time_zone_and_the_changes_of_its_clock_hold(use):
         rehearsal.use(schedule)
         rehearsal.advance(3 * DAY)
     assert cities(rehearsal) == ["27 02:30", "28 03:30", "29 02:30"]
-
-
-def test_skip_passes_ticks_by_while_the_one_before_goes_on(rehearsal, use):
-    rehearsal.at(tour_saga, "book_room").raises(NotDone(retry_after=2.5 * HOUR))
-    schedule = use()
-    rehearsal.advance(4 * HOUR)
-    assert cities(rehearsal) == ["01 13:00", "01 13:00", "01 16:00"]
-    assert hours(rehearsal) == [1, 3.5, 4]
-    assert schedule.state().counts["skipped"] == 2
-
-
-def test_queue_begins_when_the_one_before_has_ended(rehearsal, use):
-    rehearsal.at(tour_saga, "book_room").raises(NotDone(retry_after=1.5 * HOUR))
-    use(overlap="queue")
-    rehearsal.advance(3 * HOUR)
-    assert cities(rehearsal) == ["01 13:00", "01 13:00", "01 14:00", "01 15:00"]
-    assert hours(rehearsal) == [1, 2.5, 2.5, 3]
-
-
-def test_one_that_waits_longer_than_its_catch_up_is_missed(rehearsal, use):
-    schedule = use(asked_tour_saga, overlap="queue", catch_up=1800.0)
-    rehearsal.advance(2 * HOUR + 1799)
-    assert schedule.state().counts["missed"] == 0
-    rehearsal.advance(1)
-    assert schedule.state().counts["missed"] == 1
-    rehearsal.advance(2 * DAY)
-    assert schedule.state().counts["missed"] == 2 * 24 + 1
-    asked_tour_saga.get(schedule.state().last).signal("consent", Consent())
-    rehearsal.advance(HOUR)
-    assert schedule.state().counts["fired"] == 2
-
-
-def test_a_signal_lets_the_tick_begin_that_waited_for_it(rehearsal, use):
-    schedule = use(asked_tour_saga, overlap="queue")
-    rehearsal.advance(2 * HOUR)
-    asked_tour_saga.get(schedule.state().last).signal("consent", Consent())
-    rehearsal.advance(0)
-    assert cities(rehearsal) == ["01 13:00"]
-    assert schedule.state().last == "tours-20270301T140000Z"
-
-
-def test_cancel_turns_the_one_before_and_begins_after_its_undo(rehearsal, use):
-    rehearsal.at(tour_saga, "book_room").raises(OSError("cut"))
-    rehearsal.at(tour_saga, "book_room:undo").raises(NotDone(retry_after=600.0), times=2)
-    rehearsal.at(tour_saga, "book_room").raises(NotDone(retry_after=2 * HOUR))
-    schedule = use(overlap="cancel")
-    rehearsal.advance(2.5 * HOUR)
-    first = tour_saga.get("tours-20270301T130000Z")
-    assert (first.outcome, rehearsal.undone_of(first)) == ("cancelled", ["book_room"])
-    second = rehearsal.calls_of(tour_saga.get(schedule.state().last))
-    assert schedule.state().last == "tours-20270301T140000Z"
-    assert second[0].at == NOON.timestamp() + 2 * HOUR + 1200
-
-
-def test_cancel_lets_one_end_that_is_past_its_point_of_no_return(rehearsal, use, caplog):
-    rehearsal.at(paid_saga, "greet").raises(NotDone(retry_after=1.5 * HOUR))
-    use(paid_saga, overlap="cancel")
-    rehearsal.advance(2.5 * HOUR)
-    first = paid_saga.get("tours-20270301T130000Z")
-    assert (first.status, rehearsal.undone) == ("completed", [])
-    assert hours(rehearsal) == [1, 1, 2.5, 2.5, 2.5]
-    assert [each for each in caplog.records if each.levelname == "ERROR"] == []
-
-
-def test_allow_starts_another_beside_it(rehearsal, use):
-    schedule = use(asked_tour_saga, overlap="allow")
-    rehearsal.advance(3 * HOUR)
-    assert schedule.state().counts["fired"] == 3
-
-
-def test_what_is_due_in_a_pause_is_passed_by(rehearsal, use):
-    schedule = use()
-    schedule.pause(by="ada")
-    rehearsal.advance(5 * HOUR)
-    assert rehearsal.calls == []
-    schedule.resume()
-    rehearsal.advance(HOUR)
-    assert hours(rehearsal) == [6]
-
-
-def test_an_outage_is_made_up_for_as_far_as_catch_up_goes(rehearsal, use):
-    schedule = use(catch_up=2 * HOUR, overlap="allow")
-    rehearsal.clock.advance(5.5 * HOUR)  # no worker sweeps
-    rehearsal.advance(0)
-    assert cities(rehearsal) == ["01 16:00", "01 17:00"]
-    assert hours(rehearsal) == [5.5, 5.5]
-    counts = schedule.state().counts
-    assert (counts["late"], counts["missed"]) == (2, 3)
-
-
-def test_more_ticks_than_a_sweep_settles_are_settled_at_one_time_too(rehearsal, use, monkeypatch):
-    monkeypatch.setattr(firing, "_AT_ONCE", 3)
-    schedule = use(asked_tour_saga, catch_up=DAY)
-    rehearsal.clock.advance(8 * HOUR)
-    rehearsal.advance(0)
-    counts = schedule.state().counts
-    assert (counts["fired"], counts["skipped"]) == (1, 7)
 
 
 def test_trigger_and_backfill_start_theirs_at_once(rehearsal, use):
