@@ -48,8 +48,8 @@ class InProcessRun:
 
     now: the clock by which `sleep` waits, in seconds.
 
-    wakes_at: when a wait that has begun is over, or the deadline of the saga that waits, by that clock; None where neither
-        comes. A saga that does nothing else but wait for signals is left until then.
+    wakes_at: when a wait that has begun is over, the deadline of the saga that waits, or when a delayed start begins, by that
+        clock; None where none comes. A saga that does nothing else but wait for signals, or to begin, is left until then.
     """
 
     def __init__(
@@ -117,9 +117,12 @@ class InProcessRun:
         """Note when the saga wakes by itself; while it is paused, at its deadline alone."""
         waits, entry = open_waits(standing.entry), standing.entry
         is_paused = entry.paused_at is not None
-        moments = [] if is_paused else [each.ends_at for each in waits]
-        found = [each for each in (*moments, entry.deadline_at) if each is not None]
-        if waits and found:
+        begins_at = entry.begins_at or 0.0
+        is_held = entry.status is SagaStatus.PENDING and (is_paused or begins_at > standing.now)
+        moments = [begins_at] if is_held else [each.ends_at for each in waits]
+        times = [entry.deadline_at] if is_paused else [*moments, entry.deadline_at]
+        found = [each for each in times if each is not None]
+        if (waits or is_held) and found:
             self.wakes_at = self._now() + min(found) - standing.now
             self._is_delayed = not is_paused and any(each.wanted == 0 for each in waits)
 

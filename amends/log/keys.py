@@ -31,8 +31,8 @@ _SLOTS: Final = 16_384  # of every cluster
 
 
 def bases_of(status: SagaStatus) -> Sequence[int]:
-    """Return what is added to the times in an index: nothing, and `TIMED` for sagas that wait in the log, which are running."""
-    return (0, TIMED) if status is SagaStatus.RUNNING else (0,)
+    """Return what is added to the times in an index: nothing, and `TIMED` for sagas that wait in the log, or begin later."""
+    return (0, TIMED) if status in (SagaStatus.PENDING, SagaStatus.RUNNING) else (0,)
 
 
 SagaId = str | UUID | int

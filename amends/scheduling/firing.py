@@ -6,7 +6,8 @@ its id that is the same saga, so that a crash between any two of these neither l
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -18,7 +19,7 @@ from kombu.exceptions import OperationalError
 from amends.backend.app_identity import identity_of
 from amends.backend.celery_apps import current
 from amends.definition.states import ENDED
-from amends.errors import LogUnavailable, UnknownSaga
+from amends.errors import ActRefused, LogUnavailable, UnknownSaga
 from amends.log.saga_log import log_of
 from amends.log.schedules.state import ScheduleState
 from amends.saga.handle import get
@@ -41,30 +42,40 @@ class Firing:
     """Fires the schedules of a worker.
 
     now: a monotonic clock in seconds, by which definitions are renewed.
+    fires: returns the schedules, by default all that this process has imported.
     """
 
-    def __init__(self, app: Celery, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        app: Celery,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        fires: Callable[[], Sequence[Schedule[Any, Any]]] = schedules,
+    ) -> None:
         self._app = app
         self._log = log_of(app)
         self._now = now
+        self._fires = fires
         self._begun: set[str] = set()  # whose definition was written once
         self._kept: dict[str, float] = {}  # when the log last kept each
         self._told: set[tuple[str, ...]] = set()
 
-    def run_once(self) -> None:
+    def run_once(self) -> bool:
         """Define what is not defined yet, and fire what is due. A failure of one schedule is logged, and the others go on.
 
-        Raises `LogUnavailable`, and kombu's ``OperationalError``.
+        Returns whether more is due than is settled at once. Raises `LogUnavailable`, and kombu's ``OperationalError``.
         """
+        has_more = False
         with current(self._app):  # sagas are started by the app of their thread
-            for schedule in schedules():
+            for schedule in self._fires():
                 try:
                     if self._is_kept(schedule):
-                        self._fire(schedule)
+                        has_more = self._fire(schedule) or has_more
                 except (LogUnavailable, OperationalError):
                     raise
                 except Exception:
                     _logger.exception("schedule %s is left to the next sweep", schedule.name)
+        return has_more
 
     def _is_kept(self, schedule: Schedule[Any, Any]) -> bool:
         """Tell whether the log has this definition, which is written at first and renewed now and then."""
@@ -110,17 +121,18 @@ class Firing:
             lives=state is not None and state.app in live,
         )
 
-    def _fire(self, schedule: Schedule[Any, Any]) -> None:
-        """Settle the ticks that are due, the oldest first, until one has to wait."""
+    def _fire(self, schedule: Schedule[Any, Any]) -> bool:
+        """Settle the ticks that are due, the oldest first, until one has to wait. Returns whether others are left."""
         for _ in range(_AT_ONCE):
             state = self._log.schedules.read_schedule(schedule.name)
             if (
                 state is None or state.digest != schedule.digest
             ):  # the log was emptied, or a worker has begun
                 self._kept.pop(schedule.name, None)
-                return
+                return False
             if not (self._settle_decided if state.decided else self._settle_next)(schedule, state):
-                return
+                return False
+        return True
 
     def _settle_next(self, schedule: Schedule[Any, Any], state: ScheduleState) -> bool:
         """Settle the next tick. Returns whether another may be due."""
@@ -140,7 +152,8 @@ class Firing:
                 return log.pass_ticks(state, _ms(tick), "skipped", count=1)
             if schedule.overlap == "cancel":
                 why = f"schedule {schedule.name} is due again"
-                get(state.last or "").cancel(by="amends", why=why)
+                with suppress(ActRefused):  # past its point of no return it runs to its end
+                    get(state.last or "").cancel(by="amends", why=why)
             return False  # until it has ended
         decided = log.decide_tick(state, _ms(tick))
         return decided and self._settle_decided(schedule, replace(state, decided=_ms(tick)))

@@ -14,6 +14,7 @@ from amends.log.keys import SagaId
 from amends.log.saga_log import log_of
 from amends.saga.definition import Saga
 from amends.saga.handle import Handle
+from amends.scheduling.definition import Schedule
 from amends.testing.calls import Call, begun, effective
 from amends.testing.clock import Clock
 from amends.testing.script import Scene, Script
@@ -73,6 +74,14 @@ class Rehearsal:
         """Move the clock, and play what falls due meanwhile; called by an action, move the clock alone."""
         self._check_entered()
         self._stage.advance(seconds)
+
+    def use(self, schedule: Schedule[Any, Any]) -> None:
+        """Fire the ticks of this schedule from now on, as the clock comes to them.
+
+        A schedule that is not named so is not fired. `advance` plays the sagas of ticks.
+        """
+        self._check_entered()
+        self._stage.use(schedule)
 
     def at(self, saga: Saga[Any, Any], path: str) -> Script:
         """Return the script of one record of a saga, to say how its attempts go.

@@ -6,6 +6,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final, cast
 
@@ -17,13 +18,16 @@ from amends.backend.client import client_of
 from amends.dispatch.in_process import InProcessRun
 from amends.dispatch.messages import ADVANCE
 from amends.errors import ConfigurationError
+from amends.scheduling.definition import Schedule
 from amends.testing.clock import Clock, keep_time
 from amends.testing.script import Abandoned
+from amends.testing.timetable import Timetable
 
 Play = Callable[[str, Callable[..., Any], list[Any]], Any]
 """How a function is called: with its record's path, the function and its arguments."""
 
 _MOST_CALLS: Final = 2_000
+_SCHEDULES: Final = ":schedules"  # whose turn it is when no saga's: no saga is called so
 
 
 class _Waits(Exception):  # noqa: N818 - no error: a saga is left until its time has come
@@ -59,7 +63,7 @@ class _App(Celery):
 
 
 class Stage:
-    """Plays sagas, each until it ends, in the order in which their waits are over."""
+    """Plays sagas, each until it ends, and fires schedules, in the order of the times at which they go on."""
 
     def __init__(self, *, clock: Clock, play: Play) -> None:
         if find_spec("fakeredis") is None or find_spec("lupa") is None:
@@ -76,12 +80,13 @@ class Stage:
         keep_time(cast("Any", self._client), clock)
         self._clock = clock
         self._play = play
+        self._timetable = Timetable(self.app, clock)
         self._due: dict[str, float] = {}
         self._runs: dict[str, InProcessRun] = {}
         self._wanted: set[str] = set()
         self._until: float | None = None
-        self._counts: Counter[str] = Counter()
-        self._is_playing = False
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._turn_of: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -94,44 +99,62 @@ class Stage:
 
     def limit(self, seconds: float | None) -> None:
         """Go on for so long from now, by the clock; None is until everything asked for has ended."""
-        if self._is_playing:
+        if self._turn_of:
             return  # an action starts another saga, which has its turn later
         self._until = None if seconds is None else self._clock.after(seconds)
 
+    def use(self, schedule: Schedule[Any, Any]) -> None:
+        """Fire the ticks of this schedule from now on."""
+        self._timetable.add(schedule)
+
     def advance(self, seconds: float) -> None:
         """Let time pass, and every saga do what falls due in it; in the middle of one, time alone."""
-        if self._is_playing:
+        if self._turn_of:
             self._clock.advance(seconds)
             return
         until = self._clock.after(seconds)
         self._until = until
-        self._wanted.update(self._due)
+        self._wanted.update(self._due, [_SCHEDULES])
         self._go_on()
         self._clock.reach(until)
 
     def _deliver(self, saga_id: str) -> None:
         self._due[saga_id] = self._clock.now
-        self._wanted.add(saga_id)
+        if self._turn_of is None or self._turn_of in self._wanted:
+            self._wanted.add(saga_id)
         self._run_of(saga_id).look_again()
-        if not self._is_playing:
+        if self._turn_of is None:
             self._go_on()
 
     def _go_on(self) -> None:
-        self._is_playing = True
         self._counts.clear()
+        self._look_at_schedules()
         try:
             while self._wanted & self._due.keys():
-                saga_id = min(self._due, key=lambda each: self._due[each])
-                if self._until is not None and self._due[saga_id] > self._until:
+                whose = self._turn_of = min(self._due, key=lambda each: self._due[each])
+                if self._until is not None and self._due[whose] > self._until:
                     self._clock.reach(self._until)
                     return
-                self._clock.reach(self._due.pop(saga_id))
-                self._turn(saga_id)
+                self._clock.reach(self._due.pop(whose))
+                if whose == _SCHEDULES:
+                    self._fire()
+                else:
+                    self._turn(whose)
         except Abandoned as abandoned:
             raise abandoned.__cause__ or abandoned from None
         finally:
-            self._is_playing, self._until = False, None
+            self._turn_of = self._until = None
             self._wanted.clear()
+
+    def _look_at_schedules(self) -> None:
+        """Have schedules look for what is due: a tick may have waited for what has just happened."""
+        if self._timetable:
+            self._due[_SCHEDULES] = self._clock.now
+
+    def _fire(self) -> None:
+        self._timetable.fire()
+        if (moment := self._timetable.wakes_at) is not None:
+            self._due[_SCHEDULES] = moment
 
     def _turn(self, saga_id: str) -> None:
         """Play a saga until it waits or ends. One that waits for a signal is left there, unless time is to pass."""
@@ -145,17 +168,25 @@ class Stage:
             self._due[saga_id] = self._clock.after(run.wakes_at - self._clock.now)
             if self._until is None:
                 self._wanted.discard(saga_id)
+        else:
+            self._look_at_schedules()
 
     def _run_of(self, saga_id: str) -> InProcessRun:
         if saga_id not in self._runs:
             self._runs[saga_id] = InProcessRun(
-                self.app, saga_id, sleep=_leave, now=lambda: self._clock.now, call=self._call
+                self.app,
+                saga_id,
+                sleep=_leave,
+                now=lambda: self._clock.now,
+                call=partial(self._call, saga_id),
             )
         return self._runs[saga_id]
 
-    def _call(self, path: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
-        self._counts[path] += 1
-        if self._counts[path] > _MOST_CALLS:
+    def _call(
+        self, saga_id: str, path: str, function: Callable[..., Any], arguments: list[Any]
+    ) -> Any:
+        self._counts[saga_id, path] += 1
+        if self._counts[saga_id, path] > _MOST_CALLS:
             raise Abandoned from RuntimeError(
                 f"{path} is still tried after {_MOST_CALLS} calls: let it succeed, give its saga a timeout or"
                 " the activity a max_attempts, or rehearse a part with run(..., within=seconds)"

@@ -25,6 +25,10 @@ _SHOWN: Final = 10
 def list_schedules(output: Output) -> None:
     """List the schedules that workers have written into the saga log, and how they stand.
 
+    The state is `on`, `paused`, `failing` (its saga cannot be started; `schedule NAME` says why) or `not defined` (by no worker
+    for 5 minutes). `next in` is empty for one that stands still, or that this app does not import. The numbers count
+    ticks: those that started a saga, those skipped because the saga before had not ended, those that came too late.
+
     With --json a list of what `schedule` gives of each, without its events.
     """
     log = log_of(output.app)
@@ -58,18 +62,23 @@ def show_schedule(
 ) -> Exit:
     """Show a schedule and what happened to it last, or act on it.
 
-    `pause` passes by what is due until `resume`. `trigger` starts its saga now. `backfill` starts the saga of each tick from
-    FROM to TO that has none, times like 2027-01-31T00:00+01:00. `forget` removes one that no worker defines any more.
+    `pause` passes by what is due until `resume`, which goes on with the next tick.
+
+    `trigger` starts its saga now. `backfill` starts the saga of each tick from FROM to TO that has none, 1000 at most; a time
+    is like 2027-01-31T00:00+01:00. Both do so while it is paused too, and whatever its overlap says, and need an app that
+    imports it.
+
+    `forget` removes one that no worker has defined for 5 minutes. Its sagas stay.
     """
     if bool(times) != (act == "backfill") or len(times) not in (0, 2):
         raise click.UsageError("backfill takes two times, FROM and TO, and nothing else takes any")
     log = log_of(output.app)
     defined = _defined(output).get(name)
     if act is not None:
-        started = _act(log, name, defined, act, times, {"by": name_of(by), "why": reason_of(why)})
-        if act == "forget":
-            return _tell_forgotten(output, name, is_forgotten=started is not None)
-        for each in started or ():
+        if act == "forget":  # and its history with it: nobody is asked why
+            return _tell_forgotten(output, name, is_forgotten=log.schedules.forget_schedule(name))
+        actor = {"by": name_of(by), "why": reason_of(why)}
+        for each in _act(log, name, defined, act, times, actor):
             output.line(f"started {each.id}") if not output.as_json else None
     state = log.schedules.read_schedule(name)
     if state is None:
@@ -90,10 +99,8 @@ def _act(
     act: str,
     times: Sequence[str],
     actor: dict[str, str],
-) -> Sequence[Handle[Any]] | None:
-    """Do it. Returns the sagas that it started; of a schedule that cannot be forgotten None."""
-    if act == "forget":
-        return () if log.schedules.forget_schedule(name) else None
+) -> Sequence[Handle[Any]]:
+    """Do it. Returns the sagas that it started."""
     if act == "pause":
         log.schedules.pause_schedule(name, actor)
     elif act == "resume":

@@ -9,6 +9,9 @@ local function is_early()
     note_unsent(begins + TIMED)
     return true
   end
-  if tonumber(saga.created) < begins then set('created', ('%d'):format(begins)) end
+  if tonumber(saga.created) < begins then
+    set('created', ('%d'):format(begins))
+    has_waited = true
+  end
   return false
 end

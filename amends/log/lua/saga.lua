@@ -6,7 +6,7 @@
 --         itinerary as JSON, for workers; <digest>:records is what scripts read of it, or <digest>:plan if it requires
 --         format 2, and <digest>:plan3 for 3: the scripts of releases before would misread it, and find none
 -- KEYS[5] to KEYS[10] zset  sagas of the shard by status (see index_of), scored by their last move, with TIMED added
---         while they wait in the log and do nothing else
+--         while they wait in the log and do nothing else, or are to begin later
 -- KEYS[11] hash  what the shard counts: see `transition`
 -- KEYS[12] zset  watermarks of queues: see `watermark`
 -- KEYS[13] zset  the shard's search index: see `start_saga`, which gets it as `remove_saga` does

@@ -26,7 +26,7 @@ local NEVER = math.huge -- where only its deadline makes it due  --! shaped
 --! shaped
 --! constant TIMED
 --! end
-local has_waited      -- whether a wait began or ended  --! shaped
+local has_waited      -- whether a wait began or ended, or the time of a delayed start came  --! shaped
 local is_sooner       -- whether that may only bring the look forward: others of its branches wait for theirs  --! shaped
 
 local function set(field, value)
@@ -127,6 +127,7 @@ end
 --! shaped
 -- Has the index say since when the saga waits in the log, after all that do not; or since when it does so no more.
 local function save_wait()
+  if saga.status ~= 'running' and saga.status ~= 'pending' then return end
   local waits, since = due ~= nil and due >= TIMED, redis.call('ZSCORE', index_of(saga.status), ID)
   if waits and is_sooner then waits = (tonumber(redis.call('ZSCORE', DUE, ID)) or TIMED) >= TIMED end -- others of its branches may go on
   if waits ~= ((tonumber(since) or 0) >= TIMED) then
@@ -152,7 +153,7 @@ local function save()
   end
   if saga.status ~= was then save_status() end
   if due then save_due() end
-  if saga.status == 'running' and (has_waited or due and due >= TIMED) then save_wait() end  --! shaped
+  if has_waited or due and due >= TIMED then save_wait() end  --! shaped
   for k = 1, #COUNTS, 2 do redis.call('HINCRBY', COUNTERS, COUNTS[k], COUNTS[k + 1]) end
   if saga.awaited then -- rare, and written out here: a function would cost every script
     local kept = {}

@@ -29,7 +29,7 @@ class Readings:
     sweep_lag: float  #: Since the first of them is due, 0 if none is.
     #: Sagas that wait in the log, for signals or a time, and do nothing else.
     waiting: int
-    #: Age in each live status of the saga longest in it, 0 if none is; but for those that wait in the log.
+    #: Age in each live status of the saga longest in it, 0 if none is; but for those that wait in the log or begin later.
     oldest: Mapping[SagaStatus, float]
     memory: Memory | None  #: None if Redis does not tell.
 

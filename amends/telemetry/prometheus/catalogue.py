@@ -154,7 +154,7 @@ OLDEST: Final = _metric(
     "gauge",
     "amends_sagas_oldest_seconds",
     "status",
-    tells="How long the oldest saga of this status has had it, but for those that wait; 0 if there is none.",
+    tells="How long the oldest saga of this status has had it, but for those that wait or begin later; 0 if there is none.",
 )
 WAITING: Final = _metric(
     "gauge",

@@ -11,6 +11,8 @@ from amends.definition.states import SagaStatus
 from amends.log.answers import AtRest, Publish
 from amends.log.delivery import NOWHERE, Delivery
 from amends.log.in_flight import Waiting
+from amends.log.queries.gauges import Readings
+from amends.log.queries.index_walk import Cursor, IndexWalk
 from amends.log.starts import AlreadyThere, Delayed, Started
 from tests.support.clock import redis_now
 from tests.support.log_driver import ERROR
@@ -94,6 +96,46 @@ def test_its_time_is_counted_from_when_it_begins(later):
     began = later.begin()
     assert isinstance(later.look(), Publish)
     assert later.log.read_saga(later.id).created_at == began
+
+
+def came(course, *, ago):
+    """Let a saga have come to where it stands so long ago."""
+    view = view_of(course.log)
+    key = view.index_key(view.shard_of(course.id), SagaStatus.PENDING)
+    course.client.zincrby(key, -round(ago * 1000), course.id)
+
+
+def oldest(course):
+    return Readings.read(view_of(course.log)).oldest[SagaStatus.PENDING]
+
+
+def test_it_has_no_age_before_its_time_and_lists_have_it(any_later):
+    came(any_later, ago=10**6)
+    assert oldest(any_later) < 10**6
+    cursor = Cursor.first(view_of(any_later.log), newest_first=False, ago=10**6 - 60)
+    listed = IndexWalk.by_status(view_of(any_later.log), [SagaStatus.PENDING], cursor).take(1000)
+    assert any_later.id in [each.id for each in listed]
+
+
+@pytest.mark.parametrize("look", [Later.look_of_sweep, Later.look], ids=["sweep", "dispatch"])
+def test_one_that_begins_and_is_not_claimed_has_an_age_from_then(later, look):
+    came(later, ago=10**6)
+    later.client.hset(later.saga_key, "created", 1)
+    later.begin()
+    look(later)
+    assert later.status == "pending"
+    came(later, ago=10**5)
+    assert 10**5 <= oldest(later) < 10**6
+    later.cancel()
+
+
+def test_a_pause_or_a_skip_before_its_time_gives_it_no_age(later):
+    later.log.control.pause_saga(later.id, actor={})
+    later.log.control.resume_saga(later.id, actor={})
+    later.look()
+    later.skip("a", PART)
+    came(later, ago=10**6)
+    assert oldest(later) < 10**6
 
 
 def test_a_start_again_is_the_same_saga_whatever_its_time(later):

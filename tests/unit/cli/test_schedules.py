@@ -106,10 +106,10 @@ def test_what_is_not_imported_here_is_not_triggered(run):
 
 
 def test_one_that_no_worker_defines_is_forgotten(run, log):
-    assert run("schedule", "hourly", "forget", "--why", "x").exit_code == 4
+    assert run("schedule", "hourly", "forget").exit_code == 4
     key = view_of(log).schedule_keys("hourly")[0]
     seen = int(view_of(log).client.hget(key, "seen"))
     view_of(log).client.hset(key, "seen", seen - round(LEFT_AFTER * 1000))
     assert "not defined" in run("schedules").stdout
-    assert run("schedule", "hourly", "forget", "--why", "x").exit_code == 0
+    assert run("schedule", "hourly", "forget").exit_code == 0
     assert run("schedule", "hourly").exit_code == 3

@@ -1,4 +1,4 @@
-"""The examples of docs/testing.md, and of "Test it" in docs/guide.md and docs/waiting.md, as a reader runs them."""
+"""The examples of docs/testing.md, and of "Test it" in other pages, as a reader runs them."""
 
 import re
 import subprocess
@@ -36,8 +36,16 @@ def containing(page, text):
             },
             "3 passed",
         ),
+        (
+            {
+                "settle.py": ("docs/schedules.md", "nightly_settlement = Schedule("),
+                "test_settle.py": ("docs/schedules.md", "rehearsal.use(nightly_settlement)"),
+                "test_nights.py": ("docs/testing.md", "rehearsal.use(nightly_settlement)"),
+            },
+            "6 passed",
+        ),
     ],
-    ids=["testing", "guide", "waiting"],
+    ids=["testing", "guide", "waiting", "schedules"],
 )
 def test_it_passes_as_it_stands(tmp_path, files, verdict):
     for name, (page, text) in files.items():

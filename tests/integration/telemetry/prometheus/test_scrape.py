@@ -12,7 +12,7 @@ from amends.log.history import Event
 from amends.log.saga_log import log_of
 from amends.telemetry.prometheus import SagaCollector, exposition
 from amends.telemetry.prometheus.catalogue import METRICS
-from tests.integration.telemetry.prometheus.errand_saga import run, start
+from tests.integration.telemetry.prometheus.errand_saga import Errand, errand_saga, run, start
 from tests.support.log_view import view_of
 from tests.support.sagas.shapes import Order, approval, shape_of
 
@@ -104,6 +104,15 @@ def test_a_saga_that_waits_is_counted_and_is_no_old_one(scraped, log, client):
     shown = scraped()
     assert shown.value("amends_sagas_waiting") == before + 1
     assert shown.value("amends_sagas_oldest_seconds", status="running") < 10**6
+
+
+def test_a_saga_that_begins_later_is_no_old_one(scraped, log, client, app):
+    app.conf.task_always_eager = False
+    errand_saga.start(Errand(errand_id="later"), saga_id="later", after=7200.0)
+    app.conf.task_always_eager = True
+    index = view_of(log).index_key(view_of(log).shard_of("later"), "pending")
+    client.zincrby(index, -(10**9), "later")
+    assert scraped().value("amends_sagas_oldest_seconds", status="pending") < 10**6
 
 
 def test_a_saga_that_no_sweep_takes_is_due_and_the_lag_grows(scraped, log, client):
