@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from amends.cli.children.rows import children_json, has_stuck
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
 from amends.cli.formatting import clock_time, date, moment
@@ -28,7 +29,7 @@ _LOOK_EVERY: Final = 0.5  # seconds
 @click.option("--input", "with_input", is_flag=True, help="Show its input, which may be private.")
 @click.option("--output", "with_output", is_flag=True, help="Show its steps' outputs, too.")
 def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) -> Exit:
-    """Show one saga: its steps with do and undo.
+    """Show one saga: its steps with do and undo, and under a step the saga that it is.
 
     Exit code 1 if it is stuck. With --follow a terminal shows it anew as it goes, a pipe gets its events line by
     line, and with --json a document each time it has changed.
@@ -37,23 +38,24 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
     for standing in _looks(output, saga_id, follow=follow):
         news, told = news_since(told, standing.history), standing.history
         shown = payloads(standing, **private)
+        children = output.log.children.read_children(standing.entry)
         if output.as_json:
             if news:
-                output.json(saga_json(standing) | shown)
+                output.json(saga_json(standing) | {"children": children_json(children)} | shown)
         elif output.is_terminal or not follow:
             output.screen(
-                [*saga_lines(standing, width=output.width), *payload_lines(shown)], anew=follow
+                [*saga_lines(standing, children, width=output.width), *payload_lines(shown)],
+                anew=follow,
             )
         else:
             for event in news:
                 output.line("  ".join(cell.text for cell in event_row(event, dated=True)).rstrip())
-    if standing.entry.status is not SagaStatus.STUCK:
-        return Exit.OK
-    if not output.as_json:
+    is_stuck = standing.entry.status is SagaStatus.STUCK
+    if not output.as_json and (is_stuck or any(map(has_stuck, children))):
         again = output.command_line("explain", saga_id)
         output.line()
         output.line(f"Why it is stuck, and what you can do: {again}", dim=True)
-    return Exit.ATTENTION
+    return Exit.ATTENTION if is_stuck else Exit.OK
 
 
 @command("history")

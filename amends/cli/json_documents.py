@@ -24,6 +24,8 @@ def saga_json(standing: Standing) -> dict[str, Any]:
 
     shown = {
         "id": entry.id,
+        "parent": entry.parent.id if entry.parent else None,
+        "parent_step": entry.parent.step if entry.parent else None,
         "saga": entry.itinerary.saga,
         "status": entry.status,
         "direction": "forward" if entry.is_forward else "backward",
@@ -116,6 +118,8 @@ def summary_json(summary: SagaSummary) -> dict[str, Any]:
     """Give the fields of a saga in a list."""
     return {
         "id": summary.id,
+        "parent": summary.parent.id if summary.parent else None,
+        "parent_step": summary.parent.step if summary.parent else None,
         "saga": summary.saga,
         "status": summary.status,
         "paused": summary.paused,
@@ -126,6 +130,7 @@ def summary_json(summary: SagaSummary) -> dict[str, Any]:
         "state": summary.state,
         "attempts": summary.attempts,
         "wait": summary.wait,
+        "child": summary.child,
         "wanted": summary.wanted,
         "signals": summary.signals,
         "error": summary.error,
