@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import click
 
-from amends.cli.children.rows import children_json, has_stuck
+from amends.cli.children.rows import has_stuck
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
 from amends.cli.formatting import clock_time, date, moment
-from amends.cli.json_documents import event_json, payloads, saga_json
+from amends.cli.json_documents import children_json, event_json, payloads, saga_json
 from amends.cli.output import Output
 from amends.cli.step_tree import payload_lines, saga_lines
 from amends.cli.table import Cell, Column
@@ -54,7 +54,8 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
     if not output.as_json and (is_stuck or any(map(has_stuck, children))):
         again = output.command_line("explain", saga_id)
         output.line()
-        output.line(f"Why it is stuck, and what you can do: {again}", dim=True)
+        what = "Why it is stuck" if is_stuck else "What it waits for"
+        output.line(f"{what}, and what you can do: {again}", dim=True)
     return Exit.ATTENTION if is_stuck else Exit.OK
 
 

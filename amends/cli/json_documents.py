@@ -1,5 +1,6 @@
 """Sagas as JSON documents, whose fields keep their names. Moments are UTC as text, time spans seconds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic_core import from_json
@@ -7,6 +8,7 @@ from pydantic_core import from_json
 from amends.cli.formatting import moment
 from amends.cli.records import Record, records_by_step, records_of
 from amends.log.history import Event
+from amends.log.queries.children import ChildState
 from amends.log.queries.open_waits import OpenWait
 from amends.log.queries.stage_state import StageState, at_hand, stages_of
 from amends.log.queries.summary import SagaSummary
@@ -139,3 +141,15 @@ def summary_json(summary: SagaSummary) -> dict[str, Any]:
         "created": moment(summary.created),
         "events": summary.events,
     }
+
+
+def children_json(children: Sequence[ChildState]) -> list[dict[str, Any]]:
+    """Give children with the fields that a saga has in a list; status is null where it is not there."""
+    return [
+        {
+            **(summary_json(each.summary) if each.summary else {"id": each.id, "status": None}),
+            "parent_step": each.step,
+            "children": children_json(each.children),
+        }
+        for each in children
+    ]

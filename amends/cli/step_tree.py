@@ -61,9 +61,7 @@ def _errors(standing: Standing, here: Sequence[str]) -> Iterator[str]:
         yield f"  and {len(alike) - _MOST_ERRORS:,} others; --json has all"
 
 
-def _head(
-    standing: Standing, here: Sequence[str], children: Sequence[ChildState]
-) -> Iterator[str]:
+def _head(standing: Standing, here: Sequence[str], children: Sequence[ChildState]) -> Iterator[str]:
     entry = standing.entry
     steps = {path.removesuffix(UNDO) for path in here}
     paused = Cell("  paused" if entry.paused_at is not None else "", {"fg": "yellow"})

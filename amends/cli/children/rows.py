@@ -2,10 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
-from amends.cli.formatting import duration, moment, state_cell, words_of
-from amends.cli.json_documents import summary_json
+from amends.cli.formatting import duration, state_cell, words_of
 from amends.cli.table import Cell
 from amends.definition.states import ENDED, SagaStatus
 from amends.log.queries.children import ChildState
@@ -41,12 +40,11 @@ def doing(of: SagaSummary) -> str:
         return status if of.status is SagaStatus.COMPLETED else f"{status}: {of.outcome}"
     if of.record is None or (of.status is SagaStatus.STUCK and of.state != "stuck"):
         return status
-    words = []
-    if of.child is None and of.wanted is not None:
-        words = [*words_of(of.wanted, of.signals, of.wait)]
-    elif of.wait is not None:
-        words = [f"again in {duration(of.wait)}"]
-    return ", ".join([f"{status} at {of.record}", *words])
+    if of.wanted is not None:
+        waits = [f"{status}, waits at {of.record}", *words_of(of.wanted, of.signals, of.wait)]
+        return ", ".join(waits)
+    again = f", again in {duration(of.wait)}" if of.wait is not None else ""
+    return f"{status} at {of.record}{again}"
 
 
 def waits_for_children(children: Sequence[ChildState]) -> str | None:
@@ -76,15 +74,3 @@ def status_of(child: ChildState) -> str:
 def has_stuck(child: ChildState) -> bool:
     """Return whether a child is stuck, or waits for one that is."""
     return any(line[-1].is_stuck for line in child.lines)
-
-
-def children_json(children: Sequence[ChildState]) -> list[dict[str, Any]]:
-    """Give children with the fields that a saga has in a list; status is null where it is not there."""
-    return [
-        {
-            **(summary_json(each.summary) if each.summary else {"id": each.id, "status": None}),
-            "parent_step": each.step,
-            "children": children_json(each.children),
-        }
-        for each in children
-    ]

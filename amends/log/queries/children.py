@@ -118,4 +118,3 @@ class Children:
             found |= {each.id: each for each in waiting}
             level = [(each.parent.id, causes[each.id]) for each in waiting if each.parent]
         return [(each, causes[name]) for name, each in found.items()]
-
