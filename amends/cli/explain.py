@@ -163,8 +163,9 @@ def _facts(output: Output, found: Explanation) -> Any:
     if found.stage is None:
         del document["stage"]
     for undo in document["cancel"]["undoes"]:
-        if undo["turn"] is None:
-            del undo["turn"]
+        for name in ("turn", "child"):
+            if undo[name] is None:
+                del undo[name]
     for remedy, facts in zip(found.remedies, document["remedies"], strict=True):
         facts["command"] = _command_line(output, found, remedy)
     return document

@@ -29,9 +29,9 @@ _LOOK_EVERY: Final = 0.5  # seconds
 @click.option("--input", "with_input", is_flag=True, help="Show its input, which may be private.")
 @click.option("--output", "with_output", is_flag=True, help="Show its steps' outputs, too.")
 def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) -> Exit:
-    """Show one saga: its steps with do and undo, and under a step the saga that it is.
+    """Show one saga: its steps with do and undo.
 
-    Exit code 1 if it is stuck. With --follow a terminal shows it anew as it goes, a pipe gets its events line by
+    A step that is a saga has that drawn under it. Exit code 1 if it is stuck. With --follow a terminal shows it anew as it goes, a pipe gets its events line by
     line, and with --json a document each time it has changed.
     """
     told: Sequence[Event] = ()
@@ -41,7 +41,8 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
         children = output.log.children.read_children(standing.entry)
         if output.as_json:
             if news:
-                output.json(saga_json(standing) | {"children": children_json(children)} | shown)
+                kin = {"children": children_json(children)} if children else {}
+                output.json(saga_json(standing) | kin | shown)
         elif output.is_terminal or not follow:
             output.screen(
                 [*saga_lines(standing, children, width=output.width), *payload_lines(shown)],

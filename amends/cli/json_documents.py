@@ -26,8 +26,6 @@ def saga_json(standing: Standing) -> dict[str, Any]:
 
     shown = {
         "id": entry.id,
-        "parent": entry.parent.id if entry.parent else None,
-        "parent_step": entry.parent.step if entry.parent else None,
         "saga": entry.itinerary.saga,
         "status": entry.status,
         "direction": "forward" if entry.is_forward else "backward",
@@ -48,8 +46,11 @@ def saga_json(standing: Standing) -> dict[str, Any]:
             for name, step in snapshot.steps.items()
         ],
     }
-    stages = stages_of(entry)
-    return {**shown, "at_hand": here, "stages": [*map(_stage_json, stages)]} if stages else shown
+    if entry.parent:
+        shown |= {"parent": entry.parent.id, "parent_step": entry.parent.step}
+    if stages := stages_of(entry):
+        shown |= {"at_hand": here, "stages": [*map(_stage_json, stages)]}
+    return shown
 
 
 def _stage_json(stage: StageState) -> dict[str, Any]:
@@ -120,8 +121,6 @@ def summary_json(summary: SagaSummary) -> dict[str, Any]:
     """Give the fields of a saga in a list."""
     return {
         "id": summary.id,
-        "parent": summary.parent.id if summary.parent else None,
-        "parent_step": summary.parent.step if summary.parent else None,
         "saga": summary.saga,
         "status": summary.status,
         "paused": summary.paused,
@@ -132,7 +131,6 @@ def summary_json(summary: SagaSummary) -> dict[str, Any]:
         "state": summary.state,
         "attempts": summary.attempts,
         "wait": summary.wait,
-        "child": summary.child,
         "wanted": summary.wanted,
         "signals": summary.signals,
         "error": summary.error,
@@ -140,6 +138,9 @@ def summary_json(summary: SagaSummary) -> dict[str, Any]:
         "since": moment(summary.since),
         "created": moment(summary.created),
         "events": summary.events,
+        "parent": summary.parent.id if summary.parent else None,
+        "parent_step": summary.parent.step if summary.parent else None,
+        "child": summary.child,
     }
 
 

@@ -67,9 +67,10 @@ def list_sagas(
 @command("stuck")
 @_WHERE
 def list_stuck(output: Output, **filters: Any) -> Exit:
-    """List sagas that wait for an operator, the oldest first, then those that wait for these as for their children.
+    """List sagas that wait for an operator, the oldest first; exit code 1 if there is any.
 
-    Exit code 1 if there is any. With --json as `list`, and waiting: those that wait, each with the ids that it waits_for.
+    After them come those that wait for them, as their parents. With --json as `list`, and waiting: these parents, each with
+    the ids that it waits_for.
     """
     page = _find(output, statuses=_STUCK.statuses, **filters)
     code = Exit.ATTENTION if page.summaries or page.after else Exit.OK
