@@ -19,16 +19,15 @@ class Monitor:
         self.state = State()
         self.at = 1000
 
-    def hear(self, *names, was=RUNNING, status=RUNNING):
+    def hear(self, *names, was=RUNNING, status=RUNNING, parent=None):
         """Let the saga make a transition with these events."""
         self.at += 1000
         texts = [
             json.dumps({"at": self.at, "name": name, "record": "approval", "by": "ada"})
             for name in names
         ]
-        events = row_events(
-            Transition("order-1", ["order", was or "", status, "1000", " ".join(names)], texts)
-        )
+        head = ["order", was or "", status, "1000", " ".join(names), *([parent] if parent else [])]
+        events = row_events(Transition("order-1", head, texts))
         for each in events:
             self.state.event(
                 {
@@ -96,3 +95,29 @@ def test_another_change_ends_it(monitor, names, status, state):
     monitor.hear("step.waiting")
     assert len(monitor.hear(*names, status=status)) == 1
     assert monitor.row[0] == state
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (PENDING, ["task-sent"]),
+        (RUNNING, ["task-received", "task-started"]),
+        (SagaStatus.STUCK, []),
+        (SagaStatus.COMPLETED, []),
+    ],
+)
+def test_one_that_becomes_a_child_is_drawn_anew_with_its_parent(status, told):
+    monitor = Monitor()
+    monitor.hear("saga.started", was=None, status=PENDING)
+    if status is RUNNING:
+        monitor.hear("step.started", was=PENDING)
+    assert monitor.hear("saga.adopted", was=status, status=status, parent="trip-7|order") == told
+    row = monitor.state.tasks["order-1"]
+    assert (row.parent_id, row.root_id) == (("trip-7", "trip-7") if told else (None, "order-1"))
+
+
+def test_a_childs_row_keeps_its_parent_where_an_event_tells_none():
+    monitor = Monitor()
+    monitor.hear("saga.adopted", was=PENDING, status=PENDING, parent="trip-7|order")
+    monitor.hear("saga.paused", was=PENDING, status=PENDING)
+    assert monitor.state.tasks["order-1"].parent_id == "trip-7"
