@@ -53,8 +53,10 @@ def _types(transition: Transition) -> Sequence[str]:
     if "saga.paused" in names:
         return ("task-paused",)
     is_going_on = status not in (*ENDED, SagaStatus.STUCK)
-    if _ADOPTED in names:  # the row is there already, without its parent
-        return _ENTERED[status] if is_going_on else ()
+    if (
+        _ADOPTED in names
+    ):  # what comes after that in the life of a task stays as it is, and gets the parent
+        return _ENTERED[SagaStatus.PENDING] if status is SagaStatus.PENDING else RUNNING
     begins, ends = _BEGINS_WAIT in names, _ENDS_WAIT in names  # both where its signals were there
     waiting = ("task-waiting",) if is_going_on and begins and not ends else ()
     goes_on = is_going_on and ("saga.resumed" in names or (ends and not begins))

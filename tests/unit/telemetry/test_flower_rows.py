@@ -23,7 +23,7 @@ class Monitor:
         """Let the saga make a transition with these events."""
         self.at += 1000
         texts = [
-            json.dumps({"at": self.at, "name": name, "record": "approval", "by": "ada"})
+            json.dumps({"at": self.at, "name": name, "record": "approval", "by": "ada", "reason": "why"})
             for name in names
         ]
         head = ["order", was or "", status, "1000", " ".join(names), *([parent] if parent else [])]
@@ -98,22 +98,25 @@ def test_another_change_ends_it(monitor, names, status, state):
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("before", "status", "state"),
     [
-        (PENDING, ["task-sent"]),
-        (RUNNING, ["task-received", "task-started"]),
-        (SagaStatus.STUCK, []),
-        (SagaStatus.COMPLETED, []),
+        ([], PENDING, "PENDING"),
+        (["step.started"], RUNNING, "STARTED"),
+        (["step.waiting"], RUNNING, "WAITING"),
+        (["saga.compensating"], SagaStatus.COMPENSATING, "COMPENSATING"),
+        (["saga.stuck"], SagaStatus.STUCK, "FAILURE"),
+        (["saga.finished"], SagaStatus.COMPLETED, "SUCCESS"),
     ],
 )
-def test_one_that_becomes_a_child_is_drawn_anew_with_its_parent(status, told):
+def test_one_that_becomes_a_child_gets_its_parent_and_stays_in_its_state(before, status, state):
+    """It is started before, and may be anywhere by then."""
     monitor = Monitor()
     monitor.hear("saga.started", was=None, status=PENDING)
-    if status is RUNNING:
-        monitor.hear("step.started", was=PENDING)
-    assert monitor.hear("saga.adopted", was=status, status=status, parent="trip-7|order") == told
+    if before:
+        monitor.hear(*before, was=PENDING, status=status)
+    monitor.hear("saga.adopted", was=status, status=status, parent="trip-7|order")
     row = monitor.state.tasks["order-1"]
-    assert (row.parent_id, row.root_id) == (("trip-7", "trip-7") if told else (None, "order-1"))
+    assert (row.state, row.parent_id, row.root_id) == (state, "trip-7", "trip-7")
 
 
 def test_a_childs_row_keeps_its_parent_where_an_event_tells_none():
