@@ -7,7 +7,7 @@ import shlex
 import pytest
 from pydantic import BaseModel
 
-from amends import Child, Each, Refused, Saga, Step, Wait, activity
+from amends import Child, Each, Parallel, Refused, Saga, Step, Wait, activity
 from amends.cli.exit_codes import Exit
 from amends.log.queries.children import Children
 from tests.unit.cli.errands import ONCE, Errand, Shop, buy, deliver, give_back
@@ -54,6 +54,7 @@ shipment = saga_of("shipment", Each("input.parcels", Child(parcel, inputs=ITEM))
 nested = saga_of(
     "nested", Child(saga_of("inner", Each("input.parcels", Child(parcel, inputs=ITEM))))
 )
+beside = saga_of("beside", Child(saga_of("both", Parallel(CONSENT, Child(letter)))))
 receipt = saga_of("receipt", bought("bill"))
 paid = saga_of("paid", Child(receipt), CONSENT)
 letters = saga_of("letters", Step(post, compensation=None), of=Errand)
@@ -194,6 +195,19 @@ class TestShow:
         assert (grandchild["id"], grandchild["record"]) == ("o-1.invoice.letter", "consent")
         shown = json.loads(run("show", "o-1.invoice", "--json").stdout)
         assert (shown["parent"], shown["parent_step"]) == ("o-1", "invoice")
+
+    def test_a_child_beside_another_wait_is_drawn_too(self, run, begin):
+        begin(beside)
+        shown = run("show", "o-1").output
+        assert [row[1] for row in map(str.split, table(shown)) if row[0] == "->"] == [
+            "o-1.both",
+            "o-1.both.letter",
+        ]
+
+    def test_its_history_names_its_parent(self, run, begin):
+        begin(paid)
+        told = run("history", "o-1.receipt").output
+        assert re.search(r"saga\.adopted +parent o-1, step receipt\n", told)
 
     def test_an_id_of_another_saga_is_no_child(self, run, begin):
         begin(receipt, "o-1.receipt")
@@ -375,5 +389,7 @@ class TestExplain:
         assert acts[2] == "Once you have done letters by hand, let the saga pass over it:"
         obey(acts[1], "--why", "x")
         assert "  -> o-1.letters-2  compensated: failed\n" in run("show", "o-1").output
+        shown = run("skip", "o-1", "letters", "--why", "x")
+        assert (shown.exit_code, "letters needs its output" in shown.stderr) == (Exit.REFUSED, True)
         obey("""saga skip o-1 letters --output '{"outcome": "by hand"}' --why x""")
         assert handle.snapshot().steps["letters"].state == "skipped"

@@ -23,7 +23,9 @@ class Monitor:
         """Let the saga make a transition with these events."""
         self.at += 1000
         texts = [
-            json.dumps({"at": self.at, "name": name, "record": "approval", "by": "ada", "reason": "why"})
+            json.dumps(
+                {"at": self.at, "name": name, "record": "approval", "by": "ada", "reason": "why"}
+            )
             for name in names
         ]
         head = ["order", was or "", status, "1000", " ".join(names), *([parent] if parent else [])]
