@@ -53,9 +53,8 @@ def _types(transition: Transition) -> Sequence[str]:
     if "saga.paused" in names:
         return ("task-paused",)
     is_going_on = status not in (*ENDED, SagaStatus.STUCK)
-    if (
-        _ADOPTED in names
-    ):  # what comes after that in the life of a task stays as it is, and gets the parent
+    # Monitors leave a later state in the life of a task as it is, and take the parent.
+    if _ADOPTED in names:
         return _ENTERED[SagaStatus.PENDING] if status is SagaStatus.PENDING else RUNNING
     begins, ends = _BEGINS_WAIT in names, _ENDS_WAIT in names  # both where its signals were there
     waiting = ("task-waiting",) if is_going_on and begins and not ends else ()

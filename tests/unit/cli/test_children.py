@@ -336,6 +336,15 @@ class TestExplain:
         )
         assert "saga retry o-1.parcel.12 --seen" in shown.output
 
+    def test_of_several_stuck_ones_each_has_its_command(self, run, begin, cancel):
+        begin(shipment, parcels=5)
+        cancel("o-1.parcel.2", "o-1.parcel.4")
+        shown = run("explain", "o-1").output
+        assert "o-1.parcel.2, o-1.parcel.4 are stuck.\n" in shown
+        assert shown.count("celery saga retry o-1.parcel.2 --seen") == 1
+        assert shown.count("celery saga retry o-1.parcel.4 --seen") == 1
+        assert "Stuck at pack:undo too: 1. To try all of them again:" in shown
+
     def test_as_json_it_has_the_causes_with_their_commands(self, run, begin, cancel):
         begin(order)
         cancel("o-1")
