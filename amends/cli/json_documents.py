@@ -24,7 +24,7 @@ def saga_json(standing: Standing) -> dict[str, Any]:
     def at(time: float | None) -> str | None:
         return None if time is None else moment(time)
 
-    shown = {
+    shown: dict[str, Any] = {
         "id": entry.id,
         "saga": entry.itinerary.saga,
         "status": entry.status,
@@ -106,7 +106,7 @@ def payloads(standing: Standing, *, with_input: bool, with_output: bool) -> dict
 
 def event_json(event: Event) -> dict[str, Any]:
     """Give one event of a history."""
-    shown = {
+    shown: dict[str, Any] = {
         "at": moment(event.at),
         "name": event.name,
         "record": event.record,
