@@ -34,31 +34,38 @@ def post(errand: Errand) -> None:
 
 
 def saga_of(name, *steps, of=Order):
-    return Saga(name, input=of, output=Result, outputs={"outcome": "saga.outcome"}, steps=steps)
+    """Define a saga whose name no other test's has: children are started by their names."""
+    return Saga(
+        f"kin_{name}", input=of, output=Result, outputs={"outcome": "saga.outcome"}, steps=steps
+    )
 
 
 def bought(name):
     return Step(buy, compensation=give_back, name=name)
 
 
+def child(saga, **how):
+    return Child(saga, name=saga.name.removeprefix("kin_"), **how)
+
+
 CONSENT = Wait("consent", Consent)
 ITEM = {"errand_id": "item.errand_id", "address": "item.address"}
 
 letter = saga_of("letter", bought("print"), CONSENT)
-invoice = saga_of("invoice", bought("bill"), Child(letter))
+invoice = saga_of("invoice", bought("bill"), child(letter))
 order = saga_of(
-    "order", bought("buy"), Child(invoice, outcome="no_invoice"), Step(deliver, compensation=None)
+    "order", bought("buy"), child(invoice, outcome="no_invoice"), Step(deliver, compensation=None)
 )
 parcel = saga_of("parcel", bought("pack"), CONSENT, of=Errand)
-shipment = saga_of("shipment", Each("input.parcels", Child(parcel, inputs=ITEM)))
+shipment = saga_of("shipment", Each("input.parcels", child(parcel, inputs=ITEM)))
 nested = saga_of(
-    "nested", Child(saga_of("inner", Each("input.parcels", Child(parcel, inputs=ITEM))))
+    "nested", child(saga_of("inner", Each("input.parcels", child(parcel, inputs=ITEM))))
 )
-beside = saga_of("beside", Child(saga_of("both", Parallel(CONSENT, Child(letter)))))
+beside = saga_of("beside", child(saga_of("both", Parallel(CONSENT, child(letter)))))
 receipt = saga_of("receipt", bought("bill"))
-paid = saga_of("paid", Child(receipt), CONSENT)
+paid = saga_of("paid", child(receipt), CONSENT)
 letters = saga_of("letters", Step(post, compensation=None), of=Errand)
-final = saga_of("final", Step(buy, pivot=True), Child(letters, outcome="no_letter"), CONSENT)
+final = saga_of("final", Step(buy, pivot=True), child(letters, outcome="no_letter"), CONSENT)
 
 
 @pytest.fixture
