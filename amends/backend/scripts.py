@@ -42,7 +42,7 @@ local function transition()
 end
 local answer = transition()
 save()
-return {{answer, {{saga.name or '', was or '', saga.status or '', saga.created or 0, names or ''}}, unpack(EVENTS)}}
+return {{answer, {{saga.name or '', was or '', saga.status or '', saga.created or 0, names or '', saga.parent or nil}}, unpack(EVENTS)}}
 """
 _EACH: Final = """
 local function for_one(KEYS, ARGV)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from amends.cli.children.text import can_be_turned_by_parent
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
 from amends.cli.explanation_reasons import reasons
@@ -29,6 +30,7 @@ from amends.log.queries.listing import Query, find_sagas
 from amends.saga.signals import signal_fields
 
 _MOST_COUNTED: Final = 100
+_GO_ON: Final = frozenset({"signal", "retry", "skip", "resume"})
 _MOMENTS: Final = frozenset({"now", "since", "at", "until"})
 
 
@@ -45,7 +47,8 @@ def explain_saga(output: Output, saga_id: str) -> Exit:
         output.json(_document(output, found))
     else:
         _tell(output, found)
-    return Exit.ATTENTION if found.situation is Situation.STUCK else Exit.OK
+    is_stuck = Situation.STUCK in (each.situation for each in (found, *found.causes))
+    return Exit.ATTENTION if is_stuck else Exit.OK
 
 
 def _tell(output: Output, found: Explanation) -> None:
@@ -56,7 +59,13 @@ def _tell(output: Output, found: Explanation) -> None:
     _section(
         output,
         "What you can do",
-        [*_remedies(output, found), *_others(output, found), *_checkup(output, found)],
+        [
+            *_of_causes(output, found),
+            *_remedies(output, found),
+            *_others(output, found),
+            *_with_parent(output, found),
+            *_checkup(output, found),
+        ],
     )
     _section(output, "What a cancel would do", effects_of_a_cancel(found))
 
@@ -76,6 +85,23 @@ def _remedies(output: Output, found: Explanation) -> Iterator[str]:
     for remedy in found.remedies:
         yield remedy_sentence(found, remedy)
         yield f"    {_command_line(output, found, remedy)}"
+
+
+def _of_causes(output: Output, found: Explanation) -> Iterator[str]:
+    """Yield the acts on children that let them go on, and so this saga."""
+    for cause in found.causes:
+        for remedy in cause.remedies:
+            if remedy.act in _GO_ON:
+                yield f"{cause.id}: {remedy_sentence(cause, remedy)}"
+                yield f"    {_command_line(output, cause, remedy)}"
+    for cause in found.causes[:1]:
+        yield from _others(output, cause)
+
+
+def _with_parent(output: Output, found: Explanation) -> Iterator[str]:
+    if can_be_turned_by_parent(found) and found.parent:
+        yield "Its parent alone can undo it, with all else that it did:"
+        yield f"    {output.command_line('cancel', shlex.quote(found.parent.id))}"
 
 
 def _command_line(output: Output, found: Explanation, remedy: Remedy) -> str:
@@ -126,13 +152,20 @@ def _checkup(output: Output, found: Explanation) -> Iterator[str]:
 
 
 def _document(output: Output, found: Explanation) -> Any:
-    document = _with_moments(asdict(found))
+    document = _with_moments(_facts(output, found))
     document["headline"] = headline(found)
+    document["causes"] = [_document(output, each) for each in found.causes]
+    return document
+
+
+def _facts(output: Output, found: Explanation) -> Any:
+    document = asdict(found)
     if found.stage is None:
         del document["stage"]
     for undo in document["cancel"]["undoes"]:
-        if undo["turn"] is None:
-            del undo["turn"]
+        for name in ("turn", "child"):
+            if undo[name] is None:
+                del undo[name]
     for remedy, facts in zip(found.remedies, document["remedies"], strict=True):
         facts["command"] = _command_line(output, found, remedy)
     return document

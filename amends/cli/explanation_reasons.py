@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from amends.cli.children.text import child_reasons, is_for_child, parent_reasons
 from amends.cli.formatting import clock, duration
 from amends.cli.stage_text import each_at_hand, stage_reasons, told_failures, untold
 from amends.definition.paths import UNDO
@@ -22,6 +23,7 @@ _MOST_DEEDS: Final = 5
 
 def reasons(of: Explanation) -> Iterator[str]:
     """Say why it is there."""
+    yield from parent_reasons(of)
     if of.turn:
         error = f": {_flat(of.turn.error)}" if of.turn.error else ""
         yield f"It turned back at {since(of, of.turn.at)}, as {of.turn.outcome}{error}."
@@ -55,6 +57,9 @@ def _why_here(of: Explanation) -> Iterator[str]:
 def _why_failed(of: Explanation) -> Iterator[str]:
     told = told_failures(of.failures)
     for record in told:
+        if record.is_child:
+            yield f"{record_name(record)} failed: {_flat(record.error)}."
+            continue
         count = "its only attempt" if record.attempts == 1 else f"{record.attempts} attempts"
         yield f"{record_name(record)} failed for good after {count}: {_flat(record.error)}."
         key = f"{of.id}:{record.path.removesuffix(UNDO)}"
@@ -72,7 +77,9 @@ def _why_stuck(of: Explanation) -> Iterator[str]:
 
 
 def _why_at(of: Explanation, record: Record) -> Iterator[str]:
-    if of.claim:
+    if is_for_child(of):
+        yield from child_reasons(of, record)
+    elif of.claim:
         yield from _why_claimed(of, record, of.claim)
     elif record.error:
         last = "" if of.circuit else f" The last one ended with {_flat(record.error)}."
@@ -143,6 +150,8 @@ def _action(of: Explanation, action: OperatorAction) -> str:
 def record_name(record: Record) -> str:
     """Name a record for people."""
     target = record.path.removesuffix(UNDO)
+    if record.is_child:
+        return f"The undo of {target}" if record.undoes else target
     if record.role is Role.STEP:
         return record.path
     if record.role is Role.FALLBACK:

@@ -4,6 +4,13 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final
 
+from amends.cli.children.text import (
+    child_prospects,
+    is_for_child,
+    parent_prospects,
+    stuck_children,
+    waits_for_child,
+)
 from amends.cli.explanation_reasons import record_name
 from amends.cli.formatting import at_its_end, clock, duration, waits_for
 from amends.cli.stage_text import (
@@ -14,6 +21,7 @@ from amends.cli.stage_text import (
     skip_sentence,
     some,
     undo_lines,
+    undo_words,
 )
 from amends.definition.paths import without_item
 from amends.diagnosis.saga.explanation import Explanation, Remedy
@@ -28,7 +36,7 @@ def headline(of: Explanation) -> str:
     if of.is_early and of.situation is not Situation.PAUSED:
         return f"It begins in {duration((of.begins_at or of.now) - of.now)}."
     if of.stage and says_counts(of):
-        return counts_line(of.stage)
+        return f"{counts_line(of.stage)}{stuck_children(of)}"
     record = record_name(of.record) if of.record else ""
     return {
         Situation.RUNNING: f"{record} runs.",
@@ -50,7 +58,15 @@ def is_long_overdue(of: Explanation) -> bool:
 
 
 def prospects(of: Explanation) -> Iterator[str]:
-    """Say what happens next by itself, and when."""
+    """Say what happens next by itself, and when; to what its children wait for, and to its parent, too."""
+    yield from _own_prospects(of)
+    for cause in of.causes:
+        if cause.situation is not Situation.STUCK and not cause.pause:
+            yield from (f"{cause.id}: {line}" for line in _own_prospects(cause))
+    yield from parent_prospects(of)
+
+
+def _own_prospects(of: Explanation) -> Iterator[str]:
     if is_long_overdue(of):
         yield f"No worker has looked at it for {duration(of.overdue)}, though it is due: is any worker running?"
     if of.situation is Situation.STUCK:
@@ -84,8 +100,7 @@ def effects_of_a_cancel(of: Explanation) -> Iterator[str]:
         yield from undo_lines(of.cancel.undoes)
     else:
         for number, undo in enumerate(of.cancel.undoes, 1):
-            sure = "" if undo.is_certain else ", should it have taken effect"
-            yield f"{number}. {undo.task} undoes {undo.undoes}{sure}"
+            yield f"{number}. {undo_words([undo])}"
     if of.cancel.keeps:
         kept = [some([*group]) for _, group in groupby(of.cancel.keeps, key=without_item)]
         yield f"Not undone, for no compensation is defined: {', '.join(kept)}."
@@ -109,18 +124,24 @@ def remedy_sentence(of: Explanation, remedy: Remedy) -> str:
         if record and record.undoes:
             done = "undone"
         return f"Once you have {done} {remedy.step} by hand, let the saga pass over it:"
-    if remedy.act == "retry" and (of_several := retry_sentence(of)):
-        return of_several
     if remedy.act == "retry":
-        is_parked = of.situation is Situation.STUCK and not of.failures
-        when = "Once a worker can run it" if is_parked else "After fixing the cause"
-        is_waiting = of.situation is not Situation.STUCK
-        return "Try now:" if is_waiting else f"{when}, retry with a fresh attempt budget:"
+        return retry_sentence(of) or _retry_of_one(of)
     return {
         "cancel": "Give it up, and undo what was done:",
         "pause": "Let nothing more of it begin for now:",
         "resume": "Let it go on:",
     }[remedy.act]
+
+
+def _retry_of_one(of: Explanation) -> str:
+    if of.situation is not Situation.STUCK:
+        return "Try now:"
+    if not of.failures:
+        return "Once a worker can run it, retry with a fresh attempt budget:"
+    failed = of.failures[0]
+    if failed.is_child and not failed.undoes:
+        return f"After fixing the cause, let {failed.step} start another child:"
+    return "After fixing the cause, retry with a fresh attempt budget:"
 
 
 def wait_at(of: Explanation, path: str | None) -> OpenWait | None:
@@ -131,6 +152,8 @@ def wait_at(of: Explanation, path: str | None) -> OpenWait | None:
 
 
 def _waits_for(of: Explanation) -> str:
+    if is_for_child(of):
+        return waits_for_child(of)
     return waits_for(of.record.waits_for) if of.record and of.record.waits_for else ""
 
 
@@ -150,7 +173,9 @@ def _next(of: Explanation) -> Iterator[str]:
     coming = of.remaining[1:2] if of.stage is None else [of.stage.then] if of.stage.then else []
     after = "".join(f" Then comes {each}." for each in coming if not of.pause)
     claim, wait, looked_at = of.claim, of.wait, of.looked_at
-    if of.situation is Situation.WAITING and of.record and of.record.waits_for:
+    if is_for_child(of):
+        yield from child_prospects(of, after)
+    elif of.situation is Situation.WAITING and of.record and of.record.waits_for:
         yield from _end_of_wait(of, of.record.waits_for, after)
     elif of.situation is Situation.RUNNING and claim:
         limit, given_up = clock(claim.soft_limit_at, of.now), clock(claim.given_up_at, of.now)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from amends.cli.table import Cell
+from amends.diagnosis.saga.kin import ChildFailure
 from amends.log.queries.open_waits import OpenWait
 
 _UNPRINTABLE: Final = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -114,6 +115,16 @@ def at_its_end(wait: OpenWait, *, has_passed_pivot: bool) -> str:
     """Say what the saga does when the time of a wait is over."""
     if not wait.wanted:
         return "it goes on"
-    if wait.on_timeout == "continue":
-        return "it goes on without"
-    return "it is stuck" if has_passed_pivot else f"it turns back as {wait.outcome}"
+    failure = ChildFailure(
+        on_failure=wait.on_timeout, outcome=wait.outcome, has_passed_pivot=has_passed_pivot
+    )
+    return at_a_failure("it", failure)
+
+
+def at_a_failure(who: str, failure: ChildFailure) -> str:
+    """Say what a saga does once what it waits for has failed."""
+    if failure.on_failure == "continue":
+        return f"{who} goes on without"
+    return (
+        f"{who} is stuck" if failure.has_passed_pivot else f"{who} turns back as {failure.outcome}"
+    )

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 import click
 
+from amends.cli.children.rows import has_stuck
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
 from amends.cli.formatting import clock_time, date, moment
-from amends.cli.json_documents import event_json, payloads, saga_json
+from amends.cli.json_documents import children_json, event_json, payloads, saga_json
 from amends.cli.output import Output
 from amends.cli.step_tree import payload_lines, saga_lines
 from amends.cli.table import Cell, Column
@@ -30,30 +31,33 @@ _LOOK_EVERY: Final = 0.5  # seconds
 def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) -> Exit:
     """Show one saga: its steps with do and undo.
 
-    Exit code 1 if it is stuck. With --follow a terminal shows it anew as it goes, a pipe gets its events line by
+    A step that is a saga has that drawn under it. Exit code 1 if it is stuck. With --follow a terminal shows it anew as it goes, a pipe gets its events line by
     line, and with --json a document each time it has changed.
     """
     told: Sequence[Event] = ()
     for standing in _looks(output, saga_id, follow=follow):
         news, told = news_since(told, standing.history), standing.history
         shown = payloads(standing, **private)
+        children = output.log.children.read_children(standing.entry)
         if output.as_json:
             if news:
-                output.json(saga_json(standing) | shown)
+                kin = {"children": children_json(children)} if children else {}
+                output.json(saga_json(standing) | kin | shown)
         elif output.is_terminal or not follow:
             output.screen(
-                [*saga_lines(standing, width=output.width), *payload_lines(shown)], anew=follow
+                [*saga_lines(standing, children, width=output.width), *payload_lines(shown)],
+                anew=follow,
             )
         else:
             for event in news:
                 output.line("  ".join(cell.text for cell in event_row(event, dated=True)).rstrip())
-    if standing.entry.status is not SagaStatus.STUCK:
-        return Exit.OK
-    if not output.as_json:
+    is_stuck = standing.entry.status is SagaStatus.STUCK
+    if not output.as_json and (is_stuck or any(map(has_stuck, children))):
         again = output.command_line("explain", saga_id)
         output.line()
-        output.line(f"Why it is stuck, and what you can do: {again}", dim=True)
-    return Exit.ATTENTION
+        what = "Why it is stuck" if is_stuck else "What it waits for"
+        output.line(f"{what}, and what you can do: {again}", dim=True)
+    return Exit.ATTENTION if is_stuck else Exit.OK
 
 
 @command("history")

@@ -1,5 +1,6 @@
 """Sagas as JSON documents, whose fields keep their names. Moments are UTC as text, time spans seconds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic_core import from_json
@@ -7,6 +8,7 @@ from pydantic_core import from_json
 from amends.cli.formatting import moment
 from amends.cli.records import Record, records_by_step, records_of
 from amends.log.history import Event
+from amends.log.queries.children import ChildState
 from amends.log.queries.open_waits import OpenWait
 from amends.log.queries.stage_state import StageState, at_hand, stages_of
 from amends.log.queries.summary import SagaSummary
@@ -22,7 +24,7 @@ def saga_json(standing: Standing) -> dict[str, Any]:
     def at(time: float | None) -> str | None:
         return None if time is None else moment(time)
 
-    shown = {
+    shown: dict[str, Any] = {
         "id": entry.id,
         "saga": entry.itinerary.saga,
         "status": entry.status,
@@ -44,8 +46,11 @@ def saga_json(standing: Standing) -> dict[str, Any]:
             for name, step in snapshot.steps.items()
         ],
     }
-    stages = stages_of(entry)
-    return {**shown, "at_hand": here, "stages": [*map(_stage_json, stages)]} if stages else shown
+    if entry.parent:
+        shown |= {"parent": entry.parent.id, "parent_step": entry.parent.step}
+    if stages := stages_of(entry):
+        shown |= {"at_hand": here, "stages": [*map(_stage_json, stages)]}
+    return shown
 
 
 def _stage_json(stage: StageState) -> dict[str, Any]:
@@ -101,7 +106,7 @@ def payloads(standing: Standing, *, with_input: bool, with_output: bool) -> dict
 
 def event_json(event: Event) -> dict[str, Any]:
     """Give one event of a history."""
-    shown = {
+    shown: dict[str, Any] = {
         "at": moment(event.at),
         "name": event.name,
         "record": event.record,
@@ -133,4 +138,19 @@ def summary_json(summary: SagaSummary) -> dict[str, Any]:
         "since": moment(summary.since),
         "created": moment(summary.created),
         "events": summary.events,
+        "parent": summary.parent.id if summary.parent else None,
+        "parent_step": summary.parent.step if summary.parent else None,
+        "child": summary.child,
     }
+
+
+def children_json(children: Sequence[ChildState]) -> list[dict[str, Any]]:
+    """Give children with the fields that a saga has in a list; status is null where it is not there."""
+    return [
+        {
+            **(summary_json(each.summary) if each.summary else {"id": each.id, "status": None}),
+            "parent_step": each.step,
+            "children": children_json(each.children),
+        }
+        for each in children
+    ]

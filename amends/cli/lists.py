@@ -1,5 +1,6 @@
 """Pages of sagas, and the sagas that wait for an operator."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
@@ -10,8 +11,10 @@ from amends.cli.filters import HOW, WHERE, at_most, find_page, options
 from amends.cli.formatting import duration, state_cell, words_of
 from amends.cli.json_documents import summary_json
 from amends.cli.output import Output
+from amends.cli.stage_text import some
 from amends.cli.table import Cell, Column
 from amends.definition.states import SagaStatus
+from amends.log.queries.children import Waiting
 from amends.log.queries.listing import Page, Query, find_sagas
 from amends.log.queries.summary import SagaSummary
 
@@ -66,13 +69,15 @@ def list_sagas(
 def list_stuck(output: Output, **filters: Any) -> Exit:
     """List sagas that wait for an operator, the oldest first; exit code 1 if there is any.
 
-    With --json as `list`.
+    After them come those that wait for them, as their parents. With --json as `list`, and waiting: these parents, each with
+    the ids that it waits_for.
     """
     page = _find(output, statuses=_STUCK.statuses, **filters)
     code = Exit.ATTENTION if page.summaries or page.after else Exit.OK
     is_empty = not page.summaries and output.note_if_empty()
+    waiting = output.log.children.read_waiting(page.summaries)
     if output.as_json:
-        _print_json(output, page)
+        _print_json(output, page, waiting=waiting)
     elif is_empty:
         pass
     elif not page.summaries:
@@ -81,7 +86,8 @@ def list_stuck(output: Output, **filters: Any) -> Exit:
         _print_rest(output, page)
     else:
         columns = [*_WHO, *_WHERE_IT_STANDS, Column("last error", may_drop=True)]
-        output.table(columns, [_stuck_row(summary) for summary in page.summaries])
+        rows = [_stuck_row(summary) for summary in page.summaries]
+        output.table(columns, [*rows, *(_row_that_waits(*each) for each in waiting)])
         _print_rest(output, page)
         again = output.command_line("explain", page.summaries[0].id)
         output.line(f"Why it is stuck, and what you can do: {again}", dim=True)
@@ -99,7 +105,9 @@ def _find(
 
 def _row(summary: SagaSummary) -> list[Cell | str]:
     told = summary.outcome if summary.record is None else _why(summary) or summary.outcome
-    if summary.wanted is not None:
+    if summary.child is not None:
+        told = f"waits for {summary.child}"
+    elif summary.wanted is not None:
         told = ", ".join(["waits", *words_of(summary.wanted, summary.signals, summary.wait)])
     return [
         summary.id,
@@ -107,7 +115,7 @@ def _row(summary: SagaSummary) -> list[Cell | str]:
         state_cell(summary.status, f"{summary.status} (paused)" if summary.paused else None),
         duration(summary.age),
         summary.record or "",
-        str(summary.attempts) if summary.record and summary.wanted is None else "",
+        "" if summary.record is None or summary.state == "waiting" else str(summary.attempts),
         told or "",
     ]
 
@@ -124,6 +132,12 @@ def _stuck_row(summary: SagaSummary) -> list[Cell | str]:
     ]
 
 
+def _row_that_waits(summary: SagaSummary, causes: Sequence[str]) -> list[Cell | str]:
+    """Give the row of a saga that is not stuck itself: children of it are."""
+    *row, _, _ = _stuck_row(summary)
+    return [*row, "", f"waits for {some(causes)}"]
+
+
 def _why(summary: SagaSummary) -> str | None:
     """Say what went wrong last on one line; of a saga that is parked, why."""
     parked = summary.reason is not None and summary.state != "stuck"
@@ -138,10 +152,15 @@ def _print_rest(output: Output, page: Page) -> None:
         output.line(f"Go on with --after {page.after}", dim=True)
 
 
-def _print_json(output: Output, page: Page) -> None:
+def _print_json(output: Output, page: Page, **waiting: Sequence[Waiting]) -> None:
+    also = {
+        name: [{**summary_json(summary), "waits_for": causes} for summary, causes in each]
+        for name, each in waiting.items()
+    }
     output.json(
         {
             "sagas": [summary_json(summary) for summary in page.summaries],
+            **also,
             "after": page.after,
             "looked_at": page.looked_at,
             "is_cut": page.is_cut,

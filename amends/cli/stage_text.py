@@ -110,12 +110,23 @@ def undo_lines(undoes: Sequence[OwedCompensation]) -> Iterator[str]:
     """Say what a cancel would undo in a saga with stages: a line for what the items of a step have in common."""
     ordered = sorted(undoes, key=lambda each: each.turn or 0)
     turns = [each.turn for each in ordered]
-    for (turn, task, is_certain, _), group in groupby(ordered, key=_alike):
-        names = [each.undoes for each in group]
-        sure = "" if is_certain else ", should it have taken effect"
-        yield f"{turn}. {task} undoes {some(names)}{sure}"
+    for (turn, *_), group in groupby(ordered, key=_alike):
+        yield f"{turn}. {undo_words([*group])}"
     if len(turns) != len(set(turns)):
         yield "Those of one number are undone at once, as far as places allow."
+
+
+def undo_words(alike: Sequence[OwedCompensation]) -> str:
+    """Say what undoes steps, or items of one, that are undone alike."""
+    first, names = alike[0], some([each.undoes for each in alike])
+    if first.child:
+        deed = "undone" if first.is_certain else "cancelled"
+        which = (
+            f"{first.child}, its child, is" if len(alike) == 1 else f"the children of {names} are"
+        )
+        return f"{which} {deed}"
+    sure = "" if first.is_certain else ", should it have taken effect"
+    return f"{first.task} undoes {names}{sure}"
 
 
 def _alike(undo: OwedCompensation) -> tuple[int, str, bool, str]:

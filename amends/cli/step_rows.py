@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Final
 
+from amends.cli.children.rows import child_rows, has_stuck, status_of
 from amends.cli.formatting import duration, state_cell, wait_words
 from amends.cli.records import Record, record_of
 from amends.cli.table import Cell
 from amends.definition.paths import FALLBACK, VERIFY
 from amends.definition.plans import StagePlan
 from amends.definition.states import RecordState
+from amends.log.queries.children import ChildState
 from amends.log.queries.stage_state import BranchState, StageState, stages_of
 from amends.log.saga_state import Standing
 
@@ -29,22 +31,28 @@ _ORDER: Final = (
     "stuck",
     "unknown",
     "failed",
+    "compensating",
     "running",
     "waiting",
     "pending",
     _PLACELESS,
     _NOT_BEGUN,
     "done",
+    "completed",
+    "compensated",
     "skipped",
 )
 
 
 class StepRows:
-    """Draws the steps of a saga."""
+    """Draws the steps of a saga, and under each the saga that it is."""
 
-    def __init__(self, standing: Standing, here: Sequence[str]) -> None:
+    def __init__(
+        self, standing: Standing, here: Sequence[str], children: Sequence[ChildState] = ()
+    ) -> None:
         self._standing = standing
         self._here = frozenset(here)
+        self._children = {each.step: each for each in children}
         self._stages = stages_of(standing.entry)
         queued = (each for stage in self._stages for each in stage.branches if each.waits_for_place)
         self._queued = frozenset(path for branch in queued for path in branch.paths)
@@ -89,7 +97,7 @@ class StepRows:
 
     def _notable(self, stage: StageState) -> list[BranchState]:
         """Return the items that failed, run or wait for a retry, the worst first, and those at hand where these are few."""
-        ranked: list[tuple[int, int, BranchState]] = []
+        ranked: list[tuple[int, float, BranchState]] = []
         records, is_short = self._standing.entry.records, len(self._here) <= MOST_ITEMS
         for k, branch in enumerate(stage.branches):
             present = [records[path] for path in branch.paths]
@@ -98,8 +106,11 @@ class StepRows:
                 ranks.append(_ODD.index(RecordState.FAILED))
             if is_short and not self._here.isdisjoint(branch.paths):
                 ranks.append(len(_ODD))
+            child = self._children.get(branch.steps[0])
+            if child and child.is_live:  # of those alike the oldest first
+                ranks.append(0 if has_stuck(child) else len(_ODD))
             if ranks:
-                ranked.append((min(ranks), k, branch))
+                ranked.append((min(ranks), child.rank[1] if child else k, branch))
         return [branch for _, _, branch in sorted(ranked, key=lambda each: each[:2])]
 
     def _counts(self, stage: StageState, *, undo: bool = False) -> list[Cell]:
@@ -111,6 +122,8 @@ class StepRows:
             found = [record_of(self._standing, path) for path in branch.paths]
             of = [each for each in found if each.is_compensation is undo and _counts_for(each)]
             state = _worst(of, undo=undo)
+            if state == "waiting" and (child := self._children.get(branch.steps[0])):
+                state = status_of(child)
             if state == "pending" and not undo and not self._standing.entry.is_forward:
                 state = _NOT_BEGUN
             elif state == "pending" and branch.waits_for_place:
@@ -148,6 +161,16 @@ class StepRows:
                 if undo in records
                 else Cell("has none", _DIM),
             ]
+            if path in self._children:
+                yield from self._child(path, undo, before=after)
+
+    def _child(self, *paths: str, before: str) -> Iterator[Row]:
+        """Yield rows for the saga that a step is, unless it could not be started."""
+        child, records = self._children[paths[0]], self._standing.entry.records
+        states = [records[path].state for path in paths if path in records]
+        if child.summary or states[0] is not RecordState.FAILED:
+            is_awaited = RecordState.WAITING in states
+            yield from child_rows(child, before=before, is_awaited=is_awaited)
 
     def _verification(self, record: Record, title: str) -> Row:
         is_here = record.path in self._here

@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from amends.cli.children.rows import waits_for_children
 from amends.cli.formatting import at_its_end, duration, json_text, moment, state_cell, waits_for
 from amends.cli.records import Record, record_of, records_of
 from amends.cli.step_rows import StepRows, told
 from amends.cli.table import Cell, Column, table_lines
+from amends.definition.paths import UNDO
 from amends.definition.states import ENDED
 from amends.log.history import printable
+from amends.log.queries.children import ChildState
 from amends.log.queries.open_waits import open_wait
 from amends.log.queries.pivot import passed_pivot
 from amends.log.queries.stage_state import at_hand, stage_at_hand
@@ -17,13 +20,15 @@ from amends.log.saga_state import Standing
 _MOST_ERRORS: Final = 10
 
 
-def saga_lines(standing: Standing, *, width: int | None) -> Iterator[str]:
+def saga_lines(
+    standing: Standing, children: Sequence[ChildState] = (), *, width: int | None
+) -> Iterator[str]:
     """Draw a saga, in lines of at most `width` columns where that can be."""
     here = at_hand(standing)
-    yield from _head(standing, here)
+    yield from _head(standing, here, children)
     yield ""
     columns = [Column(""), Column("step", may_shrink=True), Column("do"), Column("undo")]
-    rows = [*StepRows(standing, here).rows()]
+    rows = [*StepRows(standing, here, children).rows()]
     yield from table_lines(columns, rows, width=width)
     yield from _errors(standing, here)
 
@@ -56,16 +61,21 @@ def _errors(standing: Standing, here: Sequence[str]) -> Iterator[str]:
         yield f"  and {len(alike) - _MOST_ERRORS:,} others; --json has all"
 
 
-def _head(standing: Standing, here: Sequence[str]) -> Iterator[str]:
+def _head(standing: Standing, here: Sequence[str], children: Sequence[ChildState]) -> Iterator[str]:
     entry = standing.entry
+    steps = {path.removesuffix(UNDO) for path in here}
     paused = Cell("  paused" if entry.paused_at is not None else "", {"fg": "yellow"})
     name = printable(entry.itinerary.saga)
     yield f"{Cell(entry.id, {'bold': True})}  {name}  {state_cell(entry.status)}{paused}"
     facts = {
+        "child of": f"{entry.parent.id}, step {entry.parent.step}" if entry.parent else None,
         "reason": entry.reason,
         "outcome": entry.outcome,
         "turned by": entry.error,
         "stands at": _stand(standing, here),
+        "waits for": waits_for_children(
+            [each for each in children if each.step in steps and each.is_live]
+        ),
         **_wait_facts(standing, here),
         "besides": f"{len(here) - 1:,} more" if here[1:] else None,
         "settles": _settling(standing),

@@ -26,3 +26,13 @@ def item_of(path: str) -> str:
 def without_item(path: str) -> str:
     """Return a path as its step's definition has it."""
     return _ITEM.sub("", path)
+
+
+def child_id(saga_id: str, path: str, tries: int = 0) -> str:
+    """Return the id of a saga's child.
+
+    path: of the step.
+    tries: children of this step that turned back before.
+    """
+    parts = [saga_id, without_item(path), *filter(None, [item_of(path)])]
+    return ".".join(parts) + (f"-{tries + 1}" if tries else "")

@@ -6,7 +6,7 @@ from typing import Any, Final
 from celery import Celery
 from pydantic_core import from_json
 
-from amends.definition.paths import UNDO, item_of, without_item
+from amends.definition.paths import UNDO, child_id
 from amends.definition.serialization import canonical_json, error_json, fill
 from amends.definition.sources import item_input
 from amends.definition.states import ENDED, SagaStatus
@@ -34,16 +34,6 @@ def remember_start(saga: str, start: Start) -> None:
     STARTS[saga] = start
 
 
-def child_id(saga_id: str, path: str, tries: int = 0) -> str:
-    """Return the id of a saga's child.
-
-    path: of the step.
-    tries: children of this step that turned back before.
-    """
-    parts = [saga_id, without_item(path), *filter(None, [item_of(path)])]
-    return ".".join(parts) + (f"-{tries + 1}" if tries else "")
-
-
 def attend(app: Celery, saga_id: str, what: Attend, longest_wait: float) -> Dispatched:
     """Do what is to be done about a child; return what remains of its parent then.
 
@@ -56,7 +46,7 @@ def attend(app: Celery, saga_id: str, what: Attend, longest_wait: float) -> Disp
             _start(app, name, what)
         status = log.adopt_saga(name, saga_id, path)
         if what.deed == "cancel":
-            _go_on(app, name, log.control.cancel_saga(name, error=_TURNED, actor={}))
+            _go_on(app, name, log.control.cancel_saga(name, error=_TURNED, actor={"by": saga_id}))
         elif what.deed == "turn":
             _go_on(app, name, log.turn_saga(name, error=_TURNED))
     except (ValueError, SagaAlreadyStarted, ActRefused, UnknownSaga) as error:

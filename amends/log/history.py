@@ -8,6 +8,7 @@ from pydantic_core import from_json
 
 NAMES: Final = (
     "saga.started",
+    "saga.adopted",
     "saga.cancelled",
     "saga.retried",
     "saga.paused",

@@ -49,6 +49,11 @@ class Transition:
         """When the saga was started: seconds since 1970 by the log's clock."""
         return int(self._head[3]) / 1000
 
+    @property
+    def parent(self) -> str | None:
+        """The id of the saga whose child it is; None of another, and where its end was told."""
+        return self._head[5].partition("|")[0] if len(self._head) > 5 else None  # noqa: PLR2004
+
     @cached_property
     def events(self) -> Sequence[Event]:
         """Its events, in order."""

@@ -11,6 +11,7 @@ from amends.log.heartbeats import Workers
 from amends.log.keys import ROOT
 from amends.log.maintenance import Maintenance
 from amends.log.profiles import Profiles
+from amends.log.queries.children import Children
 from amends.log.queries.lost_writes import LostWrites
 from amends.log.reads import Reads
 from amends.log.schedules.transitions import Schedules
@@ -48,6 +49,7 @@ class Parts(Reads, Dispatches):
         self.profiles = Profiles(self._store)
         self.watermarks = Watermarks(self._store)
         self.lost_writes = LostWrites(self._store)
+        self.children = Children(self._store, self.read_sagas)
         self.schedules = Schedules(self._store)
         self.waits = Waits(self._store, self.read_status)
         self._give_up_after = give_up_after

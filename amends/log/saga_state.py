@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic_core import from_json
 
@@ -14,6 +14,19 @@ from amends.definition.sources import Sources
 from amends.definition.states import RecordState, SagaStatus
 from amends.log.history import Event
 from amends.log.record import Record, error_text, open_fields, state_field
+
+
+class Parent(NamedTuple):
+    """The saga that another one is a step of."""
+
+    id: str
+    step: str  #: Path of that step.
+
+    @classmethod
+    def read(cls, text: str | None) -> Self | None:
+        """Read the field ``parent`` of a saga; None where it is empty or missing."""
+        found, _, step = (text or "").partition("|")
+        return cls(found, step) if found else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +99,11 @@ class Entry:
     def error(self) -> str | None:
         """Type and message of the error that turned it back."""
         return error_text(self.fields.get("error"))
+
+    @property
+    def parent(self) -> Parent | None:
+        """The saga that it is a step of, if any."""
+        return Parent.read(self.fields.get("parent"))
 
     @property
     def input(self) -> Any:

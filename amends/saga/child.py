@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
+from amends.definition.child_outputs import remember_output
 from amends.definition.input_mapping import Models, checked_condition, map_inputs
 from amends.definition.itinerary import Itinerary
 from amends.definition.plans import STANDING, ChildPlan, StepPlan
@@ -62,6 +63,7 @@ class Child(AnyStep):
         self.on_failure = on_failure
         self.when = when
         self.is_final = any(step.pivot for step in saga.itinerary.steps)
+        remember_output(saga.name, saga.output)
         where = f"Child {self.name!r}"
         self.check_names(where)
         if on_failure not in ("compensate", "continue"):

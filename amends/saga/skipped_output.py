@@ -3,7 +3,10 @@
 from typing import Any
 
 from celery import current_app
+from pydantic import BaseModel
 
+from amends.definition.child_outputs import known_output
+from amends.definition.plans import StepPlan
 from amends.definition.serialization import held_to_size, output_text
 from amends.errors import ActRefused
 from amends.log.saga_log import SagaLog
@@ -31,15 +34,7 @@ def skipped_output(log: SagaLog, saga_id: str, path: str, output: Any) -> str:
             raise ActRefused(saga_id, "skip", f"{path} needs its output, a list of signals")
         texts = [signal_text(log, saga_id, name, each, None) for each in output]
         return held_to_size(f"[{','.join(texts)}]", f"the signals {name}")
-    task = steps[name].activity.task
-    if task not in current_app.tasks:
-        raise ActRefused(
-            saga_id,
-            "skip",
-            f"this process does not know {task}, and so not what its output is like: import the module that defines it",
-        )
-    activity: Any = current_app.tasks[task]
-    model = activity.activity.output
+    task, model = _model_of(steps[name], saga_id)
     is_list = path == name and itinerary.records[name].is_for_items
     if model is not None and (output is None or (is_list and not isinstance(output, list))):
         of_list = f"a list of {model.__name__}; or name one item, as {path}[1]"
@@ -49,3 +44,19 @@ def skipped_output(log: SagaLog, saga_id: str, path: str, output: Any) -> str:
         return output_text(model, output, activity=task)
     texts = [output_text(model, each, activity=task, may_be_none=True) for each in output]
     return held_to_size(f"[{','.join(texts)}]", f"the outputs of {task}")
+
+
+def _model_of(step: StepPlan, saga_id: str) -> tuple[str, type[BaseModel] | None]:
+    """Return the name of what gives a step's output, and the model of that, None where it has none."""
+    if step.child:
+        name, model = f"saga {step.child.saga}", known_output(step.child.saga)
+        if model is not None:
+            return name, model
+    elif (name := step.activity.task) in current_app.tasks:
+        task: Any = current_app.tasks[name]
+        return name, task.activity.output
+    raise ActRefused(
+        saga_id,
+        "skip",
+        f"this process does not know {name}, and so not what its output is like: import the module that defines it",
+    )

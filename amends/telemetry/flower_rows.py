@@ -1,6 +1,6 @@
 """The row of a saga in Flower and its like: Celery's task events, as if the saga were a task.
 
-Its id is the saga's and the root of its steps', its name is ``saga.<name>``. An event tells all that
+Its id is the saga's and the root of its steps', its name is ``saga.<name>``. The row of a child has its parent's for parent and root. An event tells all that
 there is to tell, so that a monitor that starts late, or loses one, has the row from the next. What
 readers need of each kind is there: a runtime where it succeeded, an exception and a traceback where it
 failed; some of them crash without.
@@ -17,8 +17,11 @@ RUNNING: Final = ("task-received", "task-started")
 """Both, for monitors count the one against the other."""
 
 _BEGINS_WAIT, _ENDS_WAIT = "step.waiting", "step.waited"
+_ADOPTED: Final = "saga.adopted"
 
-WITHIN_STATUS: Final = frozenset({"saga.paused", "saga.resumed", _BEGINS_WAIT, _ENDS_WAIT})
+WITHIN_STATUS: Final = frozenset(
+    {"saga.paused", "saga.resumed", _BEGINS_WAIT, _ENDS_WAIT, _ADOPTED}
+)
 """The events that change a row where the saga's status stays."""
 
 _ENTERED: Final = {
@@ -50,6 +53,9 @@ def _types(transition: Transition) -> Sequence[str]:
     if "saga.paused" in names:
         return ("task-paused",)
     is_going_on = status not in (*ENDED, SagaStatus.STUCK)
+    # Monitors leave a later state in the life of a task as it is, and take the parent.
+    if _ADOPTED in names:
+        return _ENTERED[SagaStatus.PENDING] if status is SagaStatus.PENDING else RUNNING
     begins, ends = _BEGINS_WAIT in names, _ENDS_WAIT in names  # both where its signals were there
     waiting = ("task-waiting",) if is_going_on and begins and not ends else ()
     goes_on = is_going_on and ("saga.resumed" in names or (ends and not begins))
@@ -67,11 +73,13 @@ def _fields(type_: str, transition: Transition) -> dict[str, Any]:
         "name": f"saga.{transition.saga}",
         "args": "()",
         "kwargs": repr({"saga_id": transition.saga_id}),
-        "root_id": transition.saga_id,
+        "root_id": transition.parent or transition.saga_id,
         "retries": 0,
         "received": transition.created,  # what monitors sort by
         "timestamp": at,
     }
+    if transition.parent:
+        fields["parent_id"] = transition.parent
     if transition.status in ENDED:
         fields["runtime"] = at - transition.created
     for event in transition.events:

@@ -1,6 +1,7 @@
 """Compose an explanation from the log, and from the broker if it answers. Nothing is written."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 from celery import Celery
@@ -13,11 +14,13 @@ from amends.diagnosis.saga.explanation import (
     OperatorAction,
     OwedCompensation,
 )
+from amends.diagnosis.saga.kin import causes_of, parent_facts
 from amends.diagnosis.saga.position import Positions, replicas_missing
 from amends.diagnosis.saga.record_facts import Position, Situation
 from amends.diagnosis.saga.record_view import View
 from amends.diagnosis.saga.remedies import remedies
 from amends.diagnosis.saga.stage_view import others_at_hand, present, stage_facts, undo_turns
+from amends.errors import UnknownSaga
 from amends.log.queries.pivot import passed_pivot
 from amends.log.saga_log import log_of
 
@@ -36,13 +39,18 @@ _TAKEN: Final = _CERTAIN | {RecordState.UNKNOWN, RecordState.RUNNING}
 
 
 def explain(app: Celery, saga_id: str) -> Explanation:
-    """Explain a saga as it stands. Raises `UnknownSaga`, and `LogUnavailable`.
+    """Explain a saga as it stands, and what it waits for in its children. Raises `UnknownSaga`, and `LogUnavailable`.
 
     What only the code of an app tells (its circuit breakers, which activities it knows) needs its modules imported:
     ``app.loader.import_default_modules()``.
     """
+    return _explain(app, saga_id, follows=True)
+
+
+def _explain(app: Celery, saga_id: str, *, follows: bool) -> Explanation:
     log = log_of(app)
-    view = View(app, log.examine_saga(saga_id))
+    standing = log.examine_saga(saga_id)
+    view = View(app, standing, log.children.read_children(standing.entry))
     positions = Positions(view, log)
     paths = present(view, positions)
     path = paths[0][0] if paths else None
@@ -95,7 +103,16 @@ def explain(app: Celery, saga_id: str) -> Explanation:
             )
         ),
         stage=stage,
+        parent=parent_facts(log, view.entry),
+        causes=tuple(_causes(view, [each for each, _ in paths])) if follows else (),
     )
+
+
+def _causes(view: View, paths: Sequence[str]) -> Iterator[Explanation]:
+    waiting = [path for path in paths if view.records[path].state is RecordState.WAITING]
+    for saga_id in causes_of([child for path in waiting if (child := view.child_of(path))]):
+        with suppress(UnknownSaga):  # it was not started yet
+            yield _explain(view.app, saga_id, follows=False)
 
 
 def _situation(view: View) -> Situation | None:
@@ -166,4 +183,5 @@ def _owed(view: View, path: str, turn: int | None) -> OwedCompensation:
         undoes=plan.compensated_path,
         is_certain=view.records[plan.compensated_path].state in _CERTAIN,
         turn=turn,
+        child=child.id if (child := view.child_of(path)) else None,
     )

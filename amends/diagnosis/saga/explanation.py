@@ -1,9 +1,12 @@
 """The parts of an explanation. Moments are seconds since 1970 by the log's clock."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Literal
 
 from amends.definition.states import SagaStatus
+from amends.diagnosis.saga.kin import ParentFacts
 from amends.diagnosis.saga.record_facts import (
     Circuit,
     Claim,
@@ -41,6 +44,7 @@ class CompensationStart:
 class OwedCompensation:
     """A compensation that a cancel would start. It `is_certain` if the step certainly took effect.
 
+    `child` is the id of the saga that the step is: it is undone if it has ended, and else cancelled.
     In a saga with stages of several branches those of one `turn` begin at once, as far as places allow; else it is None.
     """
 
@@ -49,6 +53,7 @@ class OwedCompensation:
     undoes: str
     is_certain: bool
     turn: int | None = None
+    child: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +89,9 @@ class Explanation:
     a record whose message nobody has claimed whether a live worker knows its task and consumes its queue, None where no
     worker says what it takes. `replicas_missing` of those that `amends_wait_replicas` waits for do not follow the Redis that
     has it: until they do, no transition is answered. `stage` is the stage of several branches that it is at, of which `record`
-    and what is told of it is one; None outside of such.
+    and what is told of it is one; None outside of such. `parent` is the saga that it is a step of. `causes` explain why a child
+    that it waits for does not go on, each at the end of a row of sagas that wait for one another: what is stuck, or paused,
+    or else the first.
     """
 
     id: str
@@ -118,6 +125,8 @@ class Explanation:
     cancel: CancelEffect
     remedies: tuple[Remedy, ...]
     stage: StageFacts | None = None
+    parent: ParentFacts | None = None
+    causes: tuple[Explanation, ...] = ()
 
     @property
     def is_early(self) -> bool:

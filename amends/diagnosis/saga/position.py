@@ -56,15 +56,22 @@ class Positions:
             circuit=self._circuit(path) if wait else None,
             message=message,
             is_taken=self._is_taken(path) if is_waiting else None,
-            next_at=self._next_at(situation, claim, wait, message),
+            next_at=self._next_at(path, situation, claim, wait, message),
         )
 
     def _next_at(
-        self, situation: Situation, claim: Claim | None, wait: Wait | None, message: Message | None
+        self,
+        path: str,
+        situation: Situation,
+        claim: Claim | None,
+        wait: Wait | None,
+        message: Message | None,
     ) -> float | None:
         """Tell when something happens by itself, at the latest."""
         if situation is Situation.RUNNING and claim:
             return claim.given_up_at
+        if situation is Situation.WAITING and self._view.child_of(path):
+            return None  # at its end
         looked_at = self._view.standing.looked_at
         if wait and situation is not Situation.PAUSED:
             return max(wait.until, looked_at or 0.0) if wait.by == "log" else wait.until

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from amends.diagnosis.saga.kin import ChildFacts, ChildFailure
 from amends.log.queries.open_waits import OpenWait
 
 
@@ -24,7 +25,7 @@ class Situation(StrEnum):
     UNREGISTERED = "unregistered"
     """Its message met a worker that does not know its task, and another one follows."""
     WAITING = "waiting"
-    """It waits for signals, or for a time."""
+    """It waits for signals, for a time, or for a child."""
     PAUSED = "paused"
     """Nothing begins until a person resumes it."""
     STUCK = "stuck"
@@ -54,6 +55,7 @@ class Record:
     messages of `poison_after` came, since a person last renewed them; `spent` attempts in all. `undoes` is the activity
     that an undo takes back. `output_fields` are those of its output, None where it has none. `is_known` tells whether
     this process has its code, and so knows of an output. `waits_for` tells of one that waits in the log, for signals or a time.
+    `child` is the saga that its step is, None before there is one, and `child_failure` what this saga does if that turns back.
     """
 
     path: str
@@ -71,6 +73,13 @@ class Record:
     is_known: bool
     output_fields: tuple[str, ...] | None
     waits_for: OpenWait | None = None
+    child: ChildFacts | None = None
+    child_failure: ChildFailure | None = None
+
+    @property
+    def is_child(self) -> bool:
+        """Whether its step is a saga of its own."""
+        return self.child_failure is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,16 +1,19 @@
 """The records of a saga in an explanation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
 
 from celery import Celery
 
 from amends.backend.settings import settings_of
+from amends.definition.child_outputs import known_output
 from amends.definition.itinerary import RecordPlan
 from amends.definition.paths import FALLBACK
 from amends.definition.states import RecordState
+from amends.diagnosis.saga.kin import child_facts, child_failure
 from amends.diagnosis.saga.record_facts import Record, Role
+from amends.log.queries.children import ChildState
 from amends.log.queries.open_waits import open_wait
 from amends.log.queries.stage_state import stage_at_hand
 from amends.log.saga_state import Standing
@@ -29,7 +32,9 @@ class SentMessage:
 class View:
     """A saga at one moment, and its Celery app."""
 
-    def __init__(self, app: Celery, standing: Standing) -> None:
+    def __init__(
+        self, app: Celery, standing: Standing, children: Sequence[ChildState] = ()
+    ) -> None:
         self.app = app
         self.settings = settings_of(app)
         self.standing = standing
@@ -37,6 +42,7 @@ class View:
         self.itinerary = standing.entry.itinerary
         self.records = standing.entry.records
         self.now = standing.now
+        self.children = {each.step: each for each in children}
         self.stage = stage_at_hand(standing.entry)
         branches = self.stage.branches if self.stage else ()
         self._branches = {path: branch for branch in branches for path in branch.paths}
@@ -87,6 +93,9 @@ class View:
         plan, record = self.plan(path), self.records[path]
         used = record.used.since(record.renewed)
         activity = getattr(self.app.tasks.get(plan.call.task), "activity", None)
+        output = known_output(plan.step.child.saga) if plan.step.child else None
+        model = activity.output if activity else output
+        child = self.child_of(path)
         return Record(
             path=path,
             step=path.partition(":")[0],
@@ -100,19 +109,19 @@ class View:
             unregistered=used.unregistered,
             poison_after=self.settings.poison_after,
             error=record.error,
-            is_known=activity is not None,
-            output_fields=_output_fields(plan, activity),
+            is_known=activity is not None or output is not None,
+            output_fields=None if model is None or plan.compensates else (*model.model_fields,),
             waits_for=open_wait(self.entry, path),
+            child=child_facts(child) if child else None,
+            child_failure=child_failure(self.entry, plan) if plan.step.child else None,
         )
+
+    def child_of(self, path: str) -> ChildState | None:
+        """Return the saga that a record's step is, if there is one."""
+        return self.children.get(path.partition(":")[0])
 
     def role(self, plan: RecordPlan) -> Role:
         """Return the role of an activity in its step."""
         if plan.compensates:
             return Role.EARLY_COMPENSATION if self.entry.is_forward else Role.COMPENSATION
         return Role.FALLBACK if plan.path.endswith(FALLBACK) else Role.STEP
-
-
-def _output_fields(plan: RecordPlan, activity: Any) -> tuple[str, ...] | None:
-    if plan.compensates or activity is None or activity.output is None:
-        return None
-    return tuple(activity.output.model_fields)

@@ -42,7 +42,12 @@ def present(view: View, positions: Positions) -> Present:
     if entry.status is SagaStatus.STUCK:
         return [(path, Situation.STUCK) for path in _first_of_stuck(view)]
     found = [(path, positions.situation_of(path)) for path in at_hand(view.standing)]
-    return sorted(found, key=lambda each: _RANKS[each[1]])
+
+    def rank(each: tuple[str, Situation]) -> tuple[int, int]:
+        child = view.child_of(each[0])
+        return _RANKS[each[1]], child.rank[0] if child else 0
+
+    return sorted(found, key=rank)
 
 
 def _first_of_stuck(view: View) -> Sequence[str]:

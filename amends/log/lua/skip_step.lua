@@ -35,7 +35,7 @@ local function objection(list, exact)
     if is_verification(code) and code ~= exact and output == '' then return {'lacking', path} end
     if is_undo(code) and output ~= '' then return {'refused', path_of(code) .. ' is an undo, which has no output'} end
     if state[code] == 'waiting' and code:find('k', 1, true) then return {'refused', path_of(code) .. ' is a saga of its own: act on that'} end
-    local is_time = is_wait(code) and plan_of(code) == '0'
+    local is_time = is_wait(code) and not code:find('k', 1, true) and plan_of(code) == '0'
     if is_time and output ~= '' then return {'refused', path_of(code) .. ' waits for a time, and has no output'} end
     if not is_undo(code) and not is_verification(code) and not is_time and output == '' then return {'lacking', path_of(code)} end
   end

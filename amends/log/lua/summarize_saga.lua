@@ -7,11 +7,16 @@
 -- Answers {time, status, since when, its name, direction, paused or not: 1 or '', created, outcome or '',
 --          reason or '', error or '', path of the record or '', its state, its attempts (calls that died among them), when it may run again
 --          or '', its error or '', how many events its history has, paths without items of all records that it stands at in a stage of
---          several branches, joined by ,, and of a wait that has begun how many signals end it, 0 where its time does, or '', and how many came}
+--          several branches, joined by ,, and of a wait that has begun how many signals end it, 0 where its time does, or '', and how many came,
+--          <its parent's id>|<path of its step> or '', children of this record that turned back before, or '' where it waits for none, and
+--          1 where one of those records waits for a child, or ''}
 --       | {}: there is no such saga
 local PLACELESS = 5
 local rank_of = {stuck = 1, running = 2, pending = 3, waiting = 4}
 local beside = {} -- the paths of a stage's records at hand, each once
+local has_children = '' -- 1 where a record at hand waits for a child
+
+local function is_waiting_child(code) return code and state[code] == 'waiting' and code:find('k', 1, true) ~= nil end
 
 local function of_row()
   if running then return running.code end
@@ -33,6 +38,7 @@ end
 
 -- Notes the record of a branch that is at hand.
 local function note_beside(code)
+  if is_waiting_child(code) then has_children = 1 end
   local of_plan = code:match('%w+$')
   beside[of_plan] = beside[of_plan] or (path_of(code):gsub('%[%d+%]', ''))
 end
@@ -78,7 +84,7 @@ local function joined(paths)
 end
 
 if not open_saga() then return {} end
-read({'outcome', 'reason', 'error', 'folded'})
+read({'outcome', 'reason', 'error', 'folded', 'parent'})
 local since = redis.call('ZSCORE', index_of(saga.status), ID)
 local answer = {NOW, saga.status, since or saga.created, saga.name, saga.direction, saga.paused and 1 or '', saga.created,
   saga.outcome or '', saga.reason or '', saga.error or ''}
@@ -89,5 +95,8 @@ answer[13], answer[14], answer[15] = (own[1] or 0) + (own[4] or 0) + (own[5] or 
 if saga.status == 'pending' and (tonumber(get('begins')) or 0) > NOW then answer[14] = get('begins') end
 answer[16] = redis.call('LLEN', HISTORY) + (saga.folded or 0)
 answer[17] = joined(beside)
-answer[18], answer[19] = is_wait(code) and answer[12] == 'waiting' and plan_of(code) or '', own[6] or 0
+local is_for_child = is_waiting_child(code)
+answer[18], answer[19] = is_wait(code) and not is_for_child and answer[12] == 'waiting' and plan_of(code) or '', own[6] or 0
+answer[20], answer[21] = saga.parent or '', is_for_child and (get(code:gsub('u$', '') .. '.r') or 0) or ''
+answer[22] = is_for_child and 1 or has_children
 return answer

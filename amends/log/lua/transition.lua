@@ -1,6 +1,7 @@
 -- How a saga moves. The loader puts it before each script that includes it, and has that script answer
 -- {what it says it answers, {the saga's name, its status before, or '', and after, when it was started, the names
--- of the events that it wrote, joined by a blank}, event, event, ...}: these events.
+-- of the events that it wrote, joined by a blank, and of a child that ends or moves <its parent's id>|<path of its step>}, event,
+-- event, ...}: these events.
 --
 -- What happens is counted in the same transition. The counters of a shard:
 --   event|<its name>|<saga>|<record's path or ''>   how often it was written
@@ -160,6 +161,7 @@ local function save()
     for entry, kind, ends_at, channel in saga.awaited:gmatch('((%a)|(%d+)|(%S+))') do
       if kind == 'p' then -- its parent, which is told of its end
         kept[#kept + 1] = entry
+        saga.parent = saga.parent or redis.call('HGET', SAGA, 'parent')
         if has_ended() then redis.call('ZADD', DUE, ('%d'):format(NOW + LEASE), ID) end
       elseif tonumber(ends_at) > NOW then -- otherwise its process has died, or waits no longer
         if is_over() or kind == 's' and has_saved then  --! shaped

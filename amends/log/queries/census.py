@@ -53,7 +53,7 @@ def take_census(app: Celery, *, most: int = 500) -> Census:
             if summary.record:
                 where = (summary.status, summary.saga, without_item(summary.record))
                 standing[where] += 1
-                waiting[where] += summary.wanted is not None
+                waiting[where] += summary.wanted is not None or summary.has_children
     return Census(
         counts={
             (words[1], SagaStatus(words[2])): count

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from amends.backend.script_constants import TIMED
-from amends.definition.paths import without_item
+from amends.definition.paths import UNDO, child_id, without_item
 from amends.definition.states import RecordState, SagaStatus
 from amends.errors import LogUnavailable
 from amends.log.record import error_text
+from amends.log.saga_state import Parent
 from amends.log.store import Store
 
 _logger = logging.getLogger(__name__)
@@ -50,6 +51,9 @@ class SagaSummary:
     since: float  #: When the saga came to its status.
     created: float
     events: int  #: Events in its history; an act takes the number as `seen`.
+    parent: Parent | None = None  #: The saga that it is a step of.
+    child: str | None = None  #: Id of the saga that the present record waits for.
+    has_children: bool = False  #: Whether it waits for such a saga, at that record or one beside.
 
     @property
     def age(self) -> float:
@@ -72,7 +76,8 @@ class SagaSummary:
     def read(cls, saga_id: str, answer: Sequence[Any]) -> Self:
         """Read what the script answered."""
         at, status, since, name, direction, paused, created, outcome, reason, error, *own = answer
-        record, state, attempts, again, own_error, events, beside, wanted, signals = own
+        record, state, attempts, again, own_error, events, beside, wanted, signals, *kin = own
+        parent, tries, has_children = kin
         return cls(
             id=saga_id,
             saga=name,
@@ -93,6 +98,9 @@ class SagaSummary:
             since=int(float(since)) % TIMED / 1000,
             created=int(created) / 1000,
             events=int(events),
+            parent=Parent.read(parent),
+            child=None if tries == "" else child_id(saga_id, record.removesuffix(UNDO), int(tries)),
+            has_children=bool(has_children),
         )
 
 

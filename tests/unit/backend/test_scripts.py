@@ -155,7 +155,7 @@ def test_an_included_file_comes_before_the_text_that_asks_for_it(name):
 
 
 UNUSED = {
-    "adopt_saga": {"add_event", "set_due"},
+    "adopt_saga": {"set_due"},
     "await_saga": {"index_of", "path_of"},
     "claim_step_plain": {"record_of"},
     "complete_step_plain": {"note_unsent"},

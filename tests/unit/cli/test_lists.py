@@ -25,6 +25,9 @@ FIELDS = [
     "since",
     "created",
     "events",
+    "parent",
+    "parent_step",
+    "child",
 ]
 
 

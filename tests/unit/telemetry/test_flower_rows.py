@@ -19,16 +19,17 @@ class Monitor:
         self.state = State()
         self.at = 1000
 
-    def hear(self, *names, was=RUNNING, status=RUNNING):
+    def hear(self, *names, was=RUNNING, status=RUNNING, parent=None):
         """Let the saga make a transition with these events."""
         self.at += 1000
         texts = [
-            json.dumps({"at": self.at, "name": name, "record": "approval", "by": "ada"})
+            json.dumps(
+                {"at": self.at, "name": name, "record": "approval", "by": "ada", "reason": "why"}
+            )
             for name in names
         ]
-        events = row_events(
-            Transition("order-1", ["order", was or "", status, "1000", " ".join(names)], texts)
-        )
+        head = ["order", was or "", status, "1000", " ".join(names), *([parent] if parent else [])]
+        events = row_events(Transition("order-1", head, texts))
         for each in events:
             self.state.event(
                 {
@@ -96,3 +97,32 @@ def test_another_change_ends_it(monitor, names, status, state):
     monitor.hear("step.waiting")
     assert len(monitor.hear(*names, status=status)) == 1
     assert monitor.row[0] == state
+
+
+@pytest.mark.parametrize(
+    ("before", "status", "state"),
+    [
+        ([], PENDING, "PENDING"),
+        (["step.started"], RUNNING, "STARTED"),
+        (["step.waiting"], RUNNING, "WAITING"),
+        (["saga.compensating"], SagaStatus.COMPENSATING, "COMPENSATING"),
+        (["saga.stuck"], SagaStatus.STUCK, "FAILURE"),
+        (["saga.finished"], SagaStatus.COMPLETED, "SUCCESS"),
+    ],
+)
+def test_one_that_becomes_a_child_gets_its_parent_and_stays_in_its_state(before, status, state):
+    """It is started before, and may be anywhere by then."""
+    monitor = Monitor()
+    monitor.hear("saga.started", was=None, status=PENDING)
+    if before:
+        monitor.hear(*before, was=PENDING, status=status)
+    monitor.hear("saga.adopted", was=status, status=status, parent="trip-7|order")
+    row = monitor.state.tasks["order-1"]
+    assert (row.state, row.parent_id, row.root_id) == (state, "trip-7", "trip-7")
+
+
+def test_a_childs_row_keeps_its_parent_where_an_event_tells_none():
+    monitor = Monitor()
+    monitor.hear("saga.adopted", was=PENDING, status=PENDING, parent="trip-7|order")
+    monitor.hear("saga.paused", was=PENDING, status=PENDING)
+    assert monitor.state.tasks["order-1"].parent_id == "trip-7"

@@ -8,8 +8,11 @@ from amends.telemetry.prometheus import counters as counted
 from amends.telemetry.prometheus.counters import add_counted
 from amends.telemetry.prometheus.families import Families
 
-# By ended, sagas and ran; a verification by its answer.
-TOLD_ELSEWHERE = {"saga.finished", "step.started", "step.compensating", "step.verifying"}
+# By ended, sagas and ran; a verification by its answer; a child as the wait of its parent.
+TOLD_ELSEWHERE = {
+    *("saga.finished", "step.started", "step.compensating", "step.verifying"),
+    "saga.adopted",
+}
 
 
 def samples(counters):

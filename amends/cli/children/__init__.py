@@ -1,0 +1,1 @@
+"""What people see of sagas that are steps of others."""
