@@ -17,7 +17,7 @@ from amends.definition.states import ENDED, SagaStatus
 from amends.dispatch.children import tell_parent
 from amends.dispatch.messages import send_advance
 from amends.dispatch.remaining import dispatched
-from amends.log.answers import Next, Publish, RetryAfter, Stage
+from amends.log.answers import AtRest, Next, Publish, RetryAfter, Stage
 from amends.log.in_flight import Branches, Ended
 from amends.log.queries.open_waits import open_waits
 from amends.log.queries.stage_state import stage_at_hand
@@ -71,6 +71,7 @@ class InProcessRun:
         ] = []  # a heap: when it may run, its place, and itself
         self._places = count()
         self._must_look, self._was_acted_on = True, False
+        self._is_at_rest = False  # as a step's end told, and nobody has acted on it since
         self.wakes_at: float | None = None
         self._is_delayed = False  # it goes on by itself at the end of a wait for a time
 
@@ -78,6 +79,7 @@ class InProcessRun:
         """Ask the log for all that remains before anything else is done: somebody has acted on the saga."""
         self._chains.clear()
         self._must_look = self._was_acted_on = True
+        self._is_at_rest = False
 
     def go_on(self) -> None:
         """Run the saga to its end, or until it waits for a signal, or until `sleep` raises; another call goes on from there."""
@@ -109,7 +111,7 @@ class InProcessRun:
                 if isinstance(each, Publish):
                     self._add(each)
             self.wakes_at, self._is_delayed = None, False
-            if not isinstance(answer, Publish):
+            if not isinstance(answer, Publish) and not self._is_at_rest:
                 self._note_waits(log_of(self._app).examine_saga(self._saga_id))
         return bool(self._chains) or self._is_delayed
 
@@ -136,6 +138,8 @@ class InProcessRun:
         task: Any = self._app.tasks[chain.itinerary.records[path].call.task]
         ended = task.perform_here(self._saga_id, path, retries=tries, **self._how)
         match ended and ended.follows:  # of a branch: what remains of the line is asked for
+            case AtRest() if not self._was_acted_on:
+                self._is_at_rest = True
             case Stage():  # in a branch a wait begins, while others go on
                 self._must_look = True
             case Next() as following:
