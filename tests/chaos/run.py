@@ -16,9 +16,9 @@ import tasks
 from amends import Handle, Saga, UnknownSaga
 from amends.backend.settings import compensation_queue, settings_of
 from amends.definition.itinerary import Itinerary
+from amends.definition.paths import child_id
 from amends.dispatch.routing import EXAMPLE, queue_of
 from amends.log.history import Event
-from amends.log.queries.children import child_id
 from amends.log.queries.lost_writes import LostWrite
 from amends.log.saga_log import log_of
 from demo.fulfilments import fulfilment_stock_for, plan_fulfilments
