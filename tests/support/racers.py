@@ -9,7 +9,8 @@ from typing import Any, Final, Self
 
 from celery import Celery
 
-from tests.support.wait_races import RACES, Act, Race
+from tests.support.race_sides import Act
+from tests.support.wait_races import RACES, Race
 
 _MOST_WAIT: Final = 60.0
 _LEAD = 0.002
