@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from benchmarks.course import PATIENCE
 from benchmarks.growth.plan import Say
+from benchmarks.stamps import StampFile
 from benchmarks.waiting.stand import WARM, Stand, stand
 
 _REST: Final = 5.0
@@ -89,11 +90,9 @@ def _watch(running: Stand, numbers: range, due: float, spread: float) -> dict[st
         for probe in (ping, start):
             stack.enter_context(probe.asking())
         time.sleep(max(0.0, due - time.monotonic()))
-        while running.calls(seen, numbers)["calls"] < len(numbers):
-            count = course.stamps.count()
-            course.stamps.wait_for(count + 1, timeout=spread + PATIENCE)
-            time.sleep(0.5)
-    course.settle()
+        _await_calls(course.stamps, seen, len(numbers), patience=spread + PATIENCE)
+    if not (found := running.calls(seen, numbers))["missing"]:
+        course.settle()
     at = [each.at for each in course.stamps.read(seen) if each.number < _PROBES]
     return {
         "first": min(at) - due,
@@ -103,5 +102,16 @@ def _watch(running: Stand, numbers: range, due: float, spread: float) -> dict[st
         **ping.figures("ping", due, max(at)),
         **start.figures("start_before", rest, due),
         **start.figures("start", due, max(at)),
-        **running.calls(seen, numbers),
+        **found,
     }
+
+
+def _await_calls(stamps: StampFile, seen: int, count: int, *, patience: float) -> None:
+    """Wait until so many timers were called, or none was for so many seconds."""
+    calls, until = 0, time.monotonic() + patience
+    while calls < count and time.monotonic() < until:
+        time.sleep(0.5)
+        new = stamps.read(seen)
+        seen += len(new)
+        if some := sum(each.number < _PROBES for each in new):
+            calls, until = calls + some, time.monotonic() + patience

@@ -67,8 +67,10 @@ class Racers:
         for line in lines:
             line.send((name, list(saga_ids), seed))
         answers = [line.recv() for line in lines]
-        for each in answers:
-            assert isinstance(each, list), each
+        errors = [each for each in answers if isinstance(each, str)]
+        if errors:
+            self._barriers[len(lines)].reset()
+        assert not errors, "\n".join(errors)
         return list(zip(*answers, strict=True))
 
 
