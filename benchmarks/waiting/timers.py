@@ -91,7 +91,7 @@ def _watch(running: Stand, numbers: range, due: float, spread: float) -> dict[st
             stack.enter_context(probe.asking())
         time.sleep(max(0.0, due - time.monotonic()))
         _await_calls(course.stamps, seen, len(numbers), patience=spread + PATIENCE)
-    if not (found := running.calls(seen, numbers))["missing"]:
+    if not running.calls(seen, numbers)["missing"]:
         course.settle()
     at = [each.at for each in course.stamps.read(seen) if each.number < _PROBES]
     return {
@@ -102,7 +102,7 @@ def _watch(running: Stand, numbers: range, due: float, spread: float) -> dict[st
         **ping.figures("ping", due, max(at)),
         **start.figures("start_before", rest, due),
         **start.figures("start", due, max(at)),
-        **found,
+        **running.calls(seen, numbers),
     }
 
 
