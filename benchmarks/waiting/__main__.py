@@ -78,6 +78,7 @@ def compared(
 
 _TIMERS: Final = (
     ("peak", "calls in their busiest second", 1, 0),
+    ("busy", "calls a second in their busiest ten", 1, 0),
     ("first", "s from the time to the first call", 1, 1),
     ("seconds", "s from the time to the last call", 1, 1),
     ("missing", "timers without a call", 1, 0),
@@ -95,12 +96,15 @@ def tables(plan: Plan, rows: Sequence[Row]) -> list[Table]:
     """Return the figures: median, smallest and largest of the rounds."""
     (held,) = (row for row in rows if row["what"] == "held")
     (told,) = (row for row in rows if row["what"] == "signalled")
-    standing = Table("", f"{plan.sagas:,} sagas wait", "none", "compared", title_justify="left")
+    standing = Table(
+        "", f"{plan.sagas:,} more sagas wait", "without", "compared", title_justify="left"
+    )
     standing.add_row("messages in the broker", f"{held['messages']}")
     standing.add_row("messages in the worker's hands", f"{held['in_hand']}")
     standing.add_row("bytes each, beside the input", f"{held['bytes_each']:,.0f}")
     for what, figure, title, factor, compare in (
         ("sweep", "scripts", "us of scripts a sweep", 1e6, lambda a, b: a / b),
+        ("sweep", "processor", "us of a processor a sweep", 1e6, lambda a, b: a / b),
         ("idle", "worker", "% of a processor, idle worker", 100.0, lambda a, b: 100 * (a - b)),
         ("idle", "log", "% of a processor, its log", 100.0, lambda a, b: 100 * (a - b)),
     ):

@@ -38,10 +38,12 @@ class Stand:
     def bring_to_wait(self, numbers: range, say: Say) -> float:
         """Start sagas of these numbers, and return how many seconds it took until the last of them waits."""
         began = time.monotonic()
+        with self.course.log() as log:
+            before = log.read_gauges().waiting
         for first in range(numbers.start, numbers.stop, _AT_ONCE):
             last = min(first + _AT_ONCE, numbers.stop)
             self.course.driver.start_many(range(first, last))
-            self._await(last - numbers.start)
+            self._await(before + last - numbers.start)
             say(f"{last - numbers.start:,} of {len(numbers):,} sagas wait")
         return time.monotonic() - began
 

@@ -18,6 +18,8 @@ from benchmarks.waiting.stand import WARM, Stand, stand
 
 _SWEEPS: Final = 50
 """Sweeps of a round."""
+_OTHERS: Final = 320
+"""Sagas that wait in both logs: one that has never had any is swept faster than any that is used."""
 _VALUE: Final = '{"granted_by": "ada"}'
 
 Stands = Mapping[str, Stand]
@@ -29,9 +31,12 @@ def measure_standing(*, sagas: int, rounds: int, idle: float, processes: int, sa
     idle: seconds of a round in which the workers are left alone.
     processes: of each worker.
     """
-    numbers = range(WARM, WARM + sagas)
+    others = range(WARM, WARM + _OTHERS)
+    numbers = range(others.stop, others.stop + sagas)
     with stand("asked", processes=processes) as empty, stand("asked", processes=processes) as full:
         stands = {"without": empty, "with": full}
+        for each in stands.values():
+            each.bring_to_wait(others, say)
         rows: Rows = [_fill(full, numbers, say)]
         for number in range(rounds):
             rows += [{"round": number, **row} for row in _idle(stands, idle)]
@@ -86,19 +91,27 @@ def _idle(stands: Stands, seconds: float) -> Rows:
 
 
 def _sweeps(stands: Stands) -> Rows:
-    """Sweep both logs in turn, while no worker does; return the seconds of scripts that a sweep takes."""
+    """Sweep both logs in turn, while no worker does; return the seconds of scripts that a sweep takes, and of a processor, its own and the log's."""
     apps = {on: each.app for on, each in stands.items()}
     sweeps = {on: Sweep(app, may_judge=lambda: True) for on, app in apps.items()}
     for sweep in sweeps.values():
         while sweep.run_once() >= BATCH:
             pass  # what the first one has to ask once, and what is due for a first look
     before = {on: each.course.usage() for on, each in stands.items()}
+    own = dict.fromkeys(sweeps, 0.0)
     for _ in range(_SWEEPS):
         for on in random.sample(list(sweeps), len(sweeps)):
+            began = time.process_time()
             sweeps[on].run_once()
+            own[on] += time.process_time() - began
     used = {on: each.course.usage() - before[on] for on, each in stands.items()}
     return [
-        {"what": "sweep", "on": on, "scripts": each.scripts / _SWEEPS, "log": each.log / _SWEEPS}
+        {
+            "what": "sweep",
+            "on": on,
+            "scripts": each.scripts / _SWEEPS,
+            "processor": (each.log + own[on]) / _SWEEPS,
+        }
         for on, each in used.items()
     ]
 
@@ -122,7 +135,7 @@ def _signal(full: Stand, numbers: range) -> dict[str, object]:
     signalling = time.monotonic() - began
     told = Counter(each["signal"] for each in json.loads(done.stdout)["results"])
     course.stamps.wait_for(seen + len(numbers), timeout=PATIENCE)
-    course.settle()
+    course.settle(others=_OTHERS)
     last = max(each.at for each in course.stamps.read(seen))
     return {
         "what": "signalled",

@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -97,13 +96,24 @@ def _watch(running: Stand, numbers: range, due: float, spread: float) -> dict[st
     return {
         "first": min(at) - due,
         "seconds": max(at) - due,
-        "peak": max(Counter(int(each - due) for each in at).values()),
+        "peak": _busiest(at, 1.0),
+        "busy": _busiest(at, 10.0) / 10.0,
         **ping.figures("ping_before", rest, due),
         **ping.figures("ping", due, max(at)),
         **start.figures("start_before", rest, due),
         **start.figures("start", due, max(at)),
         **running.calls(seen, numbers),
     }
+
+
+def _busiest(at: Sequence[float], seconds: float) -> int:
+    """Return how many calls came within so many seconds at most."""
+    at, first, most = sorted(at), 0, 0
+    for last, each in enumerate(at):
+        while each - at[first] >= seconds:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
 
 
 def _await_calls(stamps: StampFile, seen: int, count: int, *, patience: float) -> None:

@@ -14,10 +14,19 @@ TIMES = {
 ROWS = [
     {"what": "held", "seconds": 1.0, "bytes_each": 1800.0, "messages": 0, "in_hand": 0},
     *({"what": "idle", "on": on, "worker": 0.01, "log": 0.0} for on in ("with", "without")),
-    {"what": "sweep", "on": "with", "scripts": 0.003, "log": 0.1},
-    {"what": "sweep", "on": "without", "scripts": 0.002, "log": 0.1},
+    {"what": "sweep", "on": "with", "scripts": 0.003, "processor": 0.1},
+    {"what": "sweep", "on": "without", "scripts": 0.002, "processor": 0.1},
     {"what": "signalled", "told": {"taken": 3}, "signalling": 1.0, "seconds": 2.0, **ONCE},
-    {"what": "timers", "spread": 0.0, "first": 0.1, "seconds": 2.0, "peak": 3, **TIMES, **ONCE},
+    {
+        "what": "timers",
+        "spread": 0.0,
+        "first": 0.1,
+        "seconds": 2.0,
+        "peak": 3,
+        "busy": 0.3,
+        **TIMES,
+        **ONCE,
+    },
 ]
 
 
@@ -34,7 +43,7 @@ def test_a_sweep_is_compared_with_one_of_its_round():
 
 def test_each_figure_has_a_row():
     standing, burst = tables(Plan(), ROWS)
-    assert (standing.row_count, burst.row_count) == (11, 9)
+    assert (standing.row_count, burst.row_count) == (12, 10)
 
 
 def test_answers_are_told_of_the_time_in_which_they_came():
