@@ -30,13 +30,13 @@ class Plan:
     rounds: of sweeps, and of intervals in which workers are idle.
     idle: seconds of such an interval.
     processes: of each worker.
-    spread: `amends_timer_spread` for the second run of the timers, in seconds; 0 for one in which 100 are due each second.
+    spread: `amends_timer_spread` for the second run of the timers, in seconds; 0 for one in which 200 are due each second.
     results: file for the figures.
     """
 
     sagas: int = 2_000
     rounds: int = 5
-    idle: int = 5
+    idle: int = 3
     processes: int = 2
     spread: int = 0
     results: Path | None = None
@@ -53,7 +53,7 @@ def measure(plan: Plan, say: Say) -> Rows:
         sagas=plan.sagas, rounds=plan.rounds, idle=plan.idle, processes=plan.processes, say=say
     )
     rate = plan.sagas / rows[0]["seconds"]
-    for seconds in (0, plan.spread or max(1, plan.sagas // 100)):
+    for seconds in (0, plan.spread or max(1, plan.sagas // 200)):
         how = {"spread": float(seconds), "rate": rate, "processes": plan.processes}
         rows.append(measure_timers(sagas=plan.sagas, say=say, **how))
         say(f"timers that are spread over {seconds} s were called")

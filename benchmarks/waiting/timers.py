@@ -12,7 +12,7 @@ from benchmarks.growth.plan import Say
 from benchmarks.stamps import StampFile
 from benchmarks.waiting.stand import WARM, Stand, stand
 
-_REST: Final = 5.0
+_REST: Final = 3.0
 """Seconds before the timers are due in which the log is asked too, at rest."""
 _MARGIN: Final = 1.5
 """How much longer than the waits of before these may take to begin."""
