@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -47,17 +47,17 @@ class Plan:
         return cls(**read_fields(cls, environment))
 
 
-def measure(plan: Plan, say: Say) -> Rows:
-    """Measure sagas that wait for a signal, and then timers, at once and spread."""
+def measure(plan: Plan, say: Say) -> Iterator[Rows]:
+    """Measure sagas that wait for a signal, and then timers, at once and spread; yield what was found after each."""
     rows = measure_standing(
         sagas=plan.sagas, rounds=plan.rounds, idle=plan.idle, processes=plan.processes, say=say
     )
+    yield rows
     rate = plan.sagas / rows[0]["seconds"]
     for seconds in (0, plan.spread or max(1, plan.sagas // 200)):
         how = {"spread": float(seconds), "rate": rate, "processes": plan.processes}
-        rows.append(measure_timers(sagas=plan.sagas, say=say, **how))
+        yield [measure_timers(sagas=plan.sagas, say=say, **how)]
         say(f"timers that are spread over {seconds} s were called")
-    return rows
 
 
 def of_rounds(rows: Sequence[Row], what: str, figure: str) -> dict[str, list[float]]:
@@ -137,10 +137,12 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory() as directory, server(Path(directory)) as place:
         machine = describe_machine(place.info("server")["redis_version"])
-    rows = measure(plan, say)
-    head = {"machine": machine, "asked": asdict(plan), "seconds": time.monotonic() - began}
-    if plan.results:
-        write_rows(plan.results, head, rows)
+    rows: Rows = []
+    for found in measure(plan, say):
+        rows += found
+        head = {"machine": machine, "asked": asdict(plan), "seconds": time.monotonic() - began}
+        if plan.results:
+            write_rows(plan.results, head, rows)  # each time: a run is long
     for table in tables(plan, rows):
         Console(width=140).print(table)
     return 0
