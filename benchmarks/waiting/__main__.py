@@ -49,14 +49,14 @@ class Plan:
 
 def measure(plan: Plan, say: Say) -> Iterator[Rows]:
     """Measure sagas that wait for a signal, and then timers, at once and spread; yield what was found after each."""
-    rows = measure_standing(
-        sagas=plan.sagas, rounds=plan.rounds, idle=plan.idle, processes=plan.processes, say=say
-    )
-    yield rows
-    rate = plan.sagas / rows[0]["seconds"]
+    how: dict[str, Any] = {"sagas": plan.sagas, "processes": plan.processes, "say": say}
+    standing: Rows = []
+    for found in measure_standing(rounds=plan.rounds, idle=plan.idle, **how):
+        standing += found
+        yield found
+    rate = plan.sagas / standing[0]["seconds"]
     for seconds in (0, plan.spread or max(1, plan.sagas // 200)):
-        how = {"spread": float(seconds), "rate": rate, "processes": plan.processes}
-        yield [measure_timers(sagas=plan.sagas, say=say, **how)]
+        yield [measure_timers(spread=float(seconds), rate=rate, **how)]
         say(f"timers that are spread over {seconds} s were called")
 
 

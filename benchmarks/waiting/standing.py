@@ -6,7 +6,7 @@ import random
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from amends.worker.sweep import BATCH, Sweep
@@ -25,8 +25,10 @@ _VALUE: Final = '{"granted_by": "ada"}'
 Stands = Mapping[str, Stand]
 
 
-def measure_standing(*, sagas: int, rounds: int, idle: float, processes: int, say: Say) -> Rows:
-    """Let sagas wait in one of two logs, compare the two, and give all of them their signal.
+def measure_standing(
+    *, sagas: int, rounds: int, idle: float, processes: int, say: Say
+) -> Iterator[Rows]:
+    """Let sagas wait in one of two logs, compare the two, and give all of them their signal; yield what was found after each.
 
     idle: seconds of a round in which the workers are left alone.
     processes: of each worker.
@@ -37,20 +39,21 @@ def measure_standing(*, sagas: int, rounds: int, idle: float, processes: int, sa
         stands = {"without": empty, "with": full}
         for each in stands.values():
             each.bring_to_wait(others, say)
-        rows: Rows = [_fill(full, numbers, say)]
-        for number in range(rounds):
-            rows += [{"round": number, **row} for row in _idle(stands, idle)]
+        yield [_fill(full, numbers, say)]
+        yield _by_round(rounds, lambda: _idle(stands, idle))
         say("workers were left alone")
         for each in stands.values():
             each.course.hold()
-        for number in range(rounds):
-            rows += [{"round": number, **row} for row in _sweeps(stands)]
+        yield _by_round(rounds, lambda: _sweeps(stands))
         for each in stands.values():
             each.course.worker.thaw()
         say("sweeps were measured")
-        rows.append(_signal(full, numbers))
+        yield [_signal(full, numbers)]
         say("all have their signal, and went on")
-    return rows
+
+
+def _by_round(rounds: int, measure: Callable[[], Rows]) -> Rows:
+    return [{"round": number, **row} for number in range(rounds) for row in measure()]
 
 
 def _fill(full: Stand, numbers: range, say: Say) -> dict[str, float]:
