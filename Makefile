@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker verification up chaos chaos-breaker matrix neighbourhood compatibility test acceptance test-versions test-servers long explore endings bench bench-growth bench-stages bench-cluster bench-capacity bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker verification up chaos chaos-breaker matrix neighbourhood compatibility test acceptance test-versions test-servers long explore endings bench bench-growth bench-stages bench-waiting bench-cluster bench-capacity bench-breaker lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ bench-growth: install ## Measure how a saga's cost grows: AXES, ROUNDS (5), SAGA
 
 bench-stages: install ## Measure what stages of several branches cost: ROUNDS (5), SAGAS (30), ITEMS (1000), PROCESSES, PROFILE, RESULTS
 	@$(BIN)/python -m benchmarks.stages
+
+bench-waiting: install ## Measure what sagas cost that wait, and timers due at once: SAGAS (2000), ROUNDS (5), IDLE, SPREAD (seconds), RESULTS
+	@$(BIN)/python -m benchmarks.waiting
 
 bench-cluster: install ## Count what a saga costs each node of a cluster, and one Redis beside it: SAGAS (1000), RESULTS
 	@$(BIN)/python -m benchmarks.cluster
