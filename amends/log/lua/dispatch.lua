@@ -235,8 +235,10 @@ local function dispatch(known, longest, only_look, again, lost)
     saga.deadline = false
     set_due(NOW + LEASE)
   elseif is_late then
+    local waited = state[remaining(1)[1] or ''] == 'waiting'
     turn_back('timed_out', '{"type":"TimeoutError","message":"the saga did not end in its time"}')
     settle()
+    if waited and not is_over() and remaining(1)[1] then note_unsent(NOW) end -- of what follows there is no message
   end
   local function say(found)
     table.insert(found, 2, saga.definition)

@@ -221,6 +221,13 @@ def test_a_sweep_ends_it_and_says_that_nothing_was_published(waiting):
     assert (found.path, found.times) == ("a:undo", 0)
 
 
+def test_and_so_does_one_that_comes_after_the_sagas_deadline(waiting):
+    waiting.let_deadline_pass()
+    (found,) = waiting.log.maintenance.look_at_sagas([waiting.id], longest_wait=300.0)
+    assert (found.path, found.times) == ("a:undo", 0)
+    assert waiting.outcome == "timed_out"
+
+
 def test_a_sweep_leaves_one_that_waits(waiting):
     assert waiting.log.maintenance.look_at_sagas([waiting.id], longest_wait=300.0) == [None]
     assert waiting.is_timed
