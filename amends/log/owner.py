@@ -3,6 +3,7 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import mmap
+import os
 import secrets
 from ctypes import c_bool, c_int32
 from dataclasses import dataclass
@@ -69,6 +70,19 @@ class WorkerProcess:
 
 
 WorkerProcess.enter("")
+
+
+def has_died(pid: int) -> bool:
+    """Return whether a child of this process has ended, also while nobody has reaped it, which this leaves to its parent's code.
+
+    False where the system cannot tell, and for a process that is no child.
+    """
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)
