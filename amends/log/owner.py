@@ -73,16 +73,18 @@ WorkerProcess.enter("")
 
 
 def has_died(pid: int) -> bool:
-    """Return whether a child of this process has ended, also while nobody has reaped it, which this leaves to its parent's code.
+    """Return whether a process of this one's pool has ended, reaped or not; reaping it is left to Celery.
 
-    False where the system cannot tell, and for a process that is no child.
+    pid: of a child of this process, or its own, which a solo pool has.
+
+    False where the system cannot tell.
     """
     if not hasattr(os, "waitid"):
         return False
     try:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:
-        return False
+    except ChildProcessError:  # reaped
+        return pid != os.getpid()
 
 
 @dataclass(frozen=True, kw_only=True)

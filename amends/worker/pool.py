@@ -8,7 +8,7 @@ from amends.log.owner import has_died
 def live_processes(pool: Any) -> list[int]:
     """Return the ids of a pool's processes that live; none where a cold shutdown has ended it before the worker.
 
-    Celery goes on to list one that died for some seconds, until it puts another into its place.
+    Celery goes on to list one that died, and that it has reaped, for some seconds, until it puts another into its place.
     """
     try:
         processes = pool.info.get("processes", ())

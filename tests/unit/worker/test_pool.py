@@ -29,6 +29,12 @@ def test_one_that_died_is_left_out_while_celery_still_lists_it(dead):
     assert os.waitid(os.P_PID, dead, os.WEXITED | os.WNOWAIT).si_pid == dead
 
 
+def test_so_is_one_that_was_reaped():
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    assert live_processes(pool(child.pid)) == []
+
+
 def test_a_solo_pool_has_the_worker_itself():
     assert live_processes(pool(os.getpid())) == [os.getpid()]
 
