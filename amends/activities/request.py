@@ -12,7 +12,7 @@ from celery.worker.request import Request
 from amends.activities.guard import permit_token
 from amends.backend.settings import settings_of
 from amends.breaker.definition import CircuitBreaker
-from amends.log.owner import WorkerProcess
+from amends.log.owner import WorkerProcess, has_died
 
 # What Celery raises in place of a process that is gone, but for its hard time limit (celery/worker/request.py).
 _GONE: Final = (WorkerLostError, Terminated, SystemExit, KeyboardInterrupt)
@@ -45,8 +45,8 @@ class ActivityRequest(Request):
             self.send_event("task-failed", exception=str(error), traceback="")
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001 - Celery's
-        """Note when a hard limit ends a process: it lived until then, whatever its last heartbeat."""
-        if not soft and self.worker_pid:
+        """Note when a hard limit ends a process that lived until then, whatever its last heartbeat."""
+        if not soft and self.worker_pid and not has_died(int(self.worker_pid)):
             WorkerProcess.current.killed[int(self.worker_pid)] = time.monotonic()
         super().on_timeout(soft, timeout)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import mmap
+import os
 import secrets
 from ctypes import c_bool, c_int32
 from dataclasses import dataclass
@@ -69,6 +70,21 @@ class WorkerProcess:
 
 
 WorkerProcess.enter("")
+
+
+def has_died(pid: int) -> bool:
+    """Return whether a process of this one's pool has ended, reaped or not; reaping it is left to Celery.
+
+    pid: of a child of this process, or its own, which a solo pool has.
+
+    False where the system cannot tell.
+    """
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # reaped
+        return pid != os.getpid()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from amends.worker.failover import Failovers
 from amends.worker.health_file import Health, Pulse, health_of
 from amends.worker.heartbeat import Heartbeat
 from amends.worker.in_hand import messages_in_hand, queues_consumed
+from amends.worker.pool import live_processes
 from amends.worker.reconnection import prepare_connections
 from amends.worker.remembered import Remembered
 from amends.worker.revocation import Revocations
@@ -74,7 +75,7 @@ class Recovery(bootsteps.StartStopStep):
         self._health = worker.amends_health = health_of(worker, settings.health_file)
         self._heartbeat = heartbeat = Heartbeat(
             log,
-            partial(_processes, worker.pool),
+            partial(live_processes, worker.pool),
             lambda: messages_in_hand(worker.consumer, self._returned),
             node=worker.hostname,
             profile=partial(_profile_of, worker),
@@ -177,15 +178,6 @@ def _run(sweep: Sweep, may_judge: Callable[[], bool], ends: threading.Event) -> 
     while sweep.run_once() >= BATCH:
         if ends.is_set() or not may_judge():
             return
-
-
-def _processes(pool: Any) -> Iterable[int]:
-    """Tell the processes of a pool; none where a cold shutdown has ended it before the worker."""
-    try:
-        processes: Iterable[int] = pool.info.get("processes", ())
-    except AttributeError:  # prefork asks what is gone
-        return ()
-    return processes
 
 
 def _profile_of(worker: Any) -> Profile | None:

@@ -37,6 +37,7 @@ def worker(pool: str, log: Path, *, slots: int) -> Iterator[subprocess.Popen[byt
     """Run a worker with this pool. Raises `AssertionError` if it does not end when it is told to."""
     command = [sys.executable, "-m", "celery", "-A", "tests.endings.app", "worker"]
     options = ["--pool", pool, "--concurrency", str(slots), "--without-mingle", "--without-gossip"]
+    options += ["--prefetch-multiplier", "1"]  # a slot that is lost is one less at once
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, *options, "--loglevel", "INFO", "--task-events"],

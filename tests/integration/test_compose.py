@@ -262,3 +262,8 @@ def test_the_image_installs_pinned_packages_and_no_tools_of_ours() -> None:
     assert all(re.search(r"(-c|--constraint) constraints\.txt\b", command) for command in commands)
     groups = {group for command in commands for group in re.findall(r"--group (\S+)", command)}
     assert groups == {"system"}
+
+
+def test_flower_gets_its_login_from_the_environment_of_whoever_runs_it():
+    """In a compose file a name without a value is passed through. Without a login Flower refuses its buttons."""
+    assert ("FLOWER_BASIC_AUTH", None) in SERVICES["flower"]["environment"].items()

@@ -56,6 +56,11 @@ def alike_third(job: Job) -> None:
     engine_saga.play(job)
 
 
+@activity(retry=ONCE)
+def alike_once(job: Job) -> None:
+    engine_saga.play(job)
+
+
 class End(BaseModel):
     outcome: str
 
@@ -74,6 +79,21 @@ SAGAS = {
     )
     for dispatch in ("chain", "inline")
 }
+
+BRIEF_SAGAS = {
+    dispatch: Saga(
+        f"brief_{dispatch}",
+        input=Job,
+        output=End,
+        dispatch=dispatch,
+        steps=[
+            Step(alike_first, name="a", compensation=alike_undo),
+            Step(alike_once, name="b", compensation=None),
+        ],
+    )
+    for dispatch in ("chain", "inline")
+}
+"""Sagas whose second step has one attempt: no retry gives it a message of its own."""
 
 
 class Ear(logging.Handler):
@@ -132,11 +152,11 @@ def has_ended(said):
     return begun == ended
 
 
-def play(work, saga_id, dispatch, failures):
+def play(work, saga_id, dispatch, failures, sagas=SAGAS):
     for path, errors in failures.items():
         work.script(f"{saga_id}:{path}", *map(without_effect, errors))
     with hearing(saga_id) as heard:
-        handle = SAGAS[dispatch].start(Job(job_id=saga_id), saga_id=saga_id)
+        handle = sagas[dispatch].start(Job(job_id=saga_id), saga_id=saga_id)
         outcome = handle.wait(timeout=60).outcome
         last = "a:undo" if handle.status == "compensated" else "c"
         # A message that another thread takes at once begins, and may end, while the attempt before is still told of.
@@ -170,6 +190,18 @@ def test_a_failed_step_is_told_with_its_own_task_and_its_traceback(work, saga_id
     (failure,) = [each for each in heard["b"] if "task_failure" in each]
     assert alike_second.name in failure
     (line,) = [each for each in heard["b"] if "ERROR" in each]
+    assert "raised unexpected: KeyError('missing')" in line
+    assert "True" in line  # with the traceback
+
+
+def test_a_step_that_fails_while_it_runs_inline_is_as_loud_as_one_with_a_message(work, saga_id):
+    failures = {"b": [KeyError("missing")]}
+    _, _, by_messages = play(work, f"{saga_id}-m", "chain", failures, BRIEF_SAGAS)
+    _, _, inline = play(work, f"{saga_id}-i", "inline", failures, BRIEF_SAGAS)
+    assert inline == by_messages
+    (failure,) = [each for each in inline["b"] if "task_failure" in each]
+    assert alike_once.name in failure
+    (line,) = [each for each in inline["b"] if "ERROR" in each]
     assert "raised unexpected: KeyError('missing')" in line
     assert "True" in line  # with the traceback
 

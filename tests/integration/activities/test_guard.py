@@ -18,6 +18,7 @@ from amends import (
 )
 from amends.backend.settings import Settings
 from amends.breaker.permit import Permit
+from amends.breaker.scope import circuit_name
 from tests.support.engine_saga import (
     Job,
     Part,
@@ -173,6 +174,10 @@ def test_an_undo_is_not_kept_from_what_it_undoes_by_the_breaker_of_that(work, sa
     handle = run(paying, saga_id)
     switching.clear_override()
     assert handle.status == "compensated"
+
+
+def test_a_circuit_of_a_worker_has_the_name_that_celery_gives_the_worker(worker):
+    assert circuit_name("payments", "worker") == f"payments@{worker.hostname}"
 
 
 def test_a_refusal_neither_opens_nor_closes(work, saga_id):

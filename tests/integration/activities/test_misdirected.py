@@ -10,6 +10,7 @@ from amends.dispatch.messages import TOKEN_HEADER
 from tests.support.engine_saga import Job, JobResult, do_a, do_b, do_c, job_saga, undo_a, undo_b
 from tests.support.eventually import eventually
 from tests.support.log_view import view_of
+from tests.support.sagas.fulfilment import fulfilment_saga
 
 inline_saga = Saga(
     "inline_job",
@@ -103,12 +104,12 @@ def test_a_path_that_is_none_changes_nothing(paused, send, saga, path):
     assert (handle.status, len(handle.history())) == ("pending", before)
 
 
-def test_no_script_takes_more_than_a_path(log, paused):
-    handle = paused(job_saga)
-    plan = script_plan(job_saga.itinerary)
-    two_lines = plan[plan.index("a|") : plan.index("|", plan.index("\nb|"))]
-    assert "\n" in two_lines
-    claim = log.claim_step(handle.id, two_lines, token="t", owner="", retries=0)
+@pytest.mark.parametrize("saga", [job_saga, fulfilment_saga], ids=["steps", "stages"])
+def test_no_script_takes_more_than_a_path(log, saga_id, saga):
+    log.starts.start_saga(saga_id, saga.itinerary, "{}")
+    _, first, second, *_ = script_plan(saga.itinerary).split("\n")
+    two_lines = f"{first}\n{second.partition('|')[0]}"
+    claim = log.claim_step(saga_id, two_lines, token="t", owner="", retries=0)
     assert claim.reason == "the saga has no such step, or is not at its stage"
 
 

@@ -24,6 +24,13 @@ def test_a_step_that_took_longer_than_its_limit_says_so(journey, late):
     assert (event.details.get("took", 0) >= LIMIT + 5_000) is late
 
 
+def test_one_that_ended_at_its_limit_says_so_though_its_claim_came_a_little_later(journey):
+    journey.claim("check_traveller")
+    age_claim(journey.client, journey.saga_key, LIMIT - 90)
+    journey.complete("check_traveller")
+    assert last_event(journey).details["limit"] == LIMIT
+
+
 def test_so_does_a_compensation(journey):
     journey.do("check_traveller", "travel", "postcard")
     journey.lose("hotel")

@@ -4,6 +4,7 @@ import pytest
 
 from amends.backend.script_constants import LOST_AFTER
 from amends.log.answers import Publish
+from amends.log.watermarks import watermark_name
 from tests.support.log_view import view_of
 
 QUEUE = "work"
@@ -73,6 +74,14 @@ def test_queues_have_watermarks_of_their_own(log, claim):
     claim(1)
     assert watermark(log, "another") == 0
     assert watermark(log) > 0
+
+
+def test_apps_that_share_a_log_have_watermarks_of_their_own(client, journey, log, claim):
+    """Each may have a queue of this name, in a broker of its own."""
+    client.hset(journey.saga_key, "app", "one")
+    claim(1)
+    assert watermark(log, watermark_name(QUEUE, "one")) == sent(journey)
+    assert watermark(log, watermark_name(QUEUE, "two")) == watermark(log) == 0
 
 
 def test_nothing_is_told_of_an_unknown_queue(client, log, claim):

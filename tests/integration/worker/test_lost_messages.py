@@ -124,6 +124,15 @@ def test_a_worker_that_died_is_noticed_though_none_of_its_sagas_is_due(system):
     assert system.published() == [saga_id]
 
 
+def test_what_a_worker_had_that_died_long_before_is_lost_too(system):
+    """Three sagas: a single one would be published as the probe of its queue."""
+    sagas = [system.saga(age=1800) for _ in range(3)]
+    system.beat("died", *(f"{each}.1.a" for each in sagas), age=1700)
+    system.beat("w")
+    system.fill(count=5000)
+    assert system.look() == sagas
+
+
 def test_who_may_not_judge_takes_nobody_for_dead(app, system):
     saga_id = system.saga(age=300)
     system.beat("silent", f"{saga_id}.1.a", age=DEAD_AFTER + 1)

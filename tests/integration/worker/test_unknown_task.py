@@ -7,6 +7,7 @@ import pytest
 from amends import RetryPolicy, Saga, SagaStuck, Step, activity
 from amends.backend.app_identity import identity_of
 from amends.log.profiles import Profile
+from amends.worker import unknown_task
 from tests.support.engine_saga import Job, do_a, do_c, engine_saga, job_saga, undo_a
 from tests.support.eventually import eventually
 from tests.support.log_view import view_of
@@ -163,3 +164,13 @@ def test_a_message_of_anothers_task_is_none_of_ours(app, work):
     app.send_task("somebody.elses", kwargs={"saga_id": "nobody", "step": "a"})
     name = uuid.uuid4().hex
     assert job_saga.start(Job(job_id=name), saga_id=name).wait(timeout=60).outcome == "completed"
+
+
+@pytest.mark.parametrize(("saga_id", "step"), [(5, "a"), (None, "a"), ("x", 5), ("x", "a|1")])
+def test_the_log_is_asked_nothing_about_an_absurd_message(app, work, monkeypatch, saga_id, step):
+    asked = []
+    monkeypatch.setattr(unknown_task, "log_of", asked.append)
+    app.send_task("somebody.elses", kwargs={"saga_id": saga_id, "step": step})
+    name = uuid.uuid4().hex
+    assert job_saga.start(Job(job_id=name), saga_id=name).wait(timeout=60).outcome == "completed"
+    assert asked == []

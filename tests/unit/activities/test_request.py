@@ -1,6 +1,8 @@
 """What a worker's main process says of a call whose process was killed."""
 
 import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -100,3 +102,17 @@ def test_a_forked_child_says_to_its_parent_that_it_calls(fork):
     assert WorkerProcess.current.is_calling(
         fork(lambda pid: WorkerProcess.current.note_call(pid, begins=True))
     )
+
+
+@pytest.mark.parametrize("is_dead", [False, True])
+def test_a_limit_says_of_a_process_that_it_lived_until_then_unless_it_had_died(
+    told, request_of, monkeypatch, is_dead
+):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        monkeypatch.setattr(GuardedRequest, "worker_pid", child.pid)
+        monkeypatch.setattr(WorkerProcess.current, "killed", {})
+        if is_dead:
+            child.stdin.close()
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        request_of.on_timeout(soft=False, timeout=40.0)
+        assert (child.pid in WorkerProcess.current.killed) is not is_dead

@@ -7,7 +7,7 @@ import re
 import pytest
 from pydantic import BaseModel
 
-from amends import CircuitBreaker, Refused, RetryPolicy, Saga, Step, activity
+from amends import CircuitBreaker, LogUnavailable, Refused, RetryPolicy, Saga, Step, activity
 from amends.log.history import printable
 from tests.unit.cli.visit import Visit
 
@@ -88,6 +88,16 @@ def test_json_is_escaped_and_still_the_same_data(evil, run, command):
     assert [each for each in set(shown) if not each.isprintable() and each != "\n"] == []
     found = [json.loads(line) for line in shown.splitlines()]
     assert any(EVIL in text for text in _texts(found))
+
+
+def test_the_error_that_ends_a_command_is_escaped(app, run, monkeypatch):
+    def refuse(_):
+        raise LogUnavailable(EVIL)  # as whatever answers at the log's address may word it
+
+    monkeypatch.setattr("amends.cli.output.log_of", refuse)
+    text = OWN_STYLES.sub("", run("show", "o1", color=True).stderr)
+    assert "all is well" in text
+    assert [each for each in set(text) if not each.isprintable() and each != "\n"] == []
 
 
 def _texts(document):
