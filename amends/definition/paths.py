@@ -36,3 +36,9 @@ def child_id(saga_id: str, path: str, tries: int = 0) -> str:
     """
     parts = [saga_id, without_item(path), *filter(None, [item_of(path)])]
     return ".".join(parts) + (f"-{tries + 1}" if tries else "")
+
+
+def tries_of_child(name: str, saga_id: str, path: str) -> int:
+    """Return how many children of a step turned back before one, by its id."""
+    number = name.removeprefix(child_id(saga_id, path)).removeprefix("-")
+    return int(number) - 1 if number else 0

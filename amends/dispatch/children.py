@@ -6,13 +6,15 @@ from typing import Any, Final
 from celery import Celery
 from pydantic_core import from_json
 
-from amends.definition.paths import UNDO, child_id
+from amends.definition.itinerary import Itinerary
+from amends.definition.paths import UNDO, child_id, tries_of_child
 from amends.definition.serialization import canonical_json, error_json, fill
 from amends.definition.sources import item_input
 from amends.definition.states import ENDED, SagaStatus
 from amends.dispatch.messages import send_advance
 from amends.errors import ActRefused, SagaAlreadyStarted, UnknownSaga, UnreadableData
 from amends.log.answers import Advance, Continuation
+from amends.log.delivery import NOWHERE, Delivery
 from amends.log.in_flight import Attend, Dispatched, Ended
 from amends.log.queries.output_fields import output_fields
 from amends.log.saga_log import SagaLog, log_of
@@ -29,32 +31,69 @@ _TURNED: Final = canonical_json(
 )
 
 
+_LATER: Final = Delivery(text="+86400000", destination=NOWHERE)
+"""In place of a first message: the saga begins in a day."""
+
+
 def remember_start(saga: str, start: Start) -> None:
     """Keep how a saga is started, for those that it is a step of."""
     STARTS[saga] = start
 
 
-def attend(app: Celery, saga_id: str, what: Attend, longest_wait: float) -> Dispatched:
-    """Do what is to be done about a child; return what remains of its parent then.
+def attend(
+    app: Celery, saga_id: str, what: Attend, longest_wait: float, *, is_last: bool = True
+) -> Dispatched:
+    """Do what is to be done about a child; return what remains of its parent then, None unless `is_last`.
 
-    Raises `UnreadableData` where this process does not know the child's definition.
+    Each deed may be done again: by a process that follows one that died, and after a failover that lost it.
+
+    Raises `UnreadableData` where a child is to be started whose definition this process does not know.
     """
     log, path = log_of(app), what.path.removesuffix(UNDO)
     name = child_id(saga_id, path, what.tries)
     try:
-        if what.deed in ("start", "cancel"):
-            _start(app, name, what)
-        status = log.adopt_saga(name, saga_id, path)
-        if what.deed == "cancel":
-            _go_on(app, name, log.control.cancel_saga(name, error=_TURNED, actor={"by": saga_id}))
-        elif what.deed == "turn":
-            _go_on(app, name, log.turn_saga(name, error=_TURNED))
+        status = _do(app, name, saga_id, what)
     except (ValueError, SagaAlreadyStarted, ActRefused, UnknownSaga) as error:
         _refuse(log, saga_id, what, error)
     else:
-        if status in ENDED and what.deed != "turn":
+        if status in ENDED and (what.deed != "turn" or status is not SagaStatus.COMPLETED):
             _tell(log, log.read_saga(name), saga_id, path)
-    return log.note_child(saga_id, what.path, what.deed, longest_wait=longest_wait)
+    how: Any = {"longest_wait": longest_wait, "is_last": is_last}
+    return log.note_child(saga_id, what.path, what.deed, **how)
+
+
+def _do(app: Celery, name: str, saga_id: str, what: Attend) -> SagaStatus:
+    """Do what is to be done about a child, and return its status as it was before."""
+    log, path = log_of(app), what.path.removesuffix(UNDO)
+    if what.deed == "start":
+        return _started(app, name, saga_id, what)
+    if what.deed == "turn":
+        status = log.adopt_saga(name, saga_id, path)
+        _go_on(app, name, log.turn_saga(name, error=_TURNED))
+        return status
+    try:
+        status = log.adopt_saga(name, saga_id, path)
+    except UnknownSaga:  # whoever is about to start it finds that it was cancelled
+        saga = what.itinerary.records[what.path].step.child
+        nothing = Itinerary(saga=saga.saga if saga else "", timeout=None, stages=(), output={})
+        log.starts.start_saga(name, nothing, "{}", _LATER)
+        status = log.adopt_saga(name, saga_id, path)
+    if status not in ENDED:
+        _go_on(app, name, log.control.cancel_saga(name, error=_TURNED, actor={"by": saga_id}))
+    return status
+
+
+def _started(app: Celery, name: str, saga_id: str, what: Attend) -> SagaStatus:
+    """Start a child, or find it started: its input was valid then, whatever this process would say."""
+    log = log_of(app)
+    try:
+        _start(app, name, what)
+    except (ValueError, UnreadableData) as error:
+        try:
+            return log.adopt_saga(name, saga_id, what.path)
+        except UnknownSaga:
+            raise error from None
+    return log.adopt_saga(name, saga_id, what.path)
 
 
 def tell_parent(app: Celery, saga_id: str, ended: Ended) -> bool:
@@ -85,7 +124,8 @@ def _refuse(log: SagaLog, saga_id: str, what: Attend, error: Exception) -> None:
         return
     status = "stuck" if what.deed == "turn" else "failed"
     told = from_json(error_json(error))
-    log.end_child(saga_id, what.path.removesuffix(UNDO), status=status, told=told)
+    path = what.path.removesuffix(UNDO)
+    log.end_child(saga_id, path, tries=what.tries, status=status, told=told)
 
 
 def _tell(log: SagaLog, child: Entry, parent: str, path: str) -> Continuation:
@@ -95,7 +135,8 @@ def _tell(log: SagaLog, child: Entry, parent: str, path: str) -> Continuation:
     }
     if child.status is SagaStatus.COMPLETED:
         told = output_fields(child)
-    return log.end_child(parent, path, status=child.status, told=told)
+    tries = tries_of_child(child.id, parent, path)
+    return log.end_child(parent, path, tries=tries, status=child.status, told=told)
 
 
 def _go_on(app: Celery, saga_id: str, follows: Continuation) -> None:

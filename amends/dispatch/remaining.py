@@ -29,24 +29,33 @@ def dispatched(
 
 def expanded(app: Celery, saga_id: str, answer: Dispatched, longest_wait: float) -> Dispatched:
     """Return what a dispatch found, once all is opened that the log cannot open by itself: waits, and branches of stages."""
-    while isinstance(answer, Expand | Begin | Attend):
-        answer = _opened(app, saga_id, answer, longest_wait)
-    if not isinstance(answer, Branches):
-        return answer
-    found: list[Publish | Running | Waiting | Begin | Attend] = [
-        each for each in answer.found if not isinstance(each, Begin | Attend)
-    ]
-    for each in answer.found:
-        if isinstance(each, Begin | Attend):  # which answers what others have not been told of
-            more = expanded(app, saga_id, _opened(app, saga_id, each, longest_wait), longest_wait)
-            if not isinstance(more, Branches | None):  # the stage ended with it
-                return more
-            found += more.found if more else []
-    return replace(answer, found=found)
+    found: list[Publish | Running | Waiting | Begin | Attend] = []
+    owed: list[Expand | Begin | Attend] = []
+    branches = None
+    while True:
+        match answer:
+            case Branches():  # it tells of all that is owed by now
+                branches = answer
+                owed = [each for each in answer.found if isinstance(each, Begin | Attend)]
+                found += [each for each in answer.found if not isinstance(each, Begin | Attend)]
+            case Expand() | Begin() | Attend():
+                owed = [answer]
+            case None:  # another caller was first, or there is more to do
+                pass
+            case _:
+                return answer
+        if not owed:
+            return branches and replace(branches, found=found)
+        answer = _opened(app, saga_id, owed.pop(0), longest_wait, is_last=not owed)
 
 
 def _opened(
-    app: Celery, saga_id: str, answer: Expand | Begin | Attend, longest_wait: float
+    app: Celery,
+    saga_id: str,
+    answer: Expand | Begin | Attend,
+    longest_wait: float,
+    *,
+    is_last: bool,
 ) -> Dispatched:
     match answer:
         case Expand():
@@ -54,7 +63,7 @@ def _opened(
         case Begin():
             return _begun(app, saga_id, answer, longest_wait)
         case Attend():
-            return attend(app, saga_id, answer, longest_wait)
+            return attend(app, saga_id, answer, longest_wait, is_last=is_last)
 
 
 def _expanded(log: SagaLog, saga_id: str, answer: Expand, longest_wait: float) -> Dispatched:

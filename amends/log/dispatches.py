@@ -93,22 +93,28 @@ class Dispatches:
         """Note that the parent of a saga was told of its end."""
         self._store.call("release_saga", saga_id)
 
-    def note_child(self, saga_id: str, path: str, deed: Deed, *, longest_wait: float) -> Dispatched:
-        """Note what was done about the child that a record waits for; return what `dispatch_saga` does."""
-        how = self._definitions.known(), round(longest_wait * 1000), path, deed
+    def note_child(
+        self, saga_id: str, path: str, deed: Deed, *, longest_wait: float, is_last: bool = True
+    ) -> Dispatched:
+        """Note what was done about the child that a record waits for; return what `dispatch_saga` does, None unless `is_last`."""
+        how = self._definitions.known(), round(longest_wait * 1000), path, deed, int(not is_last)
         answer = self._store.call("note_child", saga_id, *how)
         return read_dispatched(self._definitions, answer)
 
-    def end_child(self, saga_id: str, path: str, *, status: str, told: object) -> Continuation:
+    def end_child(
+        self, saga_id: str, path: str, *, tries: int, status: str, told: object
+    ) -> Continuation:
         """Tell a saga that a child of it has ended.
 
         path: of its step.
+        tries: children of that step that turned back before this one.
         status: the child's; ``failed`` of one that cannot be started, ``stuck`` of one that cannot be undone.
         told: its output, or the error, JSON data.
 
-        Returns `Late` if the saga does not wait for that.
+        Returns `Late` if the saga does not wait for that, or waits for another child by now.
         """
-        answer = self._store.call("end_child", saga_id, path, status, canonical_json(told))
+        how = path, status, canonical_json(told), tries
+        answer = self._store.call("end_child", saga_id, *how)
         return read_continuation(answer)
 
     # Claims and parked sagas

@@ -134,8 +134,8 @@ class Begin:
         return cls(itinerary=itinerary, path=path, sources=itinerary.read_sources(pairs))
 
 
-Deed = Literal["start", "cancel", "turn", "look"]
-"""What is to be done about a child: start it, cancel it, turn it back, or look whether it has ended."""
+Deed = Literal["start", "cancel", "turn"]
+"""What is to be done about a child: start it, cancel it, or turn it back. Each may be asked for again."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,9 +115,12 @@ class Maintenance:
         counted: int = self._store.read(count)
         return counted
 
-    def read_ended(self, *, ago: float, limit: int) -> list[str]:
-        """Return ids of sagas that ended at least `ago` seconds ago, at most `limit` of each shard and status."""
-        return self._store.read_index(ENDED, ago=ago, limit=limit)
+    def read_ended(self, *, ago: float, limit: int, beyond: int = 0) -> list[str]:
+        """Return ids of sagas that ended at least `ago` seconds ago, at most `limit` of each shard and status.
+
+        beyond: how many of each are passed by, the oldest.
+        """
+        return self._store.read_index(ENDED, ago=ago, limit=limit, beyond=beyond)
 
     def remove_sagas(self, saga_ids: Iterable[str], *, kept_for: float) -> int:
         """Remove those of these sagas that ended more than `kept_for` seconds ago. Returns how many.
@@ -146,17 +149,28 @@ class Maintenance:
         return self._store.call_many("remove_saga", calls)
 
     def _alive(self, saga_ids: Iterable[str]) -> set[str]:
-        """Return those of these sagas that are there and have not ended."""
-        found = list(saga_ids)
+        """Return those of these sagas that have not ended, or that are children which one that has not may turn back."""
+        found: dict[str, tuple[str, str]] = {}  # each one's status, and its parent
+        wanted = set(saga_ids)
+        asked = sorted(wanted)
+        while asked:
 
-        def read(client: Any) -> Any:
-            pipeline = client.pipeline(transaction=False)
-            for saga_id in found:
-                pipeline.hget(self._store.keys_of(saga_id)[0], "status")
-            return pipeline.execute()
+            def read(client: Any, asked: Sequence[str] = tuple(asked)) -> Any:
+                pipeline = client.pipeline(transaction=False)
+                for saga_id in asked:
+                    pipeline.hmget(self._store.keys_of(saga_id)[0], "status", "parent")
+                return pipeline.execute()
 
-        statuses = self._store.read(read) if found else []
-        return {each for each, status in zip(found, statuses, strict=True) if status in LIVE}
+            for saga_id, (status, parent) in zip(asked, self._store.read(read), strict=True):
+                found[saga_id] = status, (parent or "").partition("|")[0]
+            above = {parent for status, parent in found.values() if status == SagaStatus.COMPLETED}
+            asked = sorted(above - found.keys() - {""})
+
+        def lives(saga_id: str) -> bool:
+            status, parent = found.get(saga_id, ("", ""))
+            return status in LIVE or (status == SagaStatus.COMPLETED and lives(parent))
+
+        return {each for each in wanted if lives(each)}
 
     def denied_commands(self) -> list[str]:
         """Return the commands of the scripts that this log's user may not run. Nothing is left of the trial."""

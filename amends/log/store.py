@@ -154,11 +154,10 @@ class Store(Keys):
         stored: str | None = self.reach(lambda client: client.get(self.shards_key))
         return stored
 
-    def read_index(self, statuses: Iterable[SagaStatus], *, ago: float, limit: int) -> list[str]:
-        """Return sagas in these statuses that last moved `ago` seconds ago or more, the oldest first.
-
-        At most `limit` of each shard and status, and as many that wait in the log.
-        """
+    def read_index(
+        self, statuses: Iterable[SagaStatus], *, ago: float, limit: int, beyond: int = 0
+    ) -> list[str]:
+        """Return `limit` sagas of each shard and status that last moved `ago` seconds ago, and as many that wait, oldest first."""
 
         def read(client: Any) -> list[str]:
             last = redis_now(client) - round(ago * 1000)
@@ -167,7 +166,7 @@ class Store(Keys):
                 for status in statuses:
                     for base in bases_of(status):
                         key, to = self.index_key(shard, status), base + last
-                        pipeline.zrangebyscore(key, base, to, 0, limit)
+                        pipeline.zrangebyscore(key, base, to, beyond, limit)
             return [saga_id for ids in pipeline.execute() for saga_id in ids]
 
         return self.read(read)

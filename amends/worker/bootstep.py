@@ -129,7 +129,7 @@ class Recovery(bootsteps.StartStopStep):
             self._health.end()
 
     def _loop(self, app: Celery, heartbeat: Heartbeat, interval: float) -> None:
-        removes_at, revocations = 0.0, Revocations()
+        removes_at, ended, revocations = 0.0, retention.Retention(app), Revocations()
         sweep, firing = Sweep(app, may_judge=heartbeat.may_judge), Firing(app)
         failovers = Failovers(app, self._remembered)
         failovers.look()  # at what the worker of before had been told, too
@@ -138,8 +138,7 @@ class Recovery(bootsteps.StartStopStep):
                 failovers.look()  # before what is lost is done again
                 if time.monotonic() >= removes_at:  # first: a full log takes a removal alone
                     removes_at = time.monotonic() + _jittered(retention.INTERVAL)
-                    rest = retention.rest_after(app, retention.remove_ended(app))
-                    removes_at = time.monotonic() + _jittered(rest)
+                    removes_at = time.monotonic() + _jittered(ended.look())
                 revocations.cancel_sagas(app)
                 if heartbeat.takes_more():
                     log_of(app).maintenance.hasten_parked(limit=BATCH)

@@ -247,12 +247,13 @@ class CheckedSaga:
                 self._check_found(found, told)
         return found
 
-    def end_child(self, path: str, status: str) -> str:
-        """Tell the saga that a child has ended."""
-        expected = self.model.end_child(path, status)
-        answer = self.log.end_child(
-            self.id, path, status=status, told={"type": "T", "message": "m"}
-        )
+    def end_child(self, path: str, status: str, *, is_earlier: bool = False) -> str:
+        """Tell the saga that a child has ended, or that an earlier one of that step has."""
+        record = self.model.records.get(path)
+        tries = (record.tries if record else 0) - is_earlier
+        expected = self.model.end_child(path, status, tries)
+        error = {"type": "T", "message": "m"}
+        answer = self.log.end_child(self.id, path, tries=tries, status=status, told=error)
         assert answer.said == expected, f"end of {path}: {answer}, not {expected}"
         if isinstance(answer, Advance):
             self._numbered(answer.number)

@@ -109,6 +109,7 @@ class Model:
     shape: SagaShape
     status: str = "pending"
     backward: bool = False
+    turns_now: bool = False
     deadline_passed: bool = False
     paused: bool = False
     parked: str = ""  # the record that no worker knows, while the saga is stuck for it
@@ -763,6 +764,7 @@ class Model:
             if not self.passed_pivot():
                 self._turn("timed_out")
                 self._settle()
+                self.turns_now = False
 
     def _found(
         self,
@@ -815,6 +817,7 @@ class Model:
                 place[1].message = "none"
         elif not self.over:
             self.message = "none"
+        self.turns_now = False
 
     def _time_out_in(self, stage: Stage) -> bool:
         """End the waits of a stage whose time is over; tell whether it is still at hand."""
@@ -957,6 +960,7 @@ class Model:
 
     def _turn(self, outcome: str, path: str = "") -> None:
         self.backward, self.status, self.outcome = True, "compensating", outcome
+        self.turns_now = True
         self.parked = ""
         for stage in self.stages:
             stage.state = "done" if stage.state == "stuck" else stage.state
@@ -973,10 +977,10 @@ class Model:
         if self.records[path].state == "waiting":
             self.records[path].deed = deed
 
-    def end_child(self, path: str, status: str) -> str:
+    def end_child(self, path: str, status: str, tries: int) -> str:
         record, undo = self.records.get(path), self.records.get(f"{path}:undo")
         place = self.place_of(path)
-        if record is None or (place and not place[1].opened):
+        if record is None or (place and not place[1].opened) or record.tries != tries:
             return "late"
         if undo and undo.state == "waiting" and status in ("compensated", "stuck"):
             undo.state = "done" if status == "compensated" else "stuck"
@@ -1058,12 +1062,12 @@ class Model:
     def _what_follows(self, link: str, path: str = "", *, joined: bool = False) -> str:
         place = self.place_of(path)
         if place and not joined and (self._is_placed(*place) or not place[1].joined):
-            return self._what_follows_in(place, link)
+            return "stage" if self._owes_cancels() else self._what_follows_in(place, link)
         first = next(iter(self.remains()), None)
         if place and not joined and first and self._was_claimed(first):
             return "end"
         if self.over or self.paused or self.settling:
-            return "end"
+            return "stage" if self._owes_cancels() else "end"
         if link and first == link:
             return "go"
         if isinstance(first, Stage) or self.is_wait(first):
@@ -1076,7 +1080,17 @@ class Model:
         """Tell what an act answers; the branch that it was about is owed a message."""
         if stage and branch and self._is_placed(stage, branch) and not self._running_in(branch):
             branch.message = "none" if self.remains_in(branch) else branch.message
-        return "end" if self.over or self.paused or self.settling else "advance"
+        is_at_rest = self.over or self.paused or (self.settling and not self._owes_cancels())
+        return "end" if is_at_rest else "advance"
+
+    def _owes_cancels(self) -> bool:
+        """Tell whether the saga turns now in a stage that has children, which a dispatch cancels."""
+        turns_now, self.turns_now = self.turns_now, False
+        if not turns_now or self.over or self.paused or self.settling is None:
+            return False
+        return any(
+            self.steps[path].child for branch in self.settling.branches for path in branch.steps
+        )
 
     def _what_follows_in(self, place: tuple[Stage, Branch], link: str) -> str:
         stage, branch = place

@@ -285,11 +285,12 @@ class SagaMachine(RuleBasedStateMachine):
         "children",
         which=AGE,
         status=st.sampled_from(["completed"] * 3 + ["compensated"] * 2 + ["failed", "stuck"]),
+        is_earlier=SELDOM,
     )
-    def end_child(self, which: int, status: str) -> None:
-        """Tell that a child has ended, as what, perhaps not asked for."""
+    def end_child(self, which: int, status: str, is_earlier: bool) -> None:  # noqa: FBT001
+        """Tell that a child has ended, as what, perhaps not asked for, or that of an attempt before."""
         found = [name for name, step in self.saga.shape.named_steps if step.child]
-        self.saga.end_child(found[which % len(found)], status)
+        self.saga.end_child(found[which % len(found)], status, is_earlier=is_earlier)
 
     @happens("children", now=SELDOM)
     def die_before_a_child_is_noted(self, now: bool) -> None:  # noqa: FBT001

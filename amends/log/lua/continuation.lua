@@ -27,6 +27,7 @@ end
 
 -- What follows in a branch, or in its place.
 local function continuation_of_branch(link)
+  if owes_cancels() and not saga.paused then return {'stage'} end
   if why_branch_waits() then return {'end', saga.status} end
   local first = remaining(1)[1]
   if is_over() or saga.paused then
@@ -63,7 +64,7 @@ local function continuation(link)
 --! end
   if is_over() then return after_end() end
   if saga.paused then return {'end', 'paused'} end
-  if settling then return {'end', saga.status} end  --! shaped
+  if settling then return {owes_cancels() and 'stage' or 'end', saga.status} end  --! shaped
   local first = remaining(1)[1]
   if first and first == record_of(link) then return {'go'} end
 --! shaped

@@ -26,7 +26,7 @@
 --       | {"parked", ..., path of what comes next, identity of that app or ''}
 --       | {"expand", ..., the stage, source, JSON, source, JSON, ...}: its branches are to be told by `expand_stage`
 --       | {"open", ..., path of a wait, source, JSON, source, JSON, ...}: its condition and its time are to be told by `open_wait`
---       | {"child", ..., path, start cancel turn or look, attempts of it before, source, JSON, ...}: what is to be done about the child
+--       | {"child", ..., path, start cancel or turn, attempts of it before, source, JSON, ...}: what is to be done about the child
 --       | {"ended", ..., its parent, identity of that app or ''}: the saga has ended, and its parent is to be told
 --       | {"stage", ..., {kind, ...}, {kind, ...}, ...}: such answers, without digest and itinerary, of its branches
 --       | {"nothing", why}
@@ -109,12 +109,13 @@ local function expansion(kind, name, sources)
   return answer
 end
 
--- What is owed to the child that a record waits for, or nil: to start it, to cancel it, to turn it back, or to look at it.
+-- What is owed to the child that a record waits for, or nil: to start it, to cancel it, or to turn it back; and now and then once
+-- more, for its end may not have been told, and a failover may have lost what was done.
 local function deed_for_child(code)
   if not code:find('k', 1, true) then return nil end
   local deed = is_undo(code) and 'turn' or saga.direction == 'forward' and 'start' or 'cancel'
-  if get(code .. '.d') ~= deed then return deed end
-  return tonumber(get(code .. '.m')) <= NOW and 'look' or nil
+  if get(code .. '.d') == deed and tonumber(get(code .. '.m')) > NOW then return nil end
+  return deed
 end
 
 -- Looks at a wait of the line, or of the branch that is open: what is to be told or published, or nil where it goes on.

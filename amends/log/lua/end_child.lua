@@ -7,9 +7,9 @@
 --! include increment
 --! include act_continuation
 -- ARGV[2] path of its step   ARGV[3] the child's status; failed of one that cannot be started, stuck of one that cannot be undone
--- ARGV[4] its output, or the error, JSON
--- Answers what `continuation_of_act` says | {"late"}: the saga does not wait for that
-local path, status, told = ARGV[2], ARGV[3], ARGV[4]
+-- ARGV[4] its output, or the error, JSON   ARGV[5] children of that step that turned back before it
+-- Answers what `continuation_of_act` says | {"late"}: the saga does not wait for that, or for another child by now
+local path, status, told, tries = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 
 local function end_forward(code)
   if branch then add(branch.stage .. '.runs', -1) end
@@ -30,7 +30,7 @@ local function end_undo(code)
 end
 
 local code = open_saga() and open_record(path)
-if not code then return {'late'} end
+if not code or tonumber(get(code .. '.r') or 0) ~= tries then return {'late'} end
 if state[code .. 'u'] == 'waiting' and (status == 'compensated' or status == 'stuck') then
   end_undo(code .. 'u')
 elseif state[code] == 'waiting' and status ~= 'stuck' then

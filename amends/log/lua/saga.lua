@@ -78,6 +78,7 @@ local branch     -- the one that is open: its stage, number, field, sent, dispat
 local line       -- the codes and states of the line, and whether they moved, while a branch is open  --! shaped
 local has_moved = false -- whether a record's state or claim changes, in the line or that branch
 local settling   -- the stage that the saga has turned in, while a branch of it still runs  --! shaped
+local turns_now  -- whether it turns back now  --! shaped
 
 local function has_ended() return saga.status == 'completed' or saga.status == 'compensated' end
 local function is_over() return has_ended() or saga.status == 'stuck' end

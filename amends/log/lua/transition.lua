@@ -59,8 +59,15 @@ end
 
 -- When a sweep looks at the saga; that of a branch may not put off those of others.
 --! shaped
+-- The sooner of two due times: one of a saga that waits in the log only if both are.
+local function sooner(one, other)
+  local waits = one >= TIMED and other >= TIMED
+  local time = math.min(one >= TIMED and one - TIMED or one, other >= TIMED and other - TIMED or other)
+  return waits and time + TIMED or time
+end
+
 local function set_due(at)
-  due, is_sooner = branch and due and math.min(due, at) or at, branch ~= nil
+  due, is_sooner = branch and due and sooner(due, at) or at, branch ~= nil
 end
 
 local has_saved = false -- whether the states of any row were written
@@ -116,11 +123,11 @@ local function save_due()
     local base, time = due >= TIMED and TIMED or 0, due
     if saga.paused then time = limit elseif limit and limit < due - base then time = limit + base end
     if time == NEVER then return is_sooner or redis.call('ZREM', DUE, ID) end
-    local at = ('%d'):format(time)
+    local other = is_sooner and not saga.paused and tonumber(redis.call('ZSCORE', DUE, ID) or nil)
+    local at = ('%d'):format(other and sooner(time, other) or time)
 --! plain
     local at = ('%d'):format(limit and (saga.paused or limit < due) and limit or due)
 --! end
-    if is_sooner and not saga.paused then return redis.call('ZADD', DUE, 'LT', at, ID) end  --! shaped
     redis.call('ZADD', DUE, at, ID)
   end
 end

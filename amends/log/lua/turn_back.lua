@@ -28,6 +28,7 @@ local function turn_back(outcome, error)
   move_to('compensating')
   add_event('saga.compensating', nil, '"outcome":"' .. outcome .. '"')
 --! shaped
+  turns_now = true
   for code, value in pairs(line and line.state or state) do
     local is_a_stage = code:sub(1, 1) == 'p'
     if is_a_stage and value == 'running' then settling = code end

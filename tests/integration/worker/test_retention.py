@@ -1,5 +1,7 @@
 """Ended sagas leave the log after a while, and no others do."""
 
+from itertools import pairwise
+
 import pytest
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
@@ -86,3 +88,59 @@ def test_a_log_that_is_full_gets_room_by_what_ended(redis_url, each_redis, saga_
         with configured(client, "maxmemory", 1):
             monkeypatch.setitem(app.conf, "amends_retention", 0.001)
             eventually(lambda: not client.exists(view_of(log).saga_key(handle.id)))
+
+
+@pytest.fixture
+def family(log, saga_id):
+    """Give the ids of a saga that lives, of its child and its grandchild, which have ended, and of one that is nobody's."""
+    ids = [saga_id, f"{saga_id}.one", f"{saga_id}.one.two", f"{saga_id}-alone"]
+    for each in ids:
+        log.starts.start_saga(each, job_saga.itinerary, "{}")
+    for parent, child in pairwise(ids[:3]):
+        log.adopt_saga(child, parent, child.rpartition(".")[2])
+    let_end(log, *ids[1:])
+    yield ids
+    while left := there(log, ids):
+        let_end(log, *left)
+        log.maintenance.remove_sagas(left, kept_for=-1.0)
+
+
+def let_end(log, *saga_ids):
+    """Let sagas have been completed long ago."""
+    view = view_of(log)
+    for saga_id in saga_ids:
+        fields = {"status": "completed", "ended": 1}
+        view.client.hset(view.saga_key(saga_id), mapping=fields)
+        shard = view.shard_of(saga_id)
+        view.client.zadd(view.index_key(shard, "completed"), {saga_id: 1})
+
+
+def there(log, saga_ids):
+    return [each for each in saga_ids if view_of(log).client.exists(view_of(log).saga_key(each))]
+
+
+def test_a_child_is_kept_while_one_above_may_turn_it(log, family):
+    assert log.maintenance.remove_sagas(family, kept_for=0.0) == 1
+    assert there(log, family) == family[:3]
+    let_end(log, family[0])
+    for left in (2, 1, 0):
+        log.maintenance.remove_sagas(family, kept_for=0.0)
+        assert len(there(log, family)) <= left + 1
+    assert there(log, family) == []
+
+
+def test_what_is_kept_stands_in_nobodys_way(app, log, family, monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 1)
+    monkeypatch.setitem(app.conf, "amends_retention", 0.001)
+    view = view_of(log)
+    shard = view.shard_of(family[1])
+    behind = next(
+        f"{family[0]}-{n}" for n in range(10_000) if view.shard_of(f"{family[0]}-{n}") == shard
+    )
+    log.starts.start_saga(behind, job_saga.itinerary, "{}")
+    let_end(log, behind)
+    view.client.zadd(view.index_key(shard, "completed"), {behind: 2})
+    looks = retention.Retention(app)
+    for _ in range(3):
+        looks.look()
+    assert there(log, [*family, behind]) == family[:3]
