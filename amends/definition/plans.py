@@ -95,6 +95,9 @@ class ChildPlan(Plan):
     saga: str
 
 
+LONGEST: Final = 3_652 * 86_400.0
+"""Seconds for which anything may be told to wait: ten years."""
+
 STANDING: Final = ActivityPlan(
     task="amends.wait",
     queue=None,

@@ -45,16 +45,23 @@ def check_act_id(act_id: str) -> str:
     return act_id
 
 
+_LONGEST_GIVER: Final = 128
 _SIGNAL_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 def check_signal_id(signal_id: str) -> str:
     """Return the id of a signal. Raises ``ValueError`` for what can be none."""
-    if not _SIGNAL_ID.fullmatch(signal_id):
+    if not isinstance(signal_id, str) or not _SIGNAL_ID.fullmatch(signal_id):
         raise ValueError(
             f"id {signal_id!r} of a signal: use 1 to 128 printable ASCII characters, none of them a blank"
         )
     return signal_id
+
+
+def _checked_giver(by: str) -> str:
+    if not isinstance(by, str) or not 1 <= len(by) <= _LONGEST_GIVER:
+        raise ValueError(f"by {by!r:.200}: name who gives the signal in 1 to 128 characters")
+    return by
 
 
 class SagaControl:
@@ -127,7 +134,7 @@ class SagaControl:
         by: who gives it.
         """
         token = new_act_id() if signal_id is None else check_signal_id(signal_id)
-        members = {"signal": token, **({} if by is None else {"by": by})}
+        members = {"signal": token, **({} if by is None else {"by": _checked_giver(by)})}
         sent = [name, token, value, by or "", _members(members)]
         how, *follows = self._ask("signal_saga", saga_id, token, sent)
         return Signalled(how), read_continuation(follows) if follows else AtRest()

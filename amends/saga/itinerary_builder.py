@@ -16,6 +16,7 @@ from amends.definition.search_fields import check_search
 from amends.errors import DefinitionError, did_you_mean
 from amends.saga.any_step import NAME, AnyStep
 from amends.saga.child import Child
+from amends.saga.stage_rules import check_stages
 from amends.saga.stages import Each, Parallel, Stage, steps_of
 
 
@@ -82,8 +83,7 @@ def build_itinerary(
     if dispatch not in get_args(Dispatch):
         raise DefinitionError(f"{where}: dispatch is {dispatch!r}, not 'chain' or 'inline'")
     check_losses(saga_input, where=f"{where}, input")
-    _check_names(stages, where=where)
-    _check_pivot(stages, where=where)
+    check_stages(stages, where=where)
     found_by = check_search(search, saga_input, where=where)
     known = _Known({"input": saga_input})
     plans = tuple(_planned(stage, known, where=where) for stage in stages)
@@ -134,44 +134,9 @@ def _format_of(plan: tuple[StepPlan] | StagePlan) -> int:
     return 2 if is_new or isinstance(plan, StagePlan) else 1
 
 
-def _check_pivot(stages: Sequence[Stage], *, where: str) -> None:
-    """Check that there is one point of no return at most, and that what stands before it says how it is undone."""
-    pivot: str | None = None
-    for stage in stages:
-        for step in steps_of([stage], where=where):
-            if step.pivot and pivot:
-                raise DefinitionError(
-                    f"{where}: {pivot} and {step.name} are both the point of no return; a saga has one"
-                )
-            if step.pivot and stage is not step:
-                raise DefinitionError(
-                    f"{where}: {step.name} is the point of no return and stands in a stage of several branches:"
-                    " put it in the row of steps, where nothing runs beside it"
-                )
-            if not pivot and not step.pivot and step.is_final:
-                raise DefinitionError(
-                    f"{where}, step {step.name!r}: its saga has a point of no return, and could not be undone: put it past"
-                    " that of this saga"
-                )
-            if not pivot and not step.pivot and not step.says_compensation:
-                raise DefinitionError(
-                    f"{where}, step {step.name!r}: say compensation=, None if it needs none; it may be left out past the"
-                    " point of no return alone"
-                )
-            pivot = step.name if step.pivot else pivot
-
-
 def _list_of(model: Any, *, is_full: bool) -> Any:
     """Return the type of a list of outputs, in which some may be missing unless it `is_full`."""
     return list[model] if is_full or model is None else list[model | None]
-
-
-def _check_names(stages: Sequence[Stage], *, where: str) -> None:
-    names: set[str] = set()
-    for step in steps_of(stages, where=where):
-        if step.name in names:
-            raise DefinitionError(f"{where}: two steps are called {step.name!r}; give one a name=")
-        names.add(step.name)
 
 
 def _planned(stage: Stage, known: _Known, *, where: str) -> tuple[StepPlan] | StagePlan:

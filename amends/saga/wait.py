@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from math import inf
 from types import MappingProxyType, NoneType
 from typing import Any, Final, Generic, Literal, TypeVar, get_args
 
@@ -11,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel
 from amends.definition.compatibility import is_union
 from amends.definition.input_mapping import Models, checked_condition, field_at
 from amends.definition.losses import check_losses
-from amends.definition.plans import STANDING, StepPlan, WaitPlan
+from amends.definition.plans import LONGEST, STANDING, StepPlan, WaitPlan
 from amends.definition.serialization import class_name
 from amends.errors import DefinitionError
 from amends.saga.any_step import AnyStep
@@ -105,8 +104,10 @@ class Wait(_Standing, Generic[Signal]):
             raise DefinitionError(
                 f"{where}: on_timeout is {on_timeout!r}, not 'compensate' or 'continue'"
             )
-        if timeout is not None and not 0 < timeout < inf:
-            raise DefinitionError(f"{where}: timeout is {timeout}, not a time in seconds")
+        if timeout is not None and not 0 < timeout <= LONGEST:
+            raise DefinitionError(
+                f"{where}: timeout is {timeout}, not a time in seconds, ten years at most"
+            )
         if type(count) is not int or not 1 <= count <= MOST_SIGNALS:
             raise DefinitionError(
                 f"{where}: count is {count!r}, not a number from 1 to {MOST_SIGNALS}"
@@ -159,8 +160,8 @@ class Delay(_Standing):
             raise DefinitionError(
                 f"{where}: say for how many seconds it is, or until= when; one of them"
             )
-        if seconds is not None and not 0 <= seconds < inf:
-            raise DefinitionError(f"{where}: {seconds} is not a time in seconds")
+        if seconds is not None and not 0 <= seconds <= LONGEST:
+            raise DefinitionError(f"{where}: {seconds} is not a time in seconds, ten years at most")
         self.seconds = seconds
         self.until = until
 

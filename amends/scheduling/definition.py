@@ -12,12 +12,14 @@ from celery.schedules import crontab
 from pydantic import BaseModel
 
 from amends.definition.itinerary import is_saga_id
+from amends.definition.plans import LONGEST
 from amends.definition.serialization import canonical_json
 from amends.errors import DefinitionError, SagaAlreadyStarted, UnknownSchedule
 from amends.log.saga_log import SagaLog, log_of
 from amends.log.schedules.state import ScheduleEvent, ScheduleState
 from amends.saga.definition import Saga
 from amends.saga.handle import Handle
+from amends.scheduling.inputs import told_of
 from amends.scheduling.ticks import ticks_between, ticks_of
 
 Input = TypeVar("Input", bound=BaseModel)
@@ -47,7 +49,8 @@ class Schedule(Generic[Input, Output]):
     time_zone: of `cron`, an IANA name; UTC by default.
     overlap: what a tick does whose predecessor's saga has not ended: ``"skip"`` (the default) passes the tick by, ``"queue"``
         waits until it has, ``"cancel"`` cancels it and waits, ``"allow"`` starts another one. One that is stuck has not ended.
-    catch_up: for how many seconds a tick is made up for, where no worker could fire it, the oldest first; at least 60.
+    catch_up: for how many seconds a tick is made up for, where no worker could fire it, the oldest first; from 60 on, ten years
+        at most.
 
     Raises `DefinitionError`.
     """
@@ -75,9 +78,10 @@ class Schedule(Generic[Input, Output]):
             raise DefinitionError(
                 f"{where}: overlap is {overlap!r}, not one of {get_args(Overlap)}"
             )
-        if not catch_up >= _LEAST_CATCH_UP:
+        if not _LEAST_CATCH_UP <= catch_up <= LONGEST:
             raise DefinitionError(
-                f"{where}: catch_up is {catch_up!r} seconds, and workers sweep every few seconds: give it {_LEAST_CATCH_UP:.0f} or more"
+                f"{where}: catch_up is {catch_up!r} seconds, and workers sweep every few seconds: give it {_LEAST_CATCH_UP:.0f} or more,"
+                " ten years at most"
             )
         if isinstance(input, type) or not (callable(input) or isinstance(input, saga.input)):
             raise DefinitionError(
@@ -104,6 +108,11 @@ class Schedule(Generic[Input, Output]):
             "catch_up": self.catch_up,
         }
         return canonical_json(told)
+
+    @cached_property
+    def identity(self) -> object:
+        """What tells it from another definition; the same one's stays once its module is loaded again."""
+        return self.digest, told_of(self._input)
 
     @cached_property
     def digest(self) -> str:
@@ -223,7 +232,7 @@ KNOWN: Final[dict[str, Schedule[Any, Any]]] = {}
 def _register(schedule: Schedule[Any, Any]) -> None:
     """Note a schedule. Raises `DefinitionError` for a second one of a name; the same one again is a module that was reloaded."""
     before = KNOWN.get(schedule.name)
-    if before is not None and before.digest != schedule.digest:
+    if before is not None and before.identity != schedule.identity:
         raise DefinitionError(
             f"schedule {schedule.name!r}: there is another one of this name, {before!r}; sagas are called by it: name it otherwise"
         )

@@ -159,12 +159,15 @@ class Firing:
         return decided and self._settle_decided(schedule, replace(state, decided=_ms(tick)))
 
     def _settle_decided(self, schedule: Schedule[Any, Any], state: ScheduleState) -> bool:
-        """Start the saga of a decided tick, or give it up after its time. Returns whether another tick may be due."""
+        """Start the saga of a decided tick, or after its time look whether it was started. Returns whether another may be due."""
         log, due = self._log.schedules, state.decided or 0
         tick = _moment(due)
         saga_id = schedule.id_of(tick)
-        if state.now - due / 1000 >= schedule.catch_up and not self._is_there(saga_id):
-            return log.pass_ticks(state, due, "missed", count=1)
+        if state.now - due / 1000 >= schedule.catch_up:
+            if not self._is_there(saga_id):
+                return log.pass_ticks(state, due, "missed", count=1)
+            log.fire_tick(schedule.name, due, saga_id)
+            return True
         try:
             schedule.start(tick)
         except (LogUnavailable, OperationalError):

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from celery.schedules import crontab
 
+from amends.definition.plans import LONGEST
 from amends.errors import DefinitionError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -163,8 +164,10 @@ def ticks_of(
             raise DefinitionError(
                 f"{where}: time_zone= is of cron=; every= counts seconds, which are the same in every zone"
             )
-        if isinstance(every, bool) or not every >= 1 or every != int(every):
-            raise DefinitionError(f"{where}: every is {every!r}, not a whole number of seconds")
+        if isinstance(every, bool) or not 1 <= every <= LONGEST or every != int(every):
+            raise DefinitionError(
+                f"{where}: every is {every!r}, not a whole number of seconds, ten years at most"
+            )
         return Interval(int(every))
     if not isinstance(cron, crontab):
         raise DefinitionError(

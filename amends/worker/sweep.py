@@ -129,11 +129,12 @@ class Sweep:
             return self._heal_branches(saga_id, found)
         if found is None or isinstance(found, Publish | Expand | Begin | Attend):
             return False
-        if isinstance(found, Ended):
+        competence = self._competence
+        if isinstance(found, Ended) and competence.tells(found):
             publish_found(self._app, saga_id, found)
             return False
-        if not self._competence.covers(found):
-            if self._competence.is_left(found):  # this look may not put off theirs
+        if isinstance(found, Ended) or not competence.covers(found):
+            if competence.is_left(found):  # this look may not put off theirs
                 self._undecided[saga_id] = None
             return False
         if isinstance(found, Parked):

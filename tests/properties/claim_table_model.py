@@ -861,8 +861,9 @@ class Model:
 
     def signal(self, path: str, key: str, by: str) -> tuple[str, str]:
         """Give a signal; answers what became of it, and what follows."""
-        if key in self.signals:
-            return self.signals[key], self._what_follows_act()
+        key = f"{path}|{key}"
+        if told := self.signals.get(key):
+            return told, self._what_follows_act() if told == "taken" else ""
         record, step = self.records.get(path), self.steps.get(path)
         wanted = step.wait if step else None
         if self.ended or self.backward or record is None or not wanted:

@@ -4,6 +4,7 @@
 --! include place
 --! include chain_ahead
 --! include parent
+--! include cancels
 -- What follows it, for the message of amends.advance: that publishes what is owed.
 local function continuation_of_act()
   if branch then

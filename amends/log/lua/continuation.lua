@@ -5,6 +5,7 @@
 --! end
 --! include next_message
 --! include parent
+--! include cancels
 --! include remaining
 --! include branches
 --! include stage

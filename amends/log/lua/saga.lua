@@ -39,7 +39,7 @@
 --   r.g signals   of a wait, JSON joined by ,   r.gn how many   r.by|<who> 1 of who gave one
 --   r.d what was last done about a child: start cancel turn   r.m when it is looked at
 --   r.x output    JSON                  r.e error    JSON          r.n outcome if the switch fails
--- g|<id> is the answer to the signal of that id: t taken, c counted, k kept; signals how many there are, signal_bytes what they hold.
+-- g|<wait>|<id> is the answer to the signal of that id: t taken, c counted, k kept; signal_bytes is what signals hold.
 -- A stage of several branches is a record p of the line, p and the stage's number, and pu is its undo. In `states` p is
 -- not there until the stage is opened, running until each branch is finished, then done; and pu not there, running, then
 -- done or stuck. Of each such stage:

@@ -106,6 +106,17 @@ def test_the_same_id_is_one_signal_with_the_first_answer(course, early):
     assert course.field("2w.gn") == "1"
 
 
+def test_the_same_id_for_another_wait_is_another_signal(course):
+    course = course(shape_of("two_waits", step("a"), approval("x"), approval("y")))
+    course.do("a")
+    course.remaining()
+    assert [course.signal(name, given="ada") for name in ("x", "y", "x")] == [
+        "taken",
+        "kept",
+        "taken",
+    ]
+
+
 def test_a_repeated_signal_that_ended_its_wait_goes_on_again(waiting):
     """Who gave it may have died before what follows was published."""
     assert waiting.signal("approval", given="click-81") == "taken"
@@ -162,13 +173,13 @@ def test_an_ended_saga_takes_none(course):
         course.signal("approval")
 
 
-def test_a_saga_keeps_a_hundred_signals_of_a_mebibyte(course):
-    course = course(shape_of("many", step("a"), approval("x", count=60), approval("y", count=60)))
-    for name in ("x", "y"):
-        for n in range(60 if name == "x" else 40):
-            assert course.signal(name, given=f"{name}{n}") == "kept"
-    with pytest.raises(ActRefused, match="it has 100 signals"):
-        course.signal("y")
+def test_a_saga_keeps_a_hundred_signals(course):
+    many = [approval("x", count=60), approval("y", count=40)]
+    course = course(shape_of("many", step("a"), *many))
+    for name, count in (("x", 60), ("y", 40)):
+        assert {course.signal(name, given=f"{n}") for n in range(count)} == {"kept"}
+    with pytest.raises(DefinitionError, match="need 101 signals together, and a saga keeps 100"):
+        shape_of("too_many", step("a"), *many, approval("z"))
 
 
 def test_signals_hold_a_mebibyte_together(course):
