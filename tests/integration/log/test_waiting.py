@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from amends import ActRefused, Delay, Parallel
+from amends import ActRefused, DefinitionError, Delay, Parallel
 from amends.definition.serialization import canonical_json
 from amends.log.answers import Advance, AtRest, Stage
 from tests.support.sagas.shapes import approval, shape_of, step
