@@ -8,6 +8,7 @@ import pytest
 from amends import ActRefused, DefinitionError, Delay, Parallel
 from amends.definition.serialization import canonical_json
 from amends.log.answers import Advance, AtRest, Stage
+from tests.support.log_view import view_of
 from tests.support.sagas.shapes import approval, shape_of, step
 from tests.support.stage_driver import SIGNAL
 
@@ -72,6 +73,18 @@ def test_the_step_before_it_ends_its_chain_there(course):
 
 def test_what_comes_after_a_wait_cannot_be_claimed_before(waiting):
     assert waiting.claim("b").reason == "approval comes first"
+
+
+def test_a_wait_in_a_branch_is_due_in_time_whatever_another_branch_waits_for(course):
+    beside = shape_of("beside", Parallel([approval(timeout=20.0), step("b")], step("d")))
+    course = course(beside)
+    course.remaining()
+    course.run("d")
+    course.retry("d", wait=3600.0)
+    assert 0 < course.due_in() <= 20
+    view_of(course.log).make_due(course.id)
+    course.log.maintenance.look_at_sagas([course.id], longest_wait=300.0)
+    assert 10 < course.due_in() <= 20
 
 
 # Signals

@@ -1,5 +1,7 @@
 """What the log keeps of schedules: their definitions, as workers begin, go and come again."""
 
+from math import inf
+
 import pytest
 from celery.schedules import crontab
 
@@ -221,6 +223,8 @@ def test_a_backfill_starts_what_was_due_and_has_no_saga(yard):
         ({"input": {"job_id": "1"}}, "not a Job or a function"),
         ({"overlap": "wait"}, "not one of"),
         ({"catch_up": 5.0}, "give it 60 or more"),
+        ({"catch_up": inf}, "ten years at most"),
+        ({"every": inf}, "ten years at most"),
         ({"name": "every minute"}, "a name is 1 to 100"),
         ({"name": "a" * 101}, "a name is 1 to 100"),
     ],
@@ -234,5 +238,17 @@ def test_a_wrong_definition_says_what_is_wrong(how, said):
 def test_a_name_is_given_once():
     schedule = schedule_of()
     assert schedule_of() is not schedule  # a module that is imported anew
+    for how in ({"every": 120}, {"input": Job(job_id="another")}, {"input": lambda _: Job()}):
+        with pytest.raises(DefinitionError, match="there is another one of this name"):
+            schedule_of(**how)
+
+
+def test_so_is_one_in_a_loop_whose_function_differs_in_what_it_was_given():
+    for region in ("north", "north"):
+        regional(region)
     with pytest.raises(DefinitionError, match="there is another one of this name"):
-        schedule_of(every=120)
+        regional("south")
+
+
+def regional(region):
+    return schedule_of(input=lambda _: Job(job_id=region))

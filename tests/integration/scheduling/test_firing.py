@@ -11,7 +11,7 @@ from amends import Schedule
 from amends.definition.states import SagaStatus
 from amends.saga.handle import get
 from tests.integration.scheduling.conftest import Killed
-from tests.support.engine_saga import Job, job_saga
+from tests.support.engine_saga import Job, inline_saga, job_saga
 
 MINUTE = timedelta(minutes=1)
 CHANGES = [
@@ -250,6 +250,17 @@ def test_an_input_that_cannot_be_told_is_tried_again_until_its_time_is_over(yard
     yard.sweep()
     assert yard.ids() == ids_of("minutely", NOON + 2 * MINUTE, 5)
     assert schedule.state().error is None
+
+
+def test_a_tick_whose_saga_is_another_one_stands_in_nobodys_way_once_its_time_is_over(yard):
+    minutely(catch_up=60.0)
+    yard.sweep()
+    inline_saga.start(Job(job_id="a"), saga_id=ids_of("minutely", NOON + MINUTE, 1)[0])
+    yard.sweep(60)
+    assert yard.log.schedules.read_schedule("minutely").error.startswith("SagaAlreadyStarted")
+    yard.sweep(60)
+    yard.sweep(60)
+    assert yard.ids() == ids_of("minutely", NOON + MINUTE, 3)
 
 
 def test_an_input_that_differs_from_worker_to_worker_is_the_first_ones(yard):
