@@ -4,7 +4,16 @@ import pytest
 from pydantic import BaseModel
 
 import amends
-from amends import ActRefused, Child, DefinitionError, Each, Refused, Saga, Step
+from amends import (
+    ActRefused,
+    Child,
+    DefinitionError,
+    Each,
+    Refused,
+    Saga,
+    SagaAlreadyStarted,
+    Step,
+)
 from amends.dispatch import children, coordinator
 from tests.support.engine_saga import Job, without_effect
 from tests.support.eventually import eventually
@@ -118,6 +127,41 @@ def test_a_cancel_goes_down_to_the_child(work, saga_id, dispatch, is_there):
     handle.wait(timeout=60)
     assert (handle.status, records_of(work, saga_id)) == ("compensated", ["a", "a:undo"])
     assert amends.get(child).status == "compensated"
+
+
+def test_a_cancel_asks_for_no_input_that_a_child_of_before_had(
+    work, saga_id, dispatch, is_there, monkeypatch
+):
+    def invalid(*_):
+        raise ValueError("a newer model needs a customer")
+
+    handle = begin(ASKING[dispatch], saga_id)
+    child = f"{saga_id}.invoice"
+    eventually(
+        lambda: (
+            is_there(child) and amends.get(child).snapshot().steps["approval"].state == "waiting"
+        )
+    )
+    monkeypatch.setitem(children.STARTS, f"asking_invoice_{dispatch}", invalid)
+    assert handle.cancel()
+    handle.wait(timeout=60)
+    assert (handle.status, amends.get(child).status) == ("compensated", "compensated")
+
+
+def test_a_child_that_was_cancelled_before_it_began_begins_no_more(work, saga_id, dispatch, app):
+    name = f"asking_invoice_{dispatch}"
+    known = children.STARTS.pop(name)
+    try:
+        handle = begin(ASKING[dispatch], saga_id)
+        eventually(lambda: handle.snapshot().steps["invoice"].state == "waiting")
+        assert handle.cancel()
+        handle.wait(timeout=60)
+        assert (handle.status, work.records(saga_id)) == ("compensated", ["a", "a:undo"])
+    finally:
+        children.remember_start(name, known)
+    with pytest.raises(SagaAlreadyStarted):  # as a worker that was about to
+        known(app, f"{saga_id}.invoice", {"job_id": saga_id})
+    assert amends.get(f"{saga_id}.invoice").status == "compensated"
 
 
 def test_a_child_waits_for_its_own_signal(work, saga_id, dispatch, is_there):
