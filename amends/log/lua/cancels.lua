@@ -3,5 +3,5 @@
 --! include saga
 --! shaped
 -- Whether children of the stage that the saga turns in may wait, which a dispatch cancels.
-local function owes_cancels() return false and settling and turns_now and plan:find('\n#' .. settling .. '%.%d*|[^\n]*k') ~= nil end
+local function owes_cancels() return settling and turns_now and plan:find('\n#' .. settling .. '%.%d*|[^\n]*k') ~= nil end
 --! end
