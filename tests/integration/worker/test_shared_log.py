@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pytest
 from celery import Celery
 
-from amends import CircuitBreaker
+from amends import Child, CircuitBreaker
 from amends.backend.app_identity import identity_of
 from amends.backend.celery_apps import current
 from amends.definition.serialization import canonical_json
+from amends.dispatch.children import STARTS
 from amends.log.profiles import Profile
 from amends.log.saga_log import log_of
 from amends.worker.sweep import Sweep
@@ -18,6 +19,8 @@ from tests.support.log_view import view_of
 from tests.support.sagas.shapes import Order, approval, shape_of, step
 
 ASKED = shape_of("shared_asked", approval(), step("b"))
+CHILD = shape_of("shared_child", approval())
+PARENT = shape_of("shared_parent", Child(CHILD), outputs={"job_id": "input.job_id"})
 
 
 @pytest.fixture
@@ -54,7 +57,8 @@ def lost(app, broker, log, saga_id):
     )
     engine_saga.let_wait(log, saga_id)
     yield saga_id
-    view.client.zrem(view.due_key_of(saga_id), saga_id)
+    for each in ("", "-asked", "-parent", "-parent.shared_child", "-told", "-told.shared_child"):
+        view.client.zrem(view.due_key_of(saga_id + each), saga_id + each)
     view.client.delete(*profiles)
     broker.delete("work")
 
@@ -96,6 +100,37 @@ def test_a_wait_needs_no_task_that_anybody_knows(app, log, lost, others_broker):
     engine_saga.let_wait(log, saga_id)
     Sweep(app_like(app, broker_url=others_broker), may_judge=lambda: False).heal(saga_id)
     assert log.read_saga(saga_id).records["approval"].state == "waiting"
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_child_needs_its_definition(app, log, lost, others_broker, monkeypatch, knows):
+    saga_id, order = f"{lost}-parent", Order(job_id=lost).model_dump(mode="json")
+    if not knows:
+        monkeypatch.delitem(STARTS, "shared_child")
+    log.starts.start_saga(saga_id, PARENT.itinerary, canonical_json(order))
+    engine_saga.let_wait(log, saga_id)
+    sweep = Sweep(app_like(app, knows=False, broker_url=others_broker), may_judge=lambda: False)
+    sweep.heal(saga_id)
+    assert view_of(log).client.exists(view_of(log).saga_key(f"{saga_id}.shared_child")) is int(
+        knows
+    )
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_the_end_of_a_child_is_told_by_the_app_that_started_it_while_that_lives(
+    app, log, lost, others_broker, alive
+):
+    saga_id, child = f"{lost}-told", f"{lost}-told.shared_child"
+    for each, of in ((saga_id, PARENT), (child, CHILD)):
+        order = Order(job_id=lost).model_dump(mode="json")
+        log.starts.start_saga(each, of.itinerary, canonical_json(order))
+    engine_saga.let_wait(log, saga_id)
+    Sweep(app, may_judge=lambda: False).heal(saga_id)
+    log.control.cancel_saga(child, error="{}", actor={})
+    if alive:
+        beats(app, log)
+    Sweep(app_like(app, broker_url=others_broker), may_judge=lambda: False).heal(child)
+    assert (log.read_saga(saga_id).records["shared_child"].state == "waiting") is alive
 
 
 @pytest.mark.parametrize(("alive", "within"), [(True, 0.0), (False, 15.0)])
