@@ -99,8 +99,9 @@ def _started(app: Celery, name: str, saga_id: str, what: Attend) -> SagaStatus:
 def tell_parent(app: Celery, saga_id: str, ended: Ended) -> bool:
     """Tell the parent of a saga that this has ended. Returns whether the parent goes on."""
     log = log_of(app)
-    follows = _tell(log, log.read_saga(saga_id), ended.parent, ended.path)
-    log.release_saga(saga_id)
+    child = log.read_saga(saga_id)
+    follows = _tell(log, child, ended.parent, ended.path)
+    log.release_saga(saga_id, child.status)
     return isinstance(follows, Advance)
 
 

@@ -89,9 +89,9 @@ class Dispatches:
             raise ActRefused(saga_id, "turn", answer[1])
         return read_continuation(answer)
 
-    def release_saga(self, saga_id: str) -> None:
-        """Note that the parent of a saga was told of its end."""
-        self._store.call("release_saga", saga_id)
+    def release_saga(self, saga_id: str, status: SagaStatus) -> None:
+        """Note that the parent of a saga was told that it has ended as this."""
+        self._store.call("release_saga", saga_id, status.value)
 
     def note_child(
         self, saga_id: str, path: str, deed: Deed, *, longest_wait: float, is_last: bool = True

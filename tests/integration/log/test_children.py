@@ -3,7 +3,9 @@
 import pytest
 
 from amends import Child
+from amends.definition.states import SagaStatus
 from amends.log.answers import Advance, AtRest, Late
+from amends.log.in_flight import Ended
 from tests.support.log_driver import ERROR
 from tests.support.sagas.shapes import approval, shape_of, step
 
@@ -81,3 +83,17 @@ def test_the_end_of_an_earlier_child_ends_no_later_one(parent):
     assert driven.state(NAME) == "waiting"
     assert isinstance(end(driven, tries=1), Advance | AtRest)
     assert driven.status == "completed"
+
+
+def test_a_child_that_was_turned_meanwhile_is_not_released_from_its_parent(course):
+    """Whoever told the parent of its end was slow to say so."""
+    child = course(CHILD)
+    child.log.adopt_saga(child.id, "parent", NAME)
+    child.remaining()
+    child.signal("approval")
+    assert child.status == "completed"
+    child.log.turn_saga(child.id, error=ERROR)
+    child.log.release_saga(child.id, SagaStatus.COMPLETED)
+    assert isinstance(child.look(), Ended)
+    child.log.release_saga(child.id, SagaStatus.COMPENSATED)
+    assert child.look() is None
