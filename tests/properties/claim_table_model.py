@@ -863,7 +863,7 @@ class Model:
         """Give a signal; answers what became of it, and what follows."""
         key = f"{path}|{key}"
         if told := self.signals.get(key):
-            return told, self._what_follows_act() if told == "taken" else ""
+            return told, self._what_follows_act() if told == "taken" else "end"
         record, step = self.records.get(path), self.steps.get(path)
         wanted = step.wait if step else None
         if self.ended or self.backward or record is None or not wanted:
