@@ -10,7 +10,7 @@ from amends.definition.itinerary import Itinerary
 from amends.definition.paths import UNDO, child_id, tries_of_child
 from amends.definition.serialization import canonical_json, error_json, fill
 from amends.definition.sources import item_input
-from amends.definition.states import ENDED, SagaStatus
+from amends.definition.states import ENDED, RecordState, SagaStatus
 from amends.dispatch.messages import send_advance
 from amends.errors import ActRefused, SagaAlreadyStarted, UnknownSaga, UnreadableData
 from amends.log.answers import Advance, Continuation
@@ -123,9 +123,12 @@ def _refuse(log: SagaLog, saga_id: str, what: Attend, error: Exception) -> None:
         error, ActRefused
     ):  # past its point of no return, it goes on
         return
-    status = "stuck" if what.deed == "turn" else "failed"
+    status, path = ("stuck" if what.deed == "turn" else "failed"), what.path.removesuffix(UNDO)
     told = from_json(error_json(error))
-    path = what.path.removesuffix(UNDO)
+    if what.deed == "turn" and isinstance(error, UnknownSaga):
+        record = log.read_saga(saga_id).records[path]
+        if record.state is RecordState.SKIPPED:  # before there was a child: nothing is to be undone
+            status = "compensated"
     log.end_child(saga_id, path, tries=what.tries, status=status, told=told)
 
 

@@ -1,5 +1,7 @@
 """Sagas that are steps of others, on real workers: chain and inline, on each broker."""
 
+import threading
+
 import pytest
 from pydantic import BaseModel
 
@@ -15,7 +17,7 @@ from amends import (
     Step,
 )
 from amends.dispatch import children, coordinator
-from tests.support.engine_saga import Job, without_effect
+from tests.support.engine_saga import Job, succeed, without_effect
 from tests.support.eventually import eventually
 from tests.support.log_view import view_of
 from tests.support.sagas.shapes import Approval, Order, approval, items_of, shape_of, step
@@ -162,6 +164,28 @@ def test_a_child_that_was_cancelled_before_it_began_begins_no_more(work, saga_id
     with pytest.raises(SagaAlreadyStarted):  # as a worker that was about to
         known(app, f"{saga_id}.invoice", {"job_id": saga_id})
     assert amends.get(f"{saga_id}.invoice").status == "compensated"
+
+
+def test_one_that_was_skipped_before_it_began_has_nothing_to_be_undone(work, saga_id, dispatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(key):
+        begun.set()
+        assert go_on.wait(60)
+        succeed(key)
+
+    work.script(f"{saga_id}:a", hold)
+    handle = begin(ASKED_LATER[dispatch], saga_id)
+    assert begun.wait(60)
+    handle.pause()
+    go_on.set()
+    eventually(lambda: handle.snapshot().steps["a"].state == "done")
+    handle.skip("invoice", output=Invoice(number="by hand"))
+    handle.resume()
+    eventually(lambda: handle.snapshot().steps["approval"].state == "waiting")
+    assert handle.cancel()
+    handle.wait(timeout=60)
+    assert (handle.status, records_of(work, saga_id)) == ("compensated", ["a", "a:undo"])
 
 
 def test_a_child_waits_for_its_own_signal(work, saga_id, dispatch, is_there):
