@@ -38,6 +38,11 @@ def canonical_json(value: object) -> str:
     return to_json(_sorted(value)).decode()
 
 
+def json_members(details: Mapping[str, Any]) -> str:
+    """Write details as the members of a JSON object, without its braces, as an event has them."""
+    return canonical_json(dict(details))[1:-1]
+
+
 def _sorted(value: object) -> object:
     if isinstance(value, dict):
         return {

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Final
 
-from amends.definition.serialization import canonical_json
+from amends.definition.serialization import json_members
 from amends.definition.states import SagaStatus
 from amends.errors import ActRefused, LogUnavailable, UnknownSaga
 from amends.log.answers import AtRest, Continuation, read_continuation
@@ -135,7 +135,7 @@ class SagaControl:
         """
         token = new_act_id() if signal_id is None else check_signal_id(signal_id)
         members = {"signal": token, **({} if by is None else {"by": _checked_giver(by)})}
-        sent = [name, token, value, by or "", _members(members)]
+        sent = [name, token, value, by or "", json_members(members)]
         how, *follows = self._ask("signal_saga", saga_id, token, sent)
         return Signalled(how), read_continuation(follows) if follows else AtRest()
 
@@ -149,7 +149,7 @@ class SagaControl:
         *arguments: Any,
     ) -> Continuation:
         token = new_act_id() if act_id is None else check_act_id(act_id)
-        sent = [token, _members(actor), "" if seen is None else str(seen), *arguments]
+        sent = [token, json_members(actor), "" if seen is None else str(seen), *arguments]
         return read_continuation(self._ask(name, saga_id, token, sent))
 
     def _ask(self, name: str, saga_id: str, token: str, sent: Sequence[Any]) -> Any:
@@ -163,8 +163,3 @@ class SagaControl:
         if answer[0] == "refused":
             raise ActRefused(saga_id, name.partition("_")[0], answer[1])
         return answer
-
-
-def _members(details: Mapping[str, str]) -> str:
-    """Write what an event tells of an act, as the members of a JSON object."""
-    return ",".join(f"{canonical_json(k)}:{canonical_json(v)}" for k, v in details.items())

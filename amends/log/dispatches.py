@@ -72,7 +72,8 @@ class Dispatches:
         if answer[0] == "unknown":
             raise UnknownSaga(saga_id)
         if answer[0] == "another":
-            raise ActRefused(saga_id, "adopt", f"it is the child of {answer[1]}")
+            other, _, step = answer[1].partition("|")
+            raise ActRefused(saga_id, "adopt", f"it is the child of {other}, step {step}")
         return SagaStatus(answer[0])
 
     def turn_saga(self, saga_id: str, *, error: str) -> Continuation:

@@ -69,7 +69,7 @@ else
   if settling then return {'refused', 'something of ' .. path_of(settling) .. ' is running'} end
   if running then return {'refused', path_of(running.code) .. ' is running'} end
   local first = remaining(1)[1]
-  if first and state[first] == 'waiting' then return {'refused', path_of(first) .. ' waits for what it says, and has nothing to retry'} end
+  if first and state[first] == 'waiting' then return {'refused', path_of(first) .. ' waits' .. (first:find('k', 1, true) and ' for its own saga: retry that' or ', and has nothing to retry')} end
   if first and not is_stage(first) and is_under_way(first) then
     return {'refused', path_of(first) .. ' is under way: its message was sent less than 10 s ago'}
   end

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
-from amends.definition.serialization import canonical_json
+from amends.definition.serialization import canonical_json, json_members
 from amends.definition.states import ENDED
 from amends.errors import UnknownSchedule
 from amends.log.schedules.state import LEFT_AFTER, ScheduleEvent, ScheduleState
@@ -69,12 +69,12 @@ class Schedules:
 
     def pause_schedule(self, name: str, actor: Mapping[str, str]) -> None:
         """Pause a schedule, unless it is paused. Raises `UnknownSchedule`."""
-        members = [actor.get("by", ""), actor.get("why", ""), _members(actor)]
+        members = [actor.get("by", ""), actor.get("why", ""), json_members(actor)]
         _check(name, self._ask("pause_schedule", name, *members))
 
     def resume_schedule(self, name: str, actor: Mapping[str, str]) -> None:
         """Let a schedule go on with the next tick from now, if it is paused. Raises `UnknownSchedule`."""
-        _check(name, self._ask("resume_schedule", name, _members(actor)))
+        _check(name, self._ask("resume_schedule", name, json_members(actor)))
 
     def note_triggered(
         self, name: str, event: str, *, count: int, last: str = "", **details: Any
@@ -83,7 +83,7 @@ class Schedules:
 
         last: id of the one that its overlap goes by from now on.
         """
-        _check(name, self._ask("note_triggered", name, last, count, event, _members(details)))
+        _check(name, self._ask("note_triggered", name, last, count, event, json_members(details)))
 
     def forget_schedule(self, name: str) -> bool:
         """Forget a schedule, but for one that a worker defines; return whether it is forgotten. Raises `UnknownSchedule`."""
@@ -146,11 +146,6 @@ class Schedules:
         keys = self._store.schedule_keys(name)
         answer: list[Any] = self._store.call_many(script, [(keys, [name, *arguments])])[0]
         return answer
-
-
-def _members(details: Mapping[str, Any]) -> str:
-    """Write details as members of a JSON object, without its braces."""
-    return canonical_json(dict(details))[1:-1]
 
 
 def _check(name: str, answer: Sequence[Any]) -> str:

@@ -359,7 +359,7 @@ def test_a_delay_is_skipped_without_an_output(course):
 
 
 def test_a_retry_has_nothing_to_do(waiting):
-    with pytest.raises(ActRefused, match="waits for what it says"):
+    with pytest.raises(ActRefused, match="approval waits, and has nothing to retry"):
         waiting.retry_saga()
     assert waiting.is_timed
 

@@ -281,7 +281,7 @@ def test_a_child_of_another_saga_is_not_taken(work, saga_id, dispatch, app, log)
     handle = begin(ASKING[dispatch], saga_id)
     handle.wait(timeout=60)
     assert handle.outcome == "no_invoice"
-    assert "it is the child of another" in handle.snapshot().steps["invoice"].error
+    assert "it is the child of another, step invoice" in handle.snapshot().steps["invoice"].error
 
 
 def test_a_worker_that_does_not_know_the_child_leaves_it_to_others(
