@@ -1,5 +1,6 @@
 """The plans of a saga's steps and stages: what the log keeps, and a worker without the code needs."""
 
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal
 
 from pydantic import (
@@ -64,6 +65,10 @@ class _LaterPlan(Plan):
         }
 
 
+_LAST: Final = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+"""Seconds since 1970 of the last end of a wait: a later one could not be shown in every time zone."""
+
+
 class _Moment(BaseModel):
     at: AwareDatetime | None = None
 
@@ -86,7 +91,9 @@ class WaitPlan(Plan):
             return "" if self.seconds is None else f"+{round((self.seconds + added) * 1000)}"
         given = fill({"at": self.until}, sources)
         moment = read_stored(_Moment, given, self.until, path=path).at
-        return "+0" if moment is None else str(round((moment.timestamp() + added) * 1000))
+        if moment is None:
+            return "+0"
+        return str(round(min(moment.timestamp() + added, _LAST) * 1000))
 
 
 class ChildPlan(Plan):

@@ -33,7 +33,7 @@ _AT_ONCE: Final = 100
 """Ticks of a schedule that one sweep settles."""
 
 _MOST_COUNTED: Final = 1_000
-"""Missed ticks that are counted at once."""
+"""Missed ticks that are passed by at once."""
 
 _logger = logging.getLogger(__name__)
 
@@ -145,8 +145,9 @@ class Firing:
         if tick > now:
             return False
         if tick <= horizon:
-            missed = islice(ticks_between(schedule.ticks, cursor, horizon), _MOST_COUNTED)
-            return log.pass_ticks(state, _ms(horizon), "missed", count=sum(1 for _ in missed))
+            missed = list(islice(ticks_between(schedule.ticks, cursor, horizon), _MOST_COUNTED))
+            passed = missed[-1] if len(missed) == _MOST_COUNTED else horizon
+            return log.pass_ticks(state, _ms(passed), "missed", count=len(missed))
         if schedule.overlap != "allow" and self._is_alive(state.last):
             if schedule.overlap == "skip":
                 return log.pass_ticks(state, _ms(tick), "skipped", count=1)

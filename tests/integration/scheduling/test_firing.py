@@ -84,6 +84,15 @@ def test_an_outage_of_an_hour_is_made_up_for_by_half_of_it(yard):
     assert [event.details["count"] for event in missed] == [30]
 
 
+def test_each_tick_that_was_missed_is_counted_however_many(yard):
+    schedule = minutely(every=1, catch_up=60.0)
+    yard.sweep()
+    yard.sweep(7200)
+    yard.sweep()
+    state = schedule.state()
+    assert (state.counts["missed"], state.counts["fired"]) == (7140, 60)
+
+
 def test_it_is_made_up_for_oldest_first(yard):
     minutely(overlap="queue", catch_up=1800.0)
     yard.sweep()

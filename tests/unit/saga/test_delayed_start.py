@@ -65,3 +65,11 @@ def test_an_eager_app_knows_no_later_time(app):
 def test_a_delay_is_spread_and_the_time_of_a_wait_is_not():
     assert WaitPlan(seconds=5.0).ends_at({}, path="delay", later=2.0) == "+7000"
     assert WaitPlan(seconds=5.0, count=1).ends_at({}, path="approval", later=2.0) == "+5000"
+
+
+def test_a_delay_may_be_until_the_end_of_all_calendars():
+    delay = WaitPlan(until="input.at")
+    given = {"input": {"at": "9999-12-31T23:59:59.999999Z"}}
+    ends_at = int(delay.ends_at(given, path="delay", later=60.0)) / 1000
+    for hours in (-12, 14):  # in each time zone it can be shown
+        assert datetime.fromtimestamp(ends_at, timezone(timedelta(hours=hours))).year >= 9998
