@@ -5,12 +5,10 @@ from celery.signals import task_failure, task_postrun
 
 from amends import Saga, Step
 from amends.definition.itinerary import Itinerary
-from amends.definition.script_plan import script_plan
 from amends.dispatch.messages import TOKEN_HEADER
 from tests.support.engine_saga import Job, JobResult, do_a, do_b, do_c, job_saga, undo_a, undo_b
 from tests.support.eventually import eventually
 from tests.support.log_view import view_of
-from tests.support.sagas.fulfilment import fulfilment_saga
 
 inline_saga = Saga(
     "inline_job",
@@ -102,15 +100,6 @@ def test_a_path_that_is_none_changes_nothing(paused, send, saga, path):
     before = len(handle.history())
     assert send(do_a.name, {"saga_id": handle.id, "step": path}) == []
     assert (handle.status, len(handle.history())) == ("pending", before)
-
-
-@pytest.mark.parametrize("saga", [job_saga, fulfilment_saga], ids=["steps", "stages"])
-def test_no_script_takes_more_than_a_path(log, saga_id, saga):
-    log.starts.start_saga(saga_id, saga.itinerary, "{}")
-    _, first, second, *_ = script_plan(saga.itinerary).split("\n")
-    two_lines = f"{first}\n{second.partition('|')[0]}"
-    claim = log.claim_step(saga_id, two_lines, token="t", owner="", retries=0)
-    assert claim.reason == "the saga has no such step, or is not at its stage"
 
 
 @pytest.mark.parametrize("name", [do_a.name, "amends.advance"])

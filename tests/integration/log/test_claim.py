@@ -1,11 +1,17 @@
 """The claim table of the design, row by row: the first row that fits answers."""
 
+import uuid
 from dataclasses import replace
 
+import pytest
+
+from amends.definition.script_plan import script_plan
 from amends.log.answers import Done, Run, Stop
 from tests.support.claims import change_claim
 from tests.support.clock import Since
 from tests.support.log_view import keys_like
+from tests.support.sagas.fulfilment import fulfilment_saga
+from tests.support.sagas.trip import trip_saga
 
 
 def stops(answer) -> str:
@@ -23,6 +29,15 @@ class TestNoSuchSagaOrNoMoreOfIt:
         assert "no such step" in stops(journey.claim("chek_traveller"))
         assert "no such step" in stops(journey.claim("check_traveller:undo"))
         assert "no such step" in stops(journey.claim("hotel:fallback"))
+
+    @pytest.mark.parametrize("saga", [trip_saga, fulfilment_saga], ids=["steps", "stages"])
+    def test_a_path_of_two_lines_is_no_step(self, log, saga):
+        saga_id = uuid.uuid4().hex
+        log.starts.start_saga(saga_id, saga.itinerary, "{}")
+        _, first, second, *_ = script_plan(saga.itinerary).split("\n")
+        two_lines = f"{first}\n{second.partition('|')[0]}"
+        claim = log.claim_step(saga_id, two_lines, token="t", owner="", retries=0)
+        assert "no such step" in stops(claim)
 
     def test_an_ended_saga_stops_the_message(self, journey):
         journey.do("check_traveller", "travel", "postcard", "hotel")
