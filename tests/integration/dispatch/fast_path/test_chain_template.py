@@ -22,6 +22,7 @@ from tests.support.published_messages import (
     letter_saga,
     pay,
     published,
+    purge,
     taken,
     what_remains,
 )
@@ -92,6 +93,7 @@ def test_it_is_the_message_that_the_canvas_makes(
     broker, configuration, records, no_canvas, saga_id
 ):
     app, what = app_with(broker, **configuration), what_remains(records)
+    purge(app)
     made = published(publish_canvas, app, saga_id, what)
     assert published(publish, app, saga_id, what) == made
     assert published(publish, app, saga_id, what) == made  # of the template that is kept
