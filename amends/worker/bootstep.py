@@ -161,9 +161,9 @@ def _settings_of(app: Celery) -> Settings:
 
 
 def _settle_queues(app: Celery) -> None:
-    """Let the worker consume what is declared by now: before Celery 5.7 a queue that it publishes to later seems consumed, too."""
+    """Let a worker of sagas consume what is declared by now: before Celery 5.7 a queue that it publishes to later seems consumed, too."""
     queues: Any = app.amqp.queues
-    if queues.consume_from is queues:
+    if is_configured(app) and queues.consume_from is queues:
         queues.select(list(queues))
 
 
