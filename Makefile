@@ -69,7 +69,7 @@ long: install ## Run the proofs that take minutes, but for those of `make explor
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m long --timeout 900 --ignore tests/explorer tests
 
 explore: install ## Kill, freeze, cut off or cancel at every boundary, one point a run (EVERY=2: every other)
-	$(BIN)/python -m pytest -n 2 -k 'not sample' tests/explorer
+	$(BIN)/python -m pytest -n 2 -k 'not sample' --timeout 900 tests/explorer
 
 endings: install ## End calls of activities in every way, in each kind of pool: POOLS (prefork threads solo gevent)
 	$(BIN)/python -m tests.endings $(POOLS)
