@@ -17,7 +17,7 @@ from tests.explorer.judgement import wrongs_of
 from tests.explorer.log_moments import Diary, Moment
 from tests.explorer.plots import PLOTS, Plot
 from tests.explorer.processes import worlds_of_their_own
-from tests.explorer.worker import NOW, Broker
+from tests.explorer.worker import NOW, Broker, build_tracers
 from tests.explorer.world import World
 
 
@@ -44,6 +44,7 @@ class Explorer:
         self.client: Any = redis.Redis.from_url(settings.backend, decode_responses=True)
         log = log_of(app)
         log._store._prepare("start_saga")
+        build_tracers(app)
         self._diary = Diary(self.client, log)
         self._broker = Broker(app)
         self._known: dict[tuple[str, bool, bool], list[Point]] = {}

@@ -12,6 +12,7 @@ from typing import Any, Final
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import WorkerLostError
 from celery import Celery
+from celery.app.trace import build_tracer
 from celery.exceptions import NotRegistered
 from celery.utils.objects import Bunch
 from celery.worker.consumer import Consumer
@@ -23,6 +24,7 @@ from tests.explorer.apps import QUEUES
 from tests.explorer.processes import Killed, Process, current
 
 NOW: Final = datetime.now(UTC)
+HOSTNAME: Final = "explored"
 """What time it is to Celery whenever a message is published: a run on a slow machine goes the same way."""
 
 
@@ -110,6 +112,12 @@ class Pool:
         callback(answer)
 
 
+def build_tracers(app: Celery) -> None:
+    """Do with the tasks of an app what a worker does when it starts; elsewhere Celery does it with each task's first message."""
+    for name, task in app.tasks.items():
+        task.__trace__ = build_tracer(name, task, app.loader, HOSTNAME, app=app)
+
+
 def do_not_know(app: Celery, message: Message) -> None:
     """Do with a message what a worker does that does not know its task."""
     consumer = Bunch(app=app, connection_errors=(OperationalError,), event_dispatcher=None)
@@ -126,7 +134,7 @@ def work_on(app: Celery, message: Message, pool: Pool) -> None:
         on_reject=message.reject_log_error,
         app=app,
         task=app.tasks[message.headers["task"]],
-        hostname="explored",
+        hostname=HOSTNAME,
         connection_errors=(OperationalError,),
         body=message.body,
         headers=message.headers,
