@@ -11,6 +11,7 @@ from amends.definition.states import SagaStatus, StepState
 from amends.errors import (
     ActivityError,
     ActRefused,
+    BarrierBusy,
     CircuitOpenError,
     ConfigurationError,
     DefinitionError,
@@ -41,6 +42,7 @@ __all__ = [
     "ActRefused",
     "Activity",
     "ActivityError",
+    "BarrierBusy",
     "Child",
     "CircuitBreaker",
     "CircuitOpenError",

@@ -10,6 +10,7 @@ SagaError
 ├── ActRefused           the saga is not where the act expects it
 ├── UnreadableData       what the log stores, the code of this process cannot read
 ├── LogUnavailable       the saga log could not be reached, or did not answer
+├── BarrierBusy          another transaction was in the way of a receiver's barrier
 ├── CircuitOpenError     the circuit breaker let no call through
 ├── ActivityError        stands for what an activity raised where Celery cannot have the error itself
 ├── Refused              the service said no: nothing was done, and asking again is useless
@@ -165,6 +166,28 @@ class LogUnavailable(SagaError):  # noqa: N818 - the name says what happened
                 " log: repeat the call with this error's saga_ids, and each is started once"
             )
         return self.reason
+
+
+class BarrierBusy(SagaError):  # noqa: N818 - the name says what happened
+    """Another transaction was in the way of a barrier's row. Roll back, and repeat the whole transaction.
+
+    It says nothing of the key's effect: the other transaction may have made it.
+
+    reason: what the database said.
+    key: idempotency key of the row; None for a statement on many rows.
+    """
+
+    def __init__(self, reason: str, key: str | None = None) -> None:
+        super().__init__(reason, key)
+        self.reason = reason
+        self.key = key
+
+    def __str__(self) -> str:
+        row = "rows" if self.key is None else f"row of {self.key!r}"
+        return (
+            f"another transaction was in the way of the barrier's {row} ({self.reason}):"
+            " roll back, and repeat the whole transaction"
+        )
 
 
 class CircuitOpenError(SagaError):

@@ -1,0 +1,33 @@
+"""Which adapter a session or connection needs, found without an import of its library."""
+
+from typing import Any
+
+from amends.barrier.django_transaction import DjangoTransaction
+from amends.barrier.sqlalchemy_transaction import SQLAlchemyTransaction
+from amends.barrier.transaction import Transaction
+
+
+def transaction_of(connection: Any) -> Transaction:
+    """Return the open transaction of a session or connection, or of the Django alias that names one.
+
+    Raises ``TypeError`` for anything else, and what the adapters raise.
+    """
+    libraries = _libraries(connection)
+    if isinstance(connection, str) or "django" in libraries:
+        return DjangoTransaction(connection)
+    if "sqlalchemy" in libraries:
+        return SQLAlchemyTransaction(connection)
+    raise TypeError(
+        f"the barrier takes a session or connection of SQLAlchemy or Django, or Django's alias of one, not {connection!r};"
+        " for Redis there is amends.barrier.RedisBarrier"
+    )
+
+
+def is_async(connection: Any) -> bool:
+    """Tell whether it is of SQLAlchemy's asyncio extension, which runs sync code by `run_sync`."""
+    return hasattr(connection, "run_sync")
+
+
+def _libraries(connection: Any) -> set[str]:
+    """Name the packages that its class and its base classes are from: applications have subclasses of their own."""
+    return {base.__module__.partition(".")[0] for base in type(connection).__mro__}
