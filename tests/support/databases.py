@@ -72,6 +72,7 @@ class MariaServer(Program):
             f"--bind-address={LOOPBACK}",
             f"--port={self.port}",
             "--skip-grant-tables",
+            "--innodb-flush-log-at-trx-commit=0",
         ]
         super().__init__("mariadb", command, directory=directory)
 
