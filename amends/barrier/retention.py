@@ -36,7 +36,7 @@ def checked_age(older_than: float, least: float) -> float:
     """Return `older_than`. Raises ``ValueError`` if it is below `least`."""
     if older_than < least:
         raise ValueError(
-            f"a row of {older_than:g} s may be that of a saga that still runs: keep it for {least:g} s, or say by least="
+            f"a row of {older_than:,.0f} s may be that of a saga that still runs: keep it for {least:,.0f} s, or say by least="
             " what the longest life of your sagas and their retention are together, in seconds"
         )
     return older_than

@@ -121,9 +121,7 @@ class DjangoReceiver(Receiver):
 
     def __init__(self, alias: str, **database: Any) -> None:
         self.alias = alias
-        connections.settings[alias] = connections.configure_settings(
-            {"default": {"ENGINE": "django.db.backends.dummy"}, alias: database}
-        )[alias]
+        connect_django(alias, **database)
         self.database = connections[alias].vendor
         for table in ("amends_barrier", "book"):
             self.execute(alias, f"DROP TABLE IF EXISTS {table}")
@@ -142,6 +140,15 @@ class DjangoReceiver(Receiver):
         with connections[connection].cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall()) if cursor.description else []
+
+
+def connect_django(alias: str, **database: Any) -> None:
+    """Add a database to those of Django, under an alias."""
+    default = {"ENGINE": "django.db.backends.dummy"}
+    databases = connections.configure_settings({"default": default, alias: database})
+    connections.settings[alias] = databases[alias]
+    with contextlib.suppress(AttributeError):
+        del connections[alias]  # one of this thread, to a database of before
 
 
 def until_done(act: Callable[..., Any], *arguments: Any) -> Any:

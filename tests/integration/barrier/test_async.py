@@ -41,7 +41,7 @@ def run(url):
     return run
 
 
-async def make(engine, key, fails=False):
+async def make(engine, key, *, fails=False):
     async with AsyncSession(engine) as session:
         async with barrier(session, key) as first:
             if first:

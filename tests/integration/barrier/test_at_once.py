@@ -11,7 +11,7 @@ from tests.support.eventually import eventually
 from tests.support.receivers import until_done
 
 
-class RolledBack(Exception):
+class RolledBackError(Exception):
     pass
 
 
@@ -27,7 +27,7 @@ class Meeting:
         self._is_in.set()
         assert self._may_end.wait(60)
         if self._fails:
-            raise RolledBack
+            raise RolledBackError
 
     def of(self, first, second, key, *, fails=False) -> tuple[Future, Future]:
         self._fails = fails
@@ -56,7 +56,7 @@ def test_a_duplicate_waits_for_the_first_call_and_gets_its_answer(receiver, meet
 
 def test_a_duplicate_makes_the_effect_if_the_first_call_was_rolled_back(receiver, meeting, key):
     one, two = meeting.of(receiver.act, receiver.act, key, fails=True)
-    assert isinstance(one.exception(), RolledBack)
+    assert isinstance(one.exception(), RolledBackError)
     assert two.result() == {"receipt": key}
     assert receiver.book(key) == ["made"]
 
@@ -71,7 +71,7 @@ def test_of_two_undos_one_takes_the_effect_back(receiver, meeting, key):
 def test_an_undo_takes_the_effect_back_if_the_other_undo_was_rolled_back(receiver, meeting, key):
     receiver.act(key)
     one, two = meeting.of(receiver.undo, receiver.undo, key, fails=True)
-    assert isinstance(one.exception(), RolledBack)
+    assert isinstance(one.exception(), RolledBackError)
     assert two.result() is True
     assert receiver.book(key) == ["made", "undone"]
 

@@ -1,5 +1,7 @@
 """The cases of a barrier, one after the other, in each database and by each library."""
 
+import contextlib
+
 import pytest
 
 from amends.barrier import barrier, undoing
@@ -7,12 +9,12 @@ from amends.errors import Refused
 from tests.support.receivers import WRITE
 
 
-class OutOfStock(Exception):
+class OutOfStockError(Exception):
     pass
 
 
 def fail():
-    raise OutOfStock
+    raise OutOfStockError
 
 
 def test_a_duplicate_makes_no_effect_and_gets_the_kept_answer(receiver, key):
@@ -44,7 +46,7 @@ def test_a_call_that_comes_again_after_its_undo_is_refused(receiver, key):
 
 
 def test_a_call_that_failed_inside_leaves_no_row_and_can_be_made_again(receiver, key):
-    with pytest.raises(OutOfStock):
+    with pytest.raises(OutOfStockError):
         receiver.act(key, fail)
     assert receiver.book(key) == []
     assert receiver.act(key) == {"receipt": key}
@@ -53,7 +55,7 @@ def test_a_call_that_failed_inside_leaves_no_row_and_can_be_made_again(receiver,
 
 def test_an_undo_that_failed_inside_can_be_made_again(receiver, key):
     receiver.act(key)
-    with pytest.raises(OutOfStock):
+    with pytest.raises(OutOfStockError):
         receiver.undo(key, fail)
     assert receiver.book(key) == ["made"]
     assert receiver.undo(key)
@@ -61,19 +63,17 @@ def test_an_undo_that_failed_inside_can_be_made_again(receiver, key):
 
 
 def test_a_null_undo_that_failed_leaves_no_tombstone(receiver, key):
-    with pytest.raises(OutOfStock):
+    with pytest.raises(OutOfStockError):
         receiver.undo(key, fail)
     assert receiver.act(key) == {"receipt": key}
 
 
 def test_a_failure_that_the_receiver_swallows_takes_effect_and_row_back_all_the_same(receiver, key):
     with receiver.transaction() as connection:
-        try:
-            with barrier(connection, key) as first:
-                receiver.execute(connection, WRITE.format(key, "made"))
-                raise OutOfStock
-        except OutOfStock:
-            pass  # and the transaction is committed
+        with contextlib.suppress(OutOfStockError), barrier(connection, key) as first:
+            receiver.execute(connection, WRITE.format(key, "made"))
+            fail()
+        # and here the receiver commits
     assert first
     assert receiver.book(key) == []
     assert receiver.act(key) == {"receipt": key}

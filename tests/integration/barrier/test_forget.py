@@ -77,7 +77,9 @@ def test_a_batch_has_so_many_rows_the_oldest_first(receiver, clock, key):
 def test_a_younger_age_than_the_least_is_refused_unless_told(receiver, clock, key):
     receiver.act(key)
     clock.now += 20 * DAY
-    with pytest.raises(ValueError, match="may be that of a saga that still runs: keep it for 8.3808e"):
+    with pytest.raises(
+        ValueError, match="may be that of a saga that still runs: keep it for 8,380,800 s"
+    ):
         forgotten(receiver, older_than=LEAST_AGE - 1)
     assert count(receiver) == 1
     assert forgotten(receiver, older_than=15 * DAY, least=14 * DAY) == 1

@@ -1,6 +1,7 @@
 """Isolation levels of PostgreSQL: what a duplicate meets that has looked at the database before."""
 
 import pytest
+from sqlalchemy.exc import ProgrammingError
 
 from amends.barrier import BarrierBusy, barrier, undoing
 from tests.support.receivers import READ, SQLAlchemyReceiver, until_done
@@ -60,7 +61,12 @@ def test_an_undo_that_cannot_see_the_other_undo_is_told_to_repeat_its_transactio
 
 
 def test_the_receivers_own_errors_are_its_own(receiver, key):
-    with pytest.raises(Exception, match="book_of_nobody") as told:
-        with receiver.transaction() as session, barrier(session, key):
-            receiver.execute(session, "SELECT 1 FROM book_of_nobody")
-    assert type(told.value).__module__.startswith("sqlalchemy")
+    def look():
+        receiver.execute(session, "SELECT 1 FROM book_of_nobody")
+
+    with (
+        pytest.raises(ProgrammingError, match="book_of_nobody"),
+        receiver.transaction() as session,
+        barrier(session, key),
+    ):
+        look()

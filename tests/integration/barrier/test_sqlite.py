@@ -50,7 +50,6 @@ def read_then_act(receiver, key):
         return between
 
 
-
 def test_a_transaction_that_began_with_a_look_is_told_to_repeat_itself(tmp_path, key):
     engine = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "deferred.sqlite3")}
     receiver = DjangoReceiver("deferred", **engine)
