@@ -1,6 +1,5 @@
 """The barrier on a session or connection of SQLAlchemy."""
 
-from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -65,8 +64,6 @@ def _commits_by_itself(connection: Any) -> bool:
             driver.isolation_level is not None and getattr(driver, "autocommit", None) is not True
         )
         return not begins and not driver.in_transaction
-    with suppress(
-        AttributeError, NotImplementedError
-    ):  # SQLAlchemy before 2.0.43; a driver that cannot tell
-        return bool(connection.dialect.detect_autocommit_setting(given.dbapi_connection))
-    return False
+    # A method of MySQL's drivers, a flag of PostgreSQL's.
+    ask = getattr(given.dbapi_connection, "get_autocommit", None)
+    return bool(ask()) if ask else getattr(given.dbapi_connection, "autocommit", False) is True

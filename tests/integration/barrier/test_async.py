@@ -133,6 +133,15 @@ def test_with_is_refused_for_it_and_async_with_for_others(run, key, tmp_path):
     run(act)
 
 
+def test_a_connection_that_commits_each_statement_is_refused(run, key):
+    async def act(engine):
+        autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        with pytest.raises(RuntimeError, match="AUTOCOMMIT"):
+            await make(autocommit, key)
+
+    run(act)
+
+
 def test_rows_are_forgotten_by_run_sync(run):
     async def act(engine):
         async with AsyncSession(engine) as session:

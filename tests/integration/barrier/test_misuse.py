@@ -12,6 +12,13 @@ from amends.errors import ConfigurationError
 from tests.support.receivers import WRITE, DjangoReceiver, SQLAlchemyReceiver
 
 
+def url_of(database, request, directory):
+    if database == "sqlite":
+        return f"sqlite:///{directory / 'receiver.sqlite3'}"
+    driver = {"postgres": "postgresql+psycopg", "mariadb": "mariadb+pymysql"}[database]
+    return f"{driver}://{request.getfixturevalue(database).address}"
+
+
 def enter(connection, key):
     with barrier(connection, key):
         pass
@@ -25,13 +32,11 @@ def receiver(tmp_path):
 
 
 @pytest.mark.parametrize("isolation", ["option", "engine"])
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+@pytest.mark.parametrize("database", ["sqlite", "postgres", "mariadb"])
 def test_a_connection_that_commits_each_statement_is_refused(
     request, tmp_path, database, isolation, key
 ):
-    url = f"sqlite:///{tmp_path / 'receiver.sqlite3'}"
-    if database == "postgres":
-        url = f"postgresql+psycopg://{request.getfixturevalue('postgres').address}"
+    url = url_of(database, request, tmp_path)
     SQLAlchemyReceiver(url).close()
     options = {"isolation_level": "AUTOCOMMIT"}
     engine = create_engine(url, **options if isolation == "engine" else {})
@@ -75,10 +80,7 @@ def test_a_transaction_that_ends_inside_of_the_block_is_told(receiver, key, bloc
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres", "mariadb"])
 def test_a_database_without_the_table_is_told_what_to_add(request, tmp_path, database, key):
-    url = f"sqlite:///{tmp_path / 'empty.sqlite3'}"
-    if database != "sqlite":
-        driver = {"postgres": "postgresql+psycopg", "mariadb": "mariadb+pymysql"}[database]
-        url = f"{driver}://{request.getfixturevalue(database).address}"
+    url = url_of(database, request, tmp_path)
     receiver = SQLAlchemyReceiver(url)
     with receiver.transaction() as session:
         receiver.execute(session, "DROP TABLE amends_barrier")
