@@ -1,46 +1,13 @@
 """Transactions that meet at one key, in each database: one waits until the other has ended."""
 
 import random
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from amends.errors import Refused
-from tests.support.eventually import eventually
+from tests.support.meetings import Meeting, RolledBackError
 from tests.support.receivers import until_done
-
-
-class RolledBackError(Exception):
-    pass
-
-
-class Meeting:
-    """One transaction is held open while another one comes to the same key and waits for it."""
-
-    def __init__(self, receiver):
-        self._receiver = receiver
-        self._is_in, self._may_end = threading.Event(), threading.Event()
-        self._fails = False
-
-    def hold(self):
-        self._is_in.set()
-        assert self._may_end.wait(60)
-        if self._fails:
-            raise RolledBackError
-
-    def of(self, first, second, key, *, fails=False) -> tuple[Future, Future]:
-        self._fails = fails
-        with ThreadPoolExecutor(2) as pool:
-            one = pool.submit(first, key, self.hold)
-            assert self._is_in.wait(60)
-            two = pool.submit(until_done, second, key)
-            try:
-                eventually(lambda: self._receiver.waits() or two.done())
-                assert not two.done()
-            finally:
-                self._may_end.set()
-        return one, two
 
 
 @pytest.fixture

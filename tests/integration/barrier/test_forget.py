@@ -5,6 +5,7 @@ import pytest
 from amends.barrier import BarrierBusy, forget, undoing
 from amends.barrier.retention import AGE, DAY, LEAST_AGE
 from amends.errors import Refused
+from tests.support.meetings import Meeting
 
 COUNT = "SELECT count(*) FROM amends_barrier"
 
@@ -72,6 +73,14 @@ def test_a_batch_has_so_many_rows_the_oldest_first(receiver, clock, key):
         kept = receiver.execute(connection, "SELECT idempotency_key FROM amends_barrier")
     assert sorted(row[0] for row in kept) == [f"{key}:{number}" for number in (2, 3, 4)]
     assert [forgotten(receiver, limit=2) for _ in range(3)] == [2, 1, 0]
+
+
+def test_a_row_that_is_undone_while_it_is_to_be_forgotten_is_kept(receiver, clock, key):
+    receiver.act(key)
+    clock.now += AGE + 1
+    undone, deleted = Meeting(receiver).of(receiver.undo, lambda _key: forgotten(receiver), key)
+    assert (undone.result(), deleted.result()) == (True, 0)
+    assert count(receiver) == 1
 
 
 def test_a_younger_age_than_the_least_is_refused_unless_told(receiver, clock, key):
