@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.resources import files
+from inspect import iscoroutinefunction
 from typing import Any, Final
 
 from amends.barrier.idempotency_key import checked_key
@@ -26,7 +27,7 @@ class RedisBarrier:
     keep_for: seconds from a state's last change until Redis forgets it. By default a year.
     least: the longest life of a saga plus `amends_retention`, in seconds. By default 97 days.
 
-    Raises ``ValueError`` for a `keep_for` below `least`.
+    Raises ``ValueError`` for a `keep_for` below `least`, ``TypeError`` for a client for asyncio.
     """
 
     def __init__(
@@ -37,6 +38,10 @@ class RedisBarrier:
         keep_for: float = AGE,
         least: float = LEAST_AGE,
     ) -> None:
+        if iscoroutinefunction(client.execute_command):
+            raise TypeError(
+                "RedisBarrier takes a client of redis.Redis or redis.RedisCluster, and this is one for asyncio"
+            )
         self._client = client
         self._prefix = prefix
         self._kept_for = int(checked_age(keep_for, least) * 1000)

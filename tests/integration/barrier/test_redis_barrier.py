@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
+import redis.asyncio
 from redis.exceptions import ResponseError
 
 from amends.barrier import RedisBarrier
@@ -164,6 +165,12 @@ def test_what_is_no_idempotency_key_is_refused(client, key):
     for act in (barrier.make, barrier.undo):
         with pytest.raises(ValueError, match="1 to 512 printable characters"):
             act(key, "")
+
+
+@pytest.mark.parametrize("client", [redis.asyncio.Redis, redis.asyncio.RedisCluster])
+def test_a_client_for_asyncio_is_refused(client):
+    with pytest.raises(TypeError, match="this is one for asyncio"):
+        RedisBarrier(client.from_url("redis://localhost"))
 
 
 @pytest.mark.servers
