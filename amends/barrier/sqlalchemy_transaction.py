@@ -54,8 +54,7 @@ def _text(statement: str) -> Any:
 
 
 def _commits_by_itself(connection: Any) -> bool:
-    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
-        return True
+    """Ask the driver: SQLAlchemy does not tell what an engine was created with."""
     given = connection.connection
     if connection.dialect.name == "sqlite":
         # Without an isolation level the driver begins nothing; then the application does, by an event of SQLAlchemy's.
