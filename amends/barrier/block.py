@@ -55,7 +55,7 @@ class Block(Generic[Entered]):
 
     def __enter__(self) -> Entered:
         if is_async(self._connection):
-            raise RuntimeError("this connection is SQLAlchemy's for asyncio: use `async with`")
+            raise RuntimeError("this connection is SQLAlchemy's for asyncio: use 'async with'")
         return self._begin(self._connection)
 
     def __exit__(
@@ -68,7 +68,7 @@ class Block(Generic[Entered]):
 
     async def __aenter__(self) -> Entered:
         if not is_async(self._connection):
-            raise RuntimeError("this connection is not for asyncio: use `with`")
+            raise RuntimeError("this connection is not for asyncio: use 'with'")
         entered: Entered = await self._connection.run_sync(self._begin)
         return entered
 

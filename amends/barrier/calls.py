@@ -32,7 +32,7 @@ class Call:
         """
         if not self._is_first:
             raise RuntimeError(
-                "keep() is for the first call under a key, and this is a duplicate: call it under `if first:`"
+                "keep() is for the first call under a key, and this is a duplicate: call it under 'if first:'"
             )
         text = json.dumps(answer)
         if len(text) > LONGEST_ANSWER:

@@ -124,9 +124,9 @@ def test_a_commit_inside_of_the_block_is_told(run, key):
 def test_with_is_refused_for_it_and_async_with_for_others(run, key, tmp_path):
     async def act(engine):
         async with AsyncSession(engine) as session:
-            with pytest.raises(RuntimeError, match="use `async with`"), barrier(session, key):
+            with pytest.raises(RuntimeError, match="use 'async with'"), barrier(session, key):
                 pass
-        with pytest.raises(RuntimeError, match="use `with`"):
+        with pytest.raises(RuntimeError, match="use 'with'"):
             async with barrier("default", key):
                 pass
 

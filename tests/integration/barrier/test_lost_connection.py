@@ -6,9 +6,7 @@ import pytest
 from django.db import OperationalError as DjangoError
 from sqlalchemy.exc import OperationalError
 
-CUT_OFF = (
-    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE state = 'idle in transaction'"
-)
+CUT_OFF = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE state = 'idle in transaction'"
 
 
 def test_a_call_whose_connection_is_lost_leaves_no_row_and_can_be_made_again(receiver, key):
