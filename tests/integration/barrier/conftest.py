@@ -21,6 +21,14 @@ MARIADB = ("mariadb session",)
 SQLITE = ("sqlite session", "sqlite django")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep these tests in one process of xdist: each would have database servers of its own."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group("databases"))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     with own_postgres() as server:
