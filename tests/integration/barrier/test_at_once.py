@@ -1,10 +1,12 @@
 """Transactions that meet at one key, in each database: one waits until the other has ended."""
 
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from amends.barrier import block
 from amends.errors import Refused
 from tests.support.meetings import Meeting, RolledBackError
 from tests.support.receivers import until_done
@@ -32,6 +34,26 @@ def test_of_two_undos_one_takes_the_effect_back(receiver, meeting, key):
     receiver.act(key)
     one, two = meeting.of(receiver.undo, receiver.undo, key)
     assert (one.result(), two.result()) == (True, False)
+    assert receiver.book(key) == ["made", "undone"]
+
+
+def test_of_two_undos_that_have_both_met_the_row_one_takes_the_effect_back(
+    receiver, monkeypatch, key
+):
+    if receiver.database != "postgresql":
+        pytest.skip("its insert has the row, so that no other one meets it meanwhile")
+    receiver.act(key)
+    have_met, insert = threading.Barrier(2), block._insert
+
+    def insert_and_meet(*arguments):
+        is_new = insert(*arguments)
+        have_met.wait(60)
+        return is_new
+
+    monkeypatch.setattr(block, "_insert", insert_and_meet)
+    with ThreadPoolExecutor(2) as pool:
+        undone = [pool.submit(receiver.undo, key) for _ in range(2)]
+    assert sorted(each.result() for each in undone) == [False, True]
     assert receiver.book(key) == ["made", "undone"]
 
 
