@@ -2,16 +2,24 @@
 
 from typing import Any
 
+from amends.barrier.conflicts import explained
 from amends.barrier.django_transaction import DjangoTransaction
 from amends.barrier.sqlalchemy_transaction import SQLAlchemyTransaction
 from amends.barrier.transaction import Transaction
 
 
-def transaction_of(connection: Any) -> Transaction:
+def transaction_of(connection: Any, key: str | None = None) -> Transaction:
     """Return the open transaction of a session or connection, or of the Django alias that names one.
 
-    Raises ``TypeError`` for anything else, and what the adapters raise.
+    key: idempotency key, for messages: a transaction that begins here may be refused its lock (``BEGIN IMMEDIATE``).
+
+    Raises ``TypeError`` for anything else, and what the adapters and `explained` raise.
     """
+    with explained(key):
+        return _adapted(connection)
+
+
+def _adapted(connection: Any) -> Transaction:
     libraries = _libraries(connection)
     if isinstance(connection, str) or "django" in libraries:
         return DjangoTransaction(connection)

@@ -81,7 +81,7 @@ class Block(Generic[Entered]):
         await self._connection.run_sync(lambda _: self._end(error))
 
     def _begin(self, connection: Any) -> Entered:
-        self._transaction = transaction_of(connection)
+        self._transaction = transaction_of(connection, self._key)
         self._entered = self._enter(self._transaction, self._key)
         return self._entered
 

@@ -65,7 +65,7 @@ def test_a_transaction_that_began_immediate_is_in_the_others_way_and_not_they_in
     receiver.engine.dispose()
     begin_immediate(receiver.engine)
     between = read_then_act(receiver, key)
-    assert "database is locked" in str(between)
+    assert isinstance(between, BarrierBusy)  # raised by the BEGIN, which is not the barrier's own
     assert receiver.act(f"{key}:2") == {"receipt": f"{key}:2"}
     receiver.close()
 
