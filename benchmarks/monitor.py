@@ -17,8 +17,10 @@ _HOUSEKEEPING: Final = frozenset(
     {"TIME", "INFO", "ZRANGEBYSCORE"}
     | {DIGESTS[name] for name in ("take_due", "note_heartbeat", "keep_profile", "remove_saga")}
 )
-# And each process reads once how many shards there are, and now and then what workers tell of themselves.
-_NOT_OF_SAGAS: Final = re.compile(r"amends:(\S+:)?(\{(workers|profiles)\}|shards\b)")
+# And each process reads once how many shards there are, now and then what workers tell of themselves, and schedules.
+_NOT_OF_SAGAS: Final = re.compile(
+    r"amends:(\S+:)?(\{(workers|profiles)\}|\{\d+\}:schedule:|shards\b)"
+)
 _PATIENCE: Final = 10.0
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from celery import Task
 
+from amends.definition.numbers import is_number
 from amends.errors import DefinitionError, did_you_mean
 
 _OWNED: Final = {
@@ -58,7 +59,7 @@ def check_options(name: str, options: Mapping[str, Any], start_to_close_timeout:
         raise DefinitionError(
             f"{name}: {option}= is no option of an activity, nor of a Celery task{did_you_mean(option, known)}"
         )
-    if not 0 < start_to_close_timeout < math.inf:
+    if not (is_number(start_to_close_timeout) and 0 < start_to_close_timeout < math.inf):
         raise DefinitionError(
-            f"{name}: start_to_close_timeout is {start_to_close_timeout}, not a time in seconds"
+            f"{name}: start_to_close_timeout is {start_to_close_timeout!r}, not a time in seconds"
         )

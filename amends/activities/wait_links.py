@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from amends.backend.http_settings import no_key, no_url
 from amends.backend.settings import settings_of
 from amends.definition.itinerary import Itinerary
+from amends.definition.numbers import is_number
 from amends.definition.plans import WaitPlan
 from amends.definition.serialization import canonical_json, dumped, read_back
 from amends.definition.signal_models import known_models
@@ -45,8 +46,8 @@ class WaitLinks:
             raise no_key()
         wait = self._wait_of(name)
         lasts = expires if expires is not None else wait.seconds or LASTS
-        if not 0 < lasts < inf:
-            raise ValueError(f"wait_url({name!r}): expires is {expires}, not a time in seconds")
+        if not (is_number(lasts) and 0 < lasts < inf):
+            raise ValueError(f"wait_url({name!r}): expires is {expires!r}, not a time in seconds")
         given = self._given(name, value)
         link = WaitLink(
             saga=self._itinerary.saga,

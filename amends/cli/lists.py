@@ -107,6 +107,8 @@ def _row(summary: SagaSummary) -> list[Cell | str]:
     told = summary.outcome if summary.record is None else _why(summary) or summary.outcome
     if summary.child is not None:
         told = f"waits for {summary.child}"
+    elif summary.status is SagaStatus.PENDING and summary.wait:
+        told = f"begins in {duration(summary.wait)}"
     elif summary.wanted is not None:
         told = ", ".join(["waits", *words_of(summary.wanted, summary.signals, summary.wait)])
     return [

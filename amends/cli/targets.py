@@ -71,8 +71,9 @@ def targets_of(
         found = SagaSummaries(store_of(output.app)).summarize_sagas(ids)
         return Targets(summaries=dict(zip(ids, found, strict=True)), is_exact=act in _EXACT)
     if not given:
+        name = "Name them before the wait" if act == "signal" else "Name them"
         raise click.UsageError(
-            f"{act} which sagas? Name them, or give an option like --saga, --step or --where"
+            f"{act} which sagas? {name}, or give an option like --saga, --step or --where"
         )
     return _filtered(output, act, limit, dict(given))
 

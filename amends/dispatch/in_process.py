@@ -138,7 +138,7 @@ class InProcessRun:
         task: Any = self._app.tasks[chain.itinerary.records[path].call.task]
         ended = task.perform_here(self._saga_id, path, retries=tries, **self._how)
         match ended and ended.follows:  # of a branch: what remains of the line is asked for
-            case AtRest() if not self._was_acted_on:
+            case AtRest() if not (self._was_acted_on or chain.itinerary.branch_of(path)):
                 self._is_at_rest = True
             case Stage():  # in a branch a wait begins, while others go on
                 self._must_look = True

@@ -75,7 +75,7 @@ def question(link: WaitLink) -> Answer:
     return Answer(
         status=HTTPStatus.OK,
         title=words(link.wait),
-        said="Nothing has been sent yet. Confirm, and this is your answer:",
+        said="Opening this page sends nothing. Confirm to send this answer:",
         asks=link,
         data={
             "saga": link.saga,
@@ -96,11 +96,11 @@ def signalled(how: Signalled) -> Answer:
 
 
 def refused(reason: str) -> Answer:
-    """Tell why the saga did not take the signal."""
+    """Tell that the saga did not take the signal, and a program why."""
     return Answer(
         status=HTTPStatus.CONFLICT,
         title="Your answer was not taken",
-        said=f"Nothing was changed: {reason}.",
+        said="This was answered before, or it is over. Nothing was changed.",
         data={"error": reason},
     )
 

@@ -85,10 +85,12 @@ class LinkApp:
         """Give the signal, in a thread: the saga log is asked without async."""
         model = known_models(link.saga).get(link.wait, _AsSigned)
         handle = Handle(link.saga_id, dict, signals={link.wait: model})
+        level = logging.INFO
         try:
             with current(self._app):
                 how = handle.signal(link.wait, link.value, id=link.signal_id, by=link.by)
         except LogUnavailable as error:
+            level = logging.WARNING
             answer, said = answers.AWAY, f"not known: {error.reason}"
         except UnknownSaga:
             answer, said = answers.FORGOTTEN, "there is no such saga in the log"
@@ -100,7 +102,7 @@ class LinkApp:
         else:
             answer, said = answers.signalled(how), how.value
         who = printable(f"a link to {link.wait}, by {link.by}: {said}")
-        _logger.info("saga %s: %s", link.saga_id, who)
+        _logger.log(level, "saga %s: %s", link.saga_id, who)
         return answer
 
 

@@ -62,7 +62,7 @@ def _form(link: WaitLink) -> Iterator[str]:
     # Without an action it leads to the page's own address, whatever the proxies before it call that.
     yield '<form method="post"><button>Confirm</button></form>\n'
     until = datetime.fromtimestamp(link.expires_at, UTC)
-    yield f'<p class="note">The link can be used once, until {until:%d %B %Y, %H:%M} UTC.</p>\n'
+    yield f'<p class="note">The answer counts once, and the link expires on {until:%d %B %Y, %H:%M} UTC.</p>\n'
 
 
 def _rows(link: WaitLink) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import Final
 from celery import Celery
 
 from amends.backend.settings import settings_of
+from amends.definition.numbers import is_number
 from amends.definition.spread import spread_of
 from amends.log.delivery import NOWHERE, Delivery
 
@@ -35,8 +36,7 @@ def _begins(at: datetime | None, after: float | None) -> tuple[str, int]:
             "start(at=, after=): say one of them, when it begins or in how many seconds"
         )
     if after is not None:
-        is_number = isinstance(after, int | float) and not isinstance(after, bool)
-        if not is_number or not 0 <= after < inf:
+        if not (is_number(after) and 0 <= after < inf):
             raise ValueError(f"after={after!r} is not a number of seconds from now, 0 or more")
         return "+", round(after * 1000)
     if not isinstance(at, datetime) or at.utcoffset() is None:

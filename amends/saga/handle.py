@@ -213,7 +213,7 @@ class Handle(Generic[Result]):
 
         Raises `TimeoutError` after that time, `SagaStuck` if the saga waits for an operator, `LogUnavailable` if the log
         is away then (without a timeout, at once), `UnreadableData` if the output's model cannot read what older
-        code stored, ``ValueError`` for a step that the saga does not have, and `RuntimeError` inside a task, whose pool slot
+        code stored, ``ValueError`` for a step that the saga does not have and for a timeout that is no number, and `RuntimeError` inside a task, whose pool slot
         the saga may need.
         """
         if current_app.current_worker_task is not None:

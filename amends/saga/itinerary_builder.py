@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from amends.definition.input_mapping import checked_condition, map_inputs
 from amends.definition.itinerary import Dispatch, Itinerary
 from amends.definition.losses import check_losses
+from amends.definition.numbers import is_number
 from amends.definition.paths import ITEM
 from amends.definition.plans import StagePlan, StepPlan
 from amends.definition.search_fields import check_search
@@ -78,8 +79,8 @@ def build_itinerary(
         raise DefinitionError(f"{where}: a name is letters, digits and _")
     if not stages:
         raise DefinitionError(f"{where} has no steps")
-    if timeout is not None and not 0 < timeout < inf:
-        raise DefinitionError(f"{where}: timeout is {timeout}, not a time in seconds")
+    if timeout is not None and not (is_number(timeout) and 0 < timeout < inf):
+        raise DefinitionError(f"{where}: timeout is {timeout!r}, not a time in seconds")
     if dispatch not in get_args(Dispatch):
         raise DefinitionError(f"{where}: dispatch is {dispatch!r}, not 'chain' or 'inline'")
     check_losses(saga_input, where=f"{where}, input")

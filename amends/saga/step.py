@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from amends.activities.definition import Activity, Compensation
 from amends.definition.input_mapping import Models, checked_condition, map_inputs
+from amends.definition.numbers import is_number
 from amends.definition.plans import ActivityPlan, StepPlan
 from amends.definition.serialization import class_name
 from amends.errors import DefinitionError
@@ -157,8 +158,8 @@ class Step(AnyStep, Generic[StepInput, StepOutput]):
                 raise DefinitionError(
                     f"{where}: {each.name} returns a model or None, which a step's verify= does alone; say one of them"
                 )
-        if not 0 <= self.settle < inf:
-            raise DefinitionError(f"{where}: settle is {self.settle}, not a time in seconds")
+        if not (is_number(self.settle) and 0 <= self.settle < inf):
+            raise DefinitionError(f"{where}: settle is {self.settle!r}, not a time in seconds")
         if verification is None:
             if self.settle:
                 raise DefinitionError(

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel
 from amends.definition.compatibility import is_union
 from amends.definition.input_mapping import Models, checked_condition, field_at
 from amends.definition.losses import check_losses
+from amends.definition.numbers import is_number
 from amends.definition.plans import LONGEST, STANDING, StepPlan, WaitPlan
 from amends.definition.serialization import class_name
 from amends.errors import DefinitionError
@@ -104,9 +105,9 @@ class Wait(_Standing, Generic[Signal]):
             raise DefinitionError(
                 f"{where}: on_timeout is {on_timeout!r}, not 'compensate' or 'continue'"
             )
-        if timeout is not None and not 0 < timeout <= LONGEST:
+        if timeout is not None and not (is_number(timeout) and 0 < timeout <= LONGEST):
             raise DefinitionError(
-                f"{where}: timeout is {timeout}, not a time in seconds, ten years at most"
+                f"{where}: timeout is {timeout!r}, not a time in seconds, ten years at most"
             )
         if type(count) is not int or not 1 <= count <= MOST_SIGNALS:
             raise DefinitionError(
@@ -160,8 +161,10 @@ class Delay(_Standing):
             raise DefinitionError(
                 f"{where}: say for how many seconds it is, or until= when; one of them"
             )
-        if seconds is not None and not 0 <= seconds <= LONGEST:
-            raise DefinitionError(f"{where}: {seconds} is not a time in seconds, ten years at most")
+        if seconds is not None and not (is_number(seconds) and 0 <= seconds <= LONGEST):
+            raise DefinitionError(
+                f"{where}: {seconds!r} is not a time in seconds, ten years at most"
+            )
         self.seconds = seconds
         self.until = until
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Final, TypeVar
 
+from amends.definition.numbers import is_number
 from amends.definition.states import SagaStatus
 from amends.errors import LogUnavailable, SagaStuck, did_you_mean
 from amends.log.saga_log import SagaLog
@@ -20,6 +21,8 @@ def await_saga(
     log: SagaLog, saga_id: str, *, until: str | AnyStep | None, timeout: float | None
 ) -> None:
     """Return once a step of a saga is done, skipped or passed over, or the saga has ended. Raises what `Handle.wait` does."""
+    if timeout is not None and not is_number(timeout):
+        raise ValueError(f"timeout={timeout!r} is not a time in seconds")
     deadline = inf if timeout is None else time.monotonic() + timeout
     step = ""
     if until is not None:

@@ -12,6 +12,7 @@ from celery.schedules import crontab
 from pydantic import BaseModel
 
 from amends.definition.itinerary import is_saga_id
+from amends.definition.numbers import is_number
 from amends.definition.plans import LONGEST
 from amends.definition.serialization import canonical_json
 from amends.errors import DefinitionError, SagaAlreadyStarted, UnknownSchedule
@@ -78,7 +79,7 @@ class Schedule(Generic[Input, Output]):
             raise DefinitionError(
                 f"{where}: overlap is {overlap!r}, not one of {get_args(Overlap)}"
             )
-        if not _LEAST_CATCH_UP <= catch_up <= LONGEST:
+        if not (is_number(catch_up) and _LEAST_CATCH_UP <= catch_up <= LONGEST):
             raise DefinitionError(
                 f"{where}: catch_up is {catch_up!r} seconds, and workers sweep every few seconds: give it {_LEAST_CATCH_UP:.0f} or more,"
                 " ten years at most"

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from celery.schedules import crontab
 
+from amends.definition.numbers import is_number
 from amends.definition.plans import LONGEST
 from amends.errors import DefinitionError
 
@@ -164,7 +165,7 @@ def ticks_of(
             raise DefinitionError(
                 f"{where}: time_zone= is of cron=; every= counts seconds, which are the same in every zone"
             )
-        if isinstance(every, bool) or not 1 <= every <= LONGEST or every != int(every):
+        if not (is_number(every) and 1 <= every <= LONGEST and every == int(every)):
             raise DefinitionError(
                 f"{where}: every is {every!r}, not a whole number of seconds, ten years at most"
             )

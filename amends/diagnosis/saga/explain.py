@@ -171,7 +171,11 @@ def _cancel(view: View) -> CancelEffect:
             for path in view.standing.owed
             if records[path].compensates  # and no verification
         ),
-        keeps=tuple(path for path in taken if records[path].step.compensation is None),
+        keeps=tuple(
+            path
+            for path in taken
+            if records[path].step.compensation is None and records[path].step.wait is None
+        ),
     )
 
 

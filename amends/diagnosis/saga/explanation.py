@@ -58,7 +58,7 @@ class OwedCompensation:
 
 @dataclass(frozen=True, kw_only=True)
 class CancelEffect:
-    """What a cancel would do now: `undoes`, in order, and `keeps` steps that have no compensation.
+    """What a cancel would do now: `undoes`, in order, and `keeps` steps that have no compensation; a wait has no effect.
 
     `pivot` is the point of no return, if the saga is past it or at it.
     """

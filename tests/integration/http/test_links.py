@@ -50,7 +50,7 @@ def test_the_other_link_is_refused_then(work, saga_id, dispatch, client):
     assert (answer.status_code, answer.json()) == (409, {"error": "approval is over: done"})
     handle.wait(timeout=60)
     answer = client.post(url)
-    assert (answer.status_code, "Nothing was changed: it is completed." in answer.text) == (
+    assert (answer.status_code, "This was answered before, or it is over." in answer.text) == (
         409,
         True,
     )

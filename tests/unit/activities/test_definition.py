@@ -1,6 +1,7 @@
 """`@activity`: what it makes of a function, and which functions and options it refuses."""
 
 import runpy
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import pytest
@@ -215,14 +216,14 @@ def test_an_option_that_the_engine_owns_is_refused_with_the_reason(option, value
     assert str(caught.value) == f"{__name__}.stay: {option}= is the engine's: {reason}"
 
 
-@pytest.mark.parametrize("limit", [0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("limit", [0, -1.0, float("nan"), float("inf"), "1", timedelta(1)])
 def test_a_limit_that_is_no_time_is_refused(limit):
     def stay(request: Book) -> None: ...
 
     with pytest.raises(DefinitionError) as caught:
         activity(start_to_close_timeout=limit)(stay)
     assert str(caught.value) == (
-        f"{__name__}.stay: start_to_close_timeout is {limit}, not a time in seconds"
+        f"{__name__}.stay: start_to_close_timeout is {limit!r}, not a time in seconds"
     )
 
 

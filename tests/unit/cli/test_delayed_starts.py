@@ -13,6 +13,7 @@ def test_each_command_says_when_it_begins(run, app):
     assert "It begins in 2h" in shown.stdout
     assert "Its start was delayed to " in shown.stdout
     assert "and holds no message until then." in shown.stdout
+    assert "begins in 2h" in run("list").stdout
     listed = json.loads(run("list", "--json").stdout)["sagas"]
     assert [each["status"] for each in listed] == ["pending"]
     assert 7000 < listed[0]["wait"] < 7201

@@ -143,7 +143,7 @@ class TestSignal:
     @pytest.mark.parametrize(
         ("arguments", "why"),
         [
-            (("consent",), "signal which sagas? Name them, or give an option"),
+            (("consent",), "signal which sagas? Name them before the wait, or give an option"),
             (("o-1", "consent", "--id", "a b"), "none of them a blank"),
             (("o-1", "consent", "--data", "{granted}"), "it is no JSON"),
         ],
@@ -251,7 +251,7 @@ class TestShow:
         begin(asked).signal("consent", Consent(granted=True), id="click-81", by="ada")
         told = run("history", "o-1").stdout
         assert re.search(r"step.waiting +consent +until 2\d{3}-\d\d-\d\dT[\d:.]+Z\n", told)
-        assert re.search(r"step.signalled +consent +signal click-81, by ada\n", told)
+        assert re.search(r"step.signalled +consent +by ada, signal click-81\n", told)
 
 
 class TestLists:
@@ -288,6 +288,12 @@ def section(text, title):
 
 
 class TestExplain:
+    def test_a_wait_is_no_step_that_a_cancel_leaves(self, run, begin):
+        begin(voted).signal("vote", Consent(granted=True))
+        told = run("explain", "o-1").stdout
+        assert "waits for 3 signals" in told
+        assert "Not undone" not in told
+
     def test_a_wait_is_no_trouble(self, run, begin):
         begin(asked)
         shown = run("explain", "o-1")

@@ -164,7 +164,7 @@ def test_a_log_that_hangs_holds_up_no_other_request(client, monkeypatch):
 
 
 def test_it_is_the_log_of_the_app_that_is_asked_whichever_is_current(client, caplog):
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.WARNING):
         client.post(url_of())
     assert "saga order-81: a link to approval, by None: not known:" in caplog.text
     assert "127.0.0.1:1" in caplog.text

@@ -1,12 +1,23 @@
 """The mistakes of docs/waiting.md: each error is what the page says."""
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from amends import ActRefused, DefinitionError, Delay, Each, Saga, Step, Wait, activity
+from amends import (
+    ActRefused,
+    DefinitionError,
+    Delay,
+    Each,
+    Saga,
+    Schedule,
+    Step,
+    Wait,
+    activity,
+)
 from amends.saga import signals
 from amends.testing import Rehearsal
 from tests.support.sagas.shapes import Order, act
@@ -16,6 +27,9 @@ PAGE = (Path(__file__).parents[3] / "docs" / "waiting.md").read_text(encoding="u
 
 class Leave(BaseModel):
     begins_at: AwareDatetime
+
+
+NOW = Leave(begins_at=datetime.now(UTC))
 
 
 class Unzoned(BaseModel):
@@ -56,13 +70,31 @@ def needed():
         needed,
         lambda: Wait("approval", Approval, on_timeout="continue"),
         lambda: Each("input.days", Wait("approval", Approval)),
+        lambda: Wait("approval", Approval, timeout=timedelta(days=1)),
     ],
-    ids=["no model", "no zone", "one name", "needed", "no timeout", "each"],
+    ids=["no model", "no zone", "one name", "needed", "no timeout", "each", "no number"],
 )
 def test_a_wrong_definition_is_told_as_the_page_has_it(define):
     with pytest.raises(DefinitionError) as raised:
         define()
     assert f"`DefinitionError: {raised.value}`" in PAGE
+
+
+@pytest.mark.parametrize("wrong", ["1h", timedelta(hours=1), True])
+@pytest.mark.parametrize(
+    "define",
+    [
+        lambda wrong: Wait("approval", Approval, timeout=wrong),
+        Delay,
+        lambda wrong: Saga("leave", input=Leave, output=Result, steps=[Delay(1.0)], timeout=wrong),
+        lambda wrong: Schedule("yearly", leave_of(Delay(1.0)), every=wrong, input=NOW),
+        lambda wrong: Schedule("yearly", leave_of(Delay(1.0)), every=60, input=NOW, catch_up=wrong),
+    ],
+    ids=["wait", "delay", "saga", "every", "catch_up"],
+)
+def test_a_time_that_is_no_number_is_named(define, wrong):
+    with pytest.raises(DefinitionError, match=re.escape(repr(wrong))):
+        define(wrong)
 
 
 def test_a_time_without_a_zone_is_no_input():

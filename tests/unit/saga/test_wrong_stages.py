@@ -1,5 +1,6 @@
 """Stages, conditions, points of no return and verifications that are defined wrongly: each is refused, saying what and where."""
 
+from datetime import timedelta
 from math import inf, nan
 
 import pytest
@@ -151,9 +152,9 @@ SHAPES = [
     *[
         (
             lambda wrong=wrong: step("a", verify=find_charge, settle=wrong),
-            f"step 'a': settle is {wrong}, not a time in seconds",
+            f"step 'a': settle is {wrong!r}, not a time in seconds",
         )
-        for wrong in (-1.0, inf, nan)
+        for wrong in (-1.0, inf, nan, "1", timedelta(1))
     ],
     (
         lambda: step("a", settle=1.0),
