@@ -9,6 +9,7 @@ SagaError
 ├── SagaStuck            an operator is needed
 ├── ActRefused           the saga is not where the act expects it
 ├── UnreadableData       what the log stores, the code of this process cannot read
+├── OutboxUnavailable    the outbox's database did not take or give what was asked of it
 ├── LogUnavailable       the saga log could not be reached, or did not answer
 ├── BarrierBusy          another transaction was in the way of a receiver's barrier
 ├── CircuitOpenError     the circuit breaker let no call through
@@ -17,8 +18,7 @@ SagaError
 └── NotDone              nothing was done, certainly: try again
 
 An activity raises `Refused` (or a subclass that names the refusal), `NotDone`, or anything else;
-anything else means that its effect is unknown. All can be rebuilt from their
-``.args``, which is what Celery and pickle do.
+anything else means that its effect is unknown. All can be rebuilt from their ``.args``: Celery and pickle do.
 """
 
 import difflib
@@ -114,6 +114,10 @@ class ActRefused(SagaError):  # noqa: N818 - the name says what happened
 
 class UnreadableData(SagaError):  # noqa: N818 - the name says what happened
     """The code of this process cannot read what the log stores: older or newer code wrote it. Nothing was called."""
+
+
+class OutboxUnavailable(SagaError):  # noqa: N818 - the name says what happened
+    """The outbox's database failed; the message says at what, and why. A start is not written: roll back, and repeat it."""
 
 
 class LogUnavailable(SagaError):  # noqa: N818 - the name says what happened

@@ -20,7 +20,7 @@ def transaction_of(connection: Any, key: str | None = None) -> Transaction:
 
 
 def _adapted(connection: Any) -> Transaction:
-    libraries = _libraries(connection)
+    libraries = libraries_of(connection)
     if isinstance(connection, str) or "django" in libraries:
         return DjangoTransaction(connection)
     if "sqlalchemy" in libraries:
@@ -36,6 +36,6 @@ def is_async(connection: Any) -> bool:
     return hasattr(connection, "run_sync")
 
 
-def _libraries(connection: Any) -> set[str]:
+def libraries_of(connection: Any) -> set[str]:
     """Name the packages that its class and its base classes are from: applications have subclasses of their own."""
     return {base.__module__.partition(".")[0] for base in type(connection).__mro__}

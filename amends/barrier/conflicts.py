@@ -29,12 +29,24 @@ def explained(key: str | None) -> Iterator[None]:
     except Exception as error:
         codes = {code for each in _causes(error) for code in _codes(each)}
         if codes & _BUSY:
-            raise BarrierBusy(_said(error), key) from error
-        if codes & _NO_TABLE or f"no such table: {TABLE}" in str(error):
+            raise BarrierBusy(said_by_driver(error), key) from error
+        if lacks_table(error, TABLE):
             raise ConfigurationError(
                 f"this database has no table {TABLE}: add a migration that creates it (docs/barrier.md, The table)"
             ) from error
         raise
+
+
+def lacks_table(error: BaseException, table: str) -> bool:
+    """Tell whether a statement failed because the database does not have its one table."""
+    codes = {code for each in _causes(error) for code in _codes(each)}
+    return bool(codes & _NO_TABLE) or f"no such table: {table}" in str(error)
+
+
+def said_by_driver(error: BaseException) -> str:
+    """Return the first line of what the driver said."""
+    *_, driver = _causes(error)
+    return str(driver).partition("\n")[0]
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -52,9 +64,3 @@ def _codes(error: BaseException) -> Iterator[Any]:
     yield (getattr(error, "sqlite_errorcode", None) or 0) & _PRIMARY
     if error.args and isinstance(error.args[0], int) and error.args[0] > _PRIMARY:
         yield error.args[0]
-
-
-def _said(error: BaseException) -> str:
-    """Return the first line of what the driver said."""
-    *_, driver = _causes(error)
-    return str(driver).partition("\n")[0]

@@ -35,14 +35,14 @@ class DjangoTransaction:
     def run(self, statement: str, values: Values) -> int:
         """Run a statement of `statements`; return how many rows it changed."""
         with explained(values.get("key")), self._connection.cursor() as cursor:
-            cursor.execute(*_positional(statement, values))
+            cursor.execute(*positional(statement, values))
             count: int = cursor.rowcount
             return count
 
     def read(self, statement: str, values: Values) -> tuple[Any, ...] | None:
         """Run a query; return its one row, or None."""
         with explained(values.get("key")), self._connection.cursor() as cursor:
-            cursor.execute(*_positional(statement, values))
+            cursor.execute(*positional(statement, values))
             row: tuple[Any, ...] | None = cursor.fetchone()
             return row
 
@@ -58,7 +58,7 @@ class DjangoTransaction:
         return bool(self._connection.get_autocommit())
 
 
-def _positional(statement: str, values: Values) -> tuple[str, list[Any]]:
+def positional(statement: str, values: Values) -> tuple[str, list[Any]]:
     """Return a statement and its values in the one form that Django has for each database."""
     text, names = _compiled(statement)
     return text, [values[name] for name in names]

@@ -19,7 +19,7 @@ class SQLAlchemyTransaction:
         self._connection = owner.connection() if hasattr(owner, "flush") else owner
         self.statements = statements_of(self._connection.dialect.name)
         self._begun = self._connection.get_transaction() or self._connection.begin()
-        if _commits_by_itself(self._connection):
+        if commits_by_itself(self._connection):
             raise RuntimeError(
                 "this connection commits each statement by itself (AUTOCOMMIT), so the barrier's row would stay where the"
                 " effect fails: use one with transactions"
@@ -28,13 +28,13 @@ class SQLAlchemyTransaction:
     def run(self, statement: str, values: Values) -> int:
         """Run a statement of `statements`; return how many rows it changed."""
         with explained(values.get("key")):
-            count: int = self._connection.execute(_text(statement), values).rowcount
+            count: int = self._connection.execute(text_of(statement), values).rowcount
             return count
 
     def read(self, statement: str, values: Values) -> tuple[Any, ...] | None:
         """Run a query; return its one row, or None."""
         with explained(values.get("key")):
-            row = self._connection.execute(_text(statement), values).one_or_none()
+            row = self._connection.execute(text_of(statement), values).one_or_none()
             return None if row is None else tuple(row)
 
     def roll_back(self) -> None:
@@ -47,13 +47,14 @@ class SQLAlchemyTransaction:
 
 
 @cache
-def _text(statement: str) -> Any:
+def text_of(statement: str) -> Any:
+    """Return a statement in SQLAlchemy's form."""
     from sqlalchemy import text  # noqa: PLC0415 - whoever has a session has it imported
 
     return text(statement)
 
 
-def _commits_by_itself(connection: Any) -> bool:
+def commits_by_itself(connection: Any) -> bool:
     """Ask the driver: SQLAlchemy does not tell what an engine was created with."""
     given = connection.connection
     if connection.dialect.name == "sqlite":

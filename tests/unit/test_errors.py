@@ -28,6 +28,7 @@ ERRORS = [
     errors.LogUnavailable("it is full (OOM)", "order-1", refused=True),
     errors.BarrierBusy("database is locked", "order-1:charge"),
     errors.BarrierBusy("database is locked"),
+    errors.OutboxUnavailable("the database did not take the start"),
     errors.CircuitOpenError("payments", "half-open", 1.25),
     errors.ActivityError("MemoryError", "no room for the picture"),
     errors.Refused("no money"),

@@ -22,6 +22,7 @@ NAMES = [
     "Handle",
     "LogUnavailable",
     "NotDone",
+    "OutboxUnavailable",
     "Parallel",
     "RecordSnapshot",
     "Refused",

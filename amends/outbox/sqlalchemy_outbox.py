@@ -1,0 +1,139 @@
+"""Starts in the transaction of a session or connection of SQLAlchemy, delivered right after its commit."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from celery import Celery
+
+from amends.barrier.sqlalchemy_transaction import commits_by_itself
+from amends.dispatch.messages import plays_messages
+from amends.errors import SagaError
+from amends.outbox import table
+from amends.outbox.database import explained
+from amends.outbox.delivery import deliver, deliver_in_background, start_entries, threads
+from amends.outbox.entry import Entry
+from amends.outbox.sqlalchemy_database import SQLAlchemyConnection, SQLAlchemyDatabase
+
+_logger: Final = logging.getLogger(__name__)
+
+_PENDING: Final = "amends_outbox"
+"""In the `info` of a session or a driver's connection: what its commit delivers."""
+
+_tasks: Final[set[asyncio.Task[None]]] = set()  # asyncio itself keeps none alive
+
+
+@dataclass
+class _Pending:
+    """The entries of a transaction that is open. All are of one app and one engine, or the last one's are taken."""
+
+    app: Celery
+    engine: Any
+    entry_ids: list[str] = field(default_factory=list)
+    is_committed: bool = False
+
+
+def write_in(owner: Any, app: Celery, entry: Entry, *, namespace: str) -> None:
+    """Write an entry in the transaction of a session or connection, and deliver it after the commit.
+
+    Raises ``RuntimeError`` for a connection that commits each statement by itself, `OutboxUnavailable`,
+    `ConfigurationError`.
+    """
+    is_session = hasattr(owner, "flush")
+    with explained(f"take the start of saga {entry.saga_id!r}"):
+        connection = owner.connection() if is_session else owner
+        _ = connection.get_transaction() or connection.begin()
+        if is_whole := not commits_by_itself(connection):
+            table.write(SQLAlchemyConnection(connection), entry, namespace=namespace)
+    if not is_whole:
+        raise RuntimeError(
+            "this connection commits each statement by itself (AUTOCOMMIT), so the saga would run where the rest fails: use one"
+            " with transactions"
+        )
+    joined = owner.bind if is_session and hasattr(owner.bind, "get_transaction") else None
+    if is_session and (joined is None or plays_messages(app)):
+        _follow_session(owner, app, entry, joined or connection.engine)
+    else:
+        _follow_connection(connection, app, entry)
+
+
+def _follow_session(session: Any, app: Celery, entry: Entry, engine: Any) -> None:
+    from sqlalchemy import event  # noqa: PLC0415 - whoever has a session has it imported
+
+    if not event.contains(session, "after_commit", _note_commit):
+        event.listen(session, "after_commit", _note_commit)
+        event.listen(session, "after_transaction_end", _end_transaction)
+    pending = session.info.setdefault(_PENDING, _Pending(app, engine))
+    pending.entry_ids.append(entry.entry_id)
+
+
+def _note_commit(session: Any) -> None:
+    """Note the commit of a session. SQLAlchemy calls this while the session still has its connection, and for savepoints."""
+    if _PENDING in session.info and not session.in_nested_transaction():
+        session.info[_PENDING].is_committed = True
+
+
+def _end_transaction(session: Any, transaction: Any) -> None:
+    """Deliver what was committed, once the session's connection is back in its pool; forget what was rolled back."""
+    if transaction.parent is None:
+        pending = session.info.pop(_PENDING, None)
+        if pending is not None and pending.is_committed:
+            _deliver(pending, deliver)
+
+
+def _follow_connection(connection: Any, app: Celery, entry: Entry) -> None:
+    """Deliver an entry when its connection goes back to the pool: SQLAlchemy has no event after a connection's commit."""
+    from sqlalchemy import event  # noqa: PLC0415 - whoever has a connection has it imported
+
+    pool = connection.engine.pool
+    if not event.contains(pool, "checkin", _take_back):
+        event.listen(pool, "checkin", _take_back)
+    pending = connection.info.setdefault(_PENDING, _Pending(app, connection.engine))
+    pending.entry_ids.append(entry.entry_id)
+
+
+def _take_back(_connection: Any, record: Any) -> None:
+    pending = record.info.pop(_PENDING, None)
+    if pending is not None:  # what was rolled back is not found
+        _deliver(pending, deliver_in_background)
+
+
+def _deliver(pending: _Pending, how: Any) -> None:
+    app, engine, entry_ids = pending.app, pending.engine, pending.entry_ids
+    if engine.dialect.is_async and not plays_messages(app):
+        task = asyncio.get_running_loop().create_task(_deliver_async(app, engine, entry_ids))
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
+        return
+    how(app, SQLAlchemyDatabase(engine), entry_ids)
+
+
+async def _deliver_async(app: Celery, engine: Any, entry_ids: Sequence[str]) -> None:
+    """Deliver entries without a wait of the loop's: the database is asked by its own driver, the log in a thread."""
+    from sqlalchemy.ext.asyncio import AsyncEngine  # noqa: PLC0415 - as above
+
+    if threads.rest:
+        return
+    engine = AsyncEngine(engine)
+    try:
+        with explained("let the outbox be read or changed"):
+            async with engine.begin() as connection:
+                entries = await connection.run_sync(_find, entry_ids)
+        if entries and (
+            delivered := await asyncio.wrap_future(threads.submit(start_entries, app, entries))
+        ):
+            with explained("let the outbox be read or changed"):
+                async with engine.begin() as connection:
+                    await connection.run_sync(_remove, delivered)
+    except SagaError as error:  # of the database, which has just committed
+        _logger.warning("entries are left to the outbox's relay: %s", error)
+
+
+def _find(connection: Any, entry_ids: Sequence[str]) -> list[Entry]:
+    return table.find(SQLAlchemyConnection(connection), entry_ids)
+
+
+def _remove(connection: Any, entry_ids: Sequence[str]) -> None:
+    table.remove(SQLAlchemyConnection(connection), entry_ids)
