@@ -100,9 +100,9 @@ def _print_outbox(output: Output, outbox: OutboxState) -> None:
         return
     since = f", the first since {duration(found.oldest_waiting)}" if found.waiting else ""
     style = "red" if found.oldest_waiting > _LATE else None
-    output.line(f"{found.waiting:,} starts in the outbox{since}", fg=style)
+    output.line(f"{found.waiting:,} waiting in the outbox{since}", fg=style)
     if found.failing:
-        text = f"{found.failing:,} starts in the outbox that fail: see `saga doctor`"
+        text = f"{found.failing:,} failing in the outbox: see `saga doctor`"
         output.line(text, fg="red")
 
 

@@ -60,8 +60,8 @@ class _Threads:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="amends-outbox")
         self._rests_until = 0.0
 
-    def submit(self, act: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        return self._pool.submit(act, *arguments)
+    def submit(self, act: Callable[..., Any], *arguments: Any, **how: Any) -> Future[Any]:
+        return self._pool.submit(act, *arguments, **how)
 
     @property
     def rest(self) -> bool:
@@ -75,23 +75,27 @@ class _Threads:
 threads: Final = _Threads()
 
 
-def deliver(app: Celery, database: Database, entry_ids: Sequence[str]) -> None:
-    """Deliver what of these entries was committed, and return in a moment, also if the log does not answer.
+def deliver(app: Celery, database: Database, entries: Sequence[Entry], *, looks: bool) -> None:
+    """Deliver entries after a commit, and return in a moment, also if the log does not answer.
+
+    looks: whether the database is asked first which of them were committed.
 
     Raises nothing, unless sagas are played in this process (a rehearsal, eager tasks): their errors are the caller's.
     """
     if plays_messages(app):
-        _play(app, database, entry_ids)
-        return
-    _deliver(app, database, entry_ids, _start_patiently)
+        _play(app, database, entries)
+    else:
+        _deliver(app, database, entries, _start_patiently, looks=looks)
 
 
-def deliver_in_background(app: Celery, database: Database, entry_ids: Sequence[str]) -> None:
+def deliver_in_background(
+    app: Celery, database: Database, entries: Sequence[Entry], *, looks: bool
+) -> None:
     """`deliver` in a thread of its own, database and all."""
     if plays_messages(app):
-        _play(app, database, entry_ids)
-        return
-    threads.submit(_deliver, app, database, entry_ids, start_entries)
+        _play(app, database, entries)
+    else:
+        threads.submit(_deliver, app, database, entries, start_entries, looks=looks)
 
 
 def start_entries(app: Celery, entries: Iterable[Entry]) -> list[str]:
@@ -130,14 +134,16 @@ def _start_patiently(app: Celery, entries: Sequence[Entry]) -> list[str]:
 def _deliver(
     app: Celery,
     database: Database,
-    entry_ids: Sequence[str],
-    start: Callable[[Celery, list[Entry]], list[str]],
+    entries: Sequence[Entry],
+    start: Callable[[Celery, Sequence[Entry]], list[str]],
+    *,
+    looks: bool,
 ) -> None:
     if threads.rest:
         return
     try:
-        with database.transaction() as connection:
-            entries = table.find(connection, entry_ids)
+        if looks:
+            entries = _find(database, entries)
         if entries and (delivered := start(app, entries)):
             with database.transaction() as connection:
                 table.remove(connection, delivered)
@@ -147,9 +153,14 @@ def _deliver(
         _logger.exception("entries are left to the outbox's relay")
 
 
-def _play(app: Celery, database: Database, entry_ids: Sequence[str]) -> None:
+def _play(app: Celery, database: Database, entries: Sequence[Entry]) -> None:
+    entries = _find(database, entries)
     with database.transaction() as connection:
-        entries = table.find(connection, entry_ids)
         table.remove(connection, [each.entry_id for each in entries])
     for each in entries:
         start_entry(app, each)
+
+
+def _find(database: Database, entries: Iterable[Entry]) -> list[Entry]:
+    with database.transaction() as connection:
+        return table.find(connection, [each.entry_id for each in entries])

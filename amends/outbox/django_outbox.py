@@ -30,5 +30,6 @@ def write_on_commit(using: str | None, app: Celery, entry: Entry, *, namespace: 
             f"no transaction is open on {alias!r}, so the saga would run where the rest fails: put both into"
             f" `with transaction.atomic(using={alias!r}):`, or call start()"
         )
-    act = partial(deliver, app, DjangoDatabase(alias), [entry.entry_id])
+    # Django forgets what was to be called after the commit of a savepoint that is rolled back.
+    act = partial(deliver, app, DjangoDatabase(alias), [entry], looks=False)
     transaction.on_commit(act, using=alias)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -31,8 +31,9 @@ class _Pending:
 
     app: Celery
     engine: Any
-    entry_ids: list[str] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     is_committed: bool = False
+    looks: bool = False  #: Whether some may have been rolled back all the same, with a savepoint.
 
 
 def write_in(owner: Any, app: Celery, entry: Entry, *, namespace: str) -> None:
@@ -54,19 +55,22 @@ def write_in(owner: Any, app: Celery, entry: Entry, *, namespace: str) -> None:
         )
     joined = owner.bind if is_session and hasattr(owner.bind, "get_transaction") else None
     if is_session and (joined is None or plays_messages(app)):
-        _follow_session(owner, app, entry, joined or connection.engine)
+        pending = _follow_session(owner, app, joined or connection.engine)
+        pending.looks = pending.looks or connection.in_nested_transaction()
     else:
-        _follow_connection(connection, app, entry)
+        pending = _follow_connection(connection, app)
+        pending.looks = True  # its event does not tell a commit from a rollback
+    pending.entries.append(entry)
 
 
-def _follow_session(session: Any, app: Celery, entry: Entry, engine: Any) -> None:
+def _follow_session(session: Any, app: Celery, engine: Any) -> _Pending:
     from sqlalchemy import event  # noqa: PLC0415 - whoever has a session has it imported
 
     if not event.contains(session, "after_commit", _note_commit):
         event.listen(session, "after_commit", _note_commit)
         event.listen(session, "after_transaction_end", _end_transaction)
-    pending = session.info.setdefault(_PENDING, _Pending(app, engine))
-    pending.entry_ids.append(entry.entry_id)
+    pending: _Pending = session.info.setdefault(_PENDING, _Pending(app, engine))
+    return pending
 
 
 def _note_commit(session: Any) -> None:
@@ -83,15 +87,15 @@ def _end_transaction(session: Any, transaction: Any) -> None:
             _deliver(pending, deliver)
 
 
-def _follow_connection(connection: Any, app: Celery, entry: Entry) -> None:
-    """Deliver an entry when its connection goes back to the pool: SQLAlchemy has no event after a connection's commit."""
+def _follow_connection(connection: Any, app: Celery) -> _Pending:
+    """Deliver entries when their connection goes back to the pool: SQLAlchemy has no event after a connection's commit."""
     from sqlalchemy import event  # noqa: PLC0415 - whoever has a connection has it imported
 
     pool = connection.engine.pool
     if not event.contains(pool, "checkin", _take_back):
         event.listen(pool, "checkin", _take_back)
-    pending = connection.info.setdefault(_PENDING, _Pending(app, connection.engine))
-    pending.entry_ids.append(entry.entry_id)
+    pending: _Pending = connection.info.setdefault(_PENDING, _Pending(app, connection.engine))
+    return pending
 
 
 def _take_back(_connection: Any, record: Any) -> None:
@@ -100,39 +104,41 @@ def _take_back(_connection: Any, record: Any) -> None:
         _deliver(pending, deliver_in_background)
 
 
-def _deliver(pending: _Pending, how: Any) -> None:
-    app, engine, entry_ids = pending.app, pending.engine, pending.entry_ids
+def _deliver(pending: _Pending, how: Callable[..., None]) -> None:
+    app, engine = pending.app, pending.engine
     if engine.dialect.is_async and not plays_messages(app):
-        task = asyncio.get_running_loop().create_task(_deliver_async(app, engine, entry_ids))
+        task = asyncio.get_running_loop().create_task(_deliver_async(pending))
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
         return
-    how(app, SQLAlchemyDatabase(engine), entry_ids)
+    how(app, SQLAlchemyDatabase(engine), pending.entries, looks=pending.looks)
 
 
-async def _deliver_async(app: Celery, engine: Any, entry_ids: Sequence[str]) -> None:
+async def _deliver_async(pending: _Pending) -> None:
     """Deliver entries without a wait of the loop's: the database is asked by its own driver, the log in a thread."""
     from sqlalchemy.ext.asyncio import AsyncEngine  # noqa: PLC0415 - as above
 
     if threads.rest:
         return
-    engine = AsyncEngine(engine)
+    engine, entries = AsyncEngine(pending.engine), pending.entries
     try:
-        with explained("let the outbox be read or changed"):
-            async with engine.begin() as connection:
-                entries = await connection.run_sync(_find, entry_ids)
-        if entries and (
-            delivered := await asyncio.wrap_future(threads.submit(start_entries, app, entries))
-        ):
-            with explained("let the outbox be read or changed"):
-                async with engine.begin() as connection:
-                    await connection.run_sync(_remove, delivered)
+        if pending.looks:
+            entries = await _run(engine, _find, entries)
+        started = asyncio.wrap_future(threads.submit(start_entries, pending.app, entries))
+        if delivered := await started:
+            await _run(engine, _remove, delivered)
     except SagaError as error:  # of the database, which has just committed
         _logger.warning("entries are left to the outbox's relay: %s", error)
 
 
-def _find(connection: Any, entry_ids: Sequence[str]) -> list[Entry]:
-    return table.find(SQLAlchemyConnection(connection), entry_ids)
+async def _run(engine: Any, act: Callable[..., Any], what: Any) -> Any:
+    with explained("let the outbox be read or changed"):
+        async with engine.begin() as connection:
+            return await connection.run_sync(act, what)
+
+
+def _find(connection: Any, entries: Sequence[Entry]) -> list[Entry]:
+    return table.find(SQLAlchemyConnection(connection), [each.entry_id for each in entries])
 
 
 def _remove(connection: Any, entry_ids: Sequence[str]) -> None:

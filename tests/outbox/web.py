@@ -145,13 +145,10 @@ class Web:
 
     def _watch_boundaries(self) -> None:
         """Reach a point before each of the steps that follow a commit."""
-        find, remove, start = table.find, table.remove, delivery.start_entry
-
-        def found(*arguments: Any) -> Any:
-            self._fate.reach("commit")
-            return find(*arguments)
+        remove, start = table.remove, delivery.start_entry
 
         def started(*arguments: Any) -> None:
+            self._fate.reach("commit")
             start(*arguments)
             self._fate.reach("delivery")
 
@@ -159,7 +156,7 @@ class Web:
             remove(*arguments)
             self._fate.reach("mark")  # its transaction is open
 
-        table.find, table.remove, delivery.start_entry = found, removed, started
+        table.remove, delivery.start_entry = removed, started
 
 
 def main(kind: str, count: int, seed: str, kills: float, pace: float) -> None:
