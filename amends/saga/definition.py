@@ -210,7 +210,9 @@ class Saga(TransactionalStarts[Input, Output]):
         self, app: Celery, saga_ids: Sequence[str], **when: Any
     ) -> Sequence[Delivery] | None:
         """Return what the log delivers at the start of each: its first message, or when it begins; None for nothing."""
-        if times := checked_begins(app, self.itinerary, saga_ids, **when):
+        router: Any = app.amqp.router
+        is_plain = not router.routes and all(each is None for each in when.values())
+        if not is_plain and (times := checked_begins(app, self.itinerary, saga_ids, **when)):
             return times
         return deliveries(app, saga_ids, self._first) if self._first.records else None
 

@@ -130,6 +130,27 @@ def test_a_log_that_is_away_keeps_no_commit_and_loses_no_start(
     assert shop.left() == []
 
 
+def test_after_an_outage_a_process_asks_the_log_no_more_for_a_while(
+    app, shop, relay, saga_id, monkeypatch
+):
+    asked = []
+
+    def fail(_, entry):
+        asked.append(entry.saga_id)
+        raise LogUnavailable("it is away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(delivery, "start_entry", fail)
+        outage.setattr(delivery, "_REST", 3600.0)
+        for n in range(3):
+            with shop.transaction() as connection:
+                shop.start(connection, job_saga, job(saga_id), saga_id=f"{saga_id}-{n}")
+            assert eventually(lambda: delivery.threads.rest)
+    assert asked == [f"{saga_id}-0"]
+    relay.run_once()
+    assert shop.left() == []
+
+
 def test_a_log_that_stands_still_keeps_a_commit_for_a_moment_only(
     app, shop, relay, saga_id, monkeypatch
 ):

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 from celery import Celery
 
-from amends.errors import ConfigurationError
+from amends.errors import ConfigurationError, OutboxUnavailable
 from amends.outbox.adapters import database_of
+from amends.outbox.database import explained
 from amends.outbox.sqlalchemy_database import SQLAlchemyConnection, SQLAlchemyDatabase
 from demo.programs import ROOT
 
@@ -65,3 +66,10 @@ def test_the_engine_is_imported_without_sqlalchemy_and_django():
         [sys.executable, "-c", missing], env={"PYTHONPATH": str(ROOT)}, check=False
     )
     assert ran.returncode == 0
+
+
+def test_a_bug_does_not_look_like_an_outage():
+    with pytest.raises(AttributeError), explained("answer"):
+        raise AttributeError
+    with pytest.raises(OutboxUnavailable, match="did not answer: refused"), explained("answer"):
+        raise ConnectionRefusedError("refused")
