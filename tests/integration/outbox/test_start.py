@@ -176,7 +176,7 @@ def test_an_error_of_the_database_after_the_commit_is_not_the_callers(
     with shop.transaction() as connection:
         shop.start(connection, job_saga, job(saga_id), saga_id=saga_id)
     assert eventually(lambda: "are left to the outbox's relay" in warnings.text)
-    assert is_known(saga_id)
+    assert eventually(lambda: is_known(saga_id))
 
 
 def test_a_bug_in_the_delivery_is_logged_and_not_raised(app, shop, saga_id, monkeypatch, warnings):
