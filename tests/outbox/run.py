@@ -5,7 +5,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -56,8 +56,9 @@ def run(options: Options, *, directory: Path, console: Console) -> Verdict:
         metadata.create_all(engine)
         app = Celery("judge", broker=environment["BROKER"], set_as_current=False)
         app.conf.amends_backend = environment["LOG"]
-        with _workers(directory, environment):
-            outages = _take_orders(options, directory, environment, (log, broker), console)
+        with _workers(directory, environment) as workers:
+            victims = (log, broker, log, broker, *workers)
+            outages = _take_orders(options, directory, environment, victims, console)
             _await_rest(app, engine)
         happened = f"{_kills(options)} processes killed, {outages} outages"
         verdict = judge(app, engine, happened=happened)
@@ -78,7 +79,7 @@ def _share(options: Options) -> int:
 
 
 @contextlib.contextmanager
-def _workers(directory: Path, environment: dict[str, str]) -> Iterator[None]:
+def _workers(directory: Path, environment: dict[str, str]) -> Iterator[list[Worker]]:
     """Run two workers: one on the fast path, one by the libraries' own calls."""
     how = {"application": "tests.outbox.shop", "pool": "threads", "concurrency": 4}
     workers = [
@@ -91,17 +92,17 @@ def _workers(directory: Path, environment: dict[str, str]) -> Iterator[None]:
         for fast in ("1", "0")
     ]
     with running(*workers):
-        yield
+        yield workers
 
 
 def _take_orders(
     options: Options,
     directory: Path,
     environment: dict[str, str],
-    servers: tuple[RedisServer, ...],
+    victims: Sequence[Program],
     console: Console,
 ) -> int:
-    """Take orders by each kind at once, while servers go away one at a time; return how often one did."""
+    """Take orders by each kind at once, while servers and workers go away one at a time; return how often one did."""
     how = [str(_share(options)), options.seed, str(options.kills), str(options.pace)]
     webs = [
         Program(
@@ -120,13 +121,13 @@ def _take_orders(
         ends = threading.Event()
         while any(each.runs for each in webs):
             ends.wait(chance.uniform(0.1, 0.3) * options.outage)
-            server, act = chance.choice(servers), chance.choice(("freeze", "kill"))
-            console.print(f"{server.name}: {act} for {options.outage:g} s")
-            getattr(server, act)()
+            victim, act = chance.choice(victims), chance.choice(("freeze", "kill"))
+            console.print(f"{victim.name}: {act} for {options.outage:g} s")
+            getattr(victim, act)()
             outages += 1
             ends.wait(options.outage)
-            server.thaw()
-            server.start(wait=True)
+            victim.thaw()
+            victim.start(wait=True)
         for each in webs:
             if FAILED in each.logged():
                 console.print(each.logged()[-2000:])
