@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Final
 
 from celery import Celery
@@ -94,7 +95,8 @@ def deliver_in_background(
     """`deliver` in a thread of its own, database and all."""
     if plays_messages(app):
         _play(app, database, entries)
-    else:
+        return
+    with suppress(RuntimeError):  # this process ends, and begins no thread
         threads.submit(_deliver, app, database, entries, start_entries, looks=looks)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,11 +27,9 @@ _tasks: Final[set[asyncio.Task[None]]] = set()  # asyncio itself keeps none aliv
 
 @dataclass
 class _Pending:
-    """The entries of a transaction that is open. All are of one app and one engine, or the last one's are taken."""
+    """The starts of a transaction that is open, each app's and engine's apart."""
 
-    app: Celery
-    engine: Any
-    entries: list[Entry] = field(default_factory=list)
+    starts: dict[tuple[Celery, Any], list[Entry]] = field(default_factory=dict)
     is_committed: bool = False
     looks: bool = False  #: Whether some may have been rolled back all the same, with a savepoint.
 
@@ -55,21 +53,21 @@ def write_in(owner: Any, app: Celery, entry: Entry, *, namespace: str) -> None:
         )
     joined = owner.bind if is_session and hasattr(owner.bind, "get_transaction") else None
     if is_session and (joined is None or plays_messages(app)):
-        pending = _follow_session(owner, app, joined or connection.engine)
+        pending = _follow_session(owner)
         pending.looks = pending.looks or connection.in_nested_transaction()
     else:
-        pending = _follow_connection(connection, app)
+        pending = _follow_connection(connection)
         pending.looks = True  # its event does not tell a commit from a rollback
-    pending.entries.append(entry)
+    pending.starts.setdefault((app, joined or connection.engine), []).append(entry)
 
 
-def _follow_session(session: Any, app: Celery, engine: Any) -> _Pending:
+def _follow_session(session: Any) -> _Pending:
     from sqlalchemy import event  # noqa: PLC0415 - whoever has a session has it imported
 
     if not event.contains(session, "after_commit", _note_commit):
         event.listen(session, "after_commit", _note_commit)
         event.listen(session, "after_transaction_end", _end_transaction)
-    pending: _Pending = session.info.setdefault(_PENDING, _Pending(app, engine))
+    pending: _Pending = session.info.setdefault(_PENDING, _Pending())
     return pending
 
 
@@ -87,14 +85,14 @@ def _end_transaction(session: Any, transaction: Any) -> None:
             _deliver(pending, deliver)
 
 
-def _follow_connection(connection: Any, app: Celery) -> _Pending:
+def _follow_connection(connection: Any) -> _Pending:
     """Deliver entries when their connection goes back to the pool: SQLAlchemy has no event after a connection's commit."""
     from sqlalchemy import event  # noqa: PLC0415 - whoever has a connection has it imported
 
     pool = connection.engine.pool
     if not event.contains(pool, "checkin", _take_back):
         event.listen(pool, "checkin", _take_back)
-    pending: _Pending = connection.info.setdefault(_PENDING, _Pending(app, connection.engine))
+    pending: _Pending = connection.info.setdefault(_PENDING, _Pending())
     return pending
 
 
@@ -105,30 +103,40 @@ def _take_back(_connection: Any, record: Any) -> None:
 
 
 def _deliver(pending: _Pending, how: Callable[..., None]) -> None:
-    app, engine = pending.app, pending.engine
-    if engine.dialect.is_async and not plays_messages(app):
-        task = asyncio.get_running_loop().create_task(_deliver_async(pending))
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
+    for (app, engine), entries in pending.starts.items():
+        if engine.dialect.is_async and not plays_messages(app):
+            _begin_task(_deliver_async(app, engine, entries, looks=pending.looks))
+        else:
+            how(app, SQLAlchemyDatabase(engine), entries, looks=pending.looks)
+
+
+def _begin_task(act: Coroutine[Any, Any, None]) -> None:
+    try:
+        task = asyncio.get_running_loop().create_task(act)
+    except RuntimeError:  # the loop has ended, and the garbage collector closes its connections
+        act.close()
         return
-    how(app, SQLAlchemyDatabase(engine), pending.entries, looks=pending.looks)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
 
 
-async def _deliver_async(pending: _Pending) -> None:
+async def _deliver_async(app: Celery, engine: Any, entries: list[Entry], *, looks: bool) -> None:
     """Deliver entries without a wait of the loop's: the database is asked by its own driver, the log in a thread."""
     from sqlalchemy.ext.asyncio import AsyncEngine  # noqa: PLC0415 - as above
 
     if threads.rest:
         return
-    engine, entries = AsyncEngine(pending.engine), pending.entries
+    engine = AsyncEngine(engine)
     try:
-        if pending.looks:
+        if looks:
             entries = await _run(engine, _find, entries)
-        started = asyncio.wrap_future(threads.submit(start_entries, pending.app, entries))
+        started = asyncio.wrap_future(threads.submit(start_entries, app, entries))
         if delivered := await started:
             await _run(engine, _remove, delivered)
     except SagaError as error:  # of the database, which has just committed
         _logger.warning("entries are left to the outbox's relay: %s", error)
+    except Exception:
+        _logger.exception("entries are left to the outbox's relay")
 
 
 async def _run(engine: Any, act: Callable[..., Any], what: Any) -> Any:

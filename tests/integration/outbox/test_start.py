@@ -5,10 +5,12 @@ import threading
 import time
 
 import pytest
+from celery import Celery
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from amends import ConfigurationError, OutboxUnavailable, SagaStatus, UnknownSaga, get
+from amends.backend.celery_apps import current
 from amends.errors import LogUnavailable
 from amends.outbox import delivery
 from tests.support.engine_saga import Job, inline_saga, job_saga
@@ -276,3 +278,18 @@ def test_a_commit_in_two_phases_delivers(app, mariadb, saga_id):
         session.rollback()
     assert not is_known(f"{saga_id}-2")
     shop.close()
+
+
+def test_the_starts_of_two_apps_in_one_transaction_go_to_their_own_logs(
+    app, redis_url, tmp_path, saga_id
+):
+    shop = SQLAlchemyShop(f"sqlite:///{tmp_path / 'shop.sqlite3'}")
+    other = Celery("other", broker=f"{redis_url}/2", set_as_current=False)
+    other.conf.update(amends_backend=f"{redis_url}/3", amends_namespace="other")
+    with Session(shop.engine) as session, session.begin():
+        job_saga.start_in(session, job(saga_id), saga_id=f"{saga_id}-1")
+        with current(other):
+            job_saga.start_in(session, job(saga_id), saga_id=f"{saga_id}-2")
+    assert [is_known(f"{saga_id}-{n}") for n in (1, 2)] == [True, False]
+    with current(other):
+        assert [is_known(f"{saga_id}-{n}") for n in (1, 2)] == [False, True]
