@@ -52,13 +52,14 @@ def write_in(owner: Any, app: Celery, entry: Entry, *, namespace: str) -> None:
             " with transactions"
         )
     joined = owner.bind if is_session and hasattr(owner.bind, "get_transaction") else None
+    where = connection.engine
     if is_session and (joined is None or plays_messages(app)):
-        pending = _follow_session(owner)
+        where, pending = joined or where, _follow_session(owner)
         pending.looks = pending.looks or connection.in_nested_transaction()
     else:
         pending = _follow_connection(connection)
         pending.looks = True  # its event does not tell a commit from a rollback
-    pending.starts.setdefault((app, joined or connection.engine), []).append(entry)
+    pending.starts.setdefault((app, where), []).append(entry)
 
 
 def _follow_session(session: Any) -> _Pending:

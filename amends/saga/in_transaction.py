@@ -2,7 +2,7 @@
 
 import uuid
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, overload
 
@@ -22,19 +22,17 @@ Output = TypeVar("Output", bound=BaseModel)
 
 
 class AsyncOwner(Protocol):
-    """A session or connection of SQLAlchemy's asyncio extension."""
+    """A session or connection of SQLAlchemy's asyncio extension, told apart by its type of `close`."""
 
-    @property
-    def run_sync(self) -> Callable[..., Awaitable[Any]]:
-        """Run sync code."""
+    def close(self) -> Awaitable[None]:
+        """Close it."""
 
 
 class Owner(Protocol):
     """A session or connection of SQLAlchemy."""
 
-    @property
-    def in_transaction(self) -> Callable[[], bool]:
-        """Tell whether a transaction is open."""
+    def close(self) -> None:
+        """Close it."""
 
 
 class TransactionalStarts(Generic[Input, Output]):
