@@ -1,5 +1,6 @@
 """A project of Django's with ``amends.django`` in INSTALLED_APPS: its migration, its tests, its worker's relay."""
 
+import re
 import subprocess
 import sys
 
@@ -170,6 +171,15 @@ def test_the_migration_makes_and_drops_the_table_of_each_database(run):
 def test_the_tests_of_the_project_deliver_in_a_rehearsal(run):
     run("manage.py", "makemigrations", "shop")
     assert "Ran 3 tests" in run("manage.py", "test")
+
+
+def test_the_shop_of_the_page_passes_its_test(run, tmp_path):
+    page = (ROOT / "docs" / "outbox.md").read_text(encoding="utf-8")
+    for name, code in re.findall(r"`(shop/\w+\.py)`.*?```python\n(.*?)```", page, re.DOTALL):
+        (tmp_path / name).write_text(code)
+    assert (tmp_path / "shop" / "views.py").exists()
+    run("manage.py", "makemigrations", "shop")
+    assert "Ran 1 test" in run("manage.py", "test")
 
 
 def test_the_relay_takes_over_by_the_alias_and_leaves_no_connection(run, saga_id):
