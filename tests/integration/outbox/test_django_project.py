@@ -175,9 +175,13 @@ def test_the_tests_of_the_project_deliver_in_a_rehearsal(run):
 
 def test_the_shop_of_the_page_passes_its_test(run, tmp_path):
     page = (ROOT / "docs" / "outbox.md").read_text(encoding="utf-8")
-    for name, code in re.findall(r"`(shop/\w+\.py)`.*?```python\n(.*?)```", page, re.DOTALL):
-        (tmp_path / name).write_text(code)
-    assert (tmp_path / "shop" / "views.py").exists()
+    of_django = page[page.index("## Django") : page.index("## When the saga is there")]
+    files = re.findall(
+        r"`(\w+\.py)`[^`]*?(?:`TestCase`[^`]*)?```python\n(.*?)```", of_django, re.DOTALL
+    )
+    assert [name for name, _ in files[1:]] == ["models.py", "sagas.py", "views.py", "tests.py"]
+    for name, code in files[1:]:  # but for the settings
+        (tmp_path / "shop" / name).write_text(code)
     run("manage.py", "makemigrations", "shop")
     assert "Ran 1 test" in run("manage.py", "test")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -39,7 +40,7 @@ class Operations:
 def statements(metadata):
     [table] = metadata.tables.values()
     [index] = table.indexes
-    dialect = sa.dialects.postgresql.dialect()
+    dialect = postgresql.dialect()
     made = CreateTable(table).compile(dialect=dialect), CreateIndex(index).compile(dialect=dialect)
     return [" ".join(str(each).split()) for each in made]
 
