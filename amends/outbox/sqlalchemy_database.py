@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from amends.barrier.sqlalchemy_transaction import text_of
 from amends.errors import ConfigurationError
 from amends.outbox.database import Values, explained
 from amends.outbox.statements import statements_of
+
+_WANTED: Final = (
+    "give it SQLAlchemy's URL of the outbox's database, with a driver that is no asyncio one and is installed here, such as"
+    " postgresql+psycopg://shop@db/shop"
+)
 
 
 class SQLAlchemyConnection:
@@ -60,12 +65,15 @@ def sqlalchemy_database_at(url: str) -> SQLAlchemyDatabase:
         from sqlalchemy import create_engine  # noqa: PLC0415 - needed for a URL alone
         from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
-        return SQLAlchemyDatabase(create_engine(url, poolclass=NullPool))
+        engine = create_engine(url, poolclass=NullPool)
     except Exception as error:  # a driver may raise anything as it is imported
+        raise ConfigurationError(f"amends_outbox_url cannot be used: {error}; {_WANTED}") from error
+    if engine.dialect.is_async:
+        driver = engine.dialect.driver
         raise ConfigurationError(
-            f"amends_outbox_url cannot be used: {error}; give it SQLAlchemy's URL of the outbox's database, with a driver"
-            " that is no asyncio one and is installed here, such as postgresql+psycopg://shop@db/shop"
-        ) from error
+            f"amends_outbox_url names {driver}, a driver for asyncio: {_WANTED}"
+        )
+    return SQLAlchemyDatabase(engine)
 
 
 def _skips_locked(dialect: Any) -> bool:

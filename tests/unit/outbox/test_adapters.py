@@ -41,6 +41,11 @@ def test_what_is_no_url_is_refused():
         database_of(app_with("default"))
 
 
+def test_a_driver_for_asyncio_is_refused():
+    with pytest.raises(ConfigurationError, match="names asyncpg, a driver for asyncio: give it"):
+        database_of(app_with("postgresql+asyncpg://shop@db/shop"))
+
+
 @pytest.mark.parametrize(
     ("name", "version", "skips"),
     [
