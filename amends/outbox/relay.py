@@ -63,6 +63,8 @@ class Relay:
         failed: dict[Entry, str] = {}
         try:
             for each in claimed:
+                if self._now() > now + LEASE / 2:
+                    break  # the broker stands still: another relay may soon take the rest
                 try:
                     self._deliver(each, settings.retention)
                 except AWAY:
@@ -73,7 +75,7 @@ class Relay:
                     delivered.append(each)
         finally:
             self._settle(claimed, delivered, failed)
-        return len(claimed) == BATCH
+        return len(claimed) == BATCH or len(delivered) + len(failed) < len(claimed)
 
     def _deliver(self, entry: Entry, retention: float) -> None:
         age = self._now() - entry.written_at

@@ -238,3 +238,25 @@ def test_the_backlog_counts_both_and_names_what_fails(app, shop, relay, saga_id)
     assert (backlog.waiting, backlog.failing) == (2, 1)
     assert backlog.oldest_failing >= backlog.oldest_waiting >= 100.0
     assert [each for each, _ in backlog.errors] == [f"{saga_id}-bad"]
+
+
+def test_a_relay_that_is_slow_puts_back_what_its_lease_does_not_last_for(
+    app, shop, saga_id, monkeypatch
+):
+    ids = [f"{saga_id}-{n}" for n in range(6)]
+    leave(shop, *ids)
+    clock, started = Moved(time.time() + 30.0), []
+
+    def start_slowly(_, entry):
+        started.append(entry.saga_id)
+        clock.seconds += LEASE / 4
+
+    monkeypatch.setattr(relay_module, "start_entry", start_slowly)
+    relay = Relay(app, shop.database, now=clock)
+    assert relay.run_once()
+    assert len(started) == 3
+    assert len(shop.left()) == 3
+    clock.seconds += 1.0
+    assert not relay.run_once()
+    assert sorted(started) == ids
+    assert shop.left() == []
