@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from celery import Celery
 
@@ -49,16 +49,7 @@ class Relay:
         go on. Raises `OutboxUnavailable`, and after putting back what it has claimed `LogUnavailable`,
         `ConfigurationError`.
         """
-        settings = settings_of(self._app)
-        now = self._now()
-        with self._database.transaction() as connection:
-            claimed = table.claim(
-                connection,
-                namespace=settings.namespace or "",
-                now=now,
-                until=now + LEASE,
-                limit=BATCH,
-            )
+        claimed = self._claim(now := self._now())
         delivered: list[Entry] = []
         failed: dict[Entry, str] = {}
         try:
@@ -66,7 +57,7 @@ class Relay:
                 if self._now() > now + LEASE / 2:
                     break  # the broker stands still: another relay may soon take the rest
                 try:
-                    self._deliver(each, settings.retention)
+                    self._deliver(each)
                 except AWAY:
                     raise
                 except Exception as error:  # noqa: BLE001 - a route of the app's own may raise anything
@@ -77,9 +68,15 @@ class Relay:
             self._settle(claimed, delivered, failed)
         return len(claimed) == BATCH or len(delivered) + len(failed) < len(claimed)
 
-    def _deliver(self, entry: Entry, retention: float) -> None:
+    def _claim(self, now: float) -> list[Entry]:
+        how: Any = {"now": now, "until": now + LEASE, "limit": BATCH}
+        namespace = settings_of(self._app).namespace or ""
+        with self._database.transaction() as connection:
+            return table.claim(connection, namespace=namespace, **how)
+
+    def _deliver(self, entry: Entry) -> None:
         age = self._now() - entry.written_at
-        if age > retention:
+        if age > settings_of(self._app).retention:
             raise UnreadableData(
                 f"it has waited for {age:,.0f} s, longer than amends_retention: it may have been delivered, and its saga may have"
                 " ended and been removed. Delete it if so, or set its written_at to now"
@@ -99,6 +96,6 @@ class Relay:
                 wait = min(_FIRST_WAIT * 2 ** min(entry.tries, 10), _LONGEST_WAIT)
                 table.postpone(connection, entry, due_at=now + wait, error=error)
             for entry in claimed[len(delivered) + len(failed) :]:
-                table.postpone(connection, entry, due_at=now, error="")
+                table.put_back(connection, entry, due_at=now)
         for entry, error in failed.items():
             _logger.error("saga %s cannot be started from the outbox: %s", entry.saga_id, error)

@@ -38,6 +38,7 @@ class Statements:
     postpone: str = (
         f"UPDATE {TABLE} SET due_at = :due_at, error = :error WHERE entry_id = :entry_id"  # noqa: S608
     )
+    put_back: str = f"UPDATE {TABLE} SET due_at = :due_at WHERE entry_id = :entry_id"  # noqa: S608
     #: How many have no error and how many have one, and when the oldest of both was written.
     measure: str = (
         f"SELECT error <> '', COUNT(*), MIN(written_at) FROM {TABLE}"  # noqa: S608

@@ -60,10 +60,16 @@ def _is_claimed(connection: Connection, entry: Entry, until: float) -> bool:
 
 
 def postpone(connection: Connection, entry: Entry, *, due_at: float, error: str) -> None:
-    """Keep an entry that could not be delivered, and why; '' if that was no fault of its own."""
+    """Keep an entry that could not be delivered by a fault of its own, and why."""
     text = error.encode("ascii", "backslashreplace").decode()[:LONGEST_ERROR]
     values = {"entry_id": entry.entry_id, "due_at": due_at, "error": text}
     connection.run(connection.statements.postpone, values)
+
+
+def put_back(connection: Connection, entry: Entry, *, due_at: float) -> None:
+    """Let an entry be claimed again from a time on."""
+    values = {"entry_id": entry.entry_id, "due_at": due_at}
+    connection.run(connection.statements.put_back, values)
 
 
 @dataclass(frozen=True, kw_only=True)

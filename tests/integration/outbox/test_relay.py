@@ -211,6 +211,21 @@ def test_with_the_log_away_all_is_put_back_without_an_error(app, shop, relay, sa
     assert all(map(is_known, ids))
 
 
+def test_an_outage_does_not_hide_what_fails(app, shop, relay, saga_id, monkeypatch):
+    leave(shop, saga_id, saga="nobodys")
+    relay.run_once()
+    shop.change(due_at=0)
+
+    def fail(*_):
+        raise LogUnavailable("it is away")
+
+    monkeypatch.setattr(relay_module, "start_entry", fail)
+    with pytest.raises(LogUnavailable):
+        relay.run_once()
+    [(_, error)] = shop.left()
+    assert "no saga 'nobodys' is defined" in error
+
+
 def test_what_may_have_run_and_been_removed_is_not_started_again(app, shop, relay, saga_id):
     leave(shop, saga_id)
     shop.change(written_at=time.time() - app.conf.get("amends_retention", 7 * 86400.0) - 60.0)
