@@ -54,6 +54,7 @@ class Recovery(bootsteps.StartStopStep):
         # Before the pool forks, and anew where a parent process made several workers.
         self._process = WorkerProcess.enter(worker.hostname)
         enter_worker(worker.hostname)
+        _settle_queues(worker.app)
         self._remembered = _remember(worker)
         self._process.switch_events(on=bool(worker.task_events))
         self._ends = threading.Event()
@@ -159,6 +160,13 @@ def _settings_of(app: Celery) -> Settings:
     except ConfigurationError as error:
         _logger.critical("no sagas can run here: %s", error)
         raise SystemExit(EX_FAILURE) from error
+
+
+def _settle_queues(app: Celery) -> None:
+    """Let a worker of sagas consume what is declared by now: before Celery 5.7 a queue that it publishes to later seems consumed, too."""
+    queues: Any = app.amqp.queues
+    if is_configured(app) and queues.consume_from is queues:
+        queues.select(list(queues))
 
 
 def _remember(worker: Any) -> Remembered:

@@ -686,6 +686,7 @@ class Model:
         if self.paused:
             self.message = "under way"
             self.paused = False
+            self.turns_now = True
             self._owe_messages()
         return self._what_follows_act()
 
@@ -1081,7 +1082,8 @@ class Model:
         """Tell what an act answers; the branch that it was about is owed a message."""
         if stage and branch and self._is_placed(stage, branch) and not self._running_in(branch):
             branch.message = "none" if self.remains_in(branch) else branch.message
-        is_at_rest = self.over or self.paused or (self.settling and not self._owes_cancels())
+        owes_cancels = self._owes_cancels()
+        is_at_rest = self.over or self.paused or (self.settling and not owes_cancels)
         return "end" if is_at_rest else "advance"
 
     def _owes_cancels(self) -> bool:

@@ -3,6 +3,7 @@
 import json
 import time
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from celery import Celery, signals
@@ -108,14 +109,25 @@ def taken(app):
 
 def all_taken(app):
     """Take every message that was published, from whichever queue, in order."""
-    found = []
+    return [
+        as_dict(queue.name, message)
+        for queue in queues(app)
+        for message in iter(partial(queue.get, no_ack=True, accept=["json", "pickle"]), None)
+    ]
+
+
+def purge(app):
+    """Leave nothing that other tests have published."""
+    for queue in queues(app):
+        queue.purge()
+
+
+def queues(app):
     with app.connection_for_read() as connection:
         for name in ("celery", "themed", "money", "for-pay", "fast", "100% sure", "undo"):
             queue = app.amqp.queues[name](connection.default_channel)
             queue.declare()
-            while message := queue.get(no_ack=True, accept=["json", "pickle"]):
-                found.append(as_dict(name, message))
-    return found
+            yield queue
 
 
 def as_dict(queue, message):

@@ -13,6 +13,7 @@ if saga.paused then
   note_act('saga.resumed')
   set('paused', '')
   saga.paused = false
+  turns_now = true -- a cancel may have come meanwhile  --! shaped
   owe_messages()
   note_sent(NOW)
 end

@@ -16,12 +16,13 @@ local path, output = ARGV[5], ARGV[6]
 -- The records that are meant of the line, or of the branch that is open, or nil and why there is none.
 local function meant(exact)
   local first, list = remaining(1)[1], {}
-  local step = exact:match('^[%d:]+')
+  local step = exact:match('^([%d:]+)[wk]?$') -- nil for its fallback, its verification or an undo
+  local function is_meant(code) return code == exact or step and code:match('^[%d:]+') == step end
   for code, value in pairs(state) do
-    if value == 'stuck' and (code == exact or step == exact and code:match('^[%d:]+') == step) then list[#list + 1] = code end
+    if value == 'stuck' and is_meant(code) then list[#list + 1] = code end
   end
   if #list > 0 then return list end
-  if first and (first == exact or step == exact and first:match('^[%d:]+') == step) then
+  if first and is_meant(first) then
     if state[first] == 'running' then return nil, path_of(first) .. ' is running' end
     if branch and why_branch_waits() then return nil, path_of(first) .. ' does not come yet: ' .. why_branch_waits() end
     return {first}

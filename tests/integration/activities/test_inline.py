@@ -35,12 +35,23 @@ def do_slowly(job: Job) -> None:
     engine_saga.play(job)
 
 
+@activity(queue="elsewhere")
+def do_elsewhere(job: Job) -> None:
+    engine_saga.play(job)
+
+
 mentioning = saga_of(
     "mentioning",
     Step(mention, name="m", compensation=None, on_failure="continue"),
     dispatch="inline",
 )
 limited = saga_of("limited", Step(do_slowly, name="slow", compensation=None), dispatch="inline")
+distant = saga_of(
+    "distant",
+    Step(mention, name="m", compensation=None),
+    Step(do_elsewhere, name="far", compensation=None),
+    dispatch="inline",
+)
 
 
 @pytest.fixture
@@ -229,3 +240,13 @@ def test_a_lost_answer_is_asked_for_again_and_is_the_same(work, saga_id, way, mo
         "b": 1,
         "c": 1,
     }
+
+
+def test_a_queue_that_this_worker_only_publishes_to_is_for_others(work, broker, saga_id):
+    handles = []
+    for number in (1, 2):
+        handles.append(distant.start(Job(job_id=saga_id), saga_id=f"{saga_id}-{number}"))
+        eventually(lambda number=number: broker.llen("elsewhere") == number)
+    assert [work.records(handle.id) for handle in handles] == [["a", "b", "m"]] * 2
+    for handle in handles:
+        handle.cancel()

@@ -8,7 +8,7 @@ from amends.dispatch.coordinator import publish, publish_branches
 from amends.dispatch.fast_path import deliveries
 from amends.dispatch.messages import TOKEN_HEADER
 from amends.log.answers import Publish
-from tests.support.published_messages import all_published, all_taken, app_with
+from tests.support.published_messages import all_published, all_taken, app_with, purge
 from tests.support.sagas.wide import each_of, wide_of
 
 PACKED = each_of("packed")
@@ -24,7 +24,7 @@ def app(request, redis_url):
     app = app_with(
         broker, amends_fast_path=request.param != "plain", amends_backend=f"{redis_url}/6"
     )
-    all_taken(app)  # what others have left
+    purge(app)
     return app
 
 
@@ -88,7 +88,7 @@ def ordered(found):
 @pytest.mark.fast_path
 def test_one_message_of_an_item_is_of_the_template_of_all(saga_id, redis_url, monkeypatch):
     app = app_with(f"{redis_url}/4", amends_backend=f"{redis_url}/6")
-    all_taken(app)
+    purge(app)
     publish(app, saga_id, items(1)[0])
     monkeypatch.setattr(fast_path, "canvas", lambda *_: pytest.fail("another template is made"))
     for each in items(20):
@@ -101,7 +101,7 @@ def test_one_message_of_an_item_is_of_the_template_of_all(saga_id, redis_url, mo
 @pytest.mark.fast_path
 def test_a_thousand_items_are_a_few_commands(saga_id, redis_url, monkeypatch):
     app = app_with(f"{redis_url}/4", amends_backend=f"{redis_url}/6")
-    all_taken(app)
+    purge(app)
     publish(app, saga_id, items(1)[0])  # so that there is a connection
     commands, inner = [], fast_path.chain_template.asker
 
@@ -124,7 +124,7 @@ def test_a_thousand_items_are_a_few_commands(saga_id, redis_url, monkeypatch):
 def test_the_message_of_an_item_is_delivered_as_it_is_published(saga_id, redis_url):
     """A link within a branch is the last but one of a fallback's undos."""
     app = app_with(f"{redis_url}/4", amends_backend=f"{redis_url}/6")
-    all_taken(app)
+    purge(app)
     chain = items(1)[0]
     publish(app, saga_id, chain)
     (made,) = all_taken(app)
@@ -136,7 +136,7 @@ def test_the_message_of_an_item_is_delivered_as_it_is_published(saga_id, redis_u
 
 def test_without_the_fast_path_all_go_over_one_connection(saga_id, redis_url, monkeypatch):
     app = app_with(f"{redis_url}/4", amends_fast_path=False)
-    all_taken(app)
+    purge(app)
     taken, inner = [], canvas.bounded
 
     def counting(*arguments, **how):
@@ -160,7 +160,7 @@ def route(name, args, kwargs, options, task=None, **_):
 def test_a_route_that_raises_for_one_stops_no_other(request, redis_url, saga_id, fast, of):
     broker = f"{redis_url}/4" if of == "redis" else request.getfixturevalue("rabbitmq_url")
     app = app_with(broker, amends_fast_path=fast, task_routes=(route,))
-    all_taken(app)
+    purge(app)
     with pytest.raises(Exception, match="customer"):
         publish_branches(app, saga_id, items(3))
     assert ids(all_taken(app)) == [f"{saga_id}.99.ship[1]", f"{saga_id}.101.ship[3]"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amends import Child
+from amends import Child, Parallel
 from amends.definition.states import SagaStatus
 from amends.log.answers import Advance, AtRest, Late
 from amends.log.in_flight import Ended
@@ -13,6 +13,7 @@ CHILD = shape_of("log_child", approval())
 OUTPUTS = {"job_id": "input.job_id", "a": "a.part"}
 LAST = step("b", inputs={"job_id": "input.job_id"})
 PARENT = shape_of("log_parent", step("a"), Child(CHILD), LAST, outputs=OUTPUTS)
+BESIDE = shape_of("log_beside", step("a"), Parallel(Child(CHILD), step("b")), outputs=OUTPUTS)
 FINAL = shape_of("log_final", step("a", pivot=True), Child(CHILD), outputs=OUTPUTS)
 NAME = "log_child"
 HOW = {"longest_wait": 300.0}
@@ -70,6 +71,25 @@ def test_what_is_owed_to_a_child_is_owed_once_more_after_a_while(parent, before,
     code = driven.log.read_saga(driven.id).itinerary.code_of(path)
     driven.client.hset(driven.saga_key, f"{code}.m", 1)
     assert owed(driven) == deed
+
+
+@pytest.mark.parametrize("name", [NAME, f"{NAME}:undo"])
+def test_a_completed_child_is_passed_over_on_the_way_back_by_the_name_of_its_step(parent, name):
+    driven = parent(PARENT)
+    turn(driven)
+    driven.skip(name)
+    assert driven.state(f"{NAME}:undo") == "skipped"
+
+
+def test_a_cancel_of_a_paused_saga_reaches_its_children_once_it_goes_on(course):
+    driven = course(BESIDE)
+    driven.do("a")
+    driven.log.dispatch_saga(driven.id, **HOW)
+    driven.log.open_wait(driven.id, NAME, time="", outcome="no_child", **HOW)
+    control = driven.log.control
+    control.pause_saga(driven.id, actor={})
+    cancel(driven)
+    assert isinstance(control.resume_saga(driven.id, actor={}), Advance)
 
 
 def test_the_end_of_an_earlier_child_ends_no_later_one(parent):

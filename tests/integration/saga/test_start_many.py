@@ -24,6 +24,7 @@ from tests.support.published_messages import (
     app_with,
     heard,
     letter_saga,
+    purge,
     what_remains,
 )
 
@@ -72,7 +73,7 @@ def test_each_message_is_the_one_that_its_canvas_makes(request, of):
     if of == "rabbitmq":
         broker = request.getfixturevalue("rabbitmq_url")
     app, ids = app_with(broker, task_send_sent_event=True), new_ids(5)
-    all_taken(app)  # what others have left
+    purge(app)
     what = what_remains(START)
     made = all_published(app, *((publish_canvas, each, what) for each in ids))
     assert len(made[0]) == 5
@@ -95,7 +96,7 @@ def test_each_gets_its_own_input(app):
     log = log_of(app)
     inputs = [log.read_saga(each).fields["input"] for each in ids]
     assert inputs == [f'{{"amount":1,"job_id":"{n}"}}' for n in range(100)]
-    all_taken(app)
+    purge(app)
 
 
 def test_one_call_takes_so_few_that_others_wait_for_milliseconds(app, calls):
@@ -109,7 +110,7 @@ def test_each_is_answered_by_itself(app):
     ids = ids_of_shard(app, 5, 4)
     letter_saga.start(Job(job_id="same"), saga_id=ids[1])
     letter_saga.start(Job(job_id="another"), saga_id=ids[2])
-    all_taken(app)
+    purge(app)
     same = [Job(job_id="same")] * 4
     with pytest.raises(SagaAlreadyStarted, match=ids[2]):
         letter_saga.start_many(same, saga_ids=ids)
@@ -121,14 +122,14 @@ def test_an_id_that_comes_twice_is_one_saga(app, saga_id):
     job = Job(job_id="1")
     letter_saga.start_many([job, job], saga_ids=[saga_id, saga_id])
     assert [event.name for event in amends.get(saga_id).history()] == ["saga.started"]
-    all_taken(app)
+    purge(app)
 
 
 def test_an_id_with_another_input_is_refused_though_it_comes_again(app, saga_id):
     given = [Job(job_id="1"), Job(job_id="2"), Job(job_id="1")]
     with pytest.raises(SagaAlreadyStarted, match=saga_id):
         letter_saga.start_many(given, saga_ids=[saga_id] * 3)
-    all_taken(app)
+    purge(app)
 
 
 def test_observers_hear_of_each(app):
@@ -144,7 +145,7 @@ def test_observers_hear_of_each(app):
     finally:
         amends.saga_started.disconnect(hear)
     assert sorted(heard) == sorted(ids)
-    all_taken(app)
+    purge(app)
 
 
 def test_a_shard_that_lost_its_definitions_is_told_them_again(app):

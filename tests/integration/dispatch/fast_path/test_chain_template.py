@@ -18,11 +18,11 @@ from amends.log.answers import Publish
 from demo.ports import free_port
 from tests.support.engine_saga import Job
 from tests.support.published_messages import (
-    all_taken,
     app_with,
     letter_saga,
     pay,
     published,
+    purge,
     taken,
     what_remains,
 )
@@ -93,7 +93,7 @@ def test_it_is_the_message_that_the_canvas_makes(
     broker, configuration, records, no_canvas, saga_id
 ):
     app, what = app_with(broker, **configuration), what_remains(records)
-    all_taken(app)  # what others have left
+    purge(app)
     made = published(publish_canvas, app, saga_id, what)
     assert published(publish, app, saga_id, what) == made
     assert published(publish, app, saga_id, what) == made  # of the template that is kept
