@@ -9,15 +9,16 @@ SagaError
 ├── SagaStuck            an operator is needed
 ├── ActRefused           the saga is not where the act expects it
 ├── UnreadableData       what the log stores, the code of this process cannot read
+├── OutboxUnavailable    the outbox's database did not take or give what was asked of it
 ├── LogUnavailable       the saga log could not be reached, or did not answer
+├── BarrierBusy          another transaction was in the way of a receiver's barrier
 ├── CircuitOpenError     the circuit breaker let no call through
 ├── ActivityError        stands for what an activity raised where Celery cannot have the error itself
 ├── Refused              the service said no: nothing was done, and asking again is useless
 └── NotDone              nothing was done, certainly: try again
 
 An activity raises `Refused` (or a subclass that names the refusal), `NotDone`, or anything else;
-anything else means that its effect is unknown. All can be rebuilt from their
-``.args``, which is what Celery and pickle do.
+anything else means that its effect is unknown. All can be rebuilt from their ``.args``: Celery and pickle do.
 """
 
 import difflib
@@ -115,6 +116,10 @@ class UnreadableData(SagaError):  # noqa: N818 - the name says what happened
     """The code of this process cannot read what the log stores: older or newer code wrote it. Nothing was called."""
 
 
+class OutboxUnavailable(SagaError):  # noqa: N818 - the name says what happened
+    """The outbox's database failed; the message says at what, and why. A start is not written: roll back, and repeat it."""
+
+
 class LogUnavailable(SagaError):  # noqa: N818 - the name says what happened
     """The saga log could not be reached, refused, or did not answer.
 
@@ -165,6 +170,28 @@ class LogUnavailable(SagaError):  # noqa: N818 - the name says what happened
                 " log: repeat the call with this error's saga_ids, and each is started once"
             )
         return self.reason
+
+
+class BarrierBusy(SagaError):  # noqa: N818 - the name says what happened
+    """Another transaction was in the way of a barrier's row. Roll back, and repeat the whole transaction.
+
+    It says nothing of the key's effect: the other transaction may have made it.
+
+    reason: what the database said.
+    key: idempotency key of the row; None for a statement on many rows.
+    """
+
+    def __init__(self, reason: str, key: str | None = None) -> None:
+        super().__init__(reason, key)
+        self.reason = reason
+        self.key = key
+
+    def __str__(self) -> str:
+        row = "rows" if self.key is None else f"row of {self.key!r}"
+        return (
+            f"another transaction was in the way of the barrier's {row} ({self.reason}):"
+            " roll back, and repeat the whole transaction"
+        )
 
 
 class CircuitOpenError(SagaError):

@@ -56,6 +56,8 @@ class Settings:
     wait_replicas: int = 0
     #: Whether the engine may go past the public calls of its libraries (`amends.backend.fast_path`).
     fast_path: bool = True
+    #: Database of the outbox: SQLAlchemy's URL, ``django://<alias>``, or ``env://<variable>`` that has one. None: no relay.
+    outbox_url: str | None = None
     #: Public URL at which `amends.http` is mounted: where the links of ``context().wait_url`` lead.
     http_url: str | None = None
     #: Secrets of those links. The first signs, all verify.
@@ -181,6 +183,10 @@ def _check(settings: Settings) -> None:
     if not _PREFIXED.fullmatch(str(settings.key_prefix or "")):
         raise ConfigurationError(
             f"{_PREFIX}key_prefix is {settings.key_prefix!r}, not up to 64 characters without blanks and braces"
+        )
+    if settings.outbox_url is not None and "://" not in str(settings.outbox_url):
+        raise ConfigurationError(
+            f"{_PREFIX}outbox_url is no URL: give it one of SQLAlchemy's, django://default, or env://DATABASE_URL"
         )
     if settings.give_up_after <= settings.hard_limit_after:
         raise ConfigurationError(

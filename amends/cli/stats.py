@@ -1,5 +1,6 @@
 """Sagas by status and step, and the living workers."""
 
+from dataclasses import asdict
 from typing import Any, Final
 
 import click
@@ -10,6 +11,7 @@ from amends.cli.output import Output
 from amends.cli.table import Cell, Column
 from amends.definition.states import ENDED, LIVE, SagaStatus
 from amends.log.queries.census import Census, take_census
+from amends.outbox.backlog import OutboxState, read_outbox
 
 _LATE: Final = 60.0  # seconds after which somebody should have swept
 
@@ -24,15 +26,16 @@ _LATE: Final = 60.0  # seconds after which somebody should have swept
 )
 def show_stats(output: Output, *, most: int) -> None:
     """Count sagas by status and by the step they stand at, and show who works on them."""
-    census = take_census(output.app, most=most)
+    census, outbox = take_census(output.app, most=most), read_outbox(output.app)
     if not census.counts:
         output.note_if_empty()
     if output.as_json:
-        output.json(_document(census))
+        output.json({**_document(census), "outbox": asdict(outbox)})
         return
     _print_counts(output, census)
     _print_standing(output, census)
     _print_work(output, census)
+    _print_outbox(output, outbox)
 
 
 def _print_counts(output: Output, census: Census) -> None:
@@ -88,6 +91,19 @@ def _print_work(output: Output, census: Census) -> None:
     names = sorted(beat.node or "(unnamed)" for beat in census.workers)
     some = "1 worker is" if len(names) == 1 else f"{len(names)} workers are"
     output.line(f"{some} alive: {', '.join(names)}")
+
+
+def _print_outbox(output: Output, outbox: OutboxState) -> None:
+    if outbox.reason:
+        output.line(f"The outbox cannot be read: {outbox.reason}", fg="red")
+    if (found := outbox.backlog) is None:
+        return
+    since = f", the first since {duration(found.oldest_waiting)}" if found.waiting else ""
+    style = "red" if found.oldest_waiting > _LATE else None
+    output.line(f"{found.waiting:,} waiting in the outbox{since}", fg=style)
+    if found.failing:
+        text = f"{found.failing:,} failing in the outbox: see `saga doctor`"
+        output.line(text, fg="red")
 
 
 def _count(count: int, status: SagaStatus) -> Cell:

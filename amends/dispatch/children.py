@@ -1,6 +1,6 @@
 """Children of sagas: how they are started, cancelled and turned back, and how their ends come to their parents."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from celery import Celery
@@ -20,8 +20,8 @@ from amends.log.queries.output_fields import output_fields
 from amends.log.saga_log import SagaLog, log_of
 from amends.log.saga_state import Entry
 
-Start = Callable[[Celery, str, Mapping[str, Any]], None]
-"""Starts a saga of some definition: with the app, its id, and the fields of its input, JSON data."""
+Start = Callable[..., None]
+"""Starts a saga of some definition: with the app, its id, the fields of its input, JSON data, and when it begins."""
 
 STARTS: Final[dict[str, Start]] = {}
 """How the sagas that are defined in this process are started, by their names."""
@@ -36,7 +36,7 @@ _LATER: Final = Delivery(text="+86400000", destination=NOWHERE)
 
 
 def remember_start(saga: str, start: Start) -> None:
-    """Keep how a saga is started, for those that it is a step of."""
+    """Keep how a saga is started, for those that it is a step of and for the outbox."""
     STARTS[saga] = start
 
 

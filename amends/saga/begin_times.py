@@ -4,25 +4,38 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from celery import Celery
 
-from amends.backend.settings import settings_of
+from amends.backend.settings import celery_setting, settings_of
+from amends.definition.itinerary import Itinerary
 from amends.definition.numbers import is_number
 from amends.definition.spread import spread_of
+from amends.dispatch.routing import check_first_routes
 from amends.log.delivery import NOWHERE, Delivery
 
 _logger: Final = logging.getLogger(__name__)
 
 
-def begin_times(
-    app: Celery, saga_ids: Sequence[str], *, at: datetime | None, after: float | None
-) -> list[Delivery]:
-    """Return when each of these sagas begins, as the log takes it in place of a first message.
+def checked_begins(
+    app: Celery,
+    itinerary: Itinerary,
+    saga_ids: Sequence[str],
+    *,
+    at: datetime | None = None,
+    after: float | None = None,
+) -> list[Delivery] | None:
+    """Check where first messages go, and return when sagas that are delayed begin, as the log takes it; else None.
 
-    at, after: see `Saga.start`; one of them. Raises ``ValueError`` for what is no time.
+    at, after: see `Saga.start`. Raises ``ValueError`` for what is no time, and what a function in ``task_routes`` raises.
     """
+    router: Any = app.amqp.router
+    if router.routes:
+        check_first_routes(app, itinerary, saga_ids)
+    is_delayed = at is not None or after is not None
+    if not is_delayed or celery_setting(app, "task_always_eager"):  # as Celery's own countdowns
+        return None
     sign, milliseconds = _begins(at, after)
     spread = settings_of(app).timer_spread * 1000
     times = [milliseconds + round(spread_of(saga_id, spread)) for saga_id in saga_ids]

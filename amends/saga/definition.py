@@ -4,14 +4,13 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from celery import Celery
 from celery.app import app_or_default
 from kombu.exceptions import OperationalError
 from pydantic import BaseModel
 
-from amends.backend.settings import celery_setting
 from amends.definition.itinerary import Dispatch
 from amends.definition.same_input import is_same_input
 from amends.definition.search_fields import entries_of
@@ -29,7 +28,6 @@ from amends.dispatch.children import remember_start
 from amends.dispatch.coordinator import advance, publish_many
 from amends.dispatch.fast_path import deliveries
 from amends.dispatch.messages import plays_messages
-from amends.dispatch.routing import check_first_routes
 from amends.errors import SagaAlreadyStarted
 from amends.log.answers import Publish
 from amends.log.delivery import Delivery
@@ -37,9 +35,10 @@ from amends.log.keys import SagaId, id_text
 from amends.log.saga_log import log_of
 from amends.log.starts import AlreadyThere, Conflict, Delayed, Start, Started
 from amends.saga.batches import NewSaga, paired, start_in_chunks
-from amends.saga.begin_times import begin_times, tell_of_failure, tell_of_outage
+from amends.saga.begin_times import checked_begins, tell_of_failure, tell_of_outage
 from amends.saga.child_ids import check_room
 from amends.saga.handle import Handle
+from amends.saga.in_transaction import TransactionalStarts
 from amends.saga.itinerary_builder import build_itinerary
 from amends.saga.output import build_early
 from amends.saga.signals import models_of
@@ -50,7 +49,7 @@ Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel)
 
 
-class Saga(Generic[Input, Output]):
+class Saga(TransactionalStarts[Input, Output]):
     """A saga's definition.
 
     name: name of the saga.
@@ -97,7 +96,7 @@ class Saga(Generic[Input, Output]):
         )
         self._signals = models_of(steps)
         remember_models(name, self._signals)
-        remember_start(name, self._start_child)
+        remember_start(name, self._start_kept)
         records = [(name, 0) for name in self.itinerary.first_chain]
         self._first = Publish(itinerary=self.itinerary, number=1, wait=0.0, records=records)
 
@@ -130,9 +129,11 @@ class Saga(Generic[Input, Output]):
         new_id = uuid.uuid4().hex if saga_id is None else id_text(saga_id)
         return self._start(app_or_default(), new_id, saga_input, at=at, after=after)
 
-    def _start_child(self, app: Celery, saga_id: str, fields: Mapping[str, Any]) -> None:
-        """Start a saga that is a step of another one; `fields` are its input's, JSON data. Raises what `start` does."""
-        self._start(app, id_text(saga_id), validated(self.input, fields))
+    def _start_kept(
+        self, app: Celery, saga_id: str, fields: Mapping[str, Any], **when: Any
+    ) -> None:
+        """Start a saga that is kept as a step of another one, or in the outbox; `fields` are its input's, JSON data."""
+        self._start(app, id_text(saga_id), validated(self.input, fields), **when)
 
     def _start(self, app: Celery, new_id: str, saga_input: Input, **when: Any) -> Handle[Output]:
         text, given, *search = self._checked_input(new_id, saga_input)
@@ -210,13 +211,9 @@ class Saga(Generic[Input, Output]):
     ) -> Sequence[Delivery] | None:
         """Return what the log delivers at the start of each: its first message, or when it begins; None for nothing."""
         router: Any = app.amqp.router
-        if router.routes:
-            check_first_routes(app, self.itinerary, saga_ids)
-        is_delayed = any(each is not None for each in when.values())
-        if is_delayed and not celery_setting(
-            app, "task_always_eager"
-        ):  # as Celery's own countdowns
-            return begin_times(app, saga_ids, **when)
+        is_plain = not router.routes and all(each is None for each in when.values())
+        if not is_plain and (times := checked_begins(app, self.itinerary, saga_ids, **when)):
+            return times
         return deliveries(app, saga_ids, self._first) if self._first.records else None
 
     def get(self, saga_id: SagaId) -> Handle[Output]:

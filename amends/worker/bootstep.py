@@ -1,7 +1,6 @@
 """What a worker runs beside its pool: a heartbeat, and the sweep that keeps sagas going."""
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +30,8 @@ from amends.worker.failover import Failovers
 from amends.worker.health_file import Health, Pulse, health_of
 from amends.worker.heartbeat import Heartbeat
 from amends.worker.in_hand import messages_in_hand, queues_consumed
+from amends.worker.jitter import jittered
+from amends.worker.outbox import start_relay
 from amends.worker.pool import live_processes
 from amends.worker.reconnection import prepare_connections
 from amends.worker.remembered import Remembered
@@ -95,6 +96,7 @@ class Recovery(bootsteps.StartStopStep):
         threading.Thread(
             target=self._loop, args=arguments, name="amends-sweep", daemon=True
         ).start()
+        start_relay(worker.app, self._ends)
 
     def close(self, worker: Any) -> None:
         """Leave to other workers what this one has fetched and not begun.
@@ -134,12 +136,12 @@ class Recovery(bootsteps.StartStopStep):
         sweep, firing = Sweep(app, may_judge=heartbeat.may_judge), Firing(app)
         failovers = Failovers(app, self._remembered)
         failovers.look()  # at what the worker of before had been told, too
-        while not self._ends.wait(_jittered(interval)):
+        while not self._ends.wait(jittered(interval)):
             try:
                 failovers.look()  # before what is lost is done again
                 if time.monotonic() >= removes_at:  # first: a full log takes a removal alone
-                    removes_at = time.monotonic() + _jittered(retention.INTERVAL)
-                    removes_at = time.monotonic() + _jittered(ended.look())
+                    removes_at = time.monotonic() + jittered(retention.INTERVAL)
+                    removes_at = time.monotonic() + jittered(ended.look())
                 revocations.cancel_sagas(app)
                 if heartbeat.takes_more():
                     log_of(app).maintenance.hasten_parked(limit=BATCH)
@@ -198,10 +200,6 @@ def _profile_of(worker: Any) -> Profile | None:
         tasks=frozenset(name for name in known if hasattr(app.tasks.get(name), "activity")),
         queues=frozenset(app.amqp.queues.consume_from),
     )
-
-
-def _jittered(seconds: float) -> float:
-    return seconds * random.uniform(0.5, 1.5)  # noqa: S311
 
 
 def _warn(settings: Settings) -> None:

@@ -164,7 +164,9 @@ def test_every_script_loads_where_only_the_wheel_is(
     assert Path(seen["amends"]).is_relative_to(environment.packages)
     assert seen["strangers"] == []
     texts = {
-        path.stem: path.read_text(encoding="utf-8") for path in source.glob("amends/*/lua/*.lua")
+        path.stem: path.read_text(encoding="utf-8")
+        for path in source.glob("amends/*/lua/*.lua")
+        if path.parent.parent.name != "barrier"  # which reads its own
     }
     parts = {each for text in texts.values() for each in INCLUDE.findall(text)}
     names = {name.removesuffix("_plain") for name in seen["scripts"]}

@@ -37,10 +37,11 @@ from amends.backend.scripts import PLAIN, of_kind
 
 ROOT = Path(__file__).parent.parent.parent
 INCLUDE = re.compile(r"^--! include (\w+)$", re.MULTILINE)
-ROOMS = ("amends/log/lua", "amends/breaker/lua")
+ROOMS = ("amends/log/lua", "amends/breaker/lua", "amends/barrier/lua")
 GLOBALS = frozenset(
     {"ARGV", "KEYS", "redis", "math", "table", "string", "ipairs", "pairs", "tonumber", "type"}
     | {"tostring", "unpack", "select", "next"}
+    | {"effect"}  # the user's, around which the barrier's scripts stand
 )
 OF_THE_LOADER = frozenset({"save", "saga", "was", "names", "EVENTS"})
 """What the loader's frame around a transition uses."""

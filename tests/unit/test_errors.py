@@ -26,6 +26,9 @@ ERRORS = [
     errors.LogUnavailable("connection refused", "order-1", "3f2a"),
     errors.LogUnavailable("connection refused", saga_ids=["order-1", "order-2"], answered=1),
     errors.LogUnavailable("it is full (OOM)", "order-1", refused=True),
+    errors.BarrierBusy("database is locked", "order-1:charge"),
+    errors.BarrierBusy("database is locked"),
+    errors.OutboxUnavailable("the database did not take the start"),
     errors.CircuitOpenError("payments", "half-open", 1.25),
     errors.ActivityError("MemoryError", "no room for the picture"),
     errors.Refused("no money"),
@@ -103,6 +106,13 @@ def test_every_error_is_exported_and_no_other():
         (
             errors.CircuitOpenError("payments", "open", 12.345),
             "circuit 'payments' is open; try again in 12.3 s",
+        ),
+        (
+            errors.BarrierBusy("database is locked", "order-1:charge"),
+            (
+                "another transaction was in the way of the barrier's row of 'order-1:charge' (database is locked):"
+                " roll back, and repeat the whole transaction"
+            ),
         ),
         (errors.NotDone("connection refused", 3.0), "connection refused"),
         (errors.ActivityError("MemoryError", "no room"), "MemoryError: no room"),

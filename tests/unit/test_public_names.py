@@ -1,12 +1,14 @@
 """What `import amends` gives."""
 
 import amends
+import amends.barrier
 import amends.http
 
 NAMES = [
     "ActRefused",
     "Activity",
     "ActivityError",
+    "BarrierBusy",
     "Child",
     "CircuitBreaker",
     "CircuitOpenError",
@@ -20,6 +22,7 @@ NAMES = [
     "Handle",
     "LogUnavailable",
     "NotDone",
+    "OutboxUnavailable",
     "Parallel",
     "RecordSnapshot",
     "Refused",
@@ -62,3 +65,16 @@ def test_every_public_name_is_there():
 
 def test_the_application_of_links_is_public():
     assert amends.http.__all__ == ["LinkApp", "http_app"]
+
+
+def test_the_barrier_is_public():
+    assert amends.barrier.__all__ == [
+        "BarrierBusy",
+        "Block",
+        "Call",
+        "RedisBarrier",
+        "Undo",
+        "barrier",
+        "forget",
+        "undoing",
+    ]

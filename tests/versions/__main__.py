@@ -17,13 +17,14 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 HERE: Final = Path(__file__).parent
 ENVIRONMENTS: Final = ROOT / ".versions"
-SHOWN: Final = ("celery", "kombu", "redis", "pydantic", "fakeredis")
+SHOWN: Final = ("celery", "kombu", "redis", "pydantic", "fakeredis", "sqlalchemy", "django")
 LIBRARY: Final = (
     *(
         f"tests/integration/{room}"
         for room in [
             "activities",
             "backend",
+            "barrier",
             "breaker",
             "dispatch",
             "log",

@@ -10,7 +10,14 @@ from typing import Final, Generic, TypeVar
 from celery import Celery
 
 from amends.backend.settings import Settings, settings_of, unread_settings
-from amends.diagnosis.deployment import breaker_rules, link_rules, options, rabbitmq, redis_rules
+from amends.diagnosis.deployment import (
+    breaker_rules,
+    link_rules,
+    options,
+    outbox_rules,
+    rabbitmq,
+    redis_rules,
+)
 from amends.diagnosis.deployment import broker_rules as broker
 from amends.diagnosis.deployment import fast_path_rules as fast_path
 from amends.diagnosis.deployment import log_rules as saga_log
@@ -37,6 +44,7 @@ from amends.diagnosis.deployment.redis_server import RedisServer
 from amends.diagnosis.deployment.worker_inspection import Patience, Worker, ask_workers
 from amends.dispatch.broker import connected
 from amends.errors import ConfigurationError
+from amends.outbox.backlog import read_outbox
 
 T = TypeVar("T")
 
@@ -77,6 +85,8 @@ CODES: Final[dict[str, Severity]] = {
         *(
             _OUTSIDE,
             (_unread, saga_log.in_process, fast_path.off, link_rules.incomplete),
+            (outbox_rules.password,),
+            outbox_rules.RULES,
             saga_log.RULES,
             redis_rules.RULES,
         ),
@@ -116,6 +126,7 @@ def _examine(app: Celery, patience: Patience) -> Iterator[Finding]:
     yield from saga_log.in_process.apply(settings)
     yield from fast_path.look(settings)
     yield from link_rules.incomplete.apply(settings)
+    yield from outbox_rules.password.apply(settings)
     yield from _examine_surroundings(app, settings, patience)
 
 
@@ -123,6 +134,7 @@ def _examine_surroundings(app: Celery, settings: Settings, patience: Patience) -
     silent = "the saga log at amends_backend cannot be reached: no answer"
     look_at_log = _Look(lambda: _look_at_log(settings), patience.total, silent=silent)
     look_at_broker = _Look(lambda: _look_at_broker(app, look_at_log, patience), patience.total)
+    outbox = read_outbox(app, patience=patience.total)
     log, (server, answered) = look_at_log.result, look_at_broker.result or (None, None)
     if not is_in_process(settings):
         yield from saga_log.away.apply(look_at_log.error)
@@ -130,6 +142,7 @@ def _examine_surroundings(app: Celery, settings: Settings, patience: Patience) -
         yield from _apply(saga_log.RULES, log)
         for rule in redis_rules.RULES:
             yield from _of_all(finding for server in log.servers for finding in rule.apply(server))
+    yield from _apply(outbox_rules.RULES, outbox)
     destinations: list[Destination] = [
         *destinations_here(app),
         *destinations_in_use(app, log.in_use if log else ()),

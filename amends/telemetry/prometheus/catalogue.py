@@ -3,30 +3,10 @@
 The labels are bounded by what is defined and configured: sagas, steps, outcomes, breakers and queues.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-Kind = Literal["counter", "gauge", "histogram"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """One metric. `tells` is its help text."""
-
-    name: str
-    kind: Kind
-    labels: tuple[str, ...]
-    tells: str
-
-
-_known: list[Metric] = []
-
-
-def _metric(kind: Kind, name: str, *labels: str, tells: str) -> Metric:
-    metric = Metric(name=name, kind=kind, labels=labels, tells=tells)
-    _known.append(metric)
-    return metric
-
+from amends.telemetry.prometheus.metric import KNOWN
+from amends.telemetry.prometheus.metric import define as _metric
 
 _RECORD: Final = ("saga", "step", "channel")
 
@@ -232,6 +212,24 @@ SCHEDULE_STATE: Final = _metric(
     tells="1 for a state that the schedule is in, else 0: running (its last saga has not ended), paused, or left (no worker has defined it for 5 minutes).",
 )
 
+# The outbox, if there is one
+
+OUTBOX_UP: Final = _metric(
+    "gauge", "amends_outbox_up", tells="1 if the outbox's database answers, else 0."
+)
+OUTBOX_STARTS: Final = _metric(
+    "gauge",
+    "amends_outbox_starts",
+    "state",
+    tells="Starts in the outbox: waiting to be delivered, or failing by a fault of their own.",
+)
+OUTBOX_OLDEST: Final = _metric(
+    "gauge",
+    "amends_outbox_oldest_seconds",
+    "state",
+    tells="How long ago the oldest of these was written; 0 if there is none.",
+)
+
 # The broker, and the scrape itself
 
 BROKER_UP: Final = _metric("gauge", "amends_broker_up", tells="1 if the broker answers, else 0.")
@@ -245,5 +243,5 @@ SCRAPE_DURATION: Final = _metric(
     "gauge", "amends_scrape_duration_seconds", tells="How long this scrape took."
 )
 
-METRICS: Final = tuple(_known)
+METRICS: Final = tuple(KNOWN)
 """All of them, in the order in which they are shown."""

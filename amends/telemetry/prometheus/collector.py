@@ -9,13 +9,17 @@ from kombu.exceptions import OperationalError
 from prometheus_client import Metric as Family
 from prometheus_client.registry import Collector
 
-from amends.errors import ConfigurationError, LogUnavailable
+from amends.backend.settings import settings_of
+from amends.errors import ConfigurationError, LogUnavailable, OutboxUnavailable
 from amends.log.saga_log import log_of
+from amends.outbox.backlog import read_backlog
+from amends.outbox.table import Backlog
 from amends.telemetry.prometheus import catalogue
 from amends.telemetry.prometheus.counters import add_counted
 from amends.telemetry.prometheus.families import Families
 from amends.telemetry.prometheus.gauges import (
     add_breakers,
+    add_outbox,
     add_queues,
     add_readings,
     add_schedules,
@@ -28,7 +32,8 @@ class SagaCollector(Collector):
     """All metrics of an app's sagas, for a registry of `prometheus_client`.
 
     It keeps nothing: the log counts, and this reads. What it takes does not grow with the number of sagas.
-    With the log or the broker away the rest is shown, and ``amends_log_up`` or ``amends_broker_up`` is 0.
+    With the log, the broker or the outbox away the rest is shown, and ``amends_log_up``, ``amends_broker_up`` or
+    ``amends_outbox_up`` is 0.
     Raises `ConfigurationError`.
     """
 
@@ -45,6 +50,8 @@ class SagaCollector(Collector):
         began = time.perf_counter()
         families = Families()
         families.add(catalogue.LOG_UP, self._add_log(families))
+        if settings_of(self._app).outbox_url is not None:
+            families.add(catalogue.OUTBOX_UP, self._add_outbox(families))
         families.add(catalogue.BROKER_UP, self._add_broker(families))
         families.add(catalogue.SCRAPE_DURATION, time.perf_counter() - began)
         return iter(families)
@@ -63,6 +70,14 @@ class SagaCollector(Collector):
         except (LogUnavailable, ConfigurationError) as error:
             # Breakers leave Redis alone for a while after an outage.
             _logger.warning("a scrape without the circuit breakers: %s", error)
+        return True
+
+    def _add_outbox(self, families: Families) -> bool:
+        try:
+            add_outbox(families, read_backlog(self._app) or Backlog())
+        except (OutboxUnavailable, ConfigurationError) as error:
+            _logger.warning("a scrape without the outbox: %s", error)
+            return False
         return True
 
     def _add_broker(self, families: Families) -> bool:

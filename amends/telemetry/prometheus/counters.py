@@ -8,8 +8,8 @@ from amends.backend.script_constants import ATTEMPT_BOUNDS, SAGA_BOUNDS
 from amends.definition.paths import FALLBACK, UNDO, VERIFY
 from amends.definition.states import SagaStatus
 from amends.telemetry.prometheus import catalogue
-from amends.telemetry.prometheus.catalogue import Metric
 from amends.telemetry.prometheus.families import Families
+from amends.telemetry.prometheus.metric import Metric
 
 Counters = Mapping[tuple[str, ...], int]
 """What `SagaLog.read_counters` reads; ``lua/transition.lua`` has the words of its keys."""

@@ -8,7 +8,8 @@ from typing import Any, Final
 from prometheus_client import Metric as Family
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-from amends.telemetry.prometheus.catalogue import METRICS, Metric
+from amends.telemetry.prometheus.catalogue import METRICS
+from amends.telemetry.prometheus.metric import Metric
 
 _CLASSES: Final[Mapping[str, Any]] = {
     "counter": CounterMetricFamily,

@@ -12,6 +12,7 @@ from amends.dispatch.routing import queues_in_use
 from amends.log.heartbeats import MOST_TOLD, Heartbeat
 from amends.log.liveness import DEAD_AFTER
 from amends.log.saga_log import SagaLog
+from amends.outbox.table import Backlog
 from amends.telemetry.prometheus import catalogue
 from amends.telemetry.prometheus.families import Families
 
@@ -71,6 +72,14 @@ def add_schedules(families: Families, log: SagaLog) -> None:
         }
         for name, holds in states.items():
             families.add(catalogue.SCHEDULE_STATE, holds, state.name, name)
+
+
+def add_outbox(families: Families, backlog: Backlog) -> None:
+    """Add what stands in the outbox."""
+    families.add(catalogue.OUTBOX_STARTS, backlog.waiting, "waiting")
+    families.add(catalogue.OUTBOX_STARTS, backlog.failing, "failing")
+    families.add(catalogue.OUTBOX_OLDEST, backlog.oldest_waiting, "waiting")
+    families.add(catalogue.OUTBOX_OLDEST, backlog.oldest_failing, "failing")
 
 
 def add_queues(families: Families, app: Celery) -> None:

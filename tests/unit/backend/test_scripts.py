@@ -89,6 +89,7 @@ def test_redis_is_called_by_the_scripts_alone():
     assert {path.parent for path in calling} == {
         ROOT / "amends" / "log" / "lua",
         ROOT / "amends" / "breaker" / "lua",
+        ROOT / "amends" / "barrier" / "lua",
     }
 
 

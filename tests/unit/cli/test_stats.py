@@ -2,6 +2,12 @@
 
 import json
 
+from sqlalchemy import MetaData, create_engine
+
+from amends.outbox import table
+from amends.outbox.entry import Entry
+from amends.outbox.sqlalchemy_database import SQLAlchemyDatabase
+from amends.outbox.sqlalchemy_table import outbox_table
 from tests.unit.cli.visit import ERROR
 
 
@@ -115,3 +121,27 @@ def test_without_a_worker_it_says_that_nothing_goes_on(run, moves):
 def test_an_empty_log_has_its_table_too(run):
     assert told(run)["sagas"] == []
     assert run("stats").stdout.startswith("saga ")
+
+
+def test_what_stands_in_the_outbox_is_told(run, moves, app, tmp_path):
+    assert told(run)["outbox"] == {"backlog": None, "reason": ""}
+    assert "outbox" not in run("stats").stdout
+    url = f"sqlite:///{tmp_path / 'shop.sqlite3'}"
+    app.conf.amends_outbox_url = url
+    try:
+        assert "no table amends_outbox" in told(run)["outbox"]["reason"]
+        assert "The outbox cannot be read" in run("stats").stdout
+        metadata, engine = MetaData(), create_engine(url)
+        outbox_table(metadata)
+        metadata.create_all(engine)
+        entries = [Entry.of(f"v-{n}", "visit", "{}", at=None, after=None) for n in range(3)]
+        with SQLAlchemyDatabase(engine).transaction() as connection:
+            for each in entries:
+                table.write(connection, each, namespace="")
+            table.postpone(connection, entries[0], due_at=0.0, error="no")
+        assert told(run)["outbox"]["backlog"]["waiting"] == 2
+        shown = run("stats").stdout
+        assert "2 waiting in the outbox, the first since" in shown
+        assert "1 failing in the outbox: see `saga doctor`" in shown
+    finally:
+        app.conf.amends_outbox_url = None

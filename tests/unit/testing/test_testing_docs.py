@@ -44,8 +44,22 @@ def containing(page, text):
             },
             "6 passed",
         ),
+        (
+            {
+                "shop.py": ("docs/barrier.md", "order_saga = Saga("),
+                "test_shop.py": ("docs/barrier.md", "test_a_lost_reply"),
+            },
+            "4 passed",
+        ),
+        (
+            {
+                "shop.py": ("docs/outbox.md", "order_saga = Saga("),
+                "test_shop.py": ("docs/outbox.md", "test_an_order_that_is_rolled_back"),
+            },
+            "2 passed",
+        ),
     ],
-    ids=["testing", "guide", "waiting", "schedules"],
+    ids=["testing", "guide", "waiting", "schedules", "barrier", "outbox"],
 )
 def test_it_passes_as_it_stands(tmp_path, files, verdict):
     for name, (page, text) in files.items():

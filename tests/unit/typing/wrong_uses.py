@@ -3,9 +3,12 @@
 A line that mypy must refuse ends with ``# refused:`` and the error's code.
 """
 
+from collections.abc import Awaitable
 from typing import Any, assert_type
 
 from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from amends import (
     Activity,
@@ -197,6 +200,11 @@ Step(charge, compensation=None, on_failure="ignore")  # refused: arg-type
 Step(charge, compensation=None, outcome={Exception: 1})  # refused: dict-item
 
 good.start(Other(other_id="1"))  # refused: arg-type
+good.start_in(Session(), Other(other_id="1"))  # refused: call-overload
+good.start_in("default", Order(order_id="1"))  # refused: call-overload
+good.start_on_commit(Other(other_id="1"))  # refused: arg-type
+assert_type(good.start_in(Session(), Order(order_id="1")), Handle[Result])
+assert_type(good.start_in(AsyncSession(), Order(order_id="1")), Awaitable[Handle[Result]])
 good.start({"order_id": "1"})  # refused: arg-type
 good.start(Order(order_id="1"), "1")  # refused: call-arg
 find("1")  # refused: call-overload

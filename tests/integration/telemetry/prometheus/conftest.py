@@ -7,20 +7,27 @@ from celery import Celery
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
+from sqlalchemy import MetaData, create_engine
 
 from amends.log.saga_log import SagaLog, log_of
+from amends.outbox.sqlalchemy_table import outbox_table
 from amends.telemetry.prometheus import exposition
 from tests.integration.telemetry.prometheus.errand_saga import run_every_kind
 from tests.support.log_view import view_of
 
 
 @pytest.fixture(scope="module")
-def app(redis_url: str) -> Iterator[Celery]:
-    """Give an app whose sagas run in the process that starts them."""
+def app(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Celery]:
+    """Give an app whose sagas run in the process that starts them, with an empty outbox."""
+    outbox = f"sqlite:///{tmp_path_factory.mktemp('outbox') / 'outbox.sqlite3'}"
+    metadata = MetaData()
+    outbox_table(metadata)
+    metadata.create_all(create_engine(outbox))
     app = Celery("errands", broker=f"{redis_url}/5")
     app.conf.update(
         amends_backend=f"{redis_url}/6",
         amends_compensation_queue="undo",
+        amends_outbox_url=outbox,
         amends_shards=4,  # soon each has something in it
         task_always_eager=True,
         task_default_queue="errands",

@@ -98,6 +98,21 @@ CASES = {
         },
     ],
     "SagaLogAway": [{"amends_log_up": "1x100 0x20"}, {"amends_log_up": "1x120"}],
+    "OutboxStandsStill": [
+        {'amends_outbox_oldest_seconds{state="waiting"}': "0x100 0+60x20"},
+        {
+            'amends_outbox_oldest_seconds{state="waiting"}': "90 0 30 0 100 0x115",
+            'amends_outbox_oldest_seconds{state="failing"}': "0+60x120",
+        },
+    ],
+    "OutboxAway": [{"amends_outbox_up": "1x100 0x20"}, {"amends_outbox_up": "1x120"}],
+    "OutboxStartsFail": [
+        {'amends_outbox_starts{state="failing"}': "0x100 1x20"},
+        {
+            'amends_outbox_starts{state="failing"}': "0x120",
+            'amends_outbox_starts{state="waiting"}': "5x120",
+        },
+    ],
     "BrokerAway": [{"amends_broker_up": "1x100 0x20"}, {"amends_broker_up": "1x120"}],
     "SagaLogNearlyFull": [
         {USED: "95x120", LIMIT: "100x120"},

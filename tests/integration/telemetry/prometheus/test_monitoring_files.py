@@ -33,6 +33,8 @@ VALUES = {  # of the labels that have few
         "running",
         "paused",
         "left",
+        "waiting",
+        "failing",
     },
     "result": {"done", "retried", "failed", "stuck", "fired", "late", "skipped", "missed"},
 }

@@ -10,6 +10,9 @@ from amends.errors import LogUnavailable
 from amends.log.heartbeats import MOST_TOLD
 from amends.log.history import Event
 from amends.log.saga_log import log_of
+from amends.outbox import table
+from amends.outbox.adapters import database_of
+from amends.outbox.entry import Entry
 from amends.telemetry.prometheus import SagaCollector, exposition
 from amends.telemetry.prometheus.catalogue import METRICS
 from tests.integration.telemetry.prometheus.errand_saga import Errand, errand_saga, run, start
@@ -235,3 +238,33 @@ def test_a_scrape_without_the_broker_says_so_and_shows_the_sagas(app, ids):
     assert found["amends_log_up"] == 1
     assert "amends_sagas" in found
     assert "amends_queue_messages" not in found
+
+
+def test_what_stands_in_the_outbox_is_shown(app, scraped):
+    assert scraped().value("amends_outbox_up") == 1
+    assert scraped().value("amends_outbox_starts", state="waiting") == 0
+    entries = [Entry.of(f"order-{n}", "order", "{}", at=None, after=None) for n in range(3)]
+    with database_of(app).transaction() as connection:
+        for each in entries:
+            table.write(connection, each, namespace="")
+        table.postpone(connection, entries[0], due_at=0.0, error="no")
+    scrape = scraped()
+    assert scrape.value("amends_outbox_starts", state="waiting") == 2
+    assert scrape.value("amends_outbox_starts", state="failing") == 1
+    assert scrape.value("amends_outbox_oldest_seconds", state="waiting") > 0
+    with database_of(app).transaction() as connection:
+        table.remove(connection, [each.entry_id for each in entries])
+
+
+@pytest.mark.parametrize("url", ["postgresql+psycopg://nobody@127.0.0.1:1/shop", "sqlite://"])
+def test_an_outbox_that_is_away_leaves_the_rest(app, scraped, monkeypatch, url):
+    monkeypatch.setitem(app.conf, "amends_outbox_url", url)
+    scrape = scraped()
+    assert scrape.value("amends_outbox_up") == 0
+    assert not scrape.has("amends_outbox_starts")
+    assert scrape.value("amends_log_up") == 1
+
+
+def test_without_an_outbox_nothing_is_shown_of_one(app, scraped, monkeypatch):
+    monkeypatch.setitem(app.conf, "amends_outbox_url", None)
+    assert not scraped().has("amends_outbox_up")

@@ -30,6 +30,7 @@ COUNTED = (
     "openings",
     "due",
     "waiting",
+    "starts",
 )  # what a gauge without a unit counts
 
 

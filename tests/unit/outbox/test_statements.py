@@ -1,0 +1,51 @@
+"""The two definitions of the outbox's table are one, and so is what may stand in it."""
+
+import re
+
+import pytest
+from sqlalchemy import MetaData
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from amends.errors import ConfigurationError
+from amends.outbox.sqlalchemy_table import outbox_table
+from amends.outbox.statements import statements_of
+
+DIALECTS = {"postgresql": postgresql, "mysql": mysql, "sqlite": sqlite}
+
+
+def columns(text):
+    """Return name, type and NOT NULL of each column, in order."""
+    inside = text[text.index("(") + 1 : text.rindex(")")]
+    inside = re.sub(r"DOUBLE PRECISION|DOUBLE\b", "DOUBLE", inside)
+    parts = [" ".join(each.split()) for each in re.split(r",(?![^(]*\))", inside)]
+    return {
+        part.split()[0]: (part.split()[1], "NOT NULL" in part)
+        for part in parts
+        if not part.startswith("PRIMARY")
+    }
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_the_table_of_sqlalchemy_and_that_of_django_are_alike(name):
+    table = outbox_table(MetaData())
+    dialect = DIALECTS[name].dialect()
+    ours, index = statements_of(name).create
+    assert columns(str(CreateTable(table).compile(dialect=dialect))) == columns(ours)
+    [of_table] = table.indexes
+    assert str(CreateIndex(of_table).compile(dialect=dialect)) == index
+
+
+def test_a_second_call_returns_the_same_table():
+    metadata = MetaData()
+    assert outbox_table(metadata) is outbox_table(metadata)
+
+
+def test_only_where_the_database_can_locked_rows_are_skipped():
+    assert "SKIP LOCKED" in statements_of("postgresql", skips_locked=True).due
+    assert "FOR UPDATE" not in statements_of("postgresql").due
+
+
+def test_another_database_is_refused():
+    with pytest.raises(ConfigurationError, match="no SQL for 'oracle'; it knows postgresql"):
+        statements_of("oracle")
