@@ -220,9 +220,14 @@ def unread_settings(app: Celery) -> dict[str, str]:
         if name == key.lower() or name in given:
             continue
         for known in difflib.get_close_matches(name, _KNOWN, n=1, cutoff=_NEAR):
-            read = f"{_PREFIX}{known}"
-            found[key] = f"{app.conf.prefix}{read.upper()}" if app.conf.prefix else read
+            found[key] = setting_key(app, known)
     return found
+
+
+def setting_key(app: Celery, name: str) -> str:
+    """Return the key under which an app's configuration has a setting: ``CELERY_AMENDS_BACKEND`` in Django, or ``amends_backend``."""
+    read = f"{_PREFIX}{name}"
+    return f"{app.conf.prefix}{read.upper()}" if app.conf.prefix else read
 
 
 def backend_hint(app: Celery) -> str:
