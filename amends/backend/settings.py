@@ -58,6 +58,8 @@ class Settings:
     fast_path: bool = True
     #: Database of the outbox: SQLAlchemy's URL, ``django://<alias>``, or ``env://<variable>`` that has one. None: no relay.
     outbox_url: str | None = None
+    #: URL of the console, to which pages such as those of Django's admin lead. None: no link.
+    console_url: str | None = None
     #: Public URL at which `amends.http` is mounted: where the links of ``context().wait_url`` lead.
     http_url: str | None = None
     #: Secrets of those links. The first signs, all verify.
