@@ -102,7 +102,9 @@ class _FailingFilter(admin.SimpleListFilter):  # type: ignore[misc]
     def queryset(self, _: Any, queryset: Any) -> Any:
         if self.value() is None:
             return queryset
-        return queryset.filter(error="") if self.value() == "waiting" else queryset.exclude(error="")
+        return (
+            queryset.filter(error="") if self.value() == "waiting" else queryset.exclude(error="")
+        )
 
 
 @admin.register(OutboxEntry)
@@ -138,7 +140,9 @@ class OutboxAdmin(_ReadOnlyAdmin):
     def saga_link(self, entry: OutboxEntry) -> Any:
         """Return the id, with a link to the saga's page, which is there once it is started."""
         name = f"{self.admin_site.name}:amends_saga_change"
-        return format_html('<a href="{}">{}</a>', reverse(name, args=[entry.saga_id]), entry.saga_id)
+        return format_html(
+            '<a href="{}">{}</a>', reverse(name, args=[entry.saga_id]), entry.saga_id
+        )
 
     @admin.display(description="waiting", ordering="-written_at")
     def age(self, entry: OutboxEntry) -> str:

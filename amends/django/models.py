@@ -22,6 +22,8 @@ class Saga(models.Model):  # type: ignore[misc]
     objects = NoRows()
 
     class Meta:
+        """What Django is told of the model."""
+
         managed = False
         default_permissions = ("view",)
         base_manager_name = "objects"
@@ -44,6 +46,8 @@ class OutboxEntry(models.Model):  # type: ignore[misc]
     error = models.CharField(max_length=LONGEST_ERROR)
 
     class Meta:
+        """What Django is told of the model."""
+
         db_table = TABLE
         default_permissions = ("view",)
         ordering: Final = ("written_at",)

@@ -48,7 +48,8 @@ class SagaDetail:
         self.steps = [[*map(html, row)] for row in StepRows(standing, here, children).rows()]
         told = explained(_Commands(app, as_json=False), found)
         self.sections = {
-            title: [(line.strip(), is_command(line)) for line in lines] for title, lines in told.items()
+            title: [(line.strip(), is_command(line)) for line in lines]
+            for title, lines in told.items()
         }
 
     @property
