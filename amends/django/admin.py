@@ -7,7 +7,7 @@ from typing import Any, Final
 from celery.app import app_or_default
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import Error, transaction
 from django.http import Http404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -20,7 +20,7 @@ from amends.django.models import OutboxEntry, Saga
 from amends.django.saga_detail import SagaDetail
 from amends.django.saga_list import SagaList
 from amends.errors import SagaError, UnknownSaga
-from amends.outbox.database import explained
+from amends.outbox.database import failure_of
 
 
 class _ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no types
@@ -130,11 +130,11 @@ class OutboxAdmin(_ReadOnlyAdmin):
         """Show the list, or say why it cannot be read."""
         alias = outbox_alias()
         try:  # in a savepoint: a failure leaves the request's own transaction intact
-            with explained("let the outbox be read"), transaction.atomic(using=alias):
+            with transaction.atomic(using=alias):
                 title = {"title": "Starts in the outbox", **(extra_context or {})}
                 return super().changelist_view(request, title)
-        except SagaError as error:
-            return self.away(request, error)
+        except Error as error:
+            return self.away(request, failure_of(error, "let the outbox be read"))
 
     @admin.display(description="saga id", ordering="saga_id")
     def saga_link(self, entry: OutboxEntry) -> Any:
