@@ -40,17 +40,18 @@ class _ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[misc]  # Django has no t
         """Return that nobody deletes any."""
         return False
 
-    def page(self, request: Any, template: str, title: str, **context: Any) -> TemplateResponse:
+    def page(
+        self, request: Any, template: str, title: str, *, status: int = 200, **context: Any
+    ) -> TemplateResponse:
         """Return a page of the admin's, with what its frame needs."""
         request.current_app = self.admin_site.name
         frame = {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
-        return TemplateResponse(request, f"admin/amends/{template}.html", {**frame, **context})
+        file, known = f"admin/amends/{template}.html", {**frame, **context}
+        return TemplateResponse(request, file, known, status=status)
 
     def away(self, request: Any, error: Exception) -> TemplateResponse:
         """Return the page that says why there is nothing to show."""
-        response = self.page(request, "away", "Not available", error=str(error))
-        response.status_code = 503
-        return response
+        return self.page(request, "away", "Not available", status=503, error=str(error))
 
 
 @admin.register(Saga)

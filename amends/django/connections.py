@@ -10,6 +10,7 @@ from celery.signals import task_postrun, task_prerun
 from django.db import close_old_connections, connections
 
 from amends.backend.own_threads import after_each_round
+from amends.dispatch.messages import ADVANCE
 
 
 def keep_connections_fresh() -> None:
@@ -21,5 +22,6 @@ def keep_connections_fresh() -> None:
 
 def _close_stale(sender: Any = None, **_: Any) -> None:
     """Close what is too old or broken, by the rules of CONN_MAX_AGE and CONN_HEALTH_CHECKS; never inside of ``atomic()``."""
-    if hasattr(sender, "activity") and not sender.request.is_eager:
+    is_ours = hasattr(sender, "activity") or sender.name == ADVANCE  # whose sagas have signals, too
+    if is_ours and not sender.request.is_eager:
         close_old_connections()

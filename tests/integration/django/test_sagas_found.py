@@ -60,3 +60,9 @@ while time.monotonic() < until:
     except UnknownSaga:
         time.sleep(0.05)
 """
+
+
+def test_a_command_that_reads_the_outbox_sets_django_up(project):
+    project.run("manage.py", "migrate", "-v0")
+    words = ("-W", "error::RuntimeWarning", "-m", "celery", "-A", "site_of_tests", "saga", "stats")
+    assert "0 waiting in the outbox" in project.run(*words)

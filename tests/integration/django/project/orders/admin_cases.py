@@ -91,12 +91,16 @@ class PagesTest(TestCase):
         for url in (f"{SAGAS}order-6/change/", SAGAS, OUTBOX):
             self.client.post(url, {"action": "delete_selected"})
         self.assertEqual(get("order-6").history(), before)
-        for path in ("saga/add/", "saga/order-6/delete/", "outboxentry/add/", "outboxentry/1/change/"):
+        for path in (
+            "saga/add/",
+            "saga/order-6/delete/",
+            "outboxentry/add/",
+            "outboxentry/1/change/",
+        ):
             self.assertEqual(self.client.get(f"/admin/amends/{path}").status_code, 404)
 
     def test_a_log_that_is_away_is_a_sentence(self):
-        app = current_app._get_current_object()
-        app.conf.amends_backend = "redis://127.0.0.1:1/0"
+        current_app.conf.amends_backend = "redis://127.0.0.1:1/0"
         for url in (SAGAS, f"{SAGAS}order-3/change/"):
             page = self.client.get(url)
             self.assertContains(page, "cannot be reached", status_code=503)
