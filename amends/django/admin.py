@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from celery.app import app_or_default
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import Error, transaction
@@ -15,6 +14,7 @@ from django.utils.html import format_html
 
 from amends.backend.settings import settings_of
 from amends.cli.formatting import duration
+from amends.django.celery_app import celery_app
 from amends.django.checks import outbox_alias
 from amends.django.models import OutboxEntry, Saga
 from amends.django.saga_detail import SagaDetail
@@ -83,11 +83,11 @@ class SagaAdmin(_ReadOnlyAdmin):
         return answer
 
     def _list(self, request: Any) -> TemplateResponse:
-        sagas = SagaList(app_or_default(), request.GET)
+        sagas = SagaList(celery_app(), request.GET)
         return self.page(request, "sagas", "Sagas", sagas=sagas, console_url=_console_url())
 
     def _detail(self, request: Any, saga_id: str) -> TemplateResponse:
-        saga = SagaDetail(app_or_default(), saga_id)
+        saga = SagaDetail(celery_app(), saga_id)
         return self.page(request, "saga", saga_id, saga=saga, console_url=_console_url())
 
 
@@ -158,4 +158,4 @@ class OutboxAdmin(_ReadOnlyAdmin):
 
 
 def _console_url() -> str | None:
-    return settings_of(app_or_default()).console_url
+    return settings_of(celery_app()).console_url

@@ -6,11 +6,12 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from celery import Celery
-from celery.app import app_or_default
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, Error, connections
 
+from amends.backend.celery_apps import known_app
 from amends.backend.settings import is_configured, setting_key, unread_settings
+from amends.django.celery_app import REMEDY, celery_app
 from amends.errors import ConfigurationError
 from amends.outbox.adapters import alias_in, outbox_url_of
 from amends.outbox.django_database import django_database_at
@@ -28,15 +29,10 @@ def register_checks() -> None:
 
 def check_settings(**_: Any) -> Sequence[checks.CheckMessage]:
     """Look at the settings of Celery's app."""
-    app = app_or_default()
-    if app.main == "default":  # Celery's stand-in
-        return [
-            checks.Warning(
-                "no Celery app of this project is made in this process",
-                hint="Import it in the __init__.py of the project's package: `from .celery import app as celery_app`.",
-                id="amends.W001",
-            )
-        ]
+    app = known_app()
+    if app is None:
+        text = "no Celery app of this project is made in this process"
+        return [checks.Warning(text, hint=REMEDY, id="amends.W001")]
     return [*_unread(app), *_of_log(app)]
 
 
@@ -67,7 +63,7 @@ def _migrates() -> bool:
 def outbox_alias() -> str:
     """Return the alias whose database has the outbox; without another word that is the default one."""
     try:
-        url = outbox_url_of(app_or_default())
+        url = outbox_url_of(celery_app())
     except ConfigurationError:
         url = None
     return (url and alias_in(url)) or str(DEFAULT_DB_ALIAS)

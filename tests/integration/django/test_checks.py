@@ -70,6 +70,14 @@ def test_a_project_without_settings_of_ours_is_told(project):
 def test_a_project_that_does_not_import_its_celery_app_is_told(project):
     project.write("site_of_tests/__init__.py", "")
     assert found(project)[0] == ["amends.W001"]
+    later = "from site_of_tests.celery import app; from celery._state import default_app"
+    told = project.run("-c", f"{CHECKED}; {later}; print(default_app is app)")
+    assert (
+        told.splitlines()[-1] == "True"
+    )  # the checks made none up, which would be the default one
+
+
+CHECKED = "import django; django.setup(); from django.core.checks import run_checks; run_checks()"
 
 
 def test_a_missing_table_is_told_where_a_database_is_asked_and_not_by_migrate(project):
