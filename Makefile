@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker verification up chaos chaos-breaker matrix neighbourhood compatibility outbox test acceptance test-versions test-servers long explore endings bench bench-growth bench-stages bench-waiting bench-cluster bench-capacity bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker verification up chaos chaos-breaker matrix neighbourhood compatibility outbox examples test acceptance test-versions test-servers long explore endings bench bench-growth bench-stages bench-waiting bench-cluster bench-capacity bench-breaker lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ compatibility: install ## Workers of the release before beside these, and killed
 
 outbox: install ## Kill web processes between insert, commit, delivery and mark, with log and broker away: ORDERS (5000), SEED, KILLS, PACE, OUTAGE
 	@$(BIN)/python -m tests.outbox
+
+examples: install ## Run the tests of the examples, on a PostgreSQL and a Redis of their own: ONLY (all)
+	@$(BIN)/python -m examples $(ONLY)
 
 test: install ## Run all tests but the long proofs and those on the whole system
 	$(BIN)/python -m pytest -n 4 --dist loadgroup -m 'not long and not servers' --ignore tests/acceptance tests

@@ -33,6 +33,12 @@ def is_current(app: Celery) -> bool:
     return _current() is app
 
 
+def known_app() -> Celery | None:
+    """Return the app that this thread is given; None where Celery would make one up, which would stay the default one."""
+    found: Celery | None = _current() or getattr(_celery, "default_app", None)
+    return None if found is None or found.main == "default" else found
+
+
 def current_task_class() -> Any:
     """Return the base of the tasks of this thread's current app; None if there is no app."""
     app = _current()

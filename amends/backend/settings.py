@@ -58,6 +58,8 @@ class Settings:
     fast_path: bool = True
     #: Database of the outbox: SQLAlchemy's URL, ``django://<alias>``, or ``env://<variable>`` that has one. None: no relay.
     outbox_url: str | None = None
+    #: URL of the console, to which pages such as those of Django's admin lead. None: no link.
+    console_url: str | None = None
     #: Public URL at which `amends.http` is mounted: where the links of ``context().wait_url`` lead.
     http_url: str | None = None
     #: Secrets of those links. The first signs, all verify.
@@ -220,9 +222,14 @@ def unread_settings(app: Celery) -> dict[str, str]:
         if name == key.lower() or name in given:
             continue
         for known in difflib.get_close_matches(name, _KNOWN, n=1, cutoff=_NEAR):
-            read = f"{_PREFIX}{known}"
-            found[key] = f"{app.conf.prefix}{read.upper()}" if app.conf.prefix else read
+            found[key] = setting_key(app, known)
     return found
+
+
+def setting_key(app: Celery, name: str) -> str:
+    """Return the key under which an app's configuration has a setting: ``CELERY_AMENDS_BACKEND`` in Django, or ``amends_backend``."""
+    read = f"{_PREFIX}{name}"
+    return f"{app.conf.prefix}{read.upper()}" if app.conf.prefix else read
 
 
 def backend_hint(app: Celery) -> str:

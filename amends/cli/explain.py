@@ -54,31 +54,28 @@ def explain_saga(output: Output, saga_id: str) -> Exit:
 def _tell(output: Output, found: Explanation) -> None:
     output.line(f"{found.id}  {found.saga}  ", state_cell(found.status))
     output.line(f"  {headline(found)}", bold=True)
-    _section(output, "Why", reasons(found))
-    _section(output, "What happens next", prospects(found))
-    _section(
-        output,
-        "What you can do",
-        [
-            *_of_causes(output, found),
-            *_remedies(output, found),
-            *_others(output, found),
-            *_with_parent(output, found),
-            *_checkup(output, found),
-        ],
-    )
-    _section(output, "What a cancel would do", effects_of_a_cancel(found))
+    for title, lines in explained(output, found).items():
+        output.line()
+        output.line(title, dim=True)
+        for line in lines:
+            output.line(f"  {line}", fg="cyan" if is_command(line) else None)
 
 
-def _section(output: Output, title: str, sentences: Iterable[str]) -> None:
-    lines = list(sentences)
-    if not lines:
-        return
-    output.line()
-    output.line(title, dim=True)
-    for line in lines:
-        is_command = line.startswith("  ")
-        output.line(f"  {line}", fg="cyan" if is_command else None)
+def explained(output: Output, found: Explanation) -> dict[str, list[str]]:
+    """Return the sentences of an explanation by the titles of their sections."""
+    acts = (_of_causes, _remedies, _others, _with_parent, _checkup)
+    sections = {
+        "Why": [*reasons(found)],
+        "What happens next": [*prospects(found)],
+        "What you can do": [line for each in acts for line in each(output, found)],
+        "What a cancel would do": [*effects_of_a_cancel(found)],
+    }
+    return {title: lines for title, lines in sections.items() if lines}
+
+
+def is_command(line: str) -> bool:
+    """Tell whether a line of an explanation is a command, which is indented."""
+    return line.startswith("  ")
 
 
 def _remedies(output: Output, found: Explanation) -> Iterator[str]:

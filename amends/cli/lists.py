@@ -59,7 +59,7 @@ def list_sagas(
         *_WHERE_IT_STANDS,
         Column("outcome, error or wait", may_drop=True),
     ]
-    output.table(columns, [_row(summary) for summary in page.summaries])
+    output.table(columns, [summary_row(summary) for summary in page.summaries])
     _print_rest(output, page)
     return None
 
@@ -103,7 +103,8 @@ def _find(
         raise click.BadParameter(str(error), param_hint="--after") from error
 
 
-def _row(summary: SagaSummary) -> list[Cell | str]:
+def summary_row(summary: SagaSummary) -> list[Cell | str]:
+    """Give the row of a saga: its id, name, status, time in that, step, attempts, and outcome, error or wait."""
     told = summary.outcome if summary.record is None else _why(summary) or summary.outcome
     if summary.child is not None:
         told = f"waits for {summary.child}"

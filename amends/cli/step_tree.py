@@ -63,10 +63,22 @@ def _errors(standing: Standing, here: Sequence[str]) -> Iterator[str]:
 
 def _head(standing: Standing, here: Sequence[str], children: Sequence[ChildState]) -> Iterator[str]:
     entry = standing.entry
-    steps = {path.removesuffix(UNDO) for path in here}
     paused = Cell("  paused" if entry.paused_at is not None else "", {"fg": "yellow"})
     name = printable(entry.itinerary.saga)
     yield f"{Cell(entry.id, {'bold': True})}  {name}  {state_cell(entry.status)}{paused}"
+    for name, text in saga_facts(standing, here, children).items():
+        yield f"  {Cell(f'{name:<10}', {'dim': True})}  {text}"
+
+
+def saga_facts(
+    standing: Standing, here: Sequence[str], children: Sequence[ChildState]
+) -> dict[str, str]:
+    """Return what there is to say of a saga, by the names of the facts.
+
+    here: paths of the present records.
+    """
+    entry = standing.entry
+    steps = {path.removesuffix(UNDO) for path in here}
     facts = {
         "child of": f"{entry.parent.id}, step {entry.parent.step}" if entry.parent else None,
         "reason": entry.reason,
@@ -84,9 +96,7 @@ def _head(standing: Standing, here: Sequence[str], children: Sequence[ChildState
         "last event": _ago(standing, standing.last_event.at),
         "deadline": _deadline(standing),
     }
-    for name, text in facts.items():
-        if text:
-            yield f"  {Cell(f'{name:<10}', {'dim': True})}  {printable(_one_line(text))}"
+    return {name: printable(_one_line(text)) for name, text in facts.items() if text}
 
 
 def _stand(standing: Standing, here: Sequence[str]) -> str | None:

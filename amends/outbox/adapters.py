@@ -43,18 +43,32 @@ def write_on_commit(using: str | None, app: Celery, entry: Entry) -> None:
 
 def database_of(app: Celery) -> Database | None:
     """Return the database at `amends_outbox_url`, or None if that is not set. Raises `ConfigurationError`."""
+    url = outbox_url_of(app)
+    if url is None:
+        return None
+    alias = alias_in(url)
+    return sqlalchemy_database_at(url) if alias is None else django_database_at(alias)
+
+
+def outbox_url_of(app: Celery) -> str | None:
+    """Return `amends_outbox_url`, or what the environment variable has that it names. Raises `ConfigurationError`."""
     url = settings_of(app).outbox_url
     if url is None:
         return None
     scheme, _, rest = url.partition("://")
-    if scheme == _BY_VARIABLE:
-        url = os.environ.get(rest, "")
-        if not url:
-            raise ConfigurationError(
-                f"amends_outbox_url is env://{rest}, and the environment variable {rest} is not set here"
-            )
-        scheme, _, rest = url.partition("://")
-    return django_database_at(rest) if scheme == _BY_DJANGO else sqlalchemy_database_at(url)
+    if scheme != _BY_VARIABLE:
+        return url
+    if found := os.environ.get(rest):
+        return found
+    raise ConfigurationError(
+        f"amends_outbox_url is env://{rest}, and the environment variable {rest} is not set here"
+    )
+
+
+def alias_in(url: str) -> str | None:
+    """Return the alias of Django's that the URL of an outbox names; None if it is SQLAlchemy's."""
+    scheme, _, rest = url.partition("://")
+    return rest if scheme == _BY_DJANGO else None
 
 
 def _namespace_of(app: Celery) -> str:

@@ -45,8 +45,13 @@ def explained(doing: str) -> Iterator[None]:
     except Exception as error:
         if type(error).__module__ == "builtins" and not isinstance(error, OSError):
             raise  # a bug, which must not look like an outage
-        if lacks_table(error, TABLE):
-            raise ConfigurationError(
-                f"this database has no table {TABLE}: add a migration that creates it (docs/outbox.md, The table)"
-            ) from error
-        raise OutboxUnavailable(f"the database did not {doing}: {said_by_driver(error)}") from error
+        raise failure_of(error, doing) from error
+
+
+def failure_of(error: Exception, doing: str) -> SagaError:
+    """Return the error that says what an error of a library means; `doing` as in `explained`."""
+    if lacks_table(error, TABLE):
+        return ConfigurationError(
+            f"this database has no table {TABLE}: add a migration that creates it (docs/outbox.md, The table)"
+        )
+    return OutboxUnavailable(f"the database did not {doing}: {said_by_driver(error)}")

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from celery import Celery
 
+from amends.backend.own_threads import round_of_own_thread
 from amends.definition.serialization import message_of
 from amends.dispatch.children import STARTS
 from amends.dispatch.messages import plays_messages
@@ -62,7 +63,7 @@ class _Threads:
         self._rests_until = 0.0
 
     def submit(self, act: Callable[..., Any], *arguments: Any, **how: Any) -> Future[Any]:
-        return self._pool.submit(act, *arguments, **how)
+        return self._pool.submit(_in_a_round, act, *arguments, **how)
 
     @property
     def rest(self) -> bool:
@@ -71,6 +72,11 @@ class _Threads:
 
     def begin_rest(self) -> None:
         self._rests_until = time.monotonic() + _REST
+
+
+def _in_a_round(act: Callable[..., Any], *arguments: Any, **how: Any) -> Any:
+    with round_of_own_thread():  # receivers of `saga_started` may be anything
+        return act(*arguments, **how)
 
 
 threads: Final = _Threads()

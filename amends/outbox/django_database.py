@@ -62,8 +62,12 @@ class DjangoDatabase:
 def django_database_at(alias: str) -> DjangoDatabase:
     """Return the database of an alias, for a thread of the engine's own. Raises `ConfigurationError`."""
     try:
-        from django.db import connections  # noqa: PLC0415 - needed for an alias alone
+        import django  # noqa: PLC0415 - needed for an alias alone
+        from django.apps import apps  # noqa: PLC0415 - the same
+        from django.db import connections  # noqa: PLC0415 - the same
 
+        if not apps.models_ready:  # as in a command, which imports no module of the application
+            django.setup()
         known = ", ".join(connections)
         if alias in connections:
             return DjangoDatabase(alias, closes=True)

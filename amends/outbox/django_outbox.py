@@ -4,6 +4,7 @@ from functools import partial
 
 from celery import Celery
 
+from amends.errors import ConfigurationError
 from amends.outbox import table
 from amends.outbox.database import explained
 from amends.outbox.delivery import deliver
@@ -21,6 +22,9 @@ def write_on_commit(using: str | None, app: Celery, entry: Entry, *, namespace: 
     from django.db import connections, transaction  # noqa: PLC0415 - whoever calls it has Django
 
     alias = using or "default"
+    if alias not in connections:
+        known = ", ".join(connections)
+        raise ConfigurationError(f"start_on_commit names {alias!r}, and DATABASES has {known}")
     with explained(f"take the start of saga {entry.saga_id!r}"):
         connection = connections[alias]
         if is_open := connection.in_atomic_block:

@@ -71,6 +71,11 @@ _BY_DATABASE: Final = {
 }
 
 
+def is_known(database: str) -> bool:
+    """Tell whether the outbox has SQL for a database, by the name that `statements_of` takes."""
+    return database in _BY_DATABASE
+
+
 def statements_of(database: str, *, skips_locked: bool = False) -> Statements:
     """Return the statements of a database.
 

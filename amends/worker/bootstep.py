@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 from amends.backend.app_identity import identity_of
 from amends.backend.celery_apps import for_each_app
 from amends.backend.fast_path import shortcuts_off
+from amends.backend.own_threads import round_of_own_thread
 from amends.backend.settings import Settings, backend_hint, is_configured, settings_of
 from amends.breaker.scope import enter_worker
 from amends.diagnosis.deployment.redis_rules import weaknesses_of
@@ -138,15 +139,16 @@ class Recovery(bootsteps.StartStopStep):
         failovers.look()  # at what the worker of before had been told, too
         while not self._ends.wait(jittered(interval)):
             try:
-                failovers.look()  # before what is lost is done again
-                if time.monotonic() >= removes_at:  # first: a full log takes a removal alone
-                    removes_at = time.monotonic() + jittered(retention.INTERVAL)
-                    removes_at = time.monotonic() + jittered(ended.look())
-                revocations.cancel_sagas(app)
-                if heartbeat.takes_more():
-                    log_of(app).maintenance.hasten_parked(limit=BATCH)
-                firing.run_once()
-                _run(sweep, heartbeat.may_judge, self._ends)
+                with round_of_own_thread():
+                    failovers.look()  # before what is lost is done again
+                    if time.monotonic() >= removes_at:  # first: a full log takes a removal alone
+                        removes_at = time.monotonic() + jittered(retention.INTERVAL)
+                        removes_at = time.monotonic() + jittered(ended.look())
+                    revocations.cancel_sagas(app)
+                    if heartbeat.takes_more():
+                        log_of(app).maintenance.hasten_parked(limit=BATCH)
+                    firing.run_once()
+                    _run(sweep, heartbeat.may_judge, self._ends)
             except (LogUnavailable, ConfigurationError, OperationalError) as error:
                 _logger.warning("no sweep: %s", error)
             except Exception:

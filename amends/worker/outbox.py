@@ -7,6 +7,7 @@ from typing import Final
 
 from celery import Celery
 
+from amends.backend.own_threads import round_of_own_thread
 from amends.backend.settings import settings_of
 from amends.errors import ConfigurationError, LogUnavailable, OutboxUnavailable
 from amends.outbox.adapters import database_of
@@ -29,9 +30,15 @@ def _loop(app: Celery, ends: threading.Event) -> None:
         try:
             if relay is None and (database := database_of(app)):
                 relay = Relay(app, database)
-            while relay is not None and relay.run_once() and not ends.is_set():
+            while relay is not None and _look(relay) and not ends.is_set():
                 pass
         except (OutboxUnavailable, LogUnavailable, ConfigurationError) as error:
             _logger.warning("the outbox is left to the next look: %s", error)
         except Exception:
             _logger.exception("a look at the outbox failed; the next one tries again")
+
+
+def _look(relay: Relay) -> bool:
+    """Deliver a batch; return whether more is due."""
+    with round_of_own_thread():  # receivers of `saga_started` may be anything
+        return relay.run_once()

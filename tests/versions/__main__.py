@@ -27,6 +27,7 @@ LIBRARY: Final = (
             "barrier",
             "breaker",
             "dispatch",
+            "django",
             "log",
             "saga",
             "telemetry",

@@ -76,6 +76,7 @@ def test_the_errors_that_it_shows_are_those_that_people_get(app, tmp_path):
         lambda: job_saga.start_on_commit(job, **how),
         lambda: job_saga.start_in(autocommit, job, **how),
         lambda: job_saga.start_in("default", job, **how),
+        lambda: job_saga.start_on_commit(job, using="orders", **how),
         lambda: job_saga.start_in(Session(sa.create_engine("sqlite://")), job, **how),
         lambda: job_saga.start_in(away, job, **how),
     ]

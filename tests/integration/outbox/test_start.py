@@ -227,6 +227,12 @@ def test_a_start_outside_of_atomic_is_refused(app, tmp_path, saga_id):
         job_saga.start_in("alone", job(saga_id))
 
 
+def test_an_alias_that_is_none_is_refused(app, tmp_path, saga_id):
+    DjangoShop("default", ENGINE="django.db.backends.sqlite3", NAME=":memory:")
+    with pytest.raises(ConfigurationError, match=r"names 'defaults', and DATABASES has .*default"):
+        job_saga.start_on_commit(Job(job_id=saga_id), saga_id=saga_id, using="defaults")
+
+
 def test_a_scoped_session_is_a_session(app, tmp_path, saga_id):
     shop = SQLAlchemyShop(f"sqlite:///{tmp_path / 'shop.sqlite3'}")
     session = scoped_session(sessionmaker(shop.engine))

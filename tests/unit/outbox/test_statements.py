@@ -1,6 +1,7 @@
 """The two definitions of the outbox's table are one, and so is what may stand in it."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import MetaData
@@ -8,6 +9,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from amends.errors import ConfigurationError
+from amends.outbox.django_table import outbox_table as outbox_migration
 from amends.outbox.sqlalchemy_table import outbox_table
 from amends.outbox.statements import statements_of
 
@@ -49,3 +51,13 @@ def test_only_where_the_database_can_locked_rows_are_skipped():
 def test_another_database_is_refused():
     with pytest.raises(ConfigurationError, match="no SQL for 'oracle'; it knows postgresql"):
         statements_of("oracle")
+
+
+@pytest.mark.parametrize(("vendor", "count"), [("postgresql", 2), ("oracle", 0)])
+def test_a_migration_passes_over_a_database_that_has_no_outbox(vendor, count):
+    done, operation = [], outbox_migration()
+    editor = SimpleNamespace(connection=SimpleNamespace(vendor=vendor), execute=done.append)
+    operation.code(None, editor)
+    assert len(done) == count
+    operation.reverse_code(None, editor)
+    assert len(done) == count + bool(count)

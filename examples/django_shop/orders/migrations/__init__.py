@@ -1,0 +1,1 @@
+"""Migrations of products, orders and the barrier."""
