@@ -52,7 +52,7 @@ def check_pool(activity: Definition) -> None:
     """Raise `ConfigurationError` for an async activity in a process of greenlets: only one of them could run a loop."""
     if activity.is_async and (greenlets := greenlets_of_process()):
         raise ConfigurationError(
-            f"{activity.name} is async def, and the greenlets of a {greenlets} pool cannot run an event loop: run its queue by a"
+            f"{activity.name} is async def, and the greenlets of this pool ({greenlets}) cannot run an event loop: run its queue by a"
             " worker with --pool prefork, threads or solo"
         )
 

@@ -72,13 +72,19 @@ class StandaloneCall:
         activity, token = self._activity, CURRENT.set(self._context(attempt))
         try:
             with guarded or nullcontext():
-                limit, may_be_none = activity.start_to_close_timeout, activity.may_return_none
-                result = coroutines.call(activity.function, arguments, limit=limit)
+                may_be_none = activity.may_return_none
+                result = coroutines.call(activity.function, arguments, limit=self._limit)
                 return output_json(activity.output, result, may_be_none=may_be_none), None
         except BaseException as error:  # noqa: BLE001 - whatever it raises has an outcome
             return None, error
         finally:
             CURRENT.reset(token)
+
+    @property
+    def _limit(self) -> float:
+        """The soft time limit of the call, in seconds: its message may have another than the activity."""
+        _, of_message = self._request.timelimit or (None, None)
+        return of_message or self._activity.start_to_close_timeout
 
     def _context(self, attempt: int) -> Context:
         return Context(

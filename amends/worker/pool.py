@@ -29,7 +29,7 @@ def warn_of_coroutines(app: Celery) -> None:
     names = sorted(each.name for each in activities if each is not None and each.is_async)
     if names and (greenlets := greenlets_of_process()):
         _logger.warning(
-            "a %s pool cannot run async activities, and leaves them to workers with --pool prefork, threads or solo: %s",
+            "the greenlets of this pool (%s) cannot run async activities, left to workers with --pool prefork, threads or solo: %s",
             greenlets,
             ", ".join(names),
         )

@@ -29,6 +29,15 @@ async def call_slow(order: Order) -> Receipt:
     return Receipt(receipt="never")
 
 
+@activity(retry=ONCE, start_to_close_timeout=300.0)
+async def call_for_long(order: Order) -> None:
+    try:
+        await asyncio.Event().wait()
+    except SoftTimeLimitExceeded:
+        seen.interrupted.append(order.order_id)
+        raise
+
+
 @activity(retry=ONCE)
 async def call_guarded_inside(order: Order) -> Receipt:
     with failing:
@@ -141,7 +150,7 @@ def test_greenlets_leave_it_to_workers_of_other_pools(work, saga, saga_id, monke
             lambda: [each for each in handle.history() if each.name == "step.retrying"]
         )
         message = told[0].details["error"]["message"]
-        assert "charge is async def, and the greenlets of a gevent pool cannot run" in message
+        assert "charge is async def, and the greenlets of this pool (gevent) cannot run" in message
         assert "--pool prefork, threads or solo" in message
     assert seen.contexts[saga_id] == []
     assert handle.snapshot().steps["charge"].attempts == 0
@@ -156,7 +165,7 @@ def test_a_saga_that_only_greenlets_can_take_is_parked_with_the_reason(
         patch.setattr(coroutines, "detect_environment", lambda: "gevent")
         handle = begin(saga, saga_id, "quick")
         eventually(lambda: handle.status == "stuck")
-    assert "greenlets of a gevent pool cannot run an event loop" in handle.snapshot().reason
+    assert "greenlets of this pool (gevent) cannot run an event loop" in handle.snapshot().reason
     handle.retry(by="ada")
     assert approve(handle).outcome == "completed"
 
@@ -164,4 +173,9 @@ def test_a_saga_that_only_greenlets_can_take_is_parked_with_the_reason(
 def test_a_call_alone_among_greenlets_says_what_to_do(work, monkeypatch):
     monkeypatch.setattr(coroutines, "detect_environment", lambda: "eventlet")
     error = call_here(call_and_refuse)
-    assert "the greenlets of a eventlet pool cannot run an event loop" in str(error)
+    assert "the greenlets of this pool (eventlet) cannot run an event loop" in str(error)
+
+
+def test_a_call_alone_has_the_time_limit_of_its_message(work, saga_id):
+    call_for_long.apply_async((Order(order_id=saga_id),), soft_time_limit=0.05)
+    eventually(lambda: saga_id in seen.interrupted)

@@ -67,6 +67,8 @@ def test_greenlets_leave_it_to_other_workers_with_a_sentence(shop, pool, dispatc
     saga = shop.brewed_sagas[dispatch]
     handle = saga.start(shop.Job(job_id=job_id, manner="quick"), saga_id=job_id)
     told = eventually(lambda: [each for each in handle.history() if each.name == "step.retrying"])
-    assert "greenlets of a gevent pool cannot run an event loop" in str(told[0].details["error"])
+    assert "greenlets of this pool (gevent) cannot run an event loop" in str(
+        told[0].details["error"]
+    )
     assert handle.snapshot().steps["brew"].attempts == 0
     handle.cancel()

@@ -226,9 +226,9 @@ def test_a_cancelled_wait_leaves_nothing_behind(work, saga, order, alerts):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await handle.wait_async()
+        await asyncio.to_thread(eventually, lambda: are_gone(alerts))  # while the loop goes on
 
     asyncio.run(main())
-    eventually(lambda: are_gone(alerts))
     assert handle.status == "running"
 
 

@@ -328,7 +328,7 @@ def test_a_call_of_an_async_activity_here_returns_its_coroutine():
     async def is_awaited(request: Book) -> Booking:
         return Booking(booking=request.trip_id)
 
-    assert asyncio.run(is_awaited(Book(trip_id="1"))) == Booking(booking="1")
+    assert asyncio.run(is_awaited(Book(tripId="1"))) == Booking(booking="1")
 
 
 # Calls
