@@ -5,6 +5,7 @@ import contextvars
 import os
 import signal
 import threading
+import time
 
 import pytest
 from billiard.pool import SIG_SOFT_TIMEOUT, soft_timeout_sighandler
@@ -216,6 +217,7 @@ def test_a_forked_child_makes_a_loop_of_its_own_and_leaves_its_parents_alone():
         loop, heard = asyncio.get_running_loop(), threading.Event()
 
         def wake():
+            time.sleep(0.1)  # so that the loop waits for events
             loop.call_soon_threadsafe(heard.set)
             return heard.wait(5.0)
 
