@@ -14,10 +14,14 @@ from amends.errors import LogUnavailable
 P = ParamSpec("P")
 Answer = TypeVar("Answer")
 
-CALLS: Final = Threads("amends-async", at_most=16)
-"""Those of all loops of this process. While Redis or the broker hangs a call takes some seconds, and others wait for it."""
+CALLS: Final = Threads("amends-async", at_most=8)
+"""Those of all loops of this process. While Redis or the broker hangs a call takes some seconds, and others wait for it.
 
-LOOKS: Final = Threads("amends-async-waits", at_most=4)
+Not more: each may hold the interpreter for 5 ms (``sys.getswitchinterval``) before the loop has its turn. More start no more
+sagas while Redis and broker answer.
+"""
+
+LOOKS: Final = Threads("amends-async-waits", at_most=2)
 """Those of waits, which a broker that hangs must not hold up."""
 
 

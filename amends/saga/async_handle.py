@@ -29,7 +29,7 @@ class AsyncHandle(Generic[Result]):
     """Each method does what the one of its name without ``_async`` does, with the same arguments, and raises the same.
 
     The event loop goes on meanwhile. If a call is cancelled (as by ``asyncio.timeout``), what has begun goes on in its thread:
-    an act may be done, and is done once if it is repeated with the same `act_id`. With 16 calls in threads, others wait for
+    an act may be done, and is done once if it is repeated with the same `act_id`. With 8 calls in threads, others wait for
     5 s at most, and raise `LogUnavailable` with `refused` then.
     """
 

@@ -214,7 +214,7 @@ def test_a_thousand_waits_hold_a_few_threads_and_one_subscription(work, saga, br
     results = asyncio.run(main())
     assert len(results) == 1_000
     assert {each.outcome for each in results} == {"completed"}
-    assert max(map(len, most)) <= 20
+    assert max(map(len, most)) <= 10
     assert len(channels()) <= 1
 
 
@@ -255,7 +255,7 @@ def test_each_of_many_loops_works_and_leaves_nothing(work, saga, alerts):
             return await handle.wait_async(60)
 
         assert asyncio.run(main()).outcome == "completed"
-    assert len([t.name for t in threading.enumerate() if t.name in OF_POOL]) <= 20
+    assert len([t.name for t in threading.enumerate() if t.name in OF_POOL]) <= 10
     eventually(lambda: are_gone(alerts))
 
 
