@@ -30,8 +30,8 @@ from amends.log.control import Signalled
 from amends.log.history import Event
 from amends.saga.child import Child
 from amends.saga.definition import Saga
-from amends.saga.handle import Handle, get
-from amends.saga.search import find
+from amends.saga.handle import Handle, get, get_async
+from amends.saga.search import find, find_async
 from amends.saga.snapshot import RecordSnapshot, Snapshot, StepSnapshot
 from amends.saga.stages import Each, Parallel
 from amends.saga.step import Step
@@ -81,7 +81,9 @@ __all__ = [
     "activity",
     "context",
     "find",
+    "find_async",
     "get",
+    "get_async",
     "saga_compensated",
     "saga_completed",
     "saga_started",

@@ -26,9 +26,7 @@ def models_of(
         raise DefinitionError(
             f"{name}: {error}, which an annotation says: import it where it runs too, not for type checkers alone"
         ) from error
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise DefinitionError(f"{name} is async, and a Celery task runs to its end; {wanted}")
-    if inspect.isgeneratorfunction(function):
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DefinitionError(f"{name} yields, so that a call of it does nothing yet; {wanted}")
     names = list(inspect.signature(function).parameters)
     if len(names) not in (1, 2) or any(each not in hints for each in [*names, "return"]):

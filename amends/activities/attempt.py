@@ -11,6 +11,7 @@ from typing import Any, Final
 from celery.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from celery.utils.log import get_task_logger
 
+from amends.activities import coroutines
 from amends.activities.context import CURRENT, Context, Undoes, Verifies
 from amends.activities.guard import Caller, GuardedCall
 from amends.activities.log_retry import interrupts, retry_until_written
@@ -21,7 +22,7 @@ from amends.activities.wait_links import WaitLinks
 from amends.definition.itinerary import RecordPlan
 from amends.definition.retry_policy import RetryPolicy
 from amends.definition.serialization import error_json, message_of, output_text, type_name
-from amends.errors import CircuitOpenError, NotDone, Refused, UnreadableData
+from amends.errors import CircuitOpenError, ConfigurationError, NotDone, Refused, UnreadableData
 from amends.log.answers import Claim, Continuation, Cost, Late, Run
 from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
@@ -51,8 +52,7 @@ class Attempt:
         self._activity = activity
         self._log = log
         self._claim = claim
-        self._saga_id = saga_id
-        self._path = path
+        self._saga_id, self._path = saga_id, path
         self._link, self._caller, self._call = link, caller, call
         self._record: RecordPlan = claim.itinerary.records[path]
         self._held: Any = {"token": token, "is_plain": claim.itinerary.requires == 1}
@@ -71,10 +71,11 @@ class Attempt:
         if self._record.step.when is not None and not self._record.is_wanted(self._claim.sources):
             return ""
         try:
+            coroutines.check_pool(self._activity)
             arguments = self._record.arguments(
                 self._activity.parameters, self._claim.sources, self._claim.compensated_output
             )
-        except UnreadableData as error:
+        except (UnreadableData, ConfigurationError) as error:
             return self._put_off(error)
         try:
             guarded = self._permit()
@@ -132,8 +133,8 @@ class Attempt:
         activity, token = self._activity, CURRENT.set(self._context())
         try:
             with guarded or nullcontext():
-                function, call = activity.function, self._call
-                result = call(self._path, function, arguments) if call else function(*arguments)
+                call = self._call or partial(coroutines.call_record, limit=self._limit)
+                result = call(self._path, activity.function, arguments)
                 how: Any = {"activity": activity.name, "may_be_none": activity.may_return_none}
                 return output_text(activity.output, result, **how), None
         except BaseException as error:  # noqa: BLE001 - whatever it raises has an outcome
@@ -156,8 +157,8 @@ class Attempt:
             links=cache(partial(WaitLinks, self._claim.itinerary, self._saga_id, made_by=own)),
         )
 
-    def _put_off(self, error: UnreadableData) -> Ended:
-        """Leave the record to a worker of other code; after several the saga is parked. No call was made."""
+    def _put_off(self, error: UnreadableData | ConfigurationError) -> Ended:
+        """Leave the record to a worker of other code or another pool; after several the saga is parked. No call was made."""
         return self._retry(error, wait=_OTHER_CODE.wait(self._claim.tries + 1), cost="unreadable")
 
     def wait_for_turn(self) -> Ended:

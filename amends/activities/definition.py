@@ -3,7 +3,7 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 from celery.canvas import Signature
@@ -42,6 +42,7 @@ class _Callable:
         options: Mapping[str, Any],
     ) -> None:
         self.function = function
+        self.is_async = inspect.iscoroutinefunction(function)
         self.name = name or task_name(function)
         self.retry = retry
         self.start_to_close_timeout = start_to_close_timeout
@@ -100,6 +101,15 @@ class Activity(_Callable, Generic[Input, Output]):
         return result
 
 
+class AsyncActivity(Activity[Input, Output]):
+    """An activity whose function is ``async def``: workers run it as any other, and a call of it here is awaited."""
+
+    async def __call__(self, request: Input) -> Output:  # type: ignore[override]  # a step asks for a task, not for this
+        """Call the function, here and now."""
+        result: Output = await self.function(request)
+        return result
+
+
 class Compensation(_Callable, Generic[Input_contra, Output_contra]):
     """A function that undoes an activity: it gets the activity's input, and its output or None.
 
@@ -115,21 +125,47 @@ class Compensation(_Callable, Generic[Input_contra, Output_contra]):
         self.function(request, output)
 
 
+class AsyncCompensation(Compensation[Input_contra, Output_contra]):
+    """A compensation whose function is ``async def``."""
+
+    async def __call__(  # type: ignore[override]  # as of an `AsyncActivity`
+        self, request: Input_contra, output: Output_contra | None
+    ) -> None:
+        """Call the function, here and now."""
+        await self.function(request, output)
+
+
 class _Decorator(Protocol):
     @overload
     def __call__(self, function: Callable[[Input], Output], /) -> Activity[Input, Output]: ...
     @overload
     def __call__(
+        self, function: Callable[[Input], Coroutine[Any, Any, Output]], /
+    ) -> AsyncActivity[Input, Output]: ...
+    @overload
+    def __call__(
         self, function: Callable[[Input, Output | None], None], /
     ) -> Compensation[Input, Output]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[Input, Output | None], Coroutine[Any, Any, None]], /
+    ) -> AsyncCompensation[Input, Output]: ...
 
 
 @overload
 def activity(function: Callable[[Input], Output], /) -> Activity[Input, Output]: ...
 @overload
 def activity(
+    function: Callable[[Input], Coroutine[Any, Any, Output]], /
+) -> AsyncActivity[Input, Output]: ...
+@overload
+def activity(
     function: Callable[[Input, Output | None], None], /
 ) -> Compensation[Input, Output]: ...
+@overload
+def activity(
+    function: Callable[[Input, Output | None], Coroutine[Any, Any, None]], /
+) -> AsyncCompensation[Input, Output]: ...
 @overload
 def activity(
     *,
@@ -159,7 +195,8 @@ def activity(
 
     An activity takes one pydantic model and returns one, or None. A compensation takes the input of the activity
     and its output, or None if the effect is unknown; it returns nothing. One that returns a model or None, as its annotation
-    says, is for a step's `verify` alone.
+    says, is for a step's `verify` alone. Any of them may be ``async def``: it runs in an event loop that the thread of its worker
+    keeps, and a call of it outside of a worker returns its coroutine.
 
     retry: by default 3 attempts for an activity and 20 for a compensation and a verification, 1 s apart at first, doubling up
         to 60 s.
@@ -181,7 +218,8 @@ def activity(
         undoes = len(inspect.signature(wrapped).parameters) > 1
         called = name or task_name(wrapped)
         policy = retry or RetryPolicy(max_attempts=20 if undoes or returns_optional(wrapped) else 3)
-        return (Compensation if undoes else Activity)(
+        kinds = (Activity, AsyncActivity), (Compensation, AsyncCompensation)
+        return kinds[undoes][inspect.iscoroutinefunction(wrapped)](
             wrapped,
             retry=policy,
             start_to_close_timeout=start_to_close_timeout,

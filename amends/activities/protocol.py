@@ -19,6 +19,7 @@ class Definition(Protocol):
     parameters: list[type[BaseModel]]
     output: type[BaseModel] | None
     may_return_none: bool
+    is_async: bool
     retry: RetryPolicy
     start_to_close_timeout: float
     queue: str | None

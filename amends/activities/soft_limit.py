@@ -34,7 +34,7 @@ def timed_out(limit: float, *, took: float) -> TimeoutError:
     return TimeoutError(f"no answer after {limit:g} s{late}")
 
 
-def _has_handler() -> bool:
+def has_handler() -> bool:
     """Tell whether this process has the pool's handler of the signal: any other one may end it."""
     return (
         SIG_SOFT_TIMEOUT is not None
@@ -77,7 +77,7 @@ class _Alarm:
                 now = time.monotonic()
                 if self._at is not None and now >= self._at and main is not None:
                     self._at = None
-                    if _has_handler():
+                    if has_handler():
                         signal.pthread_kill(main, SIG_SOFT_TIMEOUT)
                 self._wakes_at = inf if self._at is None else self._at
                 self._changed.wait(None if self._at is None else self._at - now)
@@ -86,4 +86,4 @@ class _Alarm:
 @cache
 def alarm_of(pid: int) -> _Alarm | None:  # noqa: ARG001 - a forked child gets its own
     """Return the alarm of a pool's process, None in any other: a look at the handler costs more than a limit."""
-    return _Alarm() if _has_handler() else None
+    return _Alarm() if has_handler() else None

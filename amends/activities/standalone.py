@@ -11,6 +11,7 @@ from typing import Any
 from celery.exceptions import Retry, SoftTimeLimitExceeded
 from pydantic import ValidationError
 
+from amends.activities import coroutines
 from amends.activities.context import CURRENT, Context
 from amends.activities.guard import Guard, GuardedCall
 from amends.activities.protocol import Definition
@@ -34,9 +35,11 @@ class StandaloneCall:
     def perform(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call the function with these arguments, as JSON data, and return its output as JSON data.
 
-        Raises what the function does, and Celery's ``Retry`` when the call is published again.
+        Raises what the function does, Celery's ``Retry`` when the call is published again, and `ConfigurationError` for an
+        async activity among greenlets.
         """
         activity, attempt = self._activity, self._retries + 1
+        coroutines.check_pool(activity)
         output, error = self._try(self._arguments(args, kwargs), attempt)
         # Outside of the handler: Python would note there what the error is without.
         if error is None:
@@ -69,12 +72,19 @@ class StandaloneCall:
         activity, token = self._activity, CURRENT.set(self._context(attempt))
         try:
             with guarded or nullcontext():
-                result, may_be_none = activity.function(*arguments), activity.may_return_none
+                may_be_none = activity.may_return_none
+                result = coroutines.call(activity.function, arguments, limit=self._limit)
                 return output_json(activity.output, result, may_be_none=may_be_none), None
         except BaseException as error:  # noqa: BLE001 - whatever it raises has an outcome
             return None, error
         finally:
             CURRENT.reset(token)
+
+    @property
+    def _limit(self) -> float:
+        """The soft time limit of the call, in seconds: its message may have another than the activity."""
+        _, of_message = self._request.timelimit or (None, None)
+        return of_message or self._activity.start_to_close_timeout
 
     def _context(self, attempt: int) -> Context:
         return Context(

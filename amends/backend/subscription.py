@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import ResponseError
@@ -31,6 +31,16 @@ _UNDER_WAY: Final = 0.5
 """Seconds that a message may take; one that was missed for longer is lost."""
 
 
+class Event(Protocol):
+    """What is set for who listens: a ``threading.Event``, or what stands for one in an event loop.
+
+    One that has `is_over`, and it is true, has lost who listened.
+    """
+
+    def set(self) -> None:
+        """Set it, from any thread."""
+
+
 class Subscription:
     """Sets the events of those who listen for a name, when that name is published on the channel.
 
@@ -49,9 +59,10 @@ class Subscription:
         self._client = client
         self._idle = idle
         self._trusted = trusted
-        self._lock = threading.Lock()
+        # Reentrant: the garbage collector may end a coroutine that listens, in a thread that has it.
+        self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
-        self._listeners: dict[str, set[threading.Event]] = {}
+        self._listeners: dict[str, set[Event]] = {}
         self._missed: dict[str, float] = {}
         self._failures = 0
         self._not_before = self._not_doubted_before = self._heard_of_at = 0.0
@@ -60,16 +71,25 @@ class Subscription:
     def listening(self, name: str) -> Iterator[threading.Event]:
         """Give an event that is set when the name is published, and when `is_live` changes; see `ensure`."""
         event = threading.Event()
-        with self._lock:
-            self._listeners.setdefault(name, set()).add(event)
+        self.add(name, event)
         try:
             yield event
         finally:
-            with self._lock:
-                self._listeners[name].discard(event)
-                if not self._listeners[name]:
-                    del self._listeners[name]
-                self._heard_of_at = time.monotonic()
+            self.discard(name, event)
+
+    def add(self, name: str, event: Event) -> None:
+        """Do as `listening` with an event of the caller's, until `discard`."""
+        with self._lock:
+            self._listeners.setdefault(name, set()).add(event)
+
+    def discard(self, name: str, event: Event) -> None:
+        """Listen no more."""
+        with self._lock:
+            events = self._listeners.get(name, set())
+            events.discard(event)
+            if not events:
+                self._listeners.pop(name, None)
+            self._heard_of_at = time.monotonic()
 
     def ensure(self) -> None:
         """Subscribe in the background, unless that is so, is under way, or has just failed."""
@@ -113,10 +133,18 @@ class Subscription:
 
     def _is_idle(self) -> bool:
         with self._lock:
+            self._forget_lost()
             if self._listeners or time.monotonic() < self._heard_of_at + self._idle:
                 return False
             self._thread, self.is_live = None, False
             return True
+
+    def _forget_lost(self) -> None:
+        """Forget who listened in a loop that was closed without an end of its tasks."""
+        found = [(name, each) for name, events in self._listeners.items() for each in events]
+        for name, event in found:
+            if getattr(event, "is_over", False):
+                self.discard(name, event)
 
     def _hear(self, message: Any) -> None:
         if message and message["type"] == "subscribe":
@@ -128,7 +156,7 @@ class Subscription:
         elif message and message["type"] == "message":
             with self._lock:
                 self._missed.pop(message["data"], None)
-                for event in self._listeners.get(message["data"], ()):
+                for event in [*self._listeners.get(message["data"], ())]:
                     event.set()
         with self._lock:
             is_lost = any(time.monotonic() > at + _UNDER_WAY for at in self._missed.values())
@@ -143,9 +171,8 @@ class Subscription:
 
     def _set_all(self) -> None:
         with self._lock:
-            for events in self._listeners.values():
-                for event in events:
-                    event.set()
+            for event in [each for events in self._listeners.values() for each in events]:
+                event.set()
 
 
 def _check_primary(connection: Any) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import inf
-from typing import Final
+from typing import Final, Protocol
 
 from amends.backend.client import is_in_memory
+from amends.backend.subscription import Event as Told
 from amends.backend.subscription import Subscription
 from amends.definition.states import ENDED, SagaStatus
 from amends.errors import LogUnavailable, UnknownSaga
@@ -79,10 +80,10 @@ class Waits:
                 self._turns.release()
 
     @contextmanager
-    def begin(self, saga_id: str, step: str) -> Iterator["Wait"]:
-        """Begin to wait for a step of a saga, or with '' for its end."""
+    def begin(self, saga_id: str, event: "Event") -> Iterator["Wait"]:
+        """Begin to wait for a saga; `event` is set when a look is worth while."""
         with ExitStack() as listening:
-            yield Wait(self, saga_id, step, listening)
+            yield Wait(self, saga_id, event, listening)
 
     def await_saga(self, saga_id: str, step: str, *, channel: str) -> tuple[Look, bool]:
         """Look how far a saga is; returns too whether that channel is told when it has come there.
@@ -107,47 +108,58 @@ class Waits:
             return None
 
 
+class Event(Told, Protocol):
+    """A ``threading.Event``, or what stands for one in an event loop."""
+
+    def clear(self) -> None:
+        """Clear it, from any thread."""
+
+
 class Wait:
     """One call that waits. It listens from its first pause on, for most sagas that are asked for have ended."""
 
-    def __init__(self, waits: Waits, saga_id: str, step: str, listening: ExitStack) -> None:
+    def __init__(self, waits: Waits, saga_id: str, event: Event, listening: ExitStack) -> None:
         self._waits = waits
         self._saga_id = saga_id
-        self._step = step
+        self._event = event
         self._listening = listening
-        self._event: threading.Event | None = None
-        self._is_told = self._was_woken = False
+        self._is_told = self._listens = self._was_woken = False
         self._pause = 0.0
 
-    def look(self) -> Look:
-        """Look how far the saga is, and ask to be told when it is further."""
+    def look(self, step: str) -> Look:
+        """Look how far the saga is, and ask to be told when it is further.
+
+        step: the name of the one that is waited for, or '' for the saga's end.
+        """
         was_told = self._is_told
         with self._waits.turn():
-            look, self._is_told = self._ask_to_be_told() or (self._only_look(), False)
+            look, self._is_told = self._ask_to_be_told(step) or (self._only_look(step), False)
         if self._is_told is not was_told:
             self._pause = 0.0
         if was_told and not self._was_woken and (look.is_enough or look.status is SagaStatus.STUCK):
             self._waits.subscription.doubt(self._saga_id)
         return look
 
-    def _ask_to_be_told(self) -> tuple[Look, bool] | None:
-        if self._event is None:
-            return None
+    def _ask_to_be_told(self, step: str) -> tuple[Look, bool] | None:
         self._event.clear()  # first: what is told from now on is not in what is read
-        return self._waits.ask_to_be_told(self._saga_id, self._step)
+        return self._waits.ask_to_be_told(self._saga_id, step) if self._listens else None
 
-    def _only_look(self) -> Look:
-        if not self._step:
+    def _only_look(self, step: str) -> Look:
+        if not step:
             return Look(status=self._waits.read_status(self._saga_id))
-        return self._waits.await_saga(self._saga_id, self._step, channel="")[0]
+        return self._waits.await_saga(self._saga_id, step, channel="")[0]
 
-    def pause(self, at_most: float) -> None:
-        """Wait until a look is worth while, for so many seconds at most."""
+    def begin_pause(self, at_most: float) -> float:
+        """Listen. Returns for how many seconds, if the event is not set, so many at most, until a look is worth while."""
         first, longest = self._waits.told if self._is_told else _UNTOLD
         self._pause = min(self._pause * 1.5, longest) if self._pause else first
-        seconds = min(at_most, self._pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-        if self._event is None:
-            listening = self._waits.subscription.listening(self._saga_id)
-            self._event = self._listening.enter_context(listening)
+        if not self._listens:
+            self._listens = True
+            self._waits.subscription.add(self._saga_id, self._event)
+            self._listening.callback(self._waits.subscription.discard, self._saga_id, self._event)
         self._waits.subscription.ensure()
-        self._was_woken = self._event.wait(seconds)
+        return min(at_most, self._pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+    def end_pause(self, *, was_woken: bool) -> None:
+        """Note whether the event was set in the pause."""
+        self._was_woken = was_woken

@@ -34,6 +34,7 @@ from amends.log.delivery import Delivery
 from amends.log.keys import SagaId, id_text
 from amends.log.saga_log import log_of
 from amends.log.starts import AlreadyThere, Conflict, Delayed, Start, Started
+from amends.saga.async_starts import AsyncStarts
 from amends.saga.batches import NewSaga, paired, start_in_chunks
 from amends.saga.begin_times import checked_begins, tell_of_failure, tell_of_outage
 from amends.saga.child_ids import check_room
@@ -49,7 +50,7 @@ Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel)
 
 
-class Saga(TransactionalStarts[Input, Output]):
+class Saga(AsyncStarts[Input, Output], TransactionalStarts[Input, Output]):
     """A saga's definition.
 
     name: name of the saga.

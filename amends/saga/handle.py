@@ -1,10 +1,11 @@
 """The handle of a saga: follow, await, cancel and repair it."""
 
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from celery import current_app
 
+from amends.asynchronous.calls import in_thread
 from amends.definition.serialization import canonical_json
 from amends.definition.signal_models import Models
 from amends.definition.states import SagaStatus
@@ -14,18 +15,18 @@ from amends.log.control import Seen, Signalled, new_act_id
 from amends.log.history import Event
 from amends.log.keys import SagaId, id_text
 from amends.log.saga_log import SagaLog, log_of
-from amends.saga.any_step import AnyStep
+from amends.saga.async_handle import AsyncHandle
 from amends.saga.output import Build, read_output
 from amends.saga.signals import signal_text
 from amends.saga.skipped_output import skipped_output
 from amends.saga.snapshot import Snapshot, snapshot_of
 from amends.saga.wait import Wait
-from amends.saga.waiting import await_saga
+from amends.saga.waiting import Until, await_saga, check_outside_of_tasks
 
 Result = TypeVar("Result")
 
 
-class Handle(Generic[Result]):
+class Handle(AsyncHandle[Result]):
     """The handle of one saga.
 
     saga_id: the saga's id.
@@ -203,7 +204,7 @@ class Handle(Generic[Result]):
         if isinstance(follows, Advance):
             send_advance(current_app, self.id, follows.number)
 
-    def wait(self, timeout: float | None = None, *, until: str | AnyStep | None = None) -> Result:
+    def wait(self, timeout: float | None = None, *, until: Until = None) -> Result:
         """Wait for the saga's end and return its output, whatever the outcome.
 
         timeout: longest wait in seconds; None is no limit.
@@ -216,14 +217,12 @@ class Handle(Generic[Result]):
         code stored, ``ValueError`` for a step that the saga does not have and for a timeout that is no number, and `RuntimeError` inside a task, whose pool slot
         the saga may need.
         """
-        if current_app.current_worker_task is not None:
-            raise RuntimeError(
-                f"wait() for saga {self.id!r} inside a Celery task: it would hold a pool slot that the saga"
-                " may need; start it here and read its outcome elsewhere"
-            )
-        log = self._log
-        await_saga(log, self.id, until=until, timeout=timeout)
-        entry = log.read_saga(self.id)
+        check_outside_of_tasks(f"wait() for saga {self.id!r}")
+        await_saga(self._log, self.id, until=until, timeout=timeout)
+        return self._read_output()
+
+    def _read_output(self) -> Result:
+        entry = self._log.read_saga(self.id)
         return read_output(entry, self._early if entry.outcome is None else self._output)
 
 
@@ -240,3 +239,8 @@ def get(saga_id: SagaId) -> Handle[dict[str, Any]]:
     handle = Handle(saga_id, dict)
     _ = handle.status  # raises where there is none
     return handle
+
+
+async def get_async(saga_id: SagaId) -> Handle[dict[str, Any]]:
+    """`get` for a coroutine."""
+    return await in_thread(get, saga_id)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, overload
 from celery.app import app_or_default
 from pydantic import BaseModel
 
+from amends.asynchronous.calls import in_thread
 from amends.definition.serialization import validated
 from amends.errors import did_you_mean
 from amends.log.keys import SagaId, id_text
@@ -77,6 +78,39 @@ def find(
         after=None if last is None else id_text(last),
     )
     return [Handle(saga_id, output) for saga_id in ids]
+
+
+@overload
+async def find_async(
+    *,
+    saga: Saga[Any, Output],
+    limit: int = ...,
+    after: Handle[Any] | SagaId | None = ...,
+    **where: object,
+) -> list[Handle[Output]]: ...
+
+
+@overload
+async def find_async(
+    *,
+    saga: str | None = ...,
+    limit: int = ...,
+    after: Handle[Any] | SagaId | None = ...,
+    **where: object,
+) -> list[Handle[dict[str, Any]]]: ...
+
+
+async def find_async(
+    *,
+    saga: Saga[Any, Any] | str | None = None,
+    limit: int = 100,
+    after: Handle[Any] | SagaId | None = None,
+    **where: object,
+) -> list[Handle[Any]]:
+    """`find` for a coroutine."""
+    how: dict[str, Any] = {"saga": saga, "limit": limit, "after": after, **where}
+    found: list[Handle[Any]] = await in_thread(find, **how)
+    return found
 
 
 def _check_fields(saga: Saga[Any, Any], where: dict[str, object]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from celery.exceptions import SoftTimeLimitExceeded
 from pydantic import ValidationError
 
+from amends.activities.coroutines import call
 from amends.activities.protocol import Definition
 from amends.activities.raised import ProcessEnd, ends_process
 from amends.definition.serialization import output_json
@@ -75,7 +76,7 @@ class Script:
         return self.replace(lambda *_: output)
 
     def replace(self, function: Callable[..., Any]) -> Self:
-        """Call this function in place of the activity's own from now on, with the same arguments."""
+        """Call this function, async or not, in place of the activity's own from now on, with the same arguments."""
         self.instead = function
         return self
 
@@ -139,7 +140,8 @@ class Script:
     def _run(self, scene: Scene) -> Played:
         instead = self.instead or (self._of_all.instead if self._of_all else None)
         try:
-            return Played(output=(instead or scene.function)(*scene.arguments))
+            function = instead or scene.function
+            return Played(output=call(function, scene.arguments, limit=None))
         except BaseException as error:  # whatever it raises is its answer
             if ends_process(error):
                 raise

@@ -33,7 +33,7 @@ from amends.worker.heartbeat import Heartbeat
 from amends.worker.in_hand import messages_in_hand, queues_consumed
 from amends.worker.jitter import jittered
 from amends.worker.outbox import start_relay
-from amends.worker.pool import live_processes
+from amends.worker.pool import live_processes, warn_of_coroutines
 from amends.worker.reconnection import prepare_connections
 from amends.worker.remembered import Remembered
 from amends.worker.revocation import Revocations
@@ -74,6 +74,7 @@ class Recovery(bootsteps.StartStopStep):
         log = log_of(worker.app)
         _warn(settings)
         _tell_way(settings)
+        warn_of_coroutines(worker.app)
         prepare_connections(worker.consumer, fast_path=settings.fast_path)
         self._health = worker.amends_health = health_of(worker, settings.health_file)
         self._heartbeat = heartbeat = Heartbeat(

@@ -1,5 +1,6 @@
 """A small app of its own, run by workers with every kind of pool; the settings come from the environment."""
 
+import asyncio
 import os
 import tempfile
 import time
@@ -78,6 +79,38 @@ def ignore_the_soft_limit() -> None:
     while time.monotonic() < until:
         with suppress(SoftTimeLimitExceeded):
             time.sleep(0.05)
+
+
+BREWS = Path(tempfile.gettempdir())
+
+
+@activity(start_to_close_timeout=LIMIT, retry=QUICK)
+async def brew(job: Job) -> None:
+    """Do as `work` does, in a coroutine, and note how an attempt that is stopped was told so."""
+    await asyncio.sleep(0)
+    if context().attempt > 1 or job.manner not in {"slow", "obstinate"}:
+        return
+    until = time.monotonic() + LONGER
+    while time.monotonic() < until:
+        try:
+            await asyncio.sleep(LONGER)
+        except BaseException as error:
+            (BREWS / job.job_id).write_text(type(error).__mro__[1].__name__)
+            if job.manner != "obstinate":
+                raise
+
+
+@activity(start_to_close_timeout=60.0, retry=QUICK)
+async def keep_warm(job: Job) -> None:
+    """Wait to be ended at the first attempt, and note by what. One whose process ends is not counted."""
+    if job.manner != "held" or (BREWS / job.job_id).exists():
+        return
+    (BREWS / job.job_id).write_text(str(os.getpid()))
+    try:
+        await asyncio.Event().wait()
+    except BaseException as error:
+        (BREWS / job.job_id).write_text(type(error).__name__)
+        raise
 
 
 breaker = CircuitBreaker(
@@ -292,4 +325,23 @@ def _linked(name: str, dispatch: Any) -> Saga[Job, LinkResult]:
 
 linked_sagas = {
     dispatch: _linked(f"linked_{dispatch}", dispatch) for dispatch in ("chain", "inline")
+}
+
+
+def _brewed(name: str, dispatch: Any) -> Saga[Job, Result]:
+    return Saga(
+        name,
+        input=Job,
+        output=Result,
+        dispatch=dispatch,
+        steps=[
+            Step(brew, compensation=undo_work),
+            Step(keep_warm, compensation=None),
+            Step(approve, compensation=None, outcome="refused"),
+        ],
+    )
+
+
+brewed_sagas = {
+    dispatch: _brewed(f"brewed_{dispatch}", dispatch) for dispatch in ("chain", "inline")
 }

@@ -1,5 +1,6 @@
 """`@activity`: what it makes of a function, and which functions and options it refuses."""
 
+import asyncio
 import runpy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -244,9 +245,6 @@ def undoes_many(request: Book, booking: list[Booking]) -> None: ...
 def undoes_either(request: Book, booking: Booking | Book | None) -> None: ...
 def undoes_and_gives(request: Book, booking: Booking | None) -> Booking: ...
 def takes_the_missing(request: "Missing") -> Booking: ...
-async def takes_its_time(request: Book) -> Booking: ...
-
-
 async def takes_its_time_and_yields(request: Book) -> Booking:
     yield
 
@@ -270,8 +268,7 @@ FUNCTIONS = [
     (undoes_either, ": booking is .*, not a pydantic model or None"),
     (undoes_and_gives, " returns .*Booking'>; a compensation returns None"),
     (takes_the_missing, ": name 'Missing' is not defined, which an annotation says: import it"),
-    (takes_its_time, " is async, and a Celery task runs to its end"),
-    (takes_its_time_and_yields, " is async, and a Celery task runs to its end"),
+    (takes_its_time_and_yields, " yields, so that a call of it does nothing yet"),
     (yields, " yields, so that a call of it does nothing yet"),
 ]
 
@@ -292,6 +289,46 @@ def test_what_is_undone_may_be_said_in_any_spelling(annotation):
     def undo(request: Book, booking: annotation) -> None: ...
 
     assert isinstance(activity(name=f"undo {annotation}")(undo), Compensation)
+
+
+# Coroutines
+
+
+async def takes_its_time(request: Book) -> Booking: ...
+async def finds_in_its_time(request: Book) -> Booking | None: ...
+async def undoes_in_its_time(request: Book, booking: Booking | None) -> None: ...
+async def gives_text_in_its_time(request: Book) -> str: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "attempts"),
+    [
+        (takes_its_time, Activity, 3),
+        (finds_in_its_time, Activity, 20),
+        (undoes_in_its_time, Compensation, 20),
+    ],
+)
+def test_a_coroutine_function_is_an_activity_as_any_other(function, kind, attempts):
+    made = activity(function)
+    assert isinstance(made, kind)
+    assert (made.is_async, made.retry.max_attempts, made.name) == (
+        True,
+        attempts,
+        f"{__name__}.{function.__name__}",
+    )
+
+
+def test_what_a_coroutine_returns_is_held_to_its_annotation():
+    with pytest.raises(DefinitionError, match="returns <class 'str'>, no pydantic model"):
+        activity(gives_text_in_its_time)
+
+
+def test_a_call_of_an_async_activity_here_returns_its_coroutine():
+    @activity(name="is awaited")
+    async def is_awaited(request: Book) -> Booking:
+        return Booking(booking=request.trip_id)
+
+    assert asyncio.run(is_awaited(Book(tripId="1"))) == Booking(booking="1")
 
 
 # Calls

@@ -14,14 +14,21 @@ from amends import (
     Activity,
     Compensation,
     Each,
+    Event,
     Handle,
     Parallel,
     RetryPolicy,
     Saga,
+    SagaStatus,
+    Signalled,
+    Snapshot,
     Step,
     activity,
     find,
+    find_async,
+    get_async,
 )
+from amends.activities.definition import AsyncActivity, AsyncCompensation
 
 
 class Order(BaseModel):
@@ -93,6 +100,24 @@ def find_other_charge(other: Other) -> Receipt | None:
 @activity
 def find_booking(order: Order) -> Other | None:
     return None
+
+
+@activity
+async def charge_in_time(order: Order) -> Receipt:
+    return Receipt(receipt=order.order_id)
+
+
+@activity(retry=RetryPolicy(max_attempts=2))
+async def find_charge_in_time(order: Order) -> Receipt | None:
+    return None
+
+
+@activity
+async def refund_in_time(order: Order, receipt: Receipt | None) -> None: ...
+
+
+@activity(queue="undo")
+async def refund_by_hand_in_time(order: Order, receipt: Receipt | None) -> None: ...
 
 
 @activity
@@ -169,7 +194,48 @@ Saga(
     ],
 )
 
+assert_type(charge_in_time, AsyncActivity[Order, Receipt])
+assert_type(find_charge_in_time, AsyncActivity[Order, Receipt | None])
+assert_type(refund_in_time, AsyncCompensation[Order, Receipt | None])
+assert_type(Step(charge_in_time, compensation=refund_in_time), Step[Order, Receipt])
+assert_type(Step(charge_in_time, compensation=refund), Step[Order, Receipt])
+assert_type(
+    Step(
+        charge,
+        fallback=charge_in_time,
+        compensation=refund_by_hand_in_time,
+        verify=find_charge_in_time,
+    ),
+    Step[Order, Receipt],
+)
+
+
+async def await_all(handle: Handle[Result]) -> None:
+    """Use what coroutines await."""
+    assert_type(await charge_in_time(Order(order_id="1")), Receipt)
+    assert_type(await good.start_async(Order(order_id="1"), saga_id="1"), Handle[Result])
+    assert_type(await good.start_many_async([Order(order_id="1")]), list[Handle[Result]])
+    assert_type(await good.get_async("1"), Handle[Result])
+    assert_type(await get_async("1"), Handle[dict[str, Any]])
+    assert_type(await find_async(saga=good, order="1"), list[Handle[Result]])
+    assert_type(await find_async(order="1", limit=5), list[Handle[dict[str, Any]]])
+    assert_type(await handle.wait_async(timeout=1.0, until="charge"), Result)
+    assert_type(await handle.status_async(), SagaStatus)
+    assert_type(await handle.snapshot_async(), Snapshot)
+    assert_type(await handle.history_async(), list[Event])
+    assert_type(await handle.cancel_async(by="ada"), bool)
+    assert_type(await handle.signal_async("approval", {}), Signalled)
+    await handle.skip_async("charge", output=Receipt(receipt="1"))
+    await good.start_async(Other(other_id="1"))  # refused: arg-type
+    await charge_in_time(Other(other_id="1"))  # refused: arg-type
+    await handle.wait_async("1")  # refused: arg-type
+    await handle.cancel_async("ada")  # refused: call-arg
+
+
 # Wrong uses
+
+Step(charge_in_time, compensation=refund_other)  # refused: misc
+Step(charge_in_time, verify=find_booking)  # refused: misc
 
 Step(charge, compensation=refund_other)  # refused: misc
 Step(charge, compensation=cancel_booking)  # refused: misc
@@ -219,6 +285,11 @@ good.get("1").wait(5.0, "charge")  # refused: call-arg
 @activity  # refused: type-var
 def takes_no_model(order: str) -> Receipt:
     return Receipt(receipt=order)
+
+
+@activity  # refused: type-var
+async def gives_no_model_in_time(order: Order) -> str:
+    return order.order_id
 
 
 @activity  # refused: type-var

@@ -1,0 +1,1 @@
+"""Between event loops and code that blocks: calls of coroutines in threads, and coroutines in threads without a loop."""
