@@ -25,6 +25,7 @@ from amends.errors import CircuitOpenError, NotDone, Refused, UnreadableData
 from amends.log.answers import Claim, Continuation, Cost, Late, Run
 from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
+from amends.telemetry.spans import attempt_span
 
 _TURN_AFTER: Final = (5.0, 15.0)  # seconds, at least and at most
 # The waits for a worker whose code can read what this one cannot.
@@ -111,16 +112,21 @@ class Attempt:
         # Celery has the limit of a message's only step.
         is_one_of_many = self._claim.itinerary.dispatch == "inline"
         limited = soft_limit(self._limit) if is_one_of_many else nullcontext()
+        span = attempt_span(self._saga_id, self._claim.itinerary.saga, self._record, self._number)
         try:
             with limited:
                 output, error = self._call_function(arguments, guarded)
         except BaseException as struck:  # noqa: BLE001 - the limit, on the way out
             output, error = "", struck
-        if error is None:
-            return output, None
-        if ends_process(error):
+        if error is not None and not ends_process(error):
+            took = time.monotonic() - self._began
+            output, error = "", as_told(error, limit=self._limit, took=took)
+        if span:
+            with suppress(SoftTimeLimitExceeded):  # it came too late to stop the call
+                span.end(error, is_answer=isinstance(error, Refused))
+        if error is not None and ends_process(error):
             raise error
-        return "", as_told(error, limit=self._limit, took=time.monotonic() - self._began)
+        return output, error
 
     def _call_function(
         self, arguments: list[Any], guarded: GuardedCall | None

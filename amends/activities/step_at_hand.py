@@ -47,6 +47,8 @@ from amends.log.in_flight import Branches, Dispatched
 from amends.log.liveness import APART_AFTER
 from amends.log.owner import WorkerProcess, owner_prefix
 from amends.log.saga_log import log_of
+from amends.traces.carrier import message_headers
+from amends.traces.sagas import bringing, publishing_for
 
 _logger = get_task_logger(__name__)
 
@@ -69,6 +71,10 @@ class StepAtHand:
         Raises the error of a step that failed for good, Celery's ``Retry`` for one that is tried again, and
         `LogUnavailable` if the log stays away.
         """
+        with bringing(self._task.app, self._saga_id, run.trace):
+            self._carry_out(run, path, token)
+
+    def _carry_out(self, run: Run, path: str, token: str) -> None:
         self._itinerary = run.itinerary
         ended = self._attempt(run, path, token)
         if ended.fails and ended.error:
@@ -139,10 +145,15 @@ class StepAtHand:
             possibly = publishing_if_possible(self._saga_id)
             with possibly, bounded(self._task.app, wait=ended.wait) as how:
                 if self.message.inline is None:
-                    retry = publish_again(self._task, ended.error, tries=tries, how=how)
+                    again = {"saga_id": self._saga_id, "tries": tries}
+                    retry = publish_again(self._task, ended.error, **again, how=how)
                 else:  # it, and the rest of the chain, get a message of their own
-                    message = self._task.app.signature(self.message.inline.link.message)
-                    message.apply_async(chain=self._request.chain, retries=tries, **how)
+                    self._publish_link(
+                        self.message.inline.link.message,
+                        chain=self._request.chain,
+                        retries=tries,
+                        **how,
+                    )
         raise retry
 
     def _follow(self, follows: Continuation, *, may_go_on: bool = False) -> None:
@@ -235,7 +246,12 @@ class StepAtHand:
         with publishing_if_possible(self._saga_id):
             if not fast_path.publish(self._task.app, [self._saga_id], rest):
                 with bounded(self._task.app) as how:
-                    self._task.app.signature(link).apply_async(chain=remaining, **how)
+                    self._publish_link(link, chain=remaining, **how)
+
+    def _publish_link(self, link: dict[str, Any], **how: Any) -> None:
+        with publishing_for(self._task.app, self._saga_id):
+            message = self._task.app.signature(link)
+            message.apply_async(headers=message_headers(self._saga_id), **how)
 
     def _rest(self) -> Publish | None:
         return remaining_chain(self._request.chain, self._saga_id, self._itinerary)

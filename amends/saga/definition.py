@@ -43,6 +43,8 @@ from amends.saga.itinerary_builder import build_itinerary
 from amends.saga.output import build_early
 from amends.saga.signals import models_of
 from amends.saga.stages import Stage
+from amends.traces.carrier import at_hand
+from amends.traces.sagas import begun
 
 Input = TypeVar("Input", bound=BaseModel)
 
@@ -137,15 +139,16 @@ class Saga(TransactionalStarts[Input, Output]):
 
     def _start(self, app: Celery, new_id: str, saga_input: Input, **when: Any) -> Handle[Output]:
         text, given, *search = self._checked_input(new_id, saga_input)
-        messages = self._deliveries(app, [new_id], **when)
-        message = messages[0] if messages else None
-        answer = log_of(app).starts.start_saga(
-            new_id, self.itinerary, text, message, given=given, search=search
-        )
-        answer = self._judged(answer, text)
-        if isinstance(answer, Conflict):
-            raise SagaAlreadyStarted(new_id, answer.saga)
-        self._publish(app, {new_id: answer})
+        with at_hand(traces := begun(app, self.name, [new_id])):
+            messages = self._deliveries(app, [new_id], **when)
+            message = messages[0] if messages else None
+            how: Any = {"given": given, "search": search, "trace": traces.get(new_id, "")}
+            starts = log_of(app).starts
+            answer = starts.start_saga(new_id, self.itinerary, text, message, **how)
+            answer = self._judged(answer, text)
+            if isinstance(answer, Conflict):
+                raise SagaAlreadyStarted(new_id, answer.saga)
+            self._publish(app, {new_id: answer})
         return self._handle(new_id)
 
     def start_many(
@@ -171,7 +174,7 @@ class Saga(TransactionalStarts[Input, Output]):
             starts = list(starts)
         app = app_or_default()
         deliveries_of = partial(self._deliveries, app, at=at, after=after)
-        how = deliveries_of, self._judged, partial(self._publish, app)
+        how = deliveries_of, self._judged, partial(self._publish, app), partial(begun, app)
         ids = start_in_chunks(log_of(app).starts, self.itinerary, starts, *how)
         return [self._handle(saga_id) for saga_id in ids]
 

@@ -26,9 +26,18 @@ from redis.exceptions import TimeoutError as NoAnswer
 from amends.backend.connection import asker, is_original
 from amends.dispatch.fast_path.channel_client import keep_client
 from amends.dispatch.fast_path.redis_message import RedisMessage, redis_message_of
-from amends.dispatch.fast_path.stand_ins import ITEM, NUMBER, ORIGIN, SAGA, Own, formatted
+from amends.dispatch.fast_path.stand_ins import (
+    ITEM,
+    NUMBER,
+    ORIGIN,
+    SAGA,
+    TRACE,
+    Own,
+    formatted,
+)
 from amends.dispatch.messages import producers_of, retry_policy
 from amends.dispatch.routing import Unroutable, is_routed_by_name
+from amends.traces.sagas import publishing_for
 
 T = TypeVar("T")
 
@@ -57,6 +66,7 @@ class ChainTemplate:
         module: Any = celery_task  # not in its stubs
         options = {**module.extract_exec_options(task), **task.own_options, **first.options}
         named = {name: options.pop(name, None) for name in _NAMED}
+        headers = options.pop("headers", None) or {}  # as ``AMQP.send_task_message`` joins them
         self._options = options
         self._app, self._task = app, task
         message = app.amqp.create_task_message(
@@ -70,6 +80,7 @@ class ChainTemplate:
             create_sent_event=app.conf.task_send_sent_event,
             **named,
         )
+        message.headers.update(headers)
         self._pool: tuple[Any, int, Any] = (None, 0, None)
         self._count = len(rest) + 1
         self._message = formatted(app, json.dumps(message))
@@ -151,7 +162,7 @@ class ChainTemplate:
             return None
 
         def publish(producer: Any) -> None:
-            (own,) = self._fillings([Own(SAGA, NUMBER, str(ITEM))], origin=ORIGIN)
+            (own,) = self._fillings([Own(SAGA, NUMBER, str(ITEM), TRACE)], origin=ORIGIN)
             self._send_one(own, producer, retry=False)
 
         return redis_message_of(self._app, channel, publish)
@@ -174,7 +185,8 @@ class ChainTemplate:
         errors = []
         for own in self._fillings(owns):
             try:
-                self._send_one(own, producer)
+                with publishing_for(self._app, own["saga"]):
+                    self._send_one(own, producer)
             except Unroutable as error:
                 errors.append(error)
         keep_client(producer.channel)
@@ -206,7 +218,7 @@ class ChainTemplate:
         """Yield what is each message's own, by the names in the texts."""
         of_all = {"reply_to": self._app.thread_oid, "origin": origin or nodenames.anon_nodename()}
         for own in owns:
-            filling = {**of_all, "saga": own.saga_id, "item": own.item}
+            filling = {**of_all, "saga": own.saga_id, "item": own.item, "trace": own.trace}
             for k in range(self._count):
                 filling[f"n{k}"] = own.number + k
             yield filling
