@@ -198,7 +198,14 @@ class Attempt:
         return replace(self._record.call.retry, non_retryable=self._activity.retry.non_retryable)
 
     def _retry(self, error: BaseException, *, wait: float, cost: Cost = "attempt") -> Ended:
-        """Record that the attempt failed, and another one follows after the wait."""
+        """Record that the attempt failed, and another one follows after the wait.
+
+        Celery tells of a retry at INFO, without a traceback.
+        """
+        if cost == "attempt":
+            where = self._saga_id, self._path, self._number
+            text = "saga %s: %s, attempt %d failed, and is tried again in %.1f s"
+            _logger.warning(text, *where, wait, exc_info=error)
         follows = self._land(
             lambda: self._log.retry_step(
                 self._saga_id,
@@ -228,8 +235,7 @@ class Attempt:
                 **self._held,
             )
         )
-        is_step = not (self._record.compensates or self._record.verifies)
-        fails = is_step and not isinstance(follows, Late)
+        fails = not isinstance(follows, Late)
         return Ended(follows=follows, error=for_celery(error), fails=fails, refused=refused)
 
     def break_off(self, error: BaseException, *, poison_after: int) -> None:

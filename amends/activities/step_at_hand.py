@@ -124,8 +124,15 @@ class StepAtHand:
 
     def _fail(self, ended: Ended, error: Exception, path: str) -> NoReturn:
         """Let the task fail as its step did. A refusal is an answer: no error of a task, for signals and hooks."""
-        # The error callback would look at all branches for what follows in one.
-        is_told = isinstance(ended.follows, Next | Stage) or self._itinerary.branch_of(path)
+        record = self._itinerary.records[path]
+        # The error callback would look at all branches for what follows in one. It is of no use to a compensation, after which
+        # others follow.
+        is_told = (
+            isinstance(ended.follows, Next | Stage)
+            or self._itinerary.branch_of(path)
+            or record.compensates
+            or record.verifies
+        )
         if is_told:
             self.message.withhold_errbacks(self._request)
         if is_told or self.message.inline or ended.refused:  # Celery calls no error callback then

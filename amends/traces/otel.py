@@ -8,6 +8,7 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Final
 
 try:
@@ -99,7 +100,12 @@ class AttemptSpan:
 
 
 def _tracer() -> Any:
-    return trace.get_tracer("amends")
+    return _tracer_of(trace.get_tracer_provider())
+
+
+@lru_cache(maxsize=1)
+def _tracer_of(provider: Any) -> Any:
+    return trace.get_tracer("amends", tracer_provider=provider)
 
 
 def _trace_id(span: Any) -> int:

@@ -1,0 +1,79 @@
+"""The tracing tools that a contender may run with: what they note is dropped, and sent nowhere."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+
+def trace() -> None:
+    """Set up the tool that ``BENCH_TRACES`` names, in each process of a contender."""
+    if tool := os.environ.get("BENCH_TRACES"):
+        TOOLS[tool]()
+
+
+def _opentelemetry() -> None:
+    """Record each span, and hand it to a batch of an exporter that drops it."""
+    from opentelemetry import trace as api  # noqa: PLC0415 - of one contender alone
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import (  # noqa: PLC0415
+        BatchSpanProcessor,
+        SpanExporter,
+        SpanExportResult,
+    )
+
+    class Dropped(SpanExporter):
+        def export(self, spans: Any) -> SpanExportResult:  # noqa: ARG002
+            return SpanExportResult.SUCCESS
+
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(Dropped()))
+    api.set_tracer_provider(provider)
+
+
+def _opentelemetry_celery() -> None:
+    from opentelemetry.instrumentation.celery import CeleryInstrumentor  # noqa: PLC0415
+
+    _opentelemetry()
+    CeleryInstrumentor().instrument()
+
+
+def _sentry() -> None:
+    import sentry_sdk  # noqa: PLC0415
+    from sentry_sdk.integrations.celery import CeleryIntegration  # noqa: PLC0415
+    from sentry_sdk.transport import Transport  # noqa: PLC0415
+
+    class Dropped(Transport):
+        def capture_envelope(self, envelope: Any) -> None:
+            pass
+
+    sentry_sdk.init(
+        dsn="http://key@127.0.0.1:9/1",
+        transport=Dropped,
+        traces_sample_rate=1.0,
+        integrations=[CeleryIntegration()],
+    )
+
+
+def _ddtrace() -> None:
+    os.environ.update(
+        DD_CELERY_DISTRIBUTED_TRACING="true",
+        DD_INSTRUMENTATION_TELEMETRY_ENABLED="false",
+        DD_REMOTE_CONFIGURATION_ENABLED="false",
+    )
+    import ddtrace  # noqa: PLC0415
+    from ddtrace.trace import TraceFilter, tracer  # noqa: PLC0415
+
+    class Dropped(TraceFilter):
+        def process_trace(self, trace: Any) -> None:  # type: ignore[override]
+            return None
+
+    tracer.configure(trace_processors=[Dropped()])
+    ddtrace.patch(celery=True)
+
+
+TOOLS: Final[Mapping[str, Callable[[], None]]] = {
+    "opentelemetry": _opentelemetry,
+    "opentelemetry_celery": _opentelemetry_celery,
+    "sentry": _sentry,
+    "ddtrace": _ddtrace,
+}
