@@ -5,19 +5,18 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from typing import Any, Final
 
 from celery.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from celery.utils.log import get_task_logger
 
-from amends.activities.context import CURRENT, Context, Undoes, Verifies
+from amends.activities.context import CURRENT, Context, context_of
 from amends.activities.guard import Caller, GuardedCall
 from amends.activities.log_retry import interrupts, retry_until_written
 from amends.activities.protocol import Call, Definition, Ended
 from amends.activities.raised import as_told, ends_process, for_celery, is_unknown
 from amends.activities.soft_limit import soft_limit
-from amends.activities.wait_links import WaitLinks
 from amends.definition.itinerary import RecordPlan
 from amends.definition.retry_policy import RetryPolicy
 from amends.definition.serialization import error_json, message_of, output_text, type_name
@@ -148,19 +147,10 @@ class Attempt:
             CURRENT.reset(token)
 
     def _context(self) -> Context:
-        record, left = self._record, self._claim.saga_time_left
-        undone, asked = record.compensates, record.verifies
-        own, key = f"{self._saga_id}:{self._path}", f"{self._saga_id}:{record.compensated_path}"
-        return Context(
-            saga_id=self._saga_id,
-            step=record.step.name,
-            attempt=self._number,
-            deadline=time.time() + (self._limit if left is None else min(self._limit, left)),
-            idempotency_key=own,
-            undone=Undoes(activity=undone.task, idempotency_key=key) if undone else None,
-            verified=Verifies(activity=asked.task, idempotency_key=key) if asked else None,
-            links=cache(partial(WaitLinks, self._claim.itinerary, self._saga_id, made_by=own)),
-        )
+        left, now = self._claim.saga_time_left, time.time()
+        deadline = now + (self._limit if left is None else min(self._limit, left))
+        how: Any = {"saga_id": self._saga_id, "attempt": self._number, "deadline": deadline}
+        return context_of(self._record, self._claim.itinerary, **how)
 
     def _put_off(self, error: UnreadableData) -> Ended:
         """Leave the record to a worker of other code; after several the saga is parked. No call was made."""
@@ -198,11 +188,8 @@ class Attempt:
         return replace(self._record.call.retry, non_retryable=self._activity.retry.non_retryable)
 
     def _retry(self, error: BaseException, *, wait: float, cost: Cost = "attempt") -> Ended:
-        """Record that the attempt failed, and another one follows after the wait.
-
-        Celery tells of a retry at INFO, without a traceback.
-        """
-        if cost == "attempt":
+        """Record that the attempt failed, and another one follows after the wait."""
+        if cost == "attempt":  # Celery tells of a retry at INFO, without a traceback
             where = self._saga_id, self._path, self._number
             text = "saga %s: %s, attempt %d failed, and is tried again in %.1f s"
             _logger.warning(text, *where, wait, exc_info=error)
@@ -235,8 +222,8 @@ class Attempt:
                 **self._held,
             )
         )
-        fails = not isinstance(follows, Late)
-        return Ended(follows=follows, error=for_celery(error), fails=fails, refused=refused)
+        how: Any = {"fails": not isinstance(follows, Late), "refused": refused}
+        return Ended(follows=follows, error=for_celery(error), **how)
 
     def break_off(self, error: BaseException, *, poison_after: int) -> None:
         """Record a death: the attempt is over without an end of its own, and its process lives on."""

@@ -74,6 +74,12 @@ def canvas(app: Celery, saga_id: str, what: Publish) -> Signature[Any]:
     return chain(*links)
 
 
+def publish_link(app: Celery, saga_id: str, link: dict[str, Any], **how: Any) -> None:
+    """Publish a link of a chain, with these options. Raises what Celery does with the broker away."""
+    with publishing_for(app, saga_id):
+        app.signature(link).apply_async(headers=message_headers(saga_id), **how)
+
+
 def reversed_links(app: Celery, saga_id: str, what: Publish) -> list[dict[str, Any]]:
     """Return the links of this chain as a message has them of what follows: the last one first."""
     chained: Any = canvas(app, saga_id, what)

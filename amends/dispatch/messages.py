@@ -215,15 +215,11 @@ def headers_again(task: Task[Any, Any]) -> dict[str, Any]:
 
 
 def publish_again(
-    task: Task[Any, Any],
-    error: Exception | None,
-    *,
-    saga_id: str,
-    tries: int,
-    how: Mapping[str, Any],
+    task: Task[Any, Any], error: Exception | None, *, tries: int, how: Mapping[str, Any]
 ) -> Exception:
-    """Publish a task's message again, by Celery's own retry; returns what says so to Celery."""
-    task.request.retries = tries - 1
+    """Publish a saga's message again, by Celery's own retry; returns what says so to Celery."""
+    request: Any = task.request
+    saga_id, request.retries = request.kwargs["saga_id"], tries - 1
     headers = message_headers(saga_id, headers_again(task))
     try:
         with publishing_for(task.app, saga_id):

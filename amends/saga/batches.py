@@ -46,6 +46,7 @@ def start_in_chunks(
     deliveries: Callable[[Sequence[str]], Sequence[Delivery] | None],
     judged: Callable[[Start, str], Start],
     publish: Callable[[Mapping[str, Start]], bool],
+    *,
     traced: Callable[[str, Sequence[str]], Mapping[str, str]],
 ) -> list[str]:
     """Start sagas of one definition part by part, and return their ids. Raises what `Saga.start_many` does.

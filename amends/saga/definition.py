@@ -143,9 +143,8 @@ class Saga(TransactionalStarts[Input, Output]):
             messages = self._deliveries(app, [new_id], **when)
             message = messages[0] if messages else None
             how: Any = {"given": given, "search": search, "trace": traces.get(new_id, "")}
-            starts = log_of(app).starts
-            answer = starts.start_saga(new_id, self.itinerary, text, message, **how)
-            answer = self._judged(answer, text)
+            start = partial(log_of(app).starts.start_saga, new_id, self.itinerary)
+            answer = self._judged(start(text, message, **how), text)
             if isinstance(answer, Conflict):
                 raise SagaAlreadyStarted(new_id, answer.saga)
             self._publish(app, {new_id: answer})
@@ -174,8 +173,9 @@ class Saga(TransactionalStarts[Input, Output]):
             starts = list(starts)
         app = app_or_default()
         deliveries_of = partial(self._deliveries, app, at=at, after=after)
-        how = deliveries_of, self._judged, partial(self._publish, app), partial(begun, app)
-        ids = start_in_chunks(log_of(app).starts, self.itinerary, starts, *how)
+        how = deliveries_of, self._judged, partial(self._publish, app)
+        log, traced = log_of(app).starts, partial(begun, app)
+        ids = start_in_chunks(log, self.itinerary, starts, *how, traced=traced)
         return [self._handle(saga_id) for saga_id in ids]
 
     def _starts(

@@ -18,9 +18,7 @@ _BAGGAGE: Final = "baggage"
 _SENTRYS: Final = "sentry-trace"
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
-_AT_HAND: Final[ContextVar[Mapping[str, str]]] = ContextVar(
-    "amends_traces", default=_NONE
-)
+_AT_HAND: Final[ContextVar[Mapping[str, str]]] = ContextVar("amends_traces", default=_NONE)
 
 
 def text_of(headers: Mapping[str, str]) -> str:

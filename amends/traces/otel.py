@@ -40,6 +40,20 @@ def entered(headers: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
+def unrecorded() -> Iterator[None]:
+    """Let no span be recorded inside, by the usual samplers, which follow a parent."""
+    if not IS_INSTALLED:
+        yield
+        return
+    nobody = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=False))
+    token = context.attach(trace.set_span_in_context(nobody))
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+@contextmanager
 def saga_span(attributes: Attributes) -> Iterator[None]:
     """Make the span of a saga that is started the current one."""
     name = f"saga {attributes['amends.saga']}"
@@ -47,7 +61,9 @@ def saga_span(attributes: Attributes) -> Iterator[None]:
         yield
 
 
-def short_span(name: str, headers: Mapping[str, str], attributes: Attributes, *, error: str = "") -> None:
+def short_span(
+    name: str, headers: Mapping[str, str], attributes: Attributes, *, error: str = ""
+) -> None:
     """Add a span to a saga's, which has ended already. It is linked to the span at hand, if that is of another trace.
 
     error: what makes it an error, '' for none.

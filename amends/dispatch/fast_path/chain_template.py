@@ -14,29 +14,23 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
-from celery import Celery, signals
+from celery import Celery
 from celery.app import amqp
 from celery.app import task as celery_task
 from celery.utils import nodenames
-from kombu import Producer, exceptions
+from kombu import exceptions
 from kombu.exceptions import OperationalError
 from kombu.utils.uuid import uuid
 from redis.exceptions import TimeoutError as NoAnswer
 
-from amends.backend.connection import asker, is_original
+from amends.backend.connection import asker
 from amends.dispatch.fast_path.channel_client import keep_client
+from amends.dispatch.fast_path.listeners import is_unheard
 from amends.dispatch.fast_path.redis_message import RedisMessage, redis_message_of
-from amends.dispatch.fast_path.stand_ins import (
-    ITEM,
-    NUMBER,
-    ORIGIN,
-    SAGA,
-    TRACE,
-    Own,
-    formatted,
-)
+from amends.dispatch.fast_path.stand_ins import EACH, ORIGIN, Own, formatted
 from amends.dispatch.messages import producers_of, retry_policy
 from amends.dispatch.routing import Unroutable, is_routed_by_name
+from amends.traces import otel
 from amends.traces.sagas import publishing_for
 
 T = TypeVar("T")
@@ -81,6 +75,7 @@ class ChainTemplate:
             **named,
         )
         message.headers.update(headers)
+        self._headers = frozenset(message.headers)
         self._pool: tuple[Any, int, Any] = (None, 0, None)
         self._count = len(rest) + 1
         self._message = formatted(app, json.dumps(message))
@@ -99,7 +94,8 @@ class ChainTemplate:
         Answers what that does; None where there is more to it than texts, and where the broker is away.
         It takes a connection alone, as kombu's producers take longer to be had than the text to be written.
         """
-        if not self._is_kept or not _is_unheard(self._app):
+        is_traced = all(own.trace for own in owns)
+        if not self._is_kept or not is_unheard(self._app, is_traced=is_traced):
             return None
         try:
             connection = self._connections().acquire()
@@ -162,10 +158,11 @@ class ChainTemplate:
             return None
 
         def publish(producer: Any) -> None:
-            (own,) = self._fillings([Own(SAGA, NUMBER, str(ITEM), TRACE)], origin=ORIGIN)
+            (own,) = self._fillings([EACH], origin=ORIGIN)
             self._send_one(own, producer, retry=False)
 
-        return redis_message_of(self._app, channel, publish)
+        with otel.unrecorded():
+            return redis_message_of(self._app, channel, publish, headers=self._headers)
 
     def _send(self, owns: Sequence[Own], producer: Any) -> list[Unroutable]:
         """Publish it by Celery and kombu; in one round trip where the broker takes it.
@@ -234,19 +231,6 @@ def _filled(message: RedisMessage, own: Mapping[str, Any]) -> str:
 def _bound(queue: Any, channel: Any) -> Any:
     """Bind a queue, once: kombu binds a copy for each message to see that it is declared."""
     return queue.bind(channel)
-
-
-def _is_unheard(app: Any) -> bool:
-    """Tell whether nobody hears of a publication, nor has a hand in it."""
-    return (
-        not signals.before_task_publish.receivers
-        and not signals.after_task_publish.receivers
-        and not signals.task_sent.receivers
-        and is_original(app.amqp.send_task_message, "celery.app.amqp")
-        and app.producer_pool.Producer is Producer
-        and is_original(Producer.publish, "kombu.messaging")
-        and is_original(Producer._publish, "kombu.messaging")  # noqa: SLF001
-    )
 
 
 def push(channel: Any, key: str, texts: Sequence[str]) -> bool:

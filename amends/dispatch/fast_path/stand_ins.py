@@ -34,6 +34,10 @@ class Own(NamedTuple):
     trace: str = ""
 
 
+EACH: Final = Own(SAGA, NUMBER, str(ITEM), TRACE)
+"""Stands for all of it."""
+
+
 def formatted(app: Any, text: str) -> str:
     """Make a text one for ``%``, with names for what stands for something."""
     text = text.replace("%", "%%")
