@@ -13,9 +13,9 @@ def trace() -> None:
 
 def _opentelemetry() -> None:
     """Record each span, and hand it to a batch of an exporter that drops it."""
-    from opentelemetry import trace as api  # noqa: PLC0415 - of one contender alone
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-    from opentelemetry.sdk.trace.export import (  # noqa: PLC0415
+    from opentelemetry import trace as api
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import (
         BatchSpanProcessor,
         SpanExporter,
         SpanExportResult,
@@ -31,16 +31,16 @@ def _opentelemetry() -> None:
 
 
 def _opentelemetry_celery() -> None:
-    from opentelemetry.instrumentation.celery import CeleryInstrumentor  # noqa: PLC0415
+    from opentelemetry.instrumentation.celery import CeleryInstrumentor
 
     _opentelemetry()
     CeleryInstrumentor().instrument()
 
 
 def _sentry() -> None:
-    import sentry_sdk  # noqa: PLC0415
-    from sentry_sdk.integrations.celery import CeleryIntegration  # noqa: PLC0415
-    from sentry_sdk.transport import Transport  # noqa: PLC0415
+    import sentry_sdk
+    from sentry_sdk.integrations.celery import CeleryIntegration
+    from sentry_sdk.transport import Transport
 
     class Dropped(Transport):
         def capture_envelope(self, envelope: Any) -> None:
@@ -60,8 +60,8 @@ def _ddtrace() -> None:
         DD_INSTRUMENTATION_TELEMETRY_ENABLED="false",
         DD_REMOTE_CONFIGURATION_ENABLED="false",
     )
-    import ddtrace  # noqa: PLC0415
-    from ddtrace.trace import TraceFilter, tracer  # noqa: PLC0415
+    import ddtrace
+    from ddtrace.trace import TraceFilter, tracer
 
     class Dropped(TraceFilter):
         def process_trace(self, trace: Any) -> None:  # noqa: ARG002

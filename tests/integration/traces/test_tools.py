@@ -8,7 +8,9 @@ from collections import Counter
 
 import pytest
 
-IDS = [f"{kind}-{dispatch}" for dispatch in ("chain", "inline") for kind in ("bug", "refused", "stuck")]
+IDS = [
+    f"{kind}-{dispatch}" for dispatch in ("chain", "inline") for kind in ("bug", "refused", "stuck")
+]
 TASKS = ("reserve", "charge", "charge", "ship", "release")
 
 
@@ -79,4 +81,3 @@ def test_the_worker_s_log_has_the_traceback_of_each_failure_but_of_no_refusal(ra
     errors = [line for line in lines if "raised unexpected" in line]
     expected = {"bug": 1, "refused": 0, "stuck": 2}
     assert len(errors) == expected[saga_id.partition("-")[0]]
-

@@ -107,7 +107,9 @@ def ddtrace() -> Request:
                     trace=f"{span.trace_id:x}",
                     id=f"{span.span_id:x}",
                     parent=f"{span.parent_id:x}" if span.parent_id else "",
-                    errors=[span.get_tag("error.type").removeprefix("builtins.")] if span.error else [],
+                    errors=[span.get_tag("error.type").removeprefix("builtins.")]
+                    if span.error
+                    else [],
                 )
 
     tracer.configure(trace_processors=[Noted()])
