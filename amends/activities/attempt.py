@@ -25,6 +25,7 @@ from amends.log.answers import Claim, Continuation, Cost, Late, Run
 from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
 from amends.telemetry.spans import attempt_span
+from amends.traces.sagas import shielded
 
 _TURN_AFTER: Final = (5.0, 15.0)  # seconds, at least and at most
 # The waits for a worker whose code can read what this one cannot.
@@ -121,8 +122,7 @@ class Attempt:
             took = time.monotonic() - self._began
             output, error = "", as_told(error, limit=self._limit, took=took)
         if span:
-            with suppress(SoftTimeLimitExceeded):  # it came too late to stop the call
-                span.end(error, is_answer=isinstance(error, Refused))
+            shielded(partial(span.end, error, is_answer=isinstance(error, Refused)))
         if error is not None and ends_process(error):
             raise error
         return output, error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
+from functools import partial
 from typing import Any, Final
 
 from celery import Celery
@@ -13,6 +14,7 @@ from amends.log.history import Event
 from amends.log.observers import Transition, subscribe
 from amends.traces import otel
 from amends.traces.carrier import carrier_of, read
+from amends.traces.sagas import shielded
 
 EVENTS: Final = {
     "step.waiting": "wait",
@@ -44,7 +46,8 @@ def attempt_span(
         "amends.channel": "fallback" if FALLBACK in record.path else "primary",
         "amends.attempt": number,
     }
-    return otel.AttemptSpan(f"{kind} {record.step.name}", read(carrier), attributes)
+    name = f"{kind} {record.step.name}"
+    return shielded(partial(otel.AttemptSpan, name, read(carrier), attributes))
 
 
 def add_spans(app: Celery, transition: Transition) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 try:
     from opentelemetry import context, propagate, trace
-except ImportError:
+except Exception:  # noqa: BLE001 - it raises what it likes where OTEL_PROPAGATORS names one that is not installed
     IS_INSTALLED = False
 else:
     IS_INSTALLED = True

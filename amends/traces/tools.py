@@ -67,7 +67,7 @@ class Sentry:
             return
         sentry: Any = sys.modules["sentry_sdk"]
         with sentry.isolation_scope(), sentry.new_scope() as scope:
-            scope.span = None
+            scope.clear()
             sentry.continue_trace(dict(headers))
             yield
 
