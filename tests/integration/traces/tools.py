@@ -122,7 +122,11 @@ def newrelic() -> Request:
     from newrelic.core.application import Application
 
     settings = Path(f"{os.environ[NOTES]}.{os.getpid()}.ini")
-    lines = ("license_key = x", "app_name = shop", "developer_mode = true", "log_level = critical")
+    answers = "amends.activities.request:Answered celery.exceptions:Retry"
+    lines = (
+        *("license_key = x", "app_name = shop", "developer_mode = true", "log_level = critical"),
+        f"error_collector.ignore_classes = {answers}",
+    )
     settings.write_text("\n".join(("[newrelic]", *lines)), encoding="utf-8")
     agent.initialize(str(settings))
     record = Application.record_transaction
