@@ -38,8 +38,20 @@ def test_a_saga_has_one_trace(ran, saga_id):
 @pytest.mark.parametrize("dispatch", ["chain", "inline"])
 def test_its_attempts_are_side_by_side(ran, dispatch):
     noted = ran.trace_of(f"bug-{dispatch}")
-    runs = {each["id"] for each in noted if each["task"] in TASKS}
-    assert [each for each in noted if each["parent"] in runs and each["task"] in TASKS] == []
+    owners = {id_: each for each in noted for id_ in (each["id"], *each.get("holds", ()))}
+
+    def above(note):
+        while note := owners.get(note["parent"]):
+            yield note["task"]
+
+    attempts = [each for each in noted if each["task"] in TASKS]
+    assert [each["what"] for each in attempts if {*above(each)} & {*TASKS}] == []
+
+
+def test_nothing_is_in_another_trace(ran):
+    requests = {each["trace"] for each in ran.notes() if each.get("what") == "request"}
+    others = {each["what"] for each in ran.notes() if each.get("trace", "") not in {"", *requests}}
+    assert others <= ({"amends.advance"} if ran.tool == "newrelic" else set())
 
 
 @pytest.mark.parametrize("dispatch", ["chain", "inline"])

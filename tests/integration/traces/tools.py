@@ -77,6 +77,7 @@ def sentry() -> Request:
                         trace=trace["trace_id"],
                         id=trace["span_id"],
                         parent=trace.get("parent_span_id") or "",
+                        holds=[each["span_id"] for each in told.get("spans", [])],
                         errors=[each["type"] for each in raised],
                     )
 
