@@ -48,6 +48,13 @@ def test_its_attempts_are_side_by_side(ran, dispatch):
     assert [each["what"] for each in attempts if {*above(each)} & {*TASKS}] == []
 
 
+@pytest.mark.parametrize("saga_id", IDS)
+def test_the_span_of_opentelemetry_s_instrumentation_is_the_attempt_s(ran, saga_id):
+    if ran.tool == "opentelemetry_celery":
+        attempts = [each["what"] for each in ran.trace_of(saga_id) if each["task"] in TASKS]
+        assert sorted(attempts) == sorted(f"run/{task}" for task in TASKS)
+
+
 def test_nothing_is_in_another_trace(ran):
     requests = {each["trace"] for each in ran.notes() if each.get("what") == "request"}
     others = {each["what"] for each in ran.notes() if each.get("trace", "") not in {"", *requests}}
