@@ -13,7 +13,7 @@ from amends.definition.paths import FALLBACK
 from amends.log.history import Event
 from amends.log.observers import Transition, subscribe
 from amends.traces import otel
-from amends.traces.carrier import carrier_of, read
+from amends.traces.carrier import carrier_of
 from amends.traces.sagas import shielded
 
 EVENTS: Final = {
@@ -47,21 +47,21 @@ def attempt_span(
         "amends.attempt": number,
     }
     name = f"{kind} {record.step.name}"
-    return shielded(partial(otel.AttemptSpan, name, read(carrier), attributes))
+    return shielded(partial(otel.AttemptSpan, name, carrier, attributes))
 
 
 def add_spans(app: Celery, transition: Transition) -> None:
     """Add a short span for each of these events to the saga's."""
     if not settings_of(app).traces:
         return
-    headers = read(transition.trace)
     for event in transition.events:
         if event.name in EVENTS:
             about, error = _attributes(transition, event), ""
             if event.name == "saga.stuck":
                 error = str(event.details.get("reason") or "stuck")
             subject = event.record or transition.saga
-            otel.short_span(f"{EVENTS[event.name]} {subject}", headers, about, error=error)
+            name = f"{EVENTS[event.name]} {subject}"
+            otel.short_span(name, transition.trace, about, error=error)
 
 
 def _attributes(transition: Transition, event: Event) -> dict[str, Any]:

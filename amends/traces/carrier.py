@@ -61,8 +61,9 @@ def header_members(saga_id: str) -> str:
 
 @lru_cache(maxsize=1_000)
 def _members(text: str) -> str:
-    headers = read(text)
-    return json.dumps(_with_sentrys(headers))[1:-1] if headers else ""
+    if _SENTRYS not in text:
+        return text[1:-1]
+    return json.dumps(_with_sentrys(read(text)))[1:-1]
 
 
 def _with_sentrys(headers: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final
 
+from amends.traces.carrier import read
+
 try:
     from opentelemetry import context, propagate, trace
 except Exception:  # noqa: BLE001 - it raises what it likes where OTEL_PROPAGATORS names one that is not installed
@@ -57,22 +59,20 @@ def unrecorded() -> Iterator[None]:
 def saga_span(attributes: Attributes) -> Iterator[None]:
     """Make the span of a saga that is started the current one."""
     name = f"saga {attributes['amends.saga']}"
-    with _tracer().start_as_current_span(name, attributes=dict(attributes)):
+    with _tracer().start_as_current_span(name, attributes=attributes):
         yield
 
 
-def short_span(
-    name: str, headers: Mapping[str, str], attributes: Attributes, *, error: str = ""
-) -> None:
+def short_span(name: str, carrier: str, attributes: Attributes, *, error: str = "") -> None:
     """Add a span to a saga's, which has ended already. It is linked to the span at hand, if that is of another trace.
 
     error: what makes it an error, '' for none.
     """
-    parent, current = propagate.extract(headers), trace.get_current_span().get_span_context()
+    parent, current = _context_of(carrier), trace.get_current_span().get_span_context()
     of_saga = trace.get_current_span(parent).get_span_context()
     is_other = current.is_valid and current.trace_id != of_saga.trace_id
     links = [trace.Link(current)] if is_other else []
-    span = _tracer().start_span(name, context=parent, links=links, attributes=dict(attributes))
+    span = _tracer().start_span(name, context=parent, links=links, attributes=attributes)
     if error:
         span.set_status(trace.Status(trace.StatusCode.ERROR, error))
     span.end()
@@ -85,17 +85,15 @@ class AttemptSpan:
     task ends is told by the instrumentation.
     """
 
-    def __init__(self, name: str, headers: Mapping[str, str], attributes: Attributes) -> None:
-        parent = propagate.extract(headers)
+    def __init__(self, name: str, carrier: str, attributes: Attributes) -> None:
+        parent = _context_of(carrier)
         current, of_saga = trace.get_current_span(), trace.get_current_span(parent)
         self._span: Any = None
         if _is_of_celery(current) and _trace_id(current) == _trace_id(of_saga):
-            current.set_attributes(dict(attributes))
+            current.set_attributes(attributes)
             return
         kind = trace.SpanKind.CONSUMER
-        self._span = _tracer().start_span(
-            name, context=parent, kind=kind, attributes=dict(attributes)
-        )
+        self._span = _tracer().start_span(name, context=parent, kind=kind, attributes=attributes)
         self._token = context.attach(trace.set_span_in_context(self._span, parent))
 
     def end(self, error: BaseException | None, *, is_answer: bool) -> None:
@@ -113,6 +111,12 @@ class AttemptSpan:
             self._span.record_exception(error)
             self._span.set_status(trace.Status(trace.StatusCode.ERROR, str(error)))
         self._span.end()
+
+
+@lru_cache(maxsize=256)
+def _context_of(carrier: str) -> Any:
+    """Return the context in which the span that a carrier tells of is the current one: the attempts of a saga ask one after the other."""
+    return propagate.extract(read(carrier), context=context.Context())
 
 
 def _tracer() -> Any:
