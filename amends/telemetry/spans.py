@@ -21,7 +21,6 @@ EVENTS: Final = {
     "step.signalled": "signal",
     "saga.compensating": "turn back",
     "saga.stuck": "stuck",
-    "saga.finished": "end",
 }
 """The events that have a short span of their own, and what its name begins with."""
 
@@ -68,7 +67,7 @@ def _attributes(transition: Transition, event: Event) -> dict[str, Any]:
     found = {"amends.saga": transition.saga, "amends.saga_id": transition.saga_id}
     if event.record:
         found["amends.step"] = event.record
-    told = ("status", "outcome", "signal", "until")
+    told = ("outcome", "signal", "until")
     return {**found, **{f"amends.{k}": event.details[k] for k in told if event.details.get(k)}}
 
 
