@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,6 @@ class Traced:
     tool: str
     directory: Path
     redis_url: str
-    spans: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -76,11 +75,18 @@ class Traced:
         return [each for each in notes if each.get("trace") == own]
 
 
+def is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # a package that it is in
+        return False
+
+
 @pytest.fixture(scope="module", params=TOOLS)
 def traced(request, redis_url, tmp_path_factory) -> Iterator[Traced]:
     """Give each tool that is installed in turn, with an empty log and broker."""
     package, _ = TOOLS[request.param]
-    if find_spec(package.partition(".")[0]) is None or find_spec(package) is None:
+    if not is_installed(package):
         pytest.skip(f"{package} is not installed")
     for database in (4, 5):
         with redis.Redis.from_url(f"{redis_url}/{database}") as client:
