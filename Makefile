@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker verification up chaos chaos-breaker matrix neighbourhood compatibility outbox examples test acceptance test-versions test-servers long explore endings bench bench-growth bench-stages bench-waiting bench-cluster bench-capacity bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker verification up chaos chaos-breaker matrix neighbourhood compatibility outbox examples test acceptance test-versions test-servers test-traces long explore endings bench bench-growth bench-stages bench-waiting bench-cluster bench-capacity bench-breaker lint constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,9 +80,13 @@ explore: install ## Kill, freeze, cut off or cancel at every boundary, one point
 endings: install ## End calls of activities in every way, in each kind of pool: POOLS (prefork threads solo gevent)
 	$(BIN)/python -m tests.endings $(POOLS)
 
-bench: install ## Compare sagas with chains and other libraries: ROUNDS (5), SAGAS (1000), ONLY, SYNC, AGAINST, FAST, PROFILE, RESULTS
+bench: install ## Compare sagas with chains and other libraries: ROUNDS (5), SAGAS (1000), ONLY, SYNC, AGAINST, FAST, TRACES, PROFILE, RESULTS
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
 	@$(BIN)/python -m benchmarks
+
+test-traces: install ## Run the tests of tracing tools on all of them: OpenTelemetry, Sentry, ddtrace, New Relic
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group traces
+	$(BIN)/python -m pytest -p no:ddtrace tests/unit/traces tests/integration/traces
 
 bench-growth: install ## Measure how a saga's cost grows: AXES, ROUNDS (5), SAGAS (200), OTHERS, RESULTS
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench

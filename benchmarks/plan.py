@@ -21,6 +21,7 @@ class Plan:
     only: names of contenders, joined by commas.
     against: another checkout of this project with its own ``.venv``, whose engine takes part.
     fast: ``both`` lets this engine take part without its fast path too.
+    traces: tracing tools with which this engine takes part too, joined by commas.
     order: 0 leaves out the bytes of an order, for which the whole reference system is started.
     profile: folder for what cProfile says of the pools' processes.
     results: file for the figures.
@@ -36,6 +37,7 @@ class Plan:
     only: tuple[str, ...] = ()
     against: Path | None = None
     fast: str = ""
+    traces: tuple[str, ...] = ()
     order: int = 1
     profile: Path | None = None
     results: Path | None = None
@@ -47,7 +49,7 @@ class Plan:
 
     def contenders(self) -> list[Contender]:
         """Return the contenders. Raises ``ValueError`` as `chosen` does."""
-        return chosen(self.only, against=self.against, fast=self.fast)
+        return chosen(self.only, against=self.against, fast=self.fast, traces=self.traces)
 
 
 def read_fields(plan: type[Any], environment: Mapping[str, str]) -> dict[str, Any]:

@@ -5,20 +5,19 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from typing import Any, Final
 
 from celery.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from celery.utils.log import get_task_logger
 
 from amends.activities import coroutines
-from amends.activities.context import CURRENT, Context, Undoes, Verifies
+from amends.activities.context import CURRENT, Context, context_of
 from amends.activities.guard import Caller, GuardedCall
 from amends.activities.log_retry import interrupts, retry_until_written
 from amends.activities.protocol import Call, Definition, Ended
 from amends.activities.raised import as_told, ends_process, for_celery, is_unknown
 from amends.activities.soft_limit import soft_limit
-from amends.activities.wait_links import WaitLinks
 from amends.definition.itinerary import RecordPlan
 from amends.definition.retry_policy import RetryPolicy
 from amends.definition.serialization import error_json, message_of, output_text, type_name
@@ -26,6 +25,8 @@ from amends.errors import CircuitOpenError, ConfigurationError, NotDone, Refused
 from amends.log.answers import Claim, Continuation, Cost, Late, Run
 from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
+from amends.telemetry.spans import attempt_span
+from amends.traces.sagas import shielded
 
 _TURN_AFTER: Final = (5.0, 15.0)  # seconds, at least and at most
 # The waits for a worker whose code can read what this one cannot.
@@ -112,16 +113,20 @@ class Attempt:
         # Celery has the limit of a message's only step.
         is_one_of_many = self._claim.itinerary.dispatch == "inline"
         limited = soft_limit(self._limit) if is_one_of_many else nullcontext()
+        span = attempt_span(self._saga_id, self._claim.itinerary.saga, self._record, self._number)
         try:
             with limited:
                 output, error = self._call_function(arguments, guarded)
         except BaseException as struck:  # noqa: BLE001 - the limit, on the way out
             output, error = "", struck
-        if error is None:
-            return output, None
-        if ends_process(error):
+        if error is not None and not ends_process(error):
+            took = time.monotonic() - self._began
+            output, error = "", as_told(error, limit=self._limit, took=took)
+        if span:
+            shielded(partial(span.end, error, is_answer=isinstance(error, Refused)))
+        if error is not None and ends_process(error):
             raise error
-        return "", as_told(error, limit=self._limit, took=time.monotonic() - self._began)
+        return output, error
 
     def _call_function(
         self, arguments: list[Any], guarded: GuardedCall | None
@@ -143,19 +148,10 @@ class Attempt:
             CURRENT.reset(token)
 
     def _context(self) -> Context:
-        record, left = self._record, self._claim.saga_time_left
-        undone, asked = record.compensates, record.verifies
-        own, key = f"{self._saga_id}:{self._path}", f"{self._saga_id}:{record.compensated_path}"
-        return Context(
-            saga_id=self._saga_id,
-            step=record.step.name,
-            attempt=self._number,
-            deadline=time.time() + (self._limit if left is None else min(self._limit, left)),
-            idempotency_key=own,
-            undone=Undoes(activity=undone.task, idempotency_key=key) if undone else None,
-            verified=Verifies(activity=asked.task, idempotency_key=key) if asked else None,
-            links=cache(partial(WaitLinks, self._claim.itinerary, self._saga_id, made_by=own)),
-        )
+        left, now = self._claim.saga_time_left, time.time()
+        deadline = now + (self._limit if left is None else min(self._limit, left))
+        how: Any = {"saga_id": self._saga_id, "attempt": self._number, "deadline": deadline}
+        return context_of(self._record, self._claim.itinerary, **how)
 
     def _put_off(self, error: UnreadableData | ConfigurationError) -> Ended:
         """Leave the record to a worker of other code or another pool; after several the saga is parked. No call was made."""
@@ -194,6 +190,10 @@ class Attempt:
 
     def _retry(self, error: BaseException, *, wait: float, cost: Cost = "attempt") -> Ended:
         """Record that the attempt failed, and another one follows after the wait."""
+        if cost == "attempt":  # Celery tells of a retry at INFO, without a traceback
+            where = self._saga_id, self._path, self._number
+            text = "saga %s: %s, attempt %d failed, and is tried again in %.1f s"
+            _logger.warning(text, *where, wait, exc_info=error)
         follows = self._land(
             lambda: self._log.retry_step(
                 self._saga_id,
@@ -223,9 +223,8 @@ class Attempt:
                 **self._held,
             )
         )
-        is_step = not (self._record.compensates or self._record.verifies)
-        fails = is_step and not isinstance(follows, Late)
-        return Ended(follows=follows, error=for_celery(error), fails=fails, refused=refused)
+        how: Any = {"fails": not isinstance(follows, Late), "refused": refused}
+        return Ended(follows=follows, error=for_celery(error), **how)
 
     def break_off(self, error: BaseException, *, poison_after: int) -> None:
         """Record a death: the attempt is over without an end of its own, and its process lives on."""

@@ -11,6 +11,7 @@ from amends.activities.attempt import Attempt
 from amends.activities.protocol import Call, Ended
 from amends.log.answers import Run
 from amends.log.saga_log import log_of
+from amends.traces.sagas import bringing
 
 HERE: Final[ContextVar[Callable[[], None] | None]] = ContextVar("amends_here", default=None)
 """What a task has to do in place of what its arguments ask for, once: a record of a saga that runs without messages."""
@@ -50,5 +51,6 @@ def _perform(
         caller=(token, retries),
         call=call,
     )
-    output = attempt.carry_out()
-    return attempt.complete(output) if isinstance(output, str) else output
+    with bringing(task.app, saga_id, claim.trace):
+        output = attempt.carry_out()
+        return attempt.complete(output) if isinstance(output, str) else output

@@ -8,11 +8,18 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from celery import Celery
+from celery.utils.log import get_task_logger
+
 from amends.activities.inline import InlineStep, Link
 from amends.definition.itinerary import Itinerary
+from amends.dispatch import fast_path
 from amends.dispatch.canvas import INLINE_FOR
 from amends.log.answers import Publish
+from amends.log.delivery import Delivery
 from amends.log.saga_log import SagaLog
+
+_logger = get_task_logger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -99,3 +106,13 @@ def remaining_chain(
         wait=0.0,
         records=[(link["kwargs"]["step"], link["options"].get("retries", 0)) for link in links],
     )
+
+
+def delivery_of(app: Celery, saga_id: str, rest: Publish | None) -> Delivery | None:
+    """Return the message of the rest of a chain, for the log's script to deliver; None where it cannot."""
+    try:
+        found = fast_path.deliveries(app, [saga_id], rest) if rest else None
+    except Exception:
+        _logger.exception("saga %s: its next message follows after this step", saga_id)
+        return None
+    return found[0] if found else None

@@ -35,8 +35,7 @@ Call = Callable[[str, Callable[..., Any], list[Any]], Any]
 class Ended:
     """How an attempt ended: what follows by the log, its error as Celery may have it, and the wait for the next one.
 
-    `fails` tells that a step failed for good, and its task too, unless it was `refused`. The task of a compensation goes on
-    to those after it.
+    `fails` tells that a record failed for good, and its task too, unless it was `refused`.
     """
 
     follows: Continuation

@@ -14,12 +14,19 @@ from celery.utils.log import get_task_logger
 from amends.activities.abandonment import abandon
 from amends.activities.attempt import Attempt
 from amends.activities.inline import InlineStep, Link, may_run_inline
-from amends.activities.message import link_of, message_of, next_link, remaining_chain
+from amends.activities.message import (
+    delivery_of,
+    link_of,
+    message_of,
+    next_link,
+    remaining_chain,
+)
 from amends.activities.protocol import Ended
 from amends.activities.request import Answered
 from amends.backend.settings import settings_of
+from amends.definition.paths import UNDO, VERIFY
 from amends.dispatch import fast_path
-from amends.dispatch.canvas import reversed_links
+from amends.dispatch.canvas import publish_link, reversed_links
 from amends.dispatch.coordinator import publish, publish_found
 from amends.dispatch.messages import (
     bounded,
@@ -42,11 +49,11 @@ from amends.log.answers import (
     Run,
     Stage,
 )
-from amends.log.delivery import Delivery
 from amends.log.in_flight import Branches, Dispatched
 from amends.log.liveness import APART_AFTER
 from amends.log.owner import WorkerProcess, owner_prefix
 from amends.log.saga_log import log_of
+from amends.traces.sagas import bringing
 
 _logger = get_task_logger(__name__)
 
@@ -70,7 +77,10 @@ class StepAtHand:
         `LogUnavailable` if the log stays away.
         """
         self._itinerary = run.itinerary
-        ended = self._attempt(run, path, token)
+        with bringing(self._task.app, self._saga_id, run.trace):
+            self._end_as_told(self._attempt(run, path, token), path)
+
+    def _end_as_told(self, ended: Ended, path: str) -> None:
         if ended.fails and ended.error:
             self._fail(ended, ended.error, path)
         match ended.follows:
@@ -107,7 +117,7 @@ class StepAtHand:
         # Only now: the function may have used up the time of this message, or outlived its worker.
         if link and self._may_go_on(link.path):
             return self._complete_and_claim(attempt, output, link)
-        return attempt.complete(output, self._delivery())
+        return attempt.complete(output, delivery_of(self._task.app, self._saga_id, self._rest()))
 
     def _complete_and_claim(self, attempt: Attempt, output: str, link: Link) -> Ended:
         claim = self._claim_of(link)
@@ -118,9 +128,9 @@ class StepAtHand:
 
     def _fail(self, ended: Ended, error: Exception, path: str) -> NoReturn:
         """Let the task fail as its step did. A refusal is an answer: no error of a task, for signals and hooks."""
-        # The error callback would look at all branches for what follows in one.
-        is_told = isinstance(ended.follows, Next | Stage) or self._itinerary.branch_of(path)
-        if is_told:
+        # The error callback would look at all branches for what follows in one, and knows nothing of what follows a compensation.
+        is_plain = not path.endswith((UNDO, VERIFY)) and not self._itinerary.branch_of(path)
+        if is_told := isinstance(ended.follows, Next | Stage) or not is_plain:
             self.message.withhold_errbacks(self._request)
         if is_told or self.message.inline or ended.refused:  # Celery calls no error callback then
             if isinstance(ended.follows, GoOn):
@@ -141,8 +151,9 @@ class StepAtHand:
                 if self.message.inline is None:
                     retry = publish_again(self._task, ended.error, tries=tries, how=how)
                 else:  # it, and the rest of the chain, get a message of their own
-                    message = self._task.app.signature(self.message.inline.link.message)
-                    message.apply_async(chain=self._request.chain, retries=tries, **how)
+                    how |= {"chain": self._request.chain, "retries": tries}
+                    link = self.message.inline.link.message
+                    publish_link(self._task.app, self._saga_id, link, **how)
         raise retry
 
     def _follow(self, follows: Continuation, *, may_go_on: bool = False) -> None:
@@ -212,16 +223,6 @@ class StepAtHand:
         step = InlineStep(link=link, run=run, token=claim.token, rest=rest, headers=headers)
         self.message.go_on_with(step)
 
-    def _delivery(self) -> Delivery | None:
-        """Return the message of the chain's next link, for the log's script to deliver; None where it cannot."""
-        rest = self._rest()
-        try:
-            found = fast_path.deliveries(self._task.app, [self._saga_id], rest) if rest else None
-        except Exception:
-            _logger.exception("saga %s: its next message follows after this step", self._saga_id)
-            return None
-        return found[0] if found else None
-
     def _publish_rest(self) -> None:
         """Publish the chain's next link, as Celery would when the task is done, and for less where the fast path takes it.
 
@@ -235,7 +236,7 @@ class StepAtHand:
         with publishing_if_possible(self._saga_id):
             if not fast_path.publish(self._task.app, [self._saga_id], rest):
                 with bounded(self._task.app) as how:
-                    self._task.app.signature(link).apply_async(chain=remaining, **how)
+                    publish_link(self._task.app, self._saga_id, link, chain=remaining, **how)
 
     def _rest(self) -> Publish | None:
         return remaining_chain(self._request.chain, self._saga_id, self._itinerary)

@@ -25,7 +25,7 @@ from typing import Final
 
 from amends.backend.script_constants import lua_local
 
-OWN: Final = 4
+OWN: Final = 5
 """Arguments of its own that a ``for each saga`` script reads of a saga before those that all share."""
 
 _INCLUDE: Final = "--! include "
@@ -42,7 +42,7 @@ local function transition()
 end
 local answer = transition()
 save()
-return {{answer, {{saga.name or '', was or '', saga.status or '', saga.created or 0, names or '', saga.parent or nil}}, unpack(EVENTS)}}
+return {{answer, {{saga.name or '', was or '', saga.status or '', saga.created or 0, names or '', saga.parent or saga.trace and '' or nil, saga.trace or nil}}, unpack(EVENTS)}}
 """
 _EACH: Final = """
 local function for_one(KEYS, ARGV)

@@ -56,6 +56,8 @@ class Settings:
     wait_replicas: int = 0
     #: Whether the engine may go past the public calls of its libraries (`amends.backend.fast_path`).
     fast_path: bool = True
+    #: Whether a saga goes on with the trace that it was started in, by what tracing tools the process has (`amends.traces`).
+    traces: bool = True
     #: Database of the outbox: SQLAlchemy's URL, ``django://<alias>``, or ``env://<variable>`` that has one. None: no relay.
     outbox_url: str | None = None
     #: URL of the console, to which pages such as those of Django's admin lead. None: no link.

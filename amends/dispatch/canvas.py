@@ -20,6 +20,8 @@ from amends.dispatch.messages import (
 )
 from amends.dispatch.routing import check_route, own_queue
 from amends.log.answers import Publish
+from amends.traces.carrier import message_headers
+from amends.traces.sagas import publishing_for
 
 INLINE_FOR: Final = 30.0
 """Seconds that a message goes on with further steps; it ends with the step at hand."""
@@ -36,7 +38,7 @@ def publish_canvases(app: Celery, saga_id: str, chains: Sequence[Publish]) -> No
     Raises the first of that, and at once what Celery does with the broker away.
     """
     errors = []
-    with bounded(app) as how:
+    with publishing_for(app, saga_id), bounded(app) as how:
         for what in chains:
             if len(chains) > 1:
                 try:
@@ -66,9 +68,16 @@ def canvas(app: Celery, saga_id: str, what: Publish) -> Signature[Any]:
         for n, (record, (_, tries)) in enumerate(zip(records, what.records, strict=True))
     ]
     told = {COPY_HEADER: what.copied_at, TOKEN_HEADER: what.brought}
-    if headers := {name: value for name, value in told.items() if value}:
+    told = {name: value for name, value in told.items() if value}
+    if headers := message_headers(saga_id, told):
         links[0].set(headers=headers)
     return chain(*links)
+
+
+def publish_link(app: Celery, saga_id: str, link: dict[str, Any], **how: Any) -> None:
+    """Publish a link of a chain, with these options. Raises what Celery does with the broker away."""
+    with publishing_for(app, saga_id):
+        app.signature(link).apply_async(headers=message_headers(saga_id), **how)
 
 
 def reversed_links(app: Celery, saga_id: str, what: Publish) -> list[dict[str, Any]]:

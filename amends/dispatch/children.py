@@ -19,6 +19,7 @@ from amends.log.in_flight import Attend, Dispatched, Ended
 from amends.log.queries.output_fields import output_fields
 from amends.log.saga_log import SagaLog, log_of
 from amends.log.saga_state import Entry
+from amends.traces.sagas import entered
 
 Start = Callable[..., None]
 """Starts a saga of some definition: with the app, its id, the fields of its input, JSON data, and when it begins."""
@@ -114,7 +115,8 @@ def _start(app: Celery, name: str, what: Attend) -> None:
             " worker (Celery's imports)"
         )
     filled = item_input if record.is_for_items else fill
-    STARTS[saga](app, name, filled(record.inputs, what.sources))
+    with entered(app, what.trace):
+        STARTS[saga](app, name, filled(record.inputs, what.sources))
 
 
 def _refuse(log: SagaLog, saga_id: str, what: Attend, error: Exception) -> None:

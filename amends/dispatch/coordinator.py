@@ -20,6 +20,7 @@ from amends.errors import LogUnavailable, UnreadableData
 from amends.log.answers import Publish
 from amends.log.in_flight import Branches, Dispatched, Ended
 from amends.log.saga_log import log_of
+from amends.traces.sagas import bringing
 
 _logger = logging.getLogger(__name__)
 
@@ -57,7 +58,9 @@ def publish_found(app: Celery, saga_id: str, answer: Dispatched) -> None:
         case Publish():
             publish(app, saga_id, answer)
         case Branches(found=found):
-            publish_branches(app, saga_id, [each for each in found if isinstance(each, Publish)])
+            chains = [each for each in found if isinstance(each, Publish)]
+            with bringing(app, saga_id, chains[0].trace if chains else ""):
+                publish_branches(app, saga_id, chains)
         case Ended():
             if tell_parent(app, saga_id, answer):
                 advance(app, answer.parent)
@@ -96,7 +99,8 @@ def publish(app: Celery, saga_id: str, what: Publish) -> None:
     Under ``task_always_eager`` the saga runs to its end here instead: Celery's eager chain knows no
     error callback that goes on.
     """
-    publish_many(app, [saga_id], what)
+    with bringing(app, saga_id, what.trace):
+        publish_many(app, [saga_id], what)
 
 
 def publish_many(app: Celery, saga_ids: Sequence[str], what: Publish) -> None:

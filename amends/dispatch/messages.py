@@ -20,6 +20,8 @@ from kombu.exceptions import OperationalError
 from amends.backend.fast_path import is_lost_connection
 from amends.backend.settings import celery_setting, compensation_queue
 from amends.dispatch.producers import pool_of_producers
+from amends.traces.carrier import message_headers
+from amends.traces.sagas import publishing_for
 
 ADVANCE: Final = "amends.advance"
 """The Celery task that publishes what remains of a saga. Its code is the coordinator's."""
@@ -183,8 +185,10 @@ def publishing_if_possible(saga_id: str) -> Iterator[None]:
 
 def send_advance(app: Celery, saga_id: str, number: int) -> None:
     """Send it, if possible."""
-    with publishing_if_possible(saga_id), bounded(app) as how:
-        advance_message(app, saga_id, number).apply_async(**how)
+    possibly, traced = publishing_if_possible(saga_id), publishing_for(app, saga_id)
+    with possibly, traced, bounded(app) as how:
+        headers = message_headers(saga_id)
+        advance_message(app, saga_id, number).apply_async(headers=headers, **how)
 
 
 def countdown_of(app: Celery, wait: float) -> float:
@@ -213,10 +217,13 @@ def headers_again(task: Task[Any, Any]) -> dict[str, Any]:
 def publish_again(
     task: Task[Any, Any], error: Exception | None, *, tries: int, how: Mapping[str, Any]
 ) -> Exception:
-    """Publish a task's message again, by Celery's own retry; returns what says so to Celery."""
-    task.request.retries = tries - 1
+    """Publish a saga's message again, by Celery's own retry; returns what says so to Celery."""
+    request: Any = task.request
+    saga_id, request.retries = request.kwargs["saga_id"], tries - 1
+    headers = message_headers(saga_id, headers_again(task))
     try:
-        retry: Exception = task.retry(exc=error, throw=False, headers=headers_again(task), **how)
+        with publishing_for(task.app, saga_id):
+            retry: Exception = task.retry(exc=error, throw=False, headers=headers, **how)
     except Reject as reject:
         # Celery's answer to whatever is raised in publishing. Raised, it would run the error callback.
         reason: Exception = reject.args[0]

@@ -64,11 +64,12 @@ class Run:
     saga_time_left: float | None  #: Until the saga's deadline, None without one.
     sources: Sources
     compensated_output: Any  #: Output of the record that this one compensates, None if unknown.
+    trace: str = ""  #: Headers of the traces that the saga belongs to, JSON; '' if there are none.
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
         """Read what the script answered after the itinerary."""
-        attempts, spent, tries, worker_deaths, given_up_in, left, output, *pairs = answer
+        attempts, spent, tries, worker_deaths, given_up_in, left, output, trace, *pairs = answer
         return cls(
             itinerary=itinerary,
             attempts=int(attempts),
@@ -79,6 +80,7 @@ class Run:
             saga_time_left=None if left == "" else int(left) / 1000,
             sources=itinerary.read_sources(pairs),
             compensated_output=from_json(output) if output else None,
+            trace=trace,
         )
 
 
@@ -105,6 +107,7 @@ class Publish:
     records: Sequence[tuple[str, int]]  #: Path and tries of each, in order.
     copied_at: str = ""  #: If this replaces a message that was lost: the log's clock, in ms.
     brought: str = ""  #: Token of a claim of the first record whose answer never came.
+    trace: str = ""  #: As `Run.trace`.
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:

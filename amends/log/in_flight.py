@@ -1,7 +1,7 @@
 """What is in flight of a saga, as a dispatch finds it. Times are seconds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Self
 
 from amends.definition.itinerary import Itinerary
@@ -26,6 +26,7 @@ class Running:
     limit_left: float  #: Until its start-to-close timeout.
     time_left: float  #: Until the log gives the attempt up.
     app: str  #: Identity of the app that started the saga, '' if unknown.
+    trace: str = ""  #: As `Run.trace`.
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
@@ -147,6 +148,7 @@ class Attend:
     deed: Deed
     tries: int  #: Children of this step that turned back before.
     sources: Sources
+    trace: str = ""  #: As `Run.trace`.
 
     @classmethod
     def read(cls, itinerary: Itinerary, answer: Sequence[Any]) -> Self:
@@ -207,6 +209,13 @@ def read_dispatched(definitions: Itineraries, answer: Sequence[Any]) -> Dispatch
     """Read what ``lua/dispatch_saga.lua`` answered."""
     if answer[0] == "nothing":
         return None
-    kind, digest, text, *rest = answer
+    kind, digest, text, trace, *rest = answer
     found: Dispatched = _KINDS[kind].read(definitions.read(digest, text), rest)
-    return found
+    return _traced(found, trace) if trace else found
+
+
+def _traced(found: Any, trace: str) -> Any:
+    """Return what a dispatch found with the saga's trace, if that is of use."""
+    if isinstance(found, Branches):
+        return replace(found, found=[_traced(each, trace) for each in found.found])
+    return replace(found, trace=trace) if isinstance(found, Publish | Running | Attend) else found

@@ -52,7 +52,13 @@ class Transition:
     @property
     def parent(self) -> str | None:
         """The id of the saga whose child it is; None of another, and where its end was told."""
-        return self._head[5].partition("|")[0] if len(self._head) > 5 else None  # noqa: PLR2004
+        parent = self._head[5] if len(self._head) > 5 else ""  # noqa: PLR2004
+        return parent.partition("|")[0] or None
+
+    @property
+    def trace(self) -> str:
+        """The headers of the traces that the saga belongs to, JSON; '' if there are none."""
+        return self._head[6] if len(self._head) > 6 else ""  # noqa: PLR2004
 
     @cached_property
     def events(self) -> Sequence[Event]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any, Final
 
@@ -193,8 +194,9 @@ class SagaLog(Parts):
         answer = self._store.call("dispatch_saga", saga_id, self._definitions.known(), *how)
         if answer[0] != Publish.said:  # which it mostly is
             return read_dispatched(self._definitions, answer)
-        _, digest, text, *rest = answer
-        return Publish.read(self._definitions.read(digest, text), rest)
+        _, digest, text, trace, *rest = answer
+        found = Publish.read(self._definitions.read(digest, text), rest)
+        return replace(found, trace=trace) if trace else found
 
     # Claims
 

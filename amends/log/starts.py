@@ -1,8 +1,9 @@
 """How sagas begin in the log, and with them the definitions that a shard lacks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from amends.definition.itinerary import Itinerary
@@ -71,6 +72,7 @@ class Starts:
         message: Delivery | None = None,
         *,
         given: str = "",
+        trace: str = "",
         search: Sequence[str] = (),
     ) -> Start:
         """Write a new saga, and deliver its first message where one is given.
@@ -78,11 +80,12 @@ class Starts:
         saga_input: canonical JSON.
         given: digest of what of it was given, see `given_digest`; '' if unknown.
         message: in place of one, when the saga begins, as ``lua/start_saga.lua`` takes it.
+        trace: headers of the traces that it belongs to, JSON; '' if there are none.
         search: its entries in the search index, see `entries_of`.
 
         A start whose answer is lost is asked for once more. Raises `LogUnavailable` with the id.
         """
-        own = [saga_id, saga_input, given, message.text if message else "", *search]
+        own = [saga_id, saga_input, given, message.text if message else "", trace, *search]
         where = message.destination if message else NOWHERE
         ask = partial(self._start_saga, own, itinerary, where)
         try:
@@ -104,15 +107,20 @@ class Starts:
         itinerary: Itinerary,
         starts: Sequence[tuple[str, ...]],
         messages: Sequence[Delivery] | None = None,
+        traces: Mapping[str, str] = MappingProxyType({}),
     ) -> list[Start]:
         """`start_saga` for many, in one round trip.
 
         starts: of each its id, its input, the digest of what of that was given, and as many entries in the search index.
         messages: the first one of each, into one queue.
+        traces: of those that belong to any, by their ids, see `start_saga`.
         """
         texts = [each.text for each in messages] if messages else [""] * len(starts)
         sends = [
-            (saga_id, saga_input, given[0] if given else "", text, *given[1:])
+            (
+                *(saga_id, saga_input, given[0] if given else "", text, traces.get(saga_id, "")),
+                *given[1:],
+            )
             for (saga_id, saga_input, *given), text in zip(starts, texts, strict=True)
         ]
         where = messages[0].destination if messages else NOWHERE

@@ -22,6 +22,7 @@ from amends.errors import ConfigurationError, LogUnavailable, SagaError, Unreada
 from amends.outbox import table
 from amends.outbox.database import Database
 from amends.outbox.entry import Entry
+from amends.traces.sagas import entered
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ def start_entry(app: Celery, entry: Entry) -> None:
             f"no saga {entry.saga!r} is defined in this process: let a worker import the module that defines it"
         )
     fields, when = entry.read(time.time())
-    start(app, entry.saga_id, fields, **when)
+    with entered(app, entry.trace):
+        start(app, entry.saga_id, fields, **when)
 
 
 class _Threads:

@@ -26,20 +26,35 @@ class Entry:
 
     @classmethod
     def of(
-        cls, saga_id: str, saga: str, text: str, *, at: datetime | None, after: float | None
+        cls,
+        saga_id: str,
+        saga: str,
+        text: str,
+        *,
+        at: datetime | None,
+        after: float | None,
+        trace: str = "",
     ) -> Self:
         """Make the entry of a start.
 
         text: input of the saga, JSON.
         at, after: when it begins, as `amends.Saga.start` takes it.
+        trace: carrier of the trace that it is written in, see `amends.traces.carrier`; '' if there is none.
         """
-        document = {
+        document: dict[str, Any] = {
             "format": FORMAT,
             "input": text,
             "at": at and at.isoformat(),
             "after": after,
         }
+        if trace:
+            document["trace"] = trace
         return cls(saga_id=saga_id, saga=saga, document=json.dumps(document))
+
+    @property
+    def trace(self) -> str:
+        """The carrier of the trace that it was written in; '' if there is none."""
+        return str(json.loads(self.document).get("trace") or "")
 
     def read(self, now: float) -> tuple[Any, dict[str, Any]]:
         """Return the fields of the saga's input, and `at` and `after` as `amends.Saga.start` takes them.

@@ -10,6 +10,7 @@ from amends.errors import LogUnavailable, SagaAlreadyStarted
 from amends.log.delivery import Delivery
 from amends.log.keys import SagaId, id_text
 from amends.log.starts import Conflict, Start, Starts
+from amends.traces.carrier import at_hand
 
 Input = TypeVar("Input")
 
@@ -45,27 +46,31 @@ def start_in_chunks(
     deliveries: Callable[[Sequence[str]], Sequence[Delivery] | None],
     judged: Callable[[Start, str], Start],
     publish: Callable[[Mapping[str, Start]], bool],
+    *,
+    traced: Callable[[str, Sequence[str]], Mapping[str, str]],
 ) -> list[str]:
     """Start sagas of one definition part by part, and return their ids. Raises what `Saga.start_many` does.
 
     deliveries: what the log delivers at their start.
     judged: what an answer of the log comes to, with the saga's input.
     publish: publishes what was started; returns False once the broker is away.
+    traced: begins their traces, see `begun`.
     """
     ids: list[str] = []
     refusals: list[tuple[str, str]] = []
     is_away = False
     for chunk in chunks(starts):
         of_chunk = [saga_id for saga_id, *_ in chunk]
-        messages = deliveries(of_chunk)
+        traces = traced(itinerary.saga, of_chunk)
         try:
-            answers = log.start_sagas(itinerary, chunk, messages)
-            found = [
-                (saga_id, judged(answer, text))
-                for answer, (saga_id, text, *_) in zip(answers, chunk, strict=True)
-            ]
-            firsts = dict(reversed(found))  # an id may be there twice
-            is_away = is_away or not publish({each: firsts[each] for each in of_chunk})
+            with at_hand(traces):
+                answers = log.start_sagas(itinerary, chunk, deliveries(of_chunk), traces)
+                found = [
+                    (saga_id, judged(answer, text))
+                    for answer, (saga_id, text, *_) in zip(answers, chunk, strict=True)
+                ]
+                firsts = dict(reversed(found))  # an id may be there twice
+                is_away = is_away or not publish({each: firsts[each] for each in of_chunk})
         except LogUnavailable as error:
             read = [each for each, *_ in starts] if isinstance(starts, list) else ids + of_chunk
             raise LogUnavailable(error.reason, saga_ids=read, answered=len(ids)) from error

@@ -44,6 +44,8 @@ from amends.saga.itinerary_builder import build_itinerary
 from amends.saga.output import build_early
 from amends.saga.signals import models_of
 from amends.saga.stages import Stage
+from amends.traces.carrier import at_hand
+from amends.traces.sagas import begun
 
 Input = TypeVar("Input", bound=BaseModel)
 
@@ -138,15 +140,14 @@ class Saga(AsyncStarts[Input, Output], TransactionalStarts[Input, Output]):
 
     def _start(self, app: Celery, new_id: str, saga_input: Input, **when: Any) -> Handle[Output]:
         text, given, *search = self._checked_input(new_id, saga_input)
-        messages = self._deliveries(app, [new_id], **when)
-        message = messages[0] if messages else None
-        answer = log_of(app).starts.start_saga(
-            new_id, self.itinerary, text, message, given=given, search=search
-        )
-        answer = self._judged(answer, text)
-        if isinstance(answer, Conflict):
-            raise SagaAlreadyStarted(new_id, answer.saga)
-        self._publish(app, {new_id: answer})
+        with at_hand(traces := begun(app, self.name, [new_id])):
+            message = next(iter(self._deliveries(app, [new_id], **when) or ()), None)
+            how: Any = {"given": given, "search": search, "trace": traces.get(new_id, "")}
+            start = partial(log_of(app).starts.start_saga, new_id, self.itinerary)
+            answer = self._judged(start(text, message, **how), text)
+            if isinstance(answer, Conflict):
+                raise SagaAlreadyStarted(new_id, answer.saga)
+            self._publish(app, {new_id: answer})
         return self._handle(new_id)
 
     def start_many(
@@ -173,7 +174,8 @@ class Saga(AsyncStarts[Input, Output], TransactionalStarts[Input, Output]):
         app = app_or_default()
         deliveries_of = partial(self._deliveries, app, at=at, after=after)
         how = deliveries_of, self._judged, partial(self._publish, app)
-        ids = start_in_chunks(log_of(app).starts, self.itinerary, starts, *how)
+        log, traced = log_of(app).starts, partial(begun, app)
+        ids = start_in_chunks(log, self.itinerary, starts, *how, traced=traced)
         return [self._handle(saga_id) for saga_id in ids]
 
     def _starts(

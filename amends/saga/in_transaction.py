@@ -16,6 +16,7 @@ from amends.outbox.adapters import write_in, write_on_commit
 from amends.outbox.entry import Entry
 from amends.saga.begin_times import checked_begins
 from amends.saga.handle import Handle
+from amends.traces.sagas import caught
 
 Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel)
@@ -123,7 +124,7 @@ class TransactionalStarts(Generic[Input, Output]):
         new_id = uuid.uuid4().hex if saga_id is None else id_text(saga_id)
         text, *_ = self._checked_input(new_id, saga_input)
         checked_begins(app, self.itinerary, [new_id], **when)
-        return Entry.of(new_id, self.name, text, **when)
+        return Entry.of(new_id, self.name, text, trace=caught(app), **when)
 
     @abstractmethod
     def _checked_input(self, saga_id: str, value: Input) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from celery import Celery
@@ -149,7 +150,8 @@ class Sweep:
     def _go_on(self, saga_id: str, ended: Running, follows: Continuation) -> None:
         """Publish what follows an attempt that was ended here."""
         if isinstance(follows, Next):
-            publish(self._app, saga_id, follows.of(ended.itinerary))
+            chain = replace(follows.of(ended.itinerary), trace=ended.trace)
+            publish(self._app, saga_id, chain)
             return
         branch = ended.itinerary.branch_of(ended.path)
         is_owed = isinstance(follows, RetryAfter) and branch

@@ -12,6 +12,8 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from benchmarks.contenders.tracing import TOOLS
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -83,15 +85,20 @@ CONTENDERS: Final = (
 
 
 def chosen(
-    only: tuple[str, ...] = (), *, against: Path | None = None, fast: str = ""
+    only: tuple[str, ...] = (),
+    *,
+    against: Path | None = None,
+    fast: str = "",
+    traces: tuple[str, ...] = (),
 ) -> list[Contender]:
     """Return the contenders that take part.
 
     only: names; default all of `CONTENDERS`.
     against: another checkout of this project, whose engine takes part too.
     fast: ``both`` adds this engine without its fast path.
+    traces: adds this engine with each of these tracing tools, see `tracing.TOOLS`.
 
-    Raises ``ValueError`` for an unknown name, a checkout without ``.venv``, another `fast`.
+    Raises ``ValueError`` for an unknown name or tool, a checkout without ``.venv``, another `fast`.
     """
     known = {contender.name: contender for contender in CONTENDERS}
     for name in only:
@@ -102,6 +109,10 @@ def chosen(
         raise ValueError(f"FAST is {fast!r}; it may be 'both'")
     if fast:
         found += [_variant(each, NO_FAST_PATH, BENCH_FAST_PATH="0") for each in OURS]
+    for tool in traces:
+        if tool not in TOOLS:
+            raise ValueError(f"TRACES has {tool!r}; there are {', '.join(TOOLS)}")
+        found += [_variant(each, tool, BENCH_TRACES=tool) for each in OURS]
     if against is not None:
         checkout = against.expanduser().resolve()
         if not os.access(checkout / ".venv/bin/python", os.X_OK):
@@ -112,7 +123,7 @@ def chosen(
 
 def variants_of(name: str) -> tuple[str, ...]:
     """Return the names that `chosen` gives to the variants of one of ours."""
-    return tuple(f"{name}_{kind}" for kind in (AGAINST, NO_FAST_PATH))
+    return tuple(f"{name}_{kind}" for kind in (AGAINST, NO_FAST_PATH, *TOOLS))
 
 
 def _variant(contender: Contender, kind: str, **environment: str) -> Contender:

@@ -1,6 +1,7 @@
 """Our saga: five activities, three of them with a compensation.
 
-``BENCH_DISPATCH=inline`` lets a worker go on with the next step itself; ``BENCH_FAST_PATH=0`` switches the fast path off.
+``BENCH_DISPATCH=inline`` lets a worker go on with the next step itself; ``BENCH_FAST_PATH=0`` switches the fast path off,
+and ``BENCH_TRACES`` names a tracing tool that it runs with.
 """
 
 import os
@@ -12,8 +13,10 @@ from pydantic import BaseModel
 from amends import Saga, Step, activity
 from benchmarks.contenders.application import application
 from benchmarks.contenders.order import order_of
+from benchmarks.contenders.tracing import trace
 from benchmarks.stamps import stamp
 
+trace()
 app = application("amends")
 app.conf.amends_backend = os.environ["BENCH_LOG"]
 if os.environ.get("BENCH_FAST_PATH") == "0":

@@ -7,6 +7,7 @@ takes Celery's own way. Once anything in here has raised, this process does so f
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
+import json
 import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,10 +28,11 @@ from amends.backend.settings import Settings, celery_setting, settings_of
 from amends.backend.url import nodes_of
 from amends.dispatch.canvas import canvas
 from amends.dispatch.fast_path.chain_template import ChainTemplate
-from amends.dispatch.fast_path.stand_ins import ITEM, NUMBER, SAGA, Own
+from amends.dispatch.fast_path.stand_ins import CARRIER, ITEM, NUMBER, SAGA, Own
 from amends.dispatch.messages import advance_message, producers_of
 from amends.log.answers import Publish
 from amends.log.delivery import Delivery
+from amends.traces.carrier import at_hand, header_members
 
 T = TypeVar("T")
 
@@ -46,6 +48,7 @@ class _Chain:
     default_queue: str
     sends_events: bool
     digest: str
+    is_traced: bool
     records: tuple[tuple[str, int], ...]
     what: Publish = field(compare=False)
 
@@ -146,7 +149,7 @@ def deliveries(app: Celery, saga_ids: Sequence[str], what: Publish) -> list[Deli
 
     try:
         owns = [_own_of(each, what) for each in saga_ids]
-        return _tried(lambda: _template_of(app, what).written(owns, prepare))
+        return _tried(lambda: _template_of(app, what, owns).written(owns, prepare))
     except (AttributeError, OperationalError):  # the broker is away: who publishes says so
         return None
 
@@ -165,15 +168,18 @@ def _publish(app: Celery, what: Publish, owns: Sequence[Own]) -> bool:
 
 
 def _published(app: Celery, what: Publish, owns: Sequence[Own]) -> bool:
-    template = _template_of(app, what)
+    template = _template_of(app, what, owns)
     if not template.write(owns):
         with producers_of(app).acquire(block=True) as producer:
             template.send(owns, producer)
     return True
 
 
-def _template_of(app: Celery, what: Publish) -> ChainTemplate:
-    """Return the template of the chain of these records, made once for all sagas, numbers and items."""
+def _template_of(app: Celery, what: Publish, owns: Sequence[Own]) -> ChainTemplate:
+    """Return the template of the chain of these records, made once for all sagas, numbers, items and traces.
+
+    Without the headers of a trace where one of the messages is to have none.
+    """
     stands = _without_own(what)
     of = _Chain(
         app=app,
@@ -181,6 +187,7 @@ def _template_of(app: Celery, what: Publish) -> ChainTemplate:
         default_queue=celery_setting(app, "task_default_queue"),
         sends_events=bool(celery_setting(app, "task_send_sent_event")),
         digest=what.itinerary.digest,
+        is_traced=all(own.trace for own in owns),
         records=tuple(stands.records),
         what=stands,
     )
@@ -189,7 +196,8 @@ def _template_of(app: Celery, what: Publish) -> ChainTemplate:
 
 @lru_cache(maxsize=1_000)
 def _template(of: _Chain) -> ChainTemplate:
-    chained = canvas(of.app, SAGA, of.what)
+    with at_hand({SAGA: json.dumps(CARRIER)} if of.is_traced else {}):
+        chained = canvas(of.app, SAGA, of.what)
     return ChainTemplate(of.app, chained, advance_message(of.app, SAGA, NUMBER))
 
 
@@ -219,7 +227,7 @@ def _options(backend: str) -> dict[str, Any]:
 
 def _own_of(saga_id: str, what: Publish) -> Own:
     """Return what is a chain's own."""
-    return Own(saga_id, what.number, _item_of(what))
+    return Own(saga_id, what.number, _item_of(what), header_members(saga_id))
 
 
 def _without_own(what: Publish) -> Publish:

@@ -14,21 +14,24 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
-from celery import Celery, signals
+from celery import Celery
 from celery.app import amqp
 from celery.app import task as celery_task
 from celery.utils import nodenames
-from kombu import Producer, exceptions
+from kombu import exceptions
 from kombu.exceptions import OperationalError
 from kombu.utils.uuid import uuid
 from redis.exceptions import TimeoutError as NoAnswer
 
-from amends.backend.connection import asker, is_original
+from amends.backend.connection import asker
 from amends.dispatch.fast_path.channel_client import keep_client
+from amends.dispatch.fast_path.listeners import is_unheard
 from amends.dispatch.fast_path.redis_message import RedisMessage, redis_message_of
-from amends.dispatch.fast_path.stand_ins import ITEM, NUMBER, ORIGIN, SAGA, Own, formatted
+from amends.dispatch.fast_path.stand_ins import EACH, ORIGIN, Own, formatted
 from amends.dispatch.messages import producers_of, retry_policy
 from amends.dispatch.routing import Unroutable, is_routed_by_name
+from amends.traces import otel
+from amends.traces.sagas import publishing_for
 
 T = TypeVar("T")
 
@@ -57,6 +60,7 @@ class ChainTemplate:
         module: Any = celery_task  # not in its stubs
         options = {**module.extract_exec_options(task), **task.own_options, **first.options}
         named = {name: options.pop(name, None) for name in _NAMED}
+        headers = options.pop("headers", None) or {}  # as ``AMQP.send_task_message`` joins them
         self._options = options
         self._app, self._task = app, task
         message = app.amqp.create_task_message(
@@ -70,6 +74,8 @@ class ChainTemplate:
             create_sent_event=app.conf.task_send_sent_event,
             **named,
         )
+        message.headers.update(headers)
+        self._headers = frozenset(message.headers)
         self._pool: tuple[Any, int, Any] = (None, 0, None)
         self._count = len(rest) + 1
         self._message = formatted(app, json.dumps(message))
@@ -88,7 +94,8 @@ class ChainTemplate:
         Answers what that does; None where there is more to it than texts, and where the broker is away.
         It takes a connection alone, as kombu's producers take longer to be had than the text to be written.
         """
-        if not self._is_kept or not _is_unheard(self._app):
+        is_traced = all(own.trace for own in owns)
+        if not self._is_kept or not is_unheard(self._app, is_traced=is_traced):
             return None
         try:
             connection = self._connections().acquire()
@@ -151,10 +158,11 @@ class ChainTemplate:
             return None
 
         def publish(producer: Any) -> None:
-            (own,) = self._fillings([Own(SAGA, NUMBER, str(ITEM))], origin=ORIGIN)
+            (own,) = self._fillings([EACH], origin=ORIGIN)
             self._send_one(own, producer, retry=False)
 
-        return redis_message_of(self._app, channel, publish)
+        with otel.unrecorded():
+            return redis_message_of(self._app, channel, publish, headers=self._headers)
 
     def _send(self, owns: Sequence[Own], producer: Any) -> list[Unroutable]:
         """Publish it by Celery and kombu; in one round trip where the broker takes it.
@@ -174,7 +182,8 @@ class ChainTemplate:
         errors = []
         for own in self._fillings(owns):
             try:
-                self._send_one(own, producer)
+                with publishing_for(self._app, own["saga"]):
+                    self._send_one(own, producer)
             except Unroutable as error:
                 errors.append(error)
         keep_client(producer.channel)
@@ -206,7 +215,7 @@ class ChainTemplate:
         """Yield what is each message's own, by the names in the texts."""
         of_all = {"reply_to": self._app.thread_oid, "origin": origin or nodenames.anon_nodename()}
         for own in owns:
-            filling = {**of_all, "saga": own.saga_id, "item": own.item}
+            filling = {**of_all, "saga": own.saga_id, "item": own.item, "trace": own.trace}
             for k in range(self._count):
                 filling[f"n{k}"] = own.number + k
             yield filling
@@ -222,19 +231,6 @@ def _filled(message: RedisMessage, own: Mapping[str, Any]) -> str:
 def _bound(queue: Any, channel: Any) -> Any:
     """Bind a queue, once: kombu binds a copy for each message to see that it is declared."""
     return queue.bind(channel)
-
-
-def _is_unheard(app: Any) -> bool:
-    """Tell whether nobody hears of a publication, nor has a hand in it."""
-    return (
-        not signals.before_task_publish.receivers
-        and not signals.after_task_publish.receivers
-        and not signals.task_sent.receivers
-        and is_original(app.amqp.send_task_message, "celery.app.amqp")
-        and app.producer_pool.Producer is Producer
-        and is_original(Producer.publish, "kombu.messaging")
-        and is_original(Producer._publish, "kombu.messaging")  # noqa: SLF001
-    )
 
 
 def push(channel: Any, key: str, texts: Sequence[str]) -> bool:

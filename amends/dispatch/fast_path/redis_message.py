@@ -8,15 +8,17 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 import json
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from copy import copy
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from kombu import Producer
 
 from amends.backend.connection import is_original
 from amends.dispatch.fast_path.stand_ins import BODY, SAGA, TAG, formatted
+
+_COMPRESSION: Final = "compression"
 
 
 class RedisMessage(NamedTuple):
@@ -28,14 +30,19 @@ class RedisMessage(NamedTuple):
 
 
 def redis_message_of(
-    app: Any, channel: Any, publish: Callable[[Producer], None]
+    app: Any, channel: Any, publish: Callable[[Producer], None], *, headers: Collection[str]
 ) -> RedisMessage | None:
-    """Return what `publish` comes to on a channel, which it declares its queue on; None where it is not one text."""
+    """Return what `publish` comes to on a channel, which it declares its queue on; None where it is not one text.
+
+    headers: those of the message; a tracer that hears of it adds others, which are this publication's alone.
+    """
     if not _is_written_by_kombu(channel):
         return None
     recorder: Any = _RecordingChannel(channel)
     publish(Producer(recorder))
     ((message, where),) = recorder.noted
+    for name in message["headers"].keys() - {*headers, _COMPRESSION}:
+        del message["headers"][name]
     if where["exchange"]:  # which may lead anywhere
         return None
     if where["routing_key"] in getattr(
@@ -64,7 +71,7 @@ def _read(app: Any, key: str, text: str) -> RedisMessage | None:
     body, properties = message["body"], message["properties"]
     if properties["body_encoding"] != "base64" or message["content-encoding"] != "utf-8":
         return None
-    if "compression" in message["headers"] or not _is_plain_json(message["content-type"], body):
+    if _COMPRESSION in message["headers"] or not _is_plain_json(message["content-type"], body):
         return None
     text = text.replace(body, BODY).replace(properties["delivery_tag"], TAG)
     return RedisMessage(key, formatted(app, text), formatted(app, b64decode(body).decode()))

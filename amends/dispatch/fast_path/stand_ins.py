@@ -14,16 +14,28 @@ ITEM: Final = 2 * 10**15
 ORIGIN: Final = "amends0stands0for0a0process"
 BODY: Final = "amends0stands0for0a0body"
 TAG: Final = "amends0stands0for0a0tag"
+CARRIER: Final = {"amends0trace": "amends0trace"}
+"""Stands for the headers of a trace; and as the JSON between braces."""
+TRACE: Final = '"amends0trace": "amends0trace"'
 _NAMES: Final = {SAGA: "saga", str(ITEM): "item", ORIGIN: "origin", BODY: "body", TAG: "tag"}
+_TRACES: Final = re.compile(r'"amends0trace":\s*"amends0trace"')
 _NUMBERS: Final = re.compile(r"\b1000000000(\d{6})\b")
 
 
 class Own(NamedTuple):
-    """What is a message's own: its saga's id, the number of the first message, and the item that it is for, or ''."""
+    """What is a message's own: its saga's id, the number of the first message, the item that it is for, or '', and its headers.
+
+    These are those of its trace, as JSON without the braces.
+    """
 
     saga_id: str
     number: int
     item: str = ""
+    trace: str = ""
+
+
+EACH: Final = Own(SAGA, NUMBER, str(ITEM), TRACE)
+"""Stands for all of it."""
 
 
 def formatted(app: Any, text: str) -> str:
@@ -31,4 +43,5 @@ def formatted(app: Any, text: str) -> str:
     text = text.replace("%", "%%")
     for stand_in, name in (*_NAMES.items(), (app.thread_oid, "reply_to")):
         text = text.replace(stand_in, f"%({name})s")
+    text = _TRACES.sub("%(trace)s", text)
     return _NUMBERS.sub(lambda found: f"%(n{int(found[1])})d", text)

@@ -6,7 +6,7 @@
 -- it is given up). It is answered {"stop", reason} | {"done"}
 --       | {"run", digest, itinerary or '', attempts, attempts since a person renewed them, tries, deaths of whole workers,
 --          ms until the attempt is given up, ms to the saga's deadline or '', output of what it undoes
---          or '', source, JSON, source, JSON, ...}
+--          or '', the saga's trace or '', source, JSON, source, JSON, ...}
 --
 --! shaped
 --! include place
@@ -53,7 +53,7 @@ local function run(code, known)
   local attempts = get(code .. '.a') or 0
   local renewed_at = (get(code .. '.b') or '0'):match('^%d+')
   local answer = {'run', saga.definition, itinerary_for(known), attempts, attempts - renewed_at, get(code .. '.r') or 0,
-    get(code .. '.q') or 0, running.given_up_at - NOW, left, output}
+    get(code .. '.q') or 0, running.given_up_at - NOW, left, output, saga.trace or ''}
   local _, sources = plan_of(code)
   for source in sources:gmatch('[^,]+') do
     answer[#answer + 1] = source

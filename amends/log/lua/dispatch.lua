@@ -14,7 +14,7 @@
 --! include sources
 --! include wait
 --! include parent
--- Answers {kind, digest, itinerary or '', ...} of the line:
+-- Answers {kind, digest, itinerary or '', the saga's trace or '', ...} of the line:
 --         {"publish", ..., first message's number, ms until the first may run,
 --          now (ms) where it is a copy of a message that was lost, or '', path, tries, path, tries, ...}
 --       | {"running", ..., path, token, owner, attempts and deaths since a person
@@ -28,7 +28,7 @@
 --       | {"open", ..., path of a wait, source, JSON, source, JSON, ...}: its condition and its time are to be told by `open_wait`
 --       | {"child", ..., path, start cancel or turn, attempts of it before, source, JSON, ...}: what is to be done about the child
 --       | {"ended", ..., its parent, identity of that app or ''}: the saga has ended, and its parent is to be told
---       | {"stage", ..., {kind, ...}, {kind, ...}, ...}: such answers, without digest and itinerary, of its branches
+--       | {"stage", ..., {kind, ...}, {kind, ...}, ...}: such answers, without these three, of its branches
 --       | {"nothing", why}
 
 -- A message is overdue after 1, 2, 4 ... 10 minutes, and looked at six times sooner, as its queue may be empty.
@@ -244,6 +244,7 @@ local function dispatch(known, longest, only_look, again, lost)
   local function say(found)
     table.insert(found, 2, saga.definition)
     table.insert(found, 3, itinerary_for(known))
+    table.insert(found, 4, saga.trace or '')
     return found
   end
   if saga.parked and only_look and not saga.paused then

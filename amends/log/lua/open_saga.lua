@@ -25,7 +25,7 @@ end
 
 -- Reads the saga; answers whether there is one.
 local function open_saga()
-  read({'status', 'direction', 'deadline', 'definition', 'paused', 'name', 'created', 'states', 'claim', 'awaited'})
+  read({'status', 'direction', 'deadline', 'definition', 'paused', 'name', 'created', 'states', 'claim', 'awaited', 'trace'})
   was = saga.status
   if not was then return false end
   if was == 'stuck' then read({'parked'}) end

@@ -18,6 +18,7 @@
 -- folded (see `fold`) search (its entries in the search index one after the other, see `start_saga`; only if it has any) app (identity of the one that started it; '', or none of an earlier release)
 -- parent (<id>|<path of its step>, of a child) awaited (p|0|- while its parent is to be told of its end; who waits for it: <e for its end, or s for a step>|<until when it is told>|<channel>, parted by blanks)
 -- begins (when, if its start was delayed: `created` is that time once it has begun, and asked that of the call)
+-- trace (headers of the traces that it belongs to, JSON as its start gave it; only if there are any)
 -- dispatches (of the same message) sent (when it was to arrive)
 -- advance (the `sent` whose message is that of amends.advance; any other `sent` is a record's own)
 --   states   of its records, as 1=done,2=running; one that is not in there was never touched, and is pending

@@ -1,7 +1,7 @@
 -- How a saga moves. The loader puts it before each script that includes it, and has that script answer
 -- {what it says it answers, {the saga's name, its status before, or '', and after, when it was started, the names
--- of the events that it wrote, joined by a blank, and of a child that ends or moves <its parent's id>|<path of its step>}, event,
--- event, ...}: these events.
+-- of the events that it wrote, joined by a blank, of a child that ends or moves <its parent's id>|<path of its step>, or '',
+-- and its trace}, event, event, ...}: these events. The last two are left out where there are none.
 --
 -- What happens is counted in the same transition. The counters of a shard:
 --   event|<its name>|<saga>|<record's path or ''>   how often it was written
