@@ -35,6 +35,10 @@ def test_so_is_one_that_was_reaped():
     assert live_processes(pool(child.pid)) == []
 
 
+def test_one_that_is_about_to_be_forked_has_no_id():
+    assert live_processes(pool(None, os.getpid())) == [os.getpid()]
+
+
 def test_a_solo_pool_has_the_worker_itself():
     assert live_processes(pool(os.getpid())) == [os.getpid()]
 
