@@ -84,11 +84,11 @@ def test_many_starts_that_stay_unanswered_say_which_were_answered(log, monkeypat
     inputs = [Job(job_id=str(number)) for number in range(6)]
     send = log.starts.start_sagas
 
-    def lose_the_second(itinerary, chunk, messages=None):
+    def lose_the_second(itinerary, chunk, *how):
         if len(view_of(log).client.keys("amends:*:saga:*")) < 2:
-            return send(itinerary, chunk, messages)
+            return send(itinerary, chunk, *how)
         with lost_answers(log, "start_saga", times=2):
-            return send(itinerary, chunk, messages)
+            return send(itinerary, chunk, *how)
 
     monkeypatch.setattr(log.starts, "start_sagas", lose_the_second)
     with pytest.raises(LogUnavailable) as caught:
