@@ -37,7 +37,7 @@ def is_known(saga_id):
 def lite(tmp_path):
     """Give a shop on SQLite, with a pool of one connection that is waited for long."""
     url = f"sqlite:///{tmp_path / 'shop.sqlite3'}"
-    shop = SQLAlchemyShop(url, pool_size=1, max_overflow=0, pool_timeout=60)
+    shop = SQLAlchemyShop(url, pool_size=1, max_overflow=0, pool_timeout=3600)
     yield shop
     shop.close()
 
