@@ -61,8 +61,11 @@ class Relay:
         tried = {*found.delivered, *found.failed, *found.away}
         rest = [each for each in claimed if each not in tried]
         self._settle(found, rest)
-        if found.away and (rest or not found.delivered):
-            raise next(iter(found.away.values()))
+        if found.away:
+            error = next(iter(found.away.values()))
+            if rest or not found.delivered:
+                raise error
+            _logger.warning("%d starts wait in the outbox: %s", len(found.away), reason_of(error))
         return bool(rest) or len(claimed) == BATCH
 
     def _claim(self, now: float) -> list[Entry]:
@@ -86,5 +89,3 @@ class Relay:
         for entry, error in found.failed.items():
             told = reason_of(error)
             _logger.error("saga %s cannot be started from the outbox: %s", entry.saga_id, told)
-        for entry, error in found.away.items():
-            _logger.warning("saga %s waits in the outbox: %s", entry.saga_id, reason_of(error))

@@ -46,13 +46,18 @@ def test_what_the_log_is_away_for_comes_after_the_others(
     shop, relay, clock, raised, saga_id, monkeypatch
 ):
     monkeypatch.setattr("amends.outbox.relay.BATCH", 2)
-    leave(shop, *(f"{saga_id}-{n}" for n in range(4)))
-    raised[f"{saga_id}-0"] = raised[f"{saga_id}-1"] = LogUnavailable("their node is away")
+    bad, good = [f"{saga_id}-0", f"{saga_id}-1"], [f"{saga_id}-2", f"{saga_id}-3"]
+    raised.update(dict.fromkeys(bad, LogUnavailable("their node is away")))
+    leave(shop, *bad)
     with pytest.raises(LogUnavailable):
         relay.run_once()
-    clock.seconds += 1.0
+    leave(shop, *good)
+    with shop.transaction() as connection:  # they were due later
+        changed = f"UPDATE amends_outbox SET due_at = {clock.seconds + 1.0!r} WHERE saga_id"  # noqa: S608
+        shop.execute(connection, f"{changed} IN ('{good[0]}', '{good[1]}')")
+    clock.seconds += 2.0
     relay.run_once()
-    assert sorted(shop.left()) == [(f"{saga_id}-0", ""), (f"{saga_id}-1", "")]
+    assert sorted(shop.left()) == [(each, "") for each in bad]
 
 
 def test_a_log_that_is_away_for_all_is_not_asked_for_each(app, shop, relay, saga_id, monkeypatch):

@@ -103,7 +103,7 @@ def test_a_bug_does_not_look_like_an_outage():
     for error in (
         AttributeError,
         SoftTimeLimitExceeded,
-        UnboundExecutionError,
+        exc.UnboundExecutionError,
         ImproperlyConfigured,
     ):
         with pytest.raises(error), explained("answer"):
