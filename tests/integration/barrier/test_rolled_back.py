@@ -34,6 +34,14 @@ def test_an_effect_that_is_repeated_after_the_row_was_lost_is_not_committed(rece
     assert receiver.act(key) == {"receipt": key}
 
 
+def test_a_receiver_that_swallows_that_and_commits_has_made_no_effect(receiver, key):
+    swallowed = contextlib.suppress(RuntimeError)
+    with receiver.transaction() as connection, swallowed, barrier(connection, key):
+        end(receiver, connection)
+        receiver.execute(connection, WRITE.format(key, "made"))
+    assert receiver.book(key) == []
+
+
 def test_a_row_that_another_call_wrote_meanwhile_is_not_taken_for_its_own(receiver, key):
     def receive():
         with receiver.transaction() as connection, barrier(connection, key) as first:
