@@ -28,20 +28,22 @@ class CreateTable(Operation):  # type: ignore[misc]  # Django has no types
 
     def database_forwards(self, app_label: str, schema_editor: Any, *_: Any) -> None:
         """Create the table."""
-        for statement in self.statements_of(schema_editor.connection.vendor).create:
-            self._execute(app_label, schema_editor, statement)
+        if self.is_for(app_label, schema_editor.connection):
+            for statement in self.statements_of(schema_editor.connection.vendor).create:
+                schema_editor.execute(statement)
 
     def database_backwards(self, app_label: str, schema_editor: Any, *_: Any) -> None:
         """Drop the table."""
-        self._execute(app_label, schema_editor, f"DROP TABLE {self.table}")
+        if self.is_for(app_label, schema_editor.connection):
+            schema_editor.execute(f"DROP TABLE {self.table}")
+
+    def is_for(self, app_label: str, connection: Any) -> bool:
+        """Tell whether a database is to have the table, by the project's routers."""
+        return bool(router.allow_migrate(connection.alias, app_label))
 
     def describe(self) -> str:
         """Say what it does."""
         return f"Create the table {self.table}"
-
-    def _execute(self, app_label: str, schema_editor: Any, statement: str) -> None:
-        if router.allow_migrate(schema_editor.connection.alias, app_label):
-            schema_editor.execute(statement)
 
 
 def barrier_table() -> CreateTable:

@@ -67,11 +67,12 @@ def start_entry(app: Celery, entry: Entry) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Starts:
-    """What became of entries; one that was not tried is in none of these."""
+    """What became of entries."""
 
     delivered: list[Entry] = field(default_factory=list)
     failed: dict[Entry, Exception] = field(default_factory=dict)  #: By a fault of their own.
     away: dict[Entry, Exception] = field(default_factory=dict)  #: The log did not answer.
+    rest: list[Entry] = field(default_factory=list)  #: Not tried.
 
 
 def start_entries(
@@ -84,7 +85,8 @@ def start_entries(
     found, in_a_row = Starts(), 0
     for each in entries:
         if in_a_row == _MOST_AWAY or is_late():
-            break
+            found.rest.append(each)
+            continue
         try:
             start_entry(app, each)
         except _AWAY as error:
@@ -96,6 +98,9 @@ def start_entries(
         else:
             found.delivered.append(each)
         in_a_row = 0
+    for each, reason in list(found.away.items()):
+        if found.delivered and isinstance(reason, ConfigurationError):  # the log is configured
+            found.failed[each] = found.away.pop(each)
     return found
 
 

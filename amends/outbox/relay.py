@@ -9,7 +9,6 @@ from celery import Celery
 
 from amends.backend.settings import settings_of
 from amends.dispatch.children import STARTS
-from amends.errors import ConfigurationError
 from amends.outbox import table
 from amends.outbox.database import Database
 from amends.outbox.delivery import Starts, reason_of, start_entries
@@ -54,27 +53,21 @@ class Relay:
             return False
         # While the broker stands still, another relay may soon take the rest.
         found = start_entries(self._app, claimed, is_late=lambda: self._now() > now + LEASE / 2)
-        if found.delivered:  # with the log that is configured
-            for each, error in list(found.away.items()):
-                if isinstance(error, ConfigurationError):
-                    found.failed[each] = found.away.pop(each)
-        tried = {*found.delivered, *found.failed, *found.away}
-        rest = [each for each in claimed if each not in tried]
-        self._settle(found, rest)
+        self._settle(found)
         if found.away:
             error = next(iter(found.away.values()))
-            if rest or not found.delivered:
+            if found.rest or not found.delivered:
                 raise error
             _logger.warning("%d starts wait in the outbox: %s", len(found.away), reason_of(error))
-        return bool(rest) or len(claimed) == BATCH
+        return bool(found.rest) or len(claimed) == BATCH
 
     def _claim(self, now: float) -> list[Entry]:
         how: Any = {"now": now, "until": now + LEASE, "limit": BATCH}
         namespace = settings_of(self._app).namespace or ""
         with self._database.transaction() as connection:
-            return table.claim(connection, namespace=namespace, sagas=STARTS, **how)
+            return table.claim(connection, namespace=namespace, sagas=list(STARTS), **how)
 
-    def _settle(self, found: Starts, rest: list[Entry]) -> None:
+    def _settle(self, found: Starts) -> None:
         """Delete what was delivered, and say of the others when they are due again."""
         now = self._now()
         with self._database.transaction() as connection:
@@ -84,7 +77,7 @@ class Relay:
                 table.postpone(connection, entry, due_at=now + wait, error=reason_of(error))
             for entry in found.away:  # behind the others, whose part of the log may be there
                 table.put_back(connection, entry, due_at=now + _FIRST_WAIT)
-            for entry in rest:
+            for entry in found.rest:
                 table.put_back(connection, entry, due_at=now)
         for entry, error in found.failed.items():
             told = reason_of(error)
