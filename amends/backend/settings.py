@@ -188,9 +188,10 @@ def _check(settings: Settings) -> None:
         raise ConfigurationError(
             f"{_PREFIX}key_prefix is {settings.key_prefix!r}, not up to 64 characters without blanks and braces"
         )
-    if settings.outbox_url is not None and "://" not in str(settings.outbox_url):
+    url = settings.outbox_url
+    if url is not None and not (isinstance(url, str) and "://" in url):
         raise ConfigurationError(
-            f"{_PREFIX}outbox_url is no URL: give it one of SQLAlchemy's, django://default, or env://DATABASE_URL"
+            f"{_PREFIX}outbox_url is no URL: give it the text of one of SQLAlchemy's, django://default, or env://DATABASE_URL"
         )
     if settings.give_up_after <= settings.hard_limit_after:
         raise ConfigurationError(

@@ -27,7 +27,8 @@ def barrier(connection: Any, key: str) -> "Block[Call]":
 
     The block gets a `Call`. Entering it raises `Refused` if the key was undone, `BarrierBusy` if another transaction was
     in the way, `ConfigurationError` without the table or for another database, ``ValueError`` for a key that is none, and
-    ``RuntimeError`` without a transaction. Leaving it raises ``RuntimeError`` if the transaction ended inside.
+    ``RuntimeError`` without a transaction. Leaving it raises ``RuntimeError`` if the transaction ended inside, also by the
+    database itself, after an error that was caught there.
     """
     return Block(connection, key, _call)
 
@@ -88,18 +89,28 @@ class Block(Generic[Entered]):
     def _end(self, error: BaseException | None) -> None:
         if error is not None:
             self._transaction.roll_back()
-        elif self._entered and self._transaction.is_over():
+        elif self._entered.written_at is not None and not self._settle(self._entered.written_at):
+            self._transaction.roll_back()  # what was done after the row was gone
             raise RuntimeError(
-                f"the transaction of {self._key!r} ended inside of the barrier's block: commit it after the block"
+                f"the transaction of {self._key!r} ended inside of the barrier's block: commit it after the block, and let an"
+                " error of the database leave the block, for that may have rolled it back"
             )
-        elif isinstance(self._entered, Call) and self._entered.to_write is not None:
-            values = {"key": self._key, "answer": self._entered.to_write}
-            self._transaction.run(self._transaction.statements.keep, values)
+
+    def _settle(self, written_at: float) -> bool:
+        """Write the answer that is to be kept; return whether the block's row is still there to go with the effect."""
+        if self._transaction.is_over():
+            return False
+        values: dict[str, Any] = {"key": self._key, "now": written_at}
+        statements = self._transaction.statements
+        if isinstance(self._entered, Call) and self._entered.to_write is not None:
+            values["answer"] = self._entered.to_write
+            return self._transaction.run(statements.keep, values) == 1
+        return self._transaction.read(statements.own, values) is not None
 
 
 def _call(transaction: Transaction, key: str) -> Call:
-    if _insert(transaction, key, IN_FORCE):
-        return Call(is_first=True)
+    if _insert(transaction, key, IN_FORCE, now := time.time()):
+        return Call(is_first=True, written_at=now)
     state, answer = _find(transaction, key)
     if state != IN_FORCE:
         raise Refused(f"{key!r} was undone: nothing is done under it any more")
@@ -107,21 +118,20 @@ def _call(transaction: Transaction, key: str) -> Call:
 
 
 def _undo(transaction: Transaction, key: str) -> Undo:
-    if _insert(transaction, key, TOMBSTONE):
-        return Undo(took_effect=False)
-    values = {"key": key, "now": time.time()}
-    if not transaction.run(transaction.statements.undo, values):
+    if _insert(transaction, key, TOMBSTONE, now := time.time()):
+        return Undo(took_effect=False, written_at=now)
+    if not transaction.run(transaction.statements.undo, {"key": key, "now": now}):
         return Undo(took_effect=False)
     _, answer = _find(transaction, key)
-    return Undo(took_effect=True, answer=answer)
+    return Undo(took_effect=True, answer=answer, written_at=now)
 
 
-def _insert(transaction: Transaction, key: str, state: str) -> bool:
+def _insert(transaction: Transaction, key: str, state: str, now: float) -> bool:
     """Write the row of a key; return whether it had none.
 
     Written first and looked up second: of two transactions the database lets one in, and the other waits for it.
     """
-    values = {"key": key, "state": state, "now": time.time()}
+    values = {"key": key, "state": state, "now": now}
     return bool(transaction.run(transaction.statements.insert, values))
 
 

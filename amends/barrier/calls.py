@@ -10,9 +10,12 @@ LONGEST_ANSWER: Final = 65_535
 class Call:
     """A call under an idempotency key: true for the first one, whose effect is to be made."""
 
-    def __init__(self, *, is_first: bool, answer: str = "null") -> None:
+    def __init__(
+        self, *, is_first: bool, answer: str = "null", written_at: float | None = None
+    ) -> None:
         self._is_first = is_first
         self._answer = answer
+        self.written_at = written_at  #: `changed_at` of its row, if this block has written that.
         self.to_write: str | None = None  #: JSON that is still to be written into the row.
 
     def __bool__(self) -> bool:
@@ -48,8 +51,11 @@ class Undo:
     answer: what the call kept, as JSON reads it; None if it kept nothing, or if there is nothing to undo.
     """
 
-    def __init__(self, *, took_effect: bool, answer: str = "null") -> None:
+    def __init__(
+        self, *, took_effect: bool, answer: str = "null", written_at: float | None = None
+    ) -> None:
         self._took_effect = took_effect
+        self.written_at = written_at  #: As in `Call`.
         self.answer: Any = json.loads(answer)
 
     def __bool__(self) -> bool:

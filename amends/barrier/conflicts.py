@@ -12,6 +12,7 @@ from amends.errors import BarrierBusy, ConfigurationError
 # MySQL's: record changed since the snapshot, lock wait timeout, deadlock.
 _BUSY: Final = frozenset({"40001", "40P01", "55P03", 5, 6, 1020, 1205, 1213})
 _NO_TABLE: Final = frozenset({"42P01", 1146})
+_ABORTED: Final = "25P02"  # PostgreSQL's: in_failed_sql_transaction
 _PRIMARY: Final = 0xFF  # the part of an extended code of SQLite that is the code itself
 
 
@@ -21,8 +22,8 @@ def explained(key: str | None) -> Iterator[None]:
 
     key: idempotency key of the row, for messages; None for a statement on many rows.
 
-    Raises `BarrierBusy` if another transaction was in the way, `ConfigurationError` if there is no table, and whatever
-    the library raises otherwise.
+    Raises `BarrierBusy` if another transaction was in the way, `ConfigurationError` if there is no table, ``RuntimeError``
+    in a transaction that is not to be committed any more, and whatever the library raises otherwise.
     """
     try:
         yield
@@ -30,6 +31,11 @@ def explained(key: str | None) -> Iterator[None]:
         codes = {code for each in _causes(error) for code in _codes(each)}
         if codes & _BUSY:
             raise BarrierBusy(said_by_driver(error), key) from error
+        if _ABORTED in codes:
+            raise RuntimeError(
+                "PostgreSQL commits nothing of this transaction any more, for an error of a statement in it was caught: let"
+                " an error of the database leave the barrier's block, or run its statement in a savepoint"
+            ) from error
         if lacks_table(error, TABLE):
             raise ConfigurationError(
                 f"this database has no table {TABLE}: add a migration that creates it (docs/barrier.md, The table)"

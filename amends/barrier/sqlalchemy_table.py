@@ -1,6 +1,6 @@
 """The barrier's table for SQLAlchemy and Alembic."""
 
-from sqlalchemy import DOUBLE_PRECISION, Column, Index, MetaData, String, Table, Text
+from sqlalchemy import Column, Double, Index, MetaData, String, Table, Text
 from sqlalchemy.dialects.mysql import VARCHAR
 from sqlalchemy.schema import BLANK_SCHEMA
 
@@ -29,7 +29,7 @@ def barrier_table(metadata: MetaData) -> Table:
         ),
         Column("state", String(16), nullable=False),
         Column("answer", Text, nullable=False),
-        Column("changed_at", DOUBLE_PRECISION, nullable=False),
+        Column("changed_at", Double, nullable=False),
         Index(INDEX, "changed_at"),
         schema=BLANK_SCHEMA,
     )

@@ -13,6 +13,7 @@ UNDONE: Final = "undone"  #: The effect was made and taken back.
 TOMBSTONE: Final = "tombstone"  #: It was undone before there was an effect, and there will be none.
 
 _OLD: Final = "changed_at < :before"
+_OWN: Final = "idempotency_key = :key AND changed_at = :now"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,9 @@ class Statements:
         " VALUES (:key, :state, 'null', :now) ON CONFLICT (idempotency_key) DO NOTHING"
     )
     find: str = f"SELECT state, answer FROM {TABLE} WHERE idempotency_key = :key"  # noqa: S608
-    keep: str = f"UPDATE {TABLE} SET answer = :answer WHERE idempotency_key = :key"  # noqa: S608
+    #: Finds the row that a block has written, and not one that another transaction wrote after the database took it back.
+    own: str = f"SELECT 1 FROM {TABLE} WHERE {_OWN}"  # noqa: S608
+    keep: str = f"UPDATE {TABLE} SET answer = :answer WHERE {_OWN}"  # noqa: S608
     #: The condition on the state lets one of two undos through, also where both have read the row before.
     undo: str = (
         f"UPDATE {TABLE} SET state = '{UNDONE}', changed_at = :now"  # noqa: S608

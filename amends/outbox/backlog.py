@@ -2,8 +2,10 @@
 
 import threading
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from celery import Celery
 
@@ -17,34 +19,43 @@ PATIENCE: Final = 2.0
 """Seconds that whoever asks waits for the database at most."""
 
 
+class _Look(threading.Thread):
+    """A look at the outbox of an app, in a thread: what hangs there keeps nobody."""
+
+    def __init__(self, app: Celery) -> None:
+        super().__init__(target=self._answer, args=(app,), name="amends-outbox", daemon=True)
+        self.answer: Future[Backlog] = Future()
+        self.start()
+
+    def _answer(self, app: Celery) -> None:
+        try:
+            self.answer.set_result(_measure(app))
+        except Exception as error:  # noqa: BLE001 - it is raised to who asked
+            self.answer.set_exception(error)
+
+
+_looks: Final[WeakKeyDictionary[Celery, _Look]] = WeakKeyDictionary()
+
+
 def read_backlog(app: Celery, *, patience: float = PATIENCE) -> Backlog | None:
     """Measure the outbox at `amends_outbox_url`, or return None if the app has none.
 
-    patience: seconds to wait for the database, which is asked in a thread: what hangs there keeps nobody.
+    patience: seconds to wait for the database. It is asked by one look at a time, which others share: a database that hangs
+        has one thread hang.
 
     Raises `OutboxUnavailable`, `ConfigurationError`.
     """
-    found: list[Backlog] = []
-    errors: list[Exception] = []
-
-    def look() -> None:
-        try:
-            found.append(_measure(app))
-        except Exception as error:  # noqa: BLE001 - it is raised to who asked
-            errors.append(error)
-
     if settings_of(app).outbox_url is None:
         return None
-    thread = threading.Thread(target=look, name="amends-outbox", daemon=True)
-    thread.start()
-    thread.join(patience)
-    if errors:
-        raise errors[0]
-    if not found:
+    look = _looks.get(app)
+    if look is None or not look.is_alive():  # also in a fork of a process whose look hung
+        look = _looks[app] = _Look(app)
+    try:
+        return look.answer.result(patience)
+    except TimeoutError:
         raise OutboxUnavailable(
             f"the database at amends_outbox_url did not answer within {patience:g} s"
-        )
-    return found[0]
+        ) from None
 
 
 def _measure(app: Celery) -> Backlog:

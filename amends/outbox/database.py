@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from amends.barrier.conflicts import lacks_table, said_by_driver
 from amends.errors import ConfigurationError, OutboxUnavailable, SagaError
@@ -30,21 +30,28 @@ class Database(Protocol):
         """Open a transaction, and commit it at the end. Raises `OutboxUnavailable`, `ConfigurationError`."""
 
 
+_OF_DATABASES: Final = frozenset(
+    # Python's standard for drivers, and Django; SQLAlchemy, and its pool; asyncpg, as it connects.
+    {"Error", "DBAPIError", "TimeoutError", "PostgresError", "InterfaceError"}
+)
+
+
 @contextmanager
 def explained(doing: str) -> Iterator[None]:
     """Run statements of the engine; say what a failure means.
 
     doing: the end of "the database did not", for messages.
 
-    Raises `ConfigurationError` if there is no table, `OutboxUnavailable` for all else that a library or the network raises.
+    Raises `ConfigurationError` if there is no table, `OutboxUnavailable` for what the database, its driver, the network or a
+    pool raises otherwise.
     """
     try:
         yield
     except SagaError:
         raise
     except Exception as error:
-        if type(error).__module__ == "builtins" and not isinstance(error, OSError):
-            raise  # a bug, which must not look like an outage
+        if not _is_databases(error):
+            raise  # misuse of the caller's session, a time limit or a bug: none must look like an outage
         raise failure_of(error, doing) from error
 
 
@@ -55,3 +62,8 @@ def failure_of(error: Exception, doing: str) -> SagaError:
             f"this database has no table {TABLE}: add a migration that creates it (docs/outbox.md, The table)"
         )
     return OutboxUnavailable(f"the database did not {doing}: {said_by_driver(error)}")
+
+
+def _is_databases(error: Exception) -> bool:
+    names = {each.__name__ for each in type(error).__mro__}
+    return isinstance(error, OSError) or not names.isdisjoint(_OF_DATABASES)

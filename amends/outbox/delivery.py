@@ -1,21 +1,26 @@
 """Delivers entries of the outbox to the saga log: from the process that wrote them right after its commit.
 
-The log may be away or stand still. A commit waits for it a moment at most: the log is asked in another thread, and for a
-while not at all once it did not answer. What is not delivered so is left to the relays.
+Log, broker and database may be away or stand still. A commit waits for them a moment at most: they are asked in another
+thread, and for a while not at all once they did not answer. What is not delivered so is left to the relays.
 """
 
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
 
 from amends.backend.own_threads import round_of_own_thread
-from amends.definition.serialization import message_of
+from amends.backend.settings import settings_of
+from amends.definition.serialization import message_of, type_name
 from amends.dispatch.children import STARTS
 from amends.dispatch.messages import plays_messages
 from amends.errors import ConfigurationError, LogUnavailable, SagaError, UnreadableData
@@ -27,22 +32,32 @@ from amends.traces.sagas import entered
 _logger: Final = logging.getLogger(__name__)
 
 PATIENCE: Final = 0.5
-"""Seconds that a commit waits for the log and the broker at most."""
+"""Seconds that a commit waits at most for log, broker and, but for Django, whose connection it asks itself, the database."""
 
 _REST: Final = 5.0
 """Seconds for which a process leaves its entries to the relays after that."""
 
 _THREADS: Final = 4
 
-AWAY: Final = (LogUnavailable, ConfigurationError)
-"""What is no fault of an entry: it stays, and so do those behind it."""
+_AWAY: Final = (LogUnavailable, ConfigurationError)
+"""What is no fault of an entry, unless others can be delivered."""
+
+_MOST_AWAY: Final = 10
+"""Entries in a row for which the log is away, after which it is not asked for the others."""
 
 
 def start_entry(app: Celery, entry: Entry) -> None:
     """Start the saga of an entry; started before, it is the same one.
 
-    Raises what `amends.Saga.start` does, and `UnreadableData` for an entry that the code of this process cannot read.
+    Raises what `amends.Saga.start` does, and `UnreadableData` for an entry that the code of this process cannot read, or that
+    is so old that its saga may have been started, ended and been removed.
     """
+    age = time.time() - entry.written_at
+    if age > settings_of(app).retention:
+        raise UnreadableData(
+            f"it has waited for {age:,.0f} s, longer than amends_retention: it may have been delivered, and its saga may have"
+            " ended and been removed. Delete it if so, or set its written_at to now"
+        )
     start = STARTS.get(entry.saga)
     if start is None:
         raise UnreadableData(
@@ -51,6 +66,45 @@ def start_entry(app: Celery, entry: Entry) -> None:
     fields, when = entry.read(time.time())
     with entered(app, entry.trace):
         start(app, entry.saga_id, fields, **when)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Starts:
+    """What became of entries."""
+
+    delivered: list[Entry] = field(default_factory=list)
+    failed: dict[Entry, Exception] = field(default_factory=dict)  #: By a fault of their own.
+    away: dict[Entry, Exception] = field(default_factory=dict)  #: The log did not answer.
+    rest: list[Entry] = field(default_factory=list)  #: Not tried.
+
+
+def start_entries(
+    app: Celery, entries: Iterable[Entry], *, is_late: Callable[[], bool] = bool
+) -> Starts:
+    """Start the sagas of entries, until the log is away for several in a row: in a cluster it may be for some. Raises nothing.
+
+    is_late: tells whether to end before that.
+    """
+    found, in_a_row = Starts(), 0
+    for each in entries:
+        if in_a_row == _MOST_AWAY or is_late():
+            found.rest.append(each)
+            continue
+        try:
+            start_entry(app, each)
+        except _AWAY as error:
+            found.away[each] = error
+            in_a_row += 1
+            continue
+        except Exception as error:  # noqa: BLE001 - a route of the app's own may raise anything
+            found.failed[each] = error
+        else:
+            found.delivered.append(each)
+        in_a_row = 0
+    for each, reason in list(found.away.items()):
+        if found.delivered and isinstance(reason, ConfigurationError):  # the log is configured
+            found.failed[each] = found.away.pop(each)
+    return found
 
 
 class _Threads:
@@ -64,8 +118,22 @@ class _Threads:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="amends-outbox")
         self._rests_until = 0.0
 
-    def submit(self, act: Callable[..., Any], *arguments: Any, **how: Any) -> Future[Any]:
-        return self._pool.submit(_in_a_round, act, *arguments, **how)
+    def submit(self, act: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Call a function in a thread, in the caller's context. Raises `SagaError` at the end of this process."""
+        try:
+            return self._pool.submit(copy_context().run, _in_a_round, act, *arguments)
+        except RuntimeError as error:
+            raise SagaError("this process ends, and begins no thread") from error
+
+    def wait_for(self, act: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a function returns in a thread. Raises `SagaError` if that takes long, and then begins a rest."""
+        try:
+            return self.submit(act, *arguments).result(PATIENCE)
+        except TimeoutError as error:
+            self.begin_rest()
+            raise SagaError(
+                f"log, broker and database did not all answer within {PATIENCE:g} s"
+            ) from error
 
     @property
     def rest(self) -> bool:
@@ -76,69 +144,64 @@ class _Threads:
         self._rests_until = time.monotonic() + _REST
 
 
-def _in_a_round(act: Callable[..., Any], *arguments: Any, **how: Any) -> Any:
+def _in_a_round(act: Callable[..., Any], *arguments: Any) -> Any:
     with round_of_own_thread():  # receivers of `saga_started` may be anything
-        return act(*arguments, **how)
+        return act(*arguments)
 
 
 threads: Final = _Threads()
 
 
-def deliver(app: Celery, database: Database, entries: Sequence[Entry], *, looks: bool) -> None:
-    """Deliver entries after a commit, and return in a moment, also if the log does not answer.
+def deliver(app: Celery, database: Database, entries: Sequence[Entry], *, waits: bool) -> None:
+    """Deliver those of these entries that were committed, in another thread.
 
-    looks: whether the database is asked first which of them were committed.
+    waits: whether the caller waits for it, for a moment.
 
-    Raises nothing, unless sagas are played in this process (a rehearsal, eager tasks): their errors are the caller's.
+    Raises nothing, unless sagas are played in this process (a rehearsal, eager tasks): their errors are the caller's. A soft
+    time limit of the caller's task passes through.
     """
     if plays_messages(app):
         _play(app, database, entries)
-    else:
-        _deliver(app, database, entries, _start_patiently, looks=looks)
+    elif not threads.rest:
+        act = threads.wait_for if waits else threads.submit
+        with left_to_relays():
+            act(_deliver, app, database, entries, start_or_leave)
 
 
-def deliver_in_background(
-    app: Celery, database: Database, entries: Sequence[Entry], *, looks: bool
-) -> None:
-    """`deliver` in a thread of its own, database and all."""
+def deliver_here(app: Celery, database: Database, entries: Sequence[Entry]) -> None:
+    """`deliver` with a wait, for a database that would open one more connection in another thread. Raises what that does."""
     if plays_messages(app):
         _play(app, database, entries)
-        return
-    with suppress(RuntimeError):  # this process ends, and begins no thread
-        threads.submit(_deliver, app, database, entries, start_entries, looks=looks)
+    elif not threads.rest:
+        _deliver(app, database, entries, partial(threads.wait_for, start_or_leave))
 
 
-def start_entries(app: Celery, entries: Iterable[Entry]) -> list[str]:
+def start_or_leave(app: Celery, entries: Sequence[Entry]) -> list[str]:
     """Start the sagas of entries; return the ids of those entries that were delivered. Raises nothing."""
-    delivered = []
-    for each in entries:
-        try:
-            start_entry(app, each)
-        except AWAY as error:
-            threads.begin_rest()
-            _logger.warning("saga %s is left to the outbox's relay: %s", each.saga_id, error)
-            break
-        except Exception as error:  # noqa: BLE001 - a route of the app's own may raise anything
-            _logger.warning(
-                "saga %s is left to the outbox's relay: %s", each.saga_id, message_of(error)
-            )
-        else:
-            delivered.append(each.entry_id)
-    return delivered
-
-
-def _start_patiently(app: Celery, entries: Sequence[Entry]) -> list[str]:
-    try:
-        started: list[str] = threads.submit(start_entries, app, entries).result(PATIENCE)
-    except TimeoutError:
+    found = start_entries(app, entries)
+    if found.away:
         threads.begin_rest()
-        _logger.warning(
-            "saga %s is left to the outbox's relay: no answer of the saga log or the broker within %g s",
-            entries[0].saga_id,
-            PATIENCE,
-        )
-        return []
-    return started
+    for each, error in {**found.failed, **found.away}.items():
+        _logger.warning("saga %s is left to the outbox's relay: %s", each.saga_id, reason_of(error))
+    return [each.entry_id for each in found.delivered]
+
+
+@contextmanager
+def left_to_relays() -> Iterator[None]:
+    """Log what fails after a commit, and raise nothing but a soft time limit: the relays deliver what stays."""
+    try:
+        yield
+    except SoftTimeLimitExceeded:
+        raise
+    except SagaError as error:
+        _logger.warning("entries are left to the outbox's relay: %s", error)
+    except Exception:
+        _logger.exception("entries are left to the outbox's relay")
+
+
+def reason_of(error: Exception) -> str:
+    """Return what an error says, or if that is nothing, what it is."""
+    return message_of(error) or type_name(error)
 
 
 def _deliver(
@@ -146,21 +209,13 @@ def _deliver(
     database: Database,
     entries: Sequence[Entry],
     start: Callable[[Celery, Sequence[Entry]], list[str]],
-    *,
-    looks: bool,
 ) -> None:
-    if threads.rest:
-        return
-    try:
-        if looks:
-            entries = _find(database, entries)
-        if entries and (delivered := start(app, entries)):
+    with left_to_relays():
+        # The database may have rolled back by itself what it then took for a commit.
+        committed = _find(database, entries)
+        if committed and (delivered := start(app, committed)):
             with database.transaction() as connection:
                 table.remove(connection, delivered)
-    except SagaError as error:  # of the database, which has just committed
-        _logger.warning("entries are left to the outbox's relay: %s", error)
-    except Exception:
-        _logger.exception("entries are left to the outbox's relay")
 
 
 def _play(app: Celery, database: Database, entries: Sequence[Entry]) -> None:

@@ -7,7 +7,7 @@ from celery import Celery
 from amends.errors import ConfigurationError
 from amends.outbox import table
 from amends.outbox.database import explained
-from amends.outbox.delivery import deliver
+from amends.outbox.delivery import deliver_here
 from amends.outbox.django_database import DjangoConnection, DjangoDatabase
 from amends.outbox.entry import Entry
 
@@ -35,5 +35,5 @@ def write_on_commit(using: str | None, app: Celery, entry: Entry, *, namespace: 
             f" `with transaction.atomic(using={alias!r}):`, or call start()"
         )
     # Django forgets what was to be called after the commit of a savepoint that is rolled back.
-    act = partial(deliver, app, DjangoDatabase(alias), [entry], looks=False)
+    act = partial(deliver_here, app, DjangoDatabase(alias), [entry])
     transaction.on_commit(act, using=alias)

@@ -2,25 +2,18 @@
 
 from typing import Any
 
-from django.db.migrations import RunPython
-
+from amends.barrier.django_table import CreateTable
 from amends.outbox.statements import TABLE, is_known, statements_of
 
 
-def outbox_table() -> RunPython:
-    """Return the operation that creates the outbox's table, for the `operations` of a migration; backwards it drops it.
+class CreateOutbox(CreateTable):
+    """Passes over a database that the outbox has no SQL for: Django migrates each one of DATABASES, and most have no outbox."""
 
-    A database that the outbox has no SQL for is passed over: Django migrates each one of DATABASES, and most have no outbox.
-    """
-    return RunPython(_create, _drop)
-
-
-def _create(_apps: Any, editor: Any) -> None:
-    vendor = editor.connection.vendor
-    for statement in statements_of(vendor).create if is_known(vendor) else ():
-        editor.execute(statement)
+    def is_for(self, app_label: str, connection: Any) -> bool:
+        """Tell whether a database is to have the table, by its kind and the project's routers."""
+        return is_known(connection.vendor) and super().is_for(app_label, connection)
 
 
-def _drop(_apps: Any, editor: Any) -> None:
-    if is_known(editor.connection.vendor):
-        editor.execute(f"DROP TABLE {TABLE}")
+def outbox_table() -> CreateOutbox:
+    """Return the operation that creates the outbox's table, for the `operations` of a migration; backwards it drops it."""
+    return CreateOutbox(TABLE, statements_of)

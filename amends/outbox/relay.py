@@ -8,11 +8,10 @@ from typing import Any, Final
 from celery import Celery
 
 from amends.backend.settings import settings_of
-from amends.definition.serialization import message_of
-from amends.errors import UnreadableData
+from amends.dispatch.children import STARTS
 from amends.outbox import table
 from amends.outbox.database import Database
-from amends.outbox.delivery import AWAY, start_entry
+from amends.outbox.delivery import Starts, reason_of, start_entries
 from amends.outbox.entry import Entry
 
 _logger: Final = logging.getLogger(__name__)
@@ -45,57 +44,41 @@ class Relay:
     def run_once(self) -> bool:
         """Deliver a batch. Returns whether more is due.
 
-        An entry that cannot be delivered is kept with its error, and tried again after 5, 10, 20, up to 300 s; the others
-        go on. Raises `OutboxUnavailable`, and after putting back what it has claimed `LogUnavailable`,
-        `ConfigurationError`.
+        An entry that cannot be delivered is kept with its error, and tried again after 5, 10, 20, up to 300 s; one for which
+        the log is away is tried again after 5 s. The others go on. Raises `OutboxUnavailable`, and if the log was away for
+        all of them or for many in a row `LogUnavailable`, `ConfigurationError`.
         """
         claimed = self._claim(now := self._now())
-        delivered: list[Entry] = []
-        failed: dict[Entry, str] = {}
-        try:
-            for each in claimed:
-                if self._now() > now + LEASE / 2:
-                    break  # the broker stands still: another relay may soon take the rest
-                try:
-                    self._deliver(each)
-                except AWAY:
-                    raise
-                except Exception as error:  # noqa: BLE001 - a route of the app's own may raise anything
-                    failed[each] = message_of(error)
-                else:
-                    delivered.append(each)
-        finally:
-            self._settle(claimed, delivered, failed)
-        return len(claimed) == BATCH or len(delivered) + len(failed) < len(claimed)
+        if not claimed:
+            return False
+        # While the broker stands still, another relay may soon take the rest.
+        found = start_entries(self._app, claimed, is_late=lambda: self._now() > now + LEASE / 2)
+        self._settle(found)
+        if found.away:
+            error = next(iter(found.away.values()))
+            if found.rest or not found.delivered:
+                raise error
+            _logger.warning("%d starts wait in the outbox: %s", len(found.away), reason_of(error))
+        return bool(found.rest) or len(claimed) == BATCH
 
     def _claim(self, now: float) -> list[Entry]:
         how: Any = {"now": now, "until": now + LEASE, "limit": BATCH}
         namespace = settings_of(self._app).namespace or ""
         with self._database.transaction() as connection:
-            return table.claim(connection, namespace=namespace, **how)
+            return table.claim(connection, namespace=namespace, sagas=list(STARTS), **how)
 
-    def _deliver(self, entry: Entry) -> None:
-        age = self._now() - entry.written_at
-        if age > settings_of(self._app).retention:
-            raise UnreadableData(
-                f"it has waited for {age:,.0f} s, longer than amends_retention: it may have been delivered, and its saga may have"
-                " ended and been removed. Delete it if so, or set its written_at to now"
-            )
-        start_entry(self._app, entry)
-
-    def _settle(
-        self, claimed: list[Entry], delivered: list[Entry], failed: dict[Entry, str]
-    ) -> None:
-        """Delete what was delivered, and say of the rest when it is due again."""
-        if not claimed:
-            return
+    def _settle(self, found: Starts) -> None:
+        """Delete what was delivered, and say of the others when they are due again."""
         now = self._now()
         with self._database.transaction() as connection:
-            table.remove(connection, [each.entry_id for each in delivered])
-            for entry, error in failed.items():
+            table.remove(connection, [each.entry_id for each in found.delivered])
+            for entry, error in found.failed.items():
                 wait = min(_FIRST_WAIT * 2 ** min(entry.tries, 10), _LONGEST_WAIT)
-                table.postpone(connection, entry, due_at=now + wait, error=error)
-            for entry in claimed[len(delivered) + len(failed) :]:
+                table.postpone(connection, entry, due_at=now + wait, error=reason_of(error))
+            for entry in found.away:  # behind the others, whose part of the log may be there
+                table.put_back(connection, entry, due_at=now + _FIRST_WAIT)
+            for entry in found.rest:
                 table.put_back(connection, entry, due_at=now)
-        for entry, error in failed.items():
-            _logger.error("saga %s cannot be started from the outbox: %s", entry.saga_id, error)
+        for entry, error in found.failed.items():
+            told = reason_of(error)
+            _logger.error("saga %s cannot be started from the outbox: %s", entry.saga_id, told)

@@ -62,10 +62,20 @@ def sqlalchemy_database_at(url: str) -> SQLAlchemyDatabase:
     Raises `ConfigurationError`.
     """
     try:
-        from sqlalchemy import create_engine  # noqa: PLC0415 - needed for a URL alone
+        from sqlalchemy import create_engine, make_url  # noqa: PLC0415 - needed for a URL alone
         from sqlalchemy.pool import NullPool  # noqa: PLC0415
-
-        engine = create_engine(url, poolclass=NullPool)
+    except ImportError as error:
+        raise ConfigurationError(f"amends_outbox_url cannot be used: {error}; {_WANTED}") from error
+    try:
+        read = make_url(url)
+    except Exception:  # noqa: BLE001 - an error of it may quote the password
+        raise ConfigurationError(
+            f"amends_outbox_url is no URL of SQLAlchemy's: {_WANTED}"
+        ) from None
+    try:
+        # PgBouncer gives a connection with prepared statements to the next client.
+        how = {"prepare_threshold": None} if read.get_driver_name() == "psycopg" else {}
+        engine = create_engine(read, poolclass=NullPool, connect_args=how)
     except Exception as error:  # a driver may raise anything as it is imported
         raise ConfigurationError(f"amends_outbox_url cannot be used: {error}; {_WANTED}") from error
     if engine.dialect.is_async:

@@ -1,23 +1,20 @@
 """Starts in the transaction of a session or connection of SQLAlchemy, delivered right after its commit."""
 
 import asyncio
-import logging
+import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from celery import Celery
 
 from amends.barrier.sqlalchemy_transaction import commits_by_itself
 from amends.dispatch.messages import plays_messages
-from amends.errors import SagaError
 from amends.outbox import table
 from amends.outbox.database import explained
-from amends.outbox.delivery import deliver, deliver_in_background, start_entries, threads
+from amends.outbox.delivery import deliver, left_to_relays, start_or_leave, threads
 from amends.outbox.entry import Entry
 from amends.outbox.sqlalchemy_database import SQLAlchemyConnection, SQLAlchemyDatabase
-
-_logger: Final = logging.getLogger(__name__)
 
 _PENDING: Final = "amends_outbox"
 """In the `info` of a session or a driver's connection: what its commit delivers."""
@@ -30,8 +27,8 @@ class _Pending:
     """The starts of a transaction that is open, each app's and engine's apart."""
 
     starts: dict[tuple[Celery, Any], list[Entry]] = field(default_factory=dict)
-    is_committed: bool = False
-    looks: bool = False  #: Whether some may have been rolled back all the same, with a savepoint.
+    is_committed: bool = False  #: Of a session.
+    transaction: Callable[[], Any] | None = None  #: Of a connection: a weak reference to it.
 
 
 def write_in(owner: Any, app: Celery, entry: Entry, *, namespace: str) -> None:
@@ -55,10 +52,8 @@ def write_in(owner: Any, app: Celery, entry: Entry, *, namespace: str) -> None:
     where = connection.engine
     if is_session and (joined is None or plays_messages(app)):
         where, pending = joined or where, _follow_session(owner)
-        pending.looks = pending.looks or connection.in_nested_transaction()
     else:
-        pending = _follow_connection(connection)
-        pending.looks = True  # its event does not tell a commit from a rollback
+        pending = _follow_connection(connection, plays=plays_messages(app))
     pending.starts.setdefault((app, where), []).append(entry)
 
 
@@ -83,32 +78,40 @@ def _end_transaction(session: Any, transaction: Any) -> None:
     if transaction.parent is None:
         pending = session.info.pop(_PENDING, None)
         if pending is not None and pending.is_committed:
-            _deliver(pending, deliver)
+            _deliver(pending, waits=True)
 
 
-def _follow_connection(connection: Any) -> _Pending:
-    """Deliver entries when their connection goes back to the pool: SQLAlchemy has no event after a connection's commit."""
+def _follow_connection(connection: Any, *, plays: bool) -> _Pending:
+    """Deliver entries when their connection goes back to the pool: SQLAlchemy has no event after a connection's commit.
+
+    Those of an earlier transaction of a connection that is kept are delivered now, unless sagas are played in this process.
+    """
     from sqlalchemy import event  # noqa: PLC0415 - whoever has a connection has it imported
 
     pool = connection.engine.pool
     if not event.contains(pool, "checkin", _take_back):
         event.listen(pool, "checkin", _take_back)
-    pending: _Pending = connection.info.setdefault(_PENDING, _Pending())
+    transaction, before = connection.get_transaction(), connection.info.get(_PENDING)
+    if before is not None and (plays or before.transaction() is transaction):
+        return cast("_Pending", before)
+    connection.info[_PENDING] = pending = _Pending(transaction=weakref.ref(transaction))
+    if before is not None:
+        _deliver(before, waits=False)
     return pending
 
 
 def _take_back(_connection: Any, record: Any) -> None:
     pending = record.info.pop(_PENDING, None)
     if pending is not None:  # what was rolled back is not found
-        _deliver(pending, deliver_in_background)
+        _deliver(pending, waits=False)
 
 
-def _deliver(pending: _Pending, how: Callable[..., None]) -> None:
+def _deliver(pending: _Pending, *, waits: bool) -> None:
     for (app, engine), entries in pending.starts.items():
         if engine.dialect.is_async and not plays_messages(app):
-            _begin_task(_deliver_async(app, engine, entries, looks=pending.looks))
+            _begin_task(_deliver_async(app, engine, entries))
         else:
-            how(app, SQLAlchemyDatabase(engine), entries, looks=pending.looks)
+            deliver(app, SQLAlchemyDatabase(engine), entries, waits=waits)
 
 
 def _begin_task(act: Coroutine[Any, Any, None]) -> None:
@@ -121,23 +124,18 @@ def _begin_task(act: Coroutine[Any, Any, None]) -> None:
     task.add_done_callback(_tasks.discard)
 
 
-async def _deliver_async(app: Celery, engine: Any, entries: list[Entry], *, looks: bool) -> None:
+async def _deliver_async(app: Celery, engine: Any, entries: list[Entry]) -> None:
     """Deliver entries without a wait of the loop's: the database is asked by its own driver, the log in a thread."""
     from sqlalchemy.ext.asyncio import AsyncEngine  # noqa: PLC0415 - as above
 
     if threads.rest:
         return
     engine = AsyncEngine(engine)
-    try:
-        if looks:
-            entries = await _run(engine, _find, entries)
-        started = asyncio.wrap_future(threads.submit(start_entries, app, entries))
-        if delivered := await started:
-            await _run(engine, _remove, delivered)
-    except SagaError as error:  # of the database, which has just committed
-        _logger.warning("entries are left to the outbox's relay: %s", error)
-    except Exception:
-        _logger.exception("entries are left to the outbox's relay")
+    with left_to_relays():
+        if committed := await _run(engine, _find, entries):
+            started = threads.submit(start_or_leave, app, committed)
+            if delivered := await asyncio.wrap_future(started):
+                await _run(engine, _remove, delivered)
 
 
 async def _run(engine: Any, act: Callable[..., Any], what: Any) -> Any:

@@ -1,6 +1,6 @@
 """The outbox's table for SQLAlchemy and Alembic."""
 
-from sqlalchemy import DOUBLE_PRECISION, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Column, Double, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.schema import BLANK_SCHEMA
 
@@ -24,10 +24,15 @@ def outbox_table(metadata: MetaData) -> Table:
         Column("saga_id", String(128), nullable=False),
         Column("saga", String(255), nullable=False),
         Column("document", Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
-        Column("written_at", DOUBLE_PRECISION, nullable=False),
-        Column("due_at", DOUBLE_PRECISION, nullable=False),
+        Column("written_at", Double, nullable=False),
+        Column("due_at", Double, nullable=False),
         Column("tries", Integer, nullable=False),
         Column("error", String(LONGEST_ERROR), nullable=False),
         Index(INDEX, "due_at"),
         schema=BLANK_SCHEMA,
+        # As in `statements`: the collation that tells the namespaces Shop and shop apart.
+        mysql_default_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mariadb_default_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
     )

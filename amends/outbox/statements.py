@@ -19,14 +19,16 @@ class Statements:
 
     #: Type of a document: it holds JSON of 1 MiB, escaped.
     document_type: str = "TEXT"
+    #: What stands behind the columns.
+    options: str = ""
     insert: str = (
         f"INSERT INTO {TABLE} (entry_id, namespace, saga_id, saga, document, written_at, due_at, tries, error)"  # noqa: S608
         " VALUES (:entry_id, :namespace, :saga_id, :saga, :document, :written_at, :due_at, 0, '')"
     )
     find: str = f"SELECT {_ROW} FROM {TABLE} WHERE entry_id = :entry_id"  # noqa: S608
-    #: Passes over what another relay is about to claim, where the database can.
+    #: Passes over what another relay is about to claim, where the database can. `{sagas}` stands for one value or more.
     due: str = (
-        f"SELECT {_ROW} FROM {TABLE} WHERE namespace = :namespace AND due_at <= :now"  # noqa: S608
+        f"SELECT {_ROW} FROM {TABLE} WHERE namespace = :namespace AND saga IN ({{sagas}}) AND due_at <= :now"  # noqa: S608
         " ORDER BY due_at LIMIT :limit"
     )
     #: The condition on the tries lets one of two relays through, also where both have read the row before.
@@ -38,11 +40,13 @@ class Statements:
     postpone: str = (
         f"UPDATE {TABLE} SET due_at = :due_at, error = :error WHERE entry_id = :entry_id"  # noqa: S608
     )
-    put_back: str = f"UPDATE {TABLE} SET due_at = :due_at WHERE entry_id = :entry_id"  # noqa: S608
-    #: How many have no error and how many have one, and when the oldest of both was written.
+    put_back: str = (
+        f"UPDATE {TABLE} SET due_at = :due_at, tries = tries - 1 WHERE entry_id = :entry_id"  # noqa: S608
+    )
+    #: How many of each saga have no error and how many have one, and when the oldest of both was written.
     measure: str = (
-        f"SELECT error <> '', COUNT(*), MIN(written_at) FROM {TABLE}"  # noqa: S608
-        " WHERE namespace = :namespace GROUP BY error <> ''"
+        f"SELECT error <> '', saga, COUNT(*), MIN(written_at) FROM {TABLE}"  # noqa: S608
+        " WHERE namespace = :namespace GROUP BY error <> '', saga"
     )
     failing: str = (
         f"SELECT saga_id, error FROM {TABLE} WHERE namespace = :namespace AND error <> ''"  # noqa: S608
@@ -56,13 +60,18 @@ class Statements:
             f"CREATE TABLE {TABLE} (entry_id VARCHAR(32) NOT NULL PRIMARY KEY, namespace VARCHAR(64) NOT NULL,"
             f" saga_id VARCHAR(128) NOT NULL, saga VARCHAR(255) NOT NULL, document {self.document_type} NOT NULL,"
             " written_at DOUBLE PRECISION NOT NULL, due_at DOUBLE PRECISION NOT NULL, tries INTEGER NOT NULL,"
-            f" error VARCHAR({LONGEST_ERROR}) NOT NULL)"
+            f" error VARCHAR({LONGEST_ERROR}) NOT NULL){self.options}"
         )
         return table, f"CREATE INDEX {INDEX} ON {TABLE} (due_at)"
 
 
 _STANDARD: Final = Statements()
-_MYSQL: Final = replace(_STANDARD, document_type="MEDIUMTEXT")  # its TEXT ends at 64 KiB
+_MYSQL: Final = replace(
+    _STANDARD,
+    document_type="MEDIUMTEXT",  # its TEXT ends at 64 KiB
+    # Its default collations hold the namespaces Shop and shop for one.
+    options=" CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+)
 _BY_DATABASE: Final = {
     "postgresql": _STANDARD,
     "sqlite": _STANDARD,

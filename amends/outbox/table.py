@@ -43,14 +43,25 @@ def remove(connection: Connection, entry_ids: Iterable[str]) -> None:
 
 
 def claim(
-    connection: Connection, *, namespace: str, now: float, until: float, limit: int
+    connection: Connection,
+    *,
+    namespace: str,
+    sagas: Iterable[str],
+    now: float,
+    until: float,
+    limit: int,
 ) -> list[Entry]:
-    """Claim entries that are due, the first due first.
+    """Claim entries of sagas that are due, the first due first.
 
+    sagas: names of the definitions that this process has: the others may be those of another fleet.
     until: when they are due again, for another relay, if nothing is heard of this one.
     """
-    values = {"namespace": namespace, "now": now, "limit": limit}
-    found = [_entry(*row) for row in connection.rows(connection.statements.due, values)]
+    names = {f"saga_{number}": name for number, name in enumerate(sagas)}
+    if not names:
+        return []
+    statement = connection.statements.due.format(sagas=", ".join(f":{each}" for each in names))
+    values = {"namespace": namespace, "now": now, "limit": limit, **names}
+    found = [_entry(*row) for row in connection.rows(statement, values)]
     return [each for each in found if _is_claimed(connection, each, until)]
 
 
@@ -67,7 +78,7 @@ def postpone(connection: Connection, entry: Entry, *, due_at: float, error: str)
 
 
 def put_back(connection: Connection, entry: Entry, *, due_at: float) -> None:
-    """Let an entry be claimed again from a time on."""
+    """Let an entry be claimed again from a time on; this was no try."""
     values = {"entry_id": entry.entry_id, "due_at": due_at}
     connection.run(connection.statements.put_back, values)
 
@@ -78,6 +89,7 @@ class Backlog:
 
     waiting: int = 0  #: Entries that are to be delivered.
     oldest_waiting: float = 0.0
+    sagas_waiting: tuple[str, ...] = ()  #: Names of their definitions, that of the oldest first.
     failing: int = 0  #: Entries that could not be delivered, by a fault of their own.
     oldest_failing: float = 0.0
     errors: tuple[
@@ -87,22 +99,18 @@ class Backlog:
 
 def measure(connection: Connection, *, namespace: str, now: float, most: int = 5) -> Backlog:
     """Measure the entries of a namespace; of those that fail the oldest are named, at most so many."""
-    counted = {
-        bool(fails): (count, max(0.0, now - oldest))
-        for fails, count, oldest in connection.rows(
-            connection.statements.measure, {"namespace": namespace}
-        )
-    }
-    (waiting, oldest), (failing, oldest_failing) = (
-        counted.get(fails, (0, 0.0)) for fails in (False, True)
-    )
+    rows = connection.rows(connection.statements.measure, {"namespace": namespace})
+    rows = sorted(rows, key=lambda row: row[-1])
+    waiting = [row[1:] for row in rows if not row[0]]
+    failing = [row[1:] for row in rows if row[0]]
     values = {"namespace": namespace, "limit": most}
     errors = connection.rows(connection.statements.failing, values) if failing else []
     return Backlog(
-        waiting=waiting,
-        oldest_waiting=oldest,
-        failing=failing,
-        oldest_failing=oldest_failing,
+        waiting=sum(count for _, count, _ in waiting),
+        oldest_waiting=max(0.0, now - waiting[0][2]) if waiting else 0.0,
+        sagas_waiting=tuple(saga for saga, *_ in waiting),
+        failing=sum(count for _, count, _ in failing),
+        oldest_failing=max(0.0, now - failing[0][2]) if failing else 0.0,
         errors=tuple((saga_id, error) for saga_id, error in errors),
     )
 

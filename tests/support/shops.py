@@ -20,9 +20,10 @@ LEFT = "SELECT saga_id, error FROM amends_outbox ORDER BY written_at"
 
 
 class Shop:
-    """Starts sagas; `database` is what a relay is given."""
+    """Starts sagas; `database` is what a relay is given, `vendor` the name of its kind."""
 
     database: Database
+    vendor: str
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Any]:
@@ -68,6 +69,7 @@ class SQLAlchemyShop(Shop):
     def __init__(self, url: str, *, session: bool = True, **options: Any) -> None:
         self.engine = create_engine(url, **options)
         self.database = SQLAlchemyDatabase(self.engine)
+        self.vendor = self.engine.dialect.name
         self._session = session
         metadata = MetaData()
         outbox_table(metadata)
@@ -96,6 +98,7 @@ class DjangoShop(Shop):
         self.alias = alias
         connect_django(alias, **database)
         self.database = DjangoDatabase(alias)
+        self.vendor = connections[alias].vendor
         with self.transaction():
             self.execute(alias, "DROP TABLE IF EXISTS amends_outbox")
             for statement in statements_of(connections[alias].vendor).create:

@@ -1,8 +1,8 @@
 """What is wrong with the outbox of starts in their callers' transactions."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
 from amends.backend.settings import Settings
 from amends.diagnosis.deployment.findings import Problem, Rule, Unseen, error, warning
@@ -13,12 +13,13 @@ _LATE: Final = 60.0
 """Seconds after which a relay should have delivered an entry."""
 
 _WHERE: Final = "amends_outbox_url"
+_PASSWORD: Final = re.compile(r"://[^:/]*:[^@]+@|[?&]\w*passw\w*=")  # a URL as SQLAlchemy reads it
 
 
 @warning("outbox.password", fine="amends_outbox_url shows no password")
 def password(settings: Settings) -> Iterator[Problem]:
     """Find a password where Celery and Flower show it."""
-    if urlsplit(settings.outbox_url or "").password:
+    if _PASSWORD.search(settings.outbox_url or ""):
         yield Problem(
             what="amends_outbox_url has a password, which `celery inspect conf` and Flower show",
             where="Celery's configuration",
@@ -41,9 +42,10 @@ def _waiting(outbox: OutboxState) -> Iterator[Problem]:
     found = _seen(outbox)
     if found.waiting and found.oldest_waiting > _LATE:
         yield Problem(
-            what=f"{found.waiting:,} starts wait in the outbox, the first for {found.oldest_waiting:,.0f} s",
+            what=f"{found.waiting:,} starts wait in the outbox, the first for {found.oldest_waiting:,.0f} s;"
+            f" their sagas: {', '.join(found.sagas_waiting)}",
             where=_WHERE,
-            remedy="run workers with amends_outbox_url set; if they run, see their logs",
+            remedy="run workers that import these definitions and have amends_outbox_url set; if they run, see their logs",
         )
 
 

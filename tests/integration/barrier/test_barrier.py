@@ -108,7 +108,7 @@ def test_a_call_that_kept_nothing_answers_none(receiver, key):
         assert (bool(again), again.answer) == (False, None)
 
 
-@pytest.mark.parametrize("answer", [{"id": "ä'\"%s :x", "n": [1, 2.5, None]}, "", 0, False])
+@pytest.mark.parametrize("answer", [None, {"id": "ä'\"%s :x", "n": [1, 2.5, None]}, "", 0, False])
 def test_an_answer_is_read_as_it_was_kept(receiver, key, answer):
     with receiver.transaction() as connection, barrier(connection, key) as first:
         first.keep({"replaced": True})

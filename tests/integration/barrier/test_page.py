@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 import redis
-from django.db import migrations
 from sqlalchemy import create_engine, event
 from sqlalchemy.ext.asyncio import async_scoped_session, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session
 
 from amends.barrier import RedisBarrier, barrier
+from amends.barrier.django_table import CreateTable
 from amends.errors import ConfigurationError, Refused
 from tests.support.receivers import DjangoReceiver, SQLAlchemyReceiver
 
@@ -98,7 +98,7 @@ def test_the_sqlite_of_the_page_takes_the_lock_at_the_begin(tmp_path, monkeypatc
 def test_the_migration_of_the_page_is_one():
     names = {"__name__": "shop.migrations.0008"}
     exec(example("class Migration"), names)  # noqa: S102 - the page's own
-    assert isinstance(names["Migration"].operations[0], migrations.RunPython)
+    assert isinstance(names["Migration"].operations[0], CreateTable)
 
 
 def keep_in_a_duplicate(connection, key):

@@ -185,3 +185,22 @@ def test_a_cluster_has_the_state_where_the_effect_is(tmp_path, key):
             assert shop.give_back(part)
             assert shop.left == 10
         client.close()
+
+
+@pytest.mark.parametrize("number", [987654321012345, 2**53, -7, 0])
+def test_a_large_number_is_kept_as_it_is(shop, key, number):
+    shop.client.set(shop.stock, number - 1)
+    made = [
+        shop.barrier.make(key, "return redis.call('INCR', KEYS[1])", keys=[shop.stock])
+        for _ in range(2)
+    ]
+    assert made == [str(number)] * 2
+    assert shop.barrier.undo(key, "redis.call('SET', KEYS[1], ANSWER)", keys=[shop.stock])
+    assert shop.left == number
+
+
+def test_an_undo_that_refuses_is_no_undo(shop, key):
+    shop.take(key)
+    with pytest.raises(ResponseError, match="an undo cannot be refused: no"):
+        shop.barrier.undo(key, "return {refused = 'no'}")
+    assert shop.give_back(key)

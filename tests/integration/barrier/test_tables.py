@@ -1,13 +1,15 @@
 """The table that SQLAlchemy and Alembic make is the one that Django makes."""
 
 import pytest
-from django.db import connections
+from django.db import connections, router
 from django.db.migrations.state import ProjectState
-from sqlalchemy import MetaData, create_engine, inspect
+from sqlalchemy import Double, Float, MetaData, create_engine, inspect
 
 from amends.barrier.django_table import barrier_table as django_table
 from amends.barrier.sqlalchemy_table import barrier_table
 from amends.barrier.statements import TABLE, statements_of
+from amends.outbox.django_table import outbox_table as django_outbox_table
+from amends.outbox.sqlalchemy_table import outbox_table
 from demo.ports import LOOPBACK
 from tests.support.databases import SERVANT
 from tests.support.receivers import connect_django
@@ -17,11 +19,15 @@ def drawn(engine):
     """Return what a database says of the table."""
     told = inspect(engine)
     columns = [
-        (each["name"], str(each["type"]), each["nullable"], each.get("default"))
+        (each["name"], _text(each["type"]), each["nullable"], each.get("default"))
         for each in told.get_columns(TABLE)
     ]
     indexes = [(each["name"], each["column_names"]) for each in told.get_indexes(TABLE)]
     return columns, told.get_pk_constraint(TABLE)["constrained_columns"], indexes
+
+
+def _text(column_type):
+    return "DOUBLE" if isinstance(column_type, Float) else str(column_type)  # its names differ
 
 
 def dropped(engine):
@@ -73,3 +79,43 @@ def test_a_migration_of_django_makes_it_and_drops_it(engine):
         operation.database_backwards("shop", editor, state, state)
     assert not inspect(engine).has_table(TABLE)
     connections["tables"].close()
+
+
+@pytest.mark.parametrize("table", [barrier_table, outbox_table])
+def test_alembic_finds_the_types_that_it_has_made(engine, table):
+    made = table(MetaData())
+    made.drop(engine, checkfirst=True)
+    made.create(engine)
+    columns = {each["name"]: each["type"] for each in inspect(engine).get_columns(made.name)}
+    for each in made.columns:
+        if isinstance(each.type, Double):  # compared by what is compiled of them
+            assert columns[each.name].compile(engine.dialect) == each.type.compile(engine.dialect)
+    made.drop(engine)
+
+
+class Elsewhere:
+    """A router by which a database has no migrations."""
+
+    def allow_migrate(self, *_, **__):
+        return False
+
+
+@pytest.mark.parametrize("table", [django_table, django_outbox_table])
+def test_a_migration_of_django_is_printed_as_sql_and_asks_the_router(tmp_path, monkeypatch, table):
+    connect_django("printed", ENGINE="django.db.backends.sqlite3", NAME=str(tmp_path / "db"))
+    operation, state = table(), ProjectState()
+    assert operation.reduces_to_sql
+    assert operation.reversible
+
+    def printed(act):
+        with connections["printed"].schema_editor(collect_sql=True) as editor:
+            act("shop", editor, state, state)
+        return editor.collected_sql
+
+    made, indexed = printed(operation.database_forwards)
+    assert made.startswith(f"CREATE TABLE {operation.table} (")
+    assert indexed.startswith(f"CREATE INDEX {operation.table}_")
+    assert printed(operation.database_backwards) == [f"DROP TABLE {operation.table};"]
+    monkeypatch.setattr(router, "routers", [Elsewhere()])
+    assert printed(operation.database_forwards) == printed(operation.database_backwards) == []
+    connections["printed"].close()

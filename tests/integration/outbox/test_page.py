@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -27,8 +27,8 @@ class Operations:
     def __init__(self):
         self.metadata = sa.MetaData()
 
-    def create_table(self, name, *columns):
-        sa.Table(name, self.metadata, *columns)
+    def create_table(self, name, *columns, **options):
+        sa.Table(name, self.metadata, *columns, **options)
 
     def create_index(self, name, table, columns):
         sa.Index(name, *(self.metadata.tables[table].c[each] for each in columns))
@@ -37,10 +37,9 @@ class Operations:
         self.metadata.remove(self.metadata.tables[name])
 
 
-def statements(metadata):
+def statements(metadata, dialect):
     [table] = metadata.tables.values()
     [index] = table.indexes
-    dialect = postgresql.dialect()
     made = CreateTable(table).compile(dialect=dialect), CreateIndex(index).compile(dialect=dialect)
     return [" ".join(str(each).split()) for each in made]
 
@@ -52,7 +51,10 @@ def test_its_migration_makes_the_table():
     names = {"op": operations}
     exec(code.replace("from alembic import op\n", ""), names)  # noqa: S102 - the page's own
     names["upgrade"]()
-    assert statements(operations.metadata) == statements(ours)
+    assert statements(operations.metadata, postgresql.dialect()) == statements(
+        ours, postgresql.dialect()
+    )
+    assert "COLLATE utf8mb4_bin" in statements(operations.metadata, mysql.dialect())[0]
     names["downgrade"]()
     assert TABLE not in operations.metadata.tables
 

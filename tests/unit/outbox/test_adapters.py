@@ -2,10 +2,16 @@
 
 import subprocess
 import sys
+import traceback
 from types import SimpleNamespace
 
+import psycopg
 import pytest
 from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
+from django.core.exceptions import ImproperlyConfigured
+from django.db import InterfaceError
+from sqlalchemy import exc, make_url
 
 from amends.errors import ConfigurationError, OutboxUnavailable
 from amends.outbox.adapters import database_of
@@ -36,9 +42,29 @@ def test_a_variable_may_hold_it(monkeypatch):
         database_of(app_with("env://SHOP"))
 
 
-def test_what_is_no_url_is_refused():
-    with pytest.raises(ConfigurationError, match="amends_outbox_url is no URL"):
-        database_of(app_with("default"))
+@pytest.mark.parametrize("url", ["default", make_url("sqlite:///shop.sqlite3")], ids=repr)
+def test_what_is_no_url_is_refused(url):
+    with pytest.raises(ConfigurationError, match="amends_outbox_url is no URL: give it the text"):
+        database_of(app_with(url))
+
+
+def test_a_url_that_cannot_be_read_is_not_quoted(monkeypatch):
+    for url in ("shop:secret@db/shop", "postgresql+psycopg://shop:a@b:secret@db:x/shop"):
+        monkeypatch.setenv("SHOP", url)
+        with pytest.raises(ConfigurationError, match="is no URL of SQLAlchemy's") as told:
+            database_of(app_with("env://SHOP"))
+        assert "secret" not in "".join(traceback.format_exception(told.value))
+
+
+def test_psycopg_prepares_no_statement_that_pgbouncer_would_give_to_others(monkeypatch):
+    given = {}
+    monkeypatch.setattr(psycopg, "connect", lambda *_, **how: given.update(how) or 1 / 0)
+    with (
+        pytest.raises(ZeroDivisionError),
+        database_of(app_with("postgresql+psycopg://shop@db/shop")).transaction(),
+    ):
+        pass
+    assert given["prepare_threshold"] is None
 
 
 def test_a_driver_for_asyncio_is_refused():
@@ -74,7 +100,19 @@ def test_the_engine_is_imported_without_sqlalchemy_and_django():
 
 
 def test_a_bug_does_not_look_like_an_outage():
-    with pytest.raises(AttributeError), explained("answer"):
-        raise AttributeError
-    with pytest.raises(OutboxUnavailable, match="did not answer: refused"), explained("answer"):
-        raise ConnectionRefusedError("refused")
+    for error in (
+        AttributeError,
+        SoftTimeLimitExceeded,
+        exc.UnboundExecutionError,
+        ImproperlyConfigured,
+    ):
+        with pytest.raises(error), explained("answer"):
+            raise error
+    for outage in (
+        ConnectionRefusedError,
+        exc.TimeoutError,
+        InterfaceError,
+        psycopg.OperationalError,
+    ):
+        with pytest.raises(OutboxUnavailable, match="did not answer: refused"), explained("answer"):
+            raise outage("refused")

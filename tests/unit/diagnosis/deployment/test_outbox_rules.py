@@ -33,9 +33,13 @@ def test_nothing_is_wrong_without_an_outbox_and_with_an_empty_one():
 
 
 def test_an_entry_that_waits_for_long_is_told():
-    assert findings(OutboxState(backlog=Backlog(waiting=2, oldest_waiting=50.0))) == {}
-    assert findings(OutboxState(backlog=Backlog(waiting=2, oldest_waiting=70.0))) == {
-        "outbox.waiting": "2 starts wait in the outbox, the first for 70 s"
+    sagas = ("order", "refund")
+    fresh, late = (
+        Backlog(waiting=2, oldest_waiting=age, sagas_waiting=sagas) for age in (50.0, 70.0)
+    )
+    assert findings(OutboxState(backlog=fresh)) == {}
+    assert findings(OutboxState(backlog=late)) == {
+        "outbox.waiting": "2 starts wait in the outbox, the first for 70 s; their sagas: order, refund"
     }
 
 
@@ -51,7 +55,10 @@ def test_each_entry_that_fails_is_told_with_its_error():
     ("url", "is_wrong"),
     [
         ("postgresql+psycopg://shop:secret@db/shop", True),
-        ("postgresql+psycopg://shop@db/shop", False),
+        ("postgresql+psycopg://shop:se[cret@db/shop", True),
+        ("postgresql+psycopg://db/shop?user=shop&password=secret", True),
+        ("postgresql+psycopg://shop@db:5432/shop", False),
+        ("postgresql+psycopg://shop@[::1]:5432/shop", False),
         ("env://DATABASE_URL", False),
         (None, False),
     ],
@@ -105,3 +112,23 @@ def test_a_database_that_hangs_keeps_nobody(monkeypatch):
         assert outbox.reason == "the database at amends_outbox_url did not answer within 0.01 s"
     finally:
         goes_on.set()
+
+
+def test_a_database_that_hangs_has_one_thread_hang(monkeypatch):
+    begun, goes_on = [], threading.Event()
+
+    def hang(app):
+        begun.append(app)
+        goes_on.wait(60)
+        return Backlog(waiting=len(begun))
+
+    monkeypatch.setattr(backlog, "_measure", hang)
+    app = app_with("sqlite://")
+    try:
+        for _ in range(3):
+            assert "did not answer" in read_outbox(app, patience=0.01).reason
+        assert len(begun) == 1
+    finally:
+        goes_on.set()
+    backlog._looks[app].join(60)  # noqa: SLF001 - its thread
+    assert read_outbox(app, patience=60.0).backlog.waiting == 2
