@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from amends import Handle, LogUnavailable, SagaStuck, Signalled, Snapshot
+from amends import Handle, LogUnavailable, SagaStuck, Signalled, StepState
 from amends.fastapi import add_sagas
 from shop.activities import Approval, OrderInput
 from shop.celery import app
@@ -116,10 +116,11 @@ async def show_order(order_id: UUID) -> OrderView:
     return OrderView(order_id=order.id, state=order.state, cents=order.cents)
 
 
-@api.get("/orders/{saga_id}/saga")
-async def show_saga(handle: OrderHandle) -> Snapshot:
-    """Show the steps of an order."""
-    return await handle.snapshot_async()
+@api.get("/orders/{saga_id}/steps")
+async def show_steps(handle: OrderHandle) -> dict[str, StepState]:
+    """Show how far each step of an order is. What else a snapshot has, such as errors, is not for customers."""
+    snapshot = await handle.snapshot_async()
+    return {name: step.state for name, step in snapshot.steps.items()}
 
 
 @api.put("/orders/{saga_id}/approval")

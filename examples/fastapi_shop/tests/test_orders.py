@@ -97,8 +97,7 @@ async def test_an_expensive_order_waits_for_an_approval(client, place, granted, 
     answer = await place(product_id=product_id, quantity=1)
     assert (answer.json()["outcome"], await state_of(client, answer)) == (None, "placed")
     url = f"/orders/{answer.json()['order_id']}"
-    steps = (await client.get(f"{url}/saga")).json()["steps"]
-    assert steps["approval"]["state"] == "waiting"
+    assert (await client.get(f"{url}/steps")).json()["approval"] == "waiting"
     for _ in range(2):  # the second one gets the first one's answer
         approval = await client.put(
             f"{url}/approval",
@@ -113,7 +112,7 @@ async def test_an_expensive_order_waits_for_an_approval(client, place, granted, 
 async def test_what_is_not_there_is_told(client, place):
     order_id = uuid4()
     assert (await client.get(f"/orders/{order_id}")).status_code == 404
-    assert (await client.get(f"/orders/{order_id}/saga")).json() == {
+    assert (await client.get(f"/orders/{order_id}/steps")).json() == {
         "detail": f"there is no saga '{order_id}'"
     }
     assert (await place(product_id=0)).status_code == 422
