@@ -11,6 +11,7 @@ from celery import current_app
 
 from amends.definition.numbers import is_number
 from amends.definition.states import SagaStatus
+from amends.dispatch.messages import plays_messages
 from amends.errors import LogUnavailable, SagaStuck, UnknownSaga, did_you_mean
 from amends.log.saga_log import SagaLog
 from amends.log.waits import Event, Wait
@@ -84,7 +85,8 @@ class Turns:
         self._timeout = timeout
         self._deadline = inf if timeout is None else time.monotonic() + timeout
         self._is_away = False
-        self._by_outbox = by_outbox
+        # Where sagas are played in the process itself a commit has done that, and nothing comes later.
+        self._by_outbox = by_outbox and not plays_messages(current_app)
 
     def is_enough(self) -> bool:
         """Look how far the saga is. Raises what `Handle.wait` does."""
@@ -122,8 +124,9 @@ class Turns:
         if not self._by_outbox or self._deadline == inf:
             raise error
         if self._left <= 0:
-            told = f"saga {self._saga_id!r} is not in the log after {self._timeout} s: its start is in the outbox"
-            raise TimeoutError(f"{told}, or was rolled back") from error
+            told = f"saga {self._saga_id!r} is not in the log after {self._timeout} s"
+            why = "its start is in the outbox, or its transaction was not committed"
+            raise TimeoutError(f"{told}: {why}") from error
 
     def begin_pause(self) -> float:
         """Return for how many seconds the event is to be waited for."""

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 import pytest
-from celery import Celery, _state
+from celery import Celery, _state, current_app
 from fastapi import Depends, FastAPI, WebSocket
 from fastapi.responses import PlainTextResponse
 from fastapi.testclient import TestClient
@@ -161,6 +161,15 @@ def test_an_application_with_wrong_settings_does_not_start_up(app, default_app):
     app.conf.amends_retentoin = 3.0
     with pytest.raises(ConfigurationError, match="did you mean"), TestClient(api):
         pass
+
+
+def test_an_endpoint_in_a_thread_has_the_app(api, app):
+    @api.get("/app")
+    def name() -> str:
+        return current_app.main
+
+    add_sagas(api, app)
+    assert TestClient(api).get("/app").json() == "shop"
 
 
 def test_the_endpoints_of_a_test_client_are_rehearsed(api, app):

@@ -145,7 +145,7 @@ def test_a_wait_for_a_start_that_was_rolled_back_ends(app, shop, run, saga_id):
         async with AsyncSession(engine) as session:
             handle = await job_saga.start_in(session, job(saga_id), saga_id=saga_id)
             await session.rollback()
-        with pytest.raises(TimeoutError, match="or was rolled back"):
+        with pytest.raises(TimeoutError, match="was not committed"):
             handle.wait(timeout=0.1)
         with pytest.raises(UnknownSaga):
             handle.wait()
@@ -188,3 +188,15 @@ def test_a_rehearsal_plays_the_saga_in_the_commit(app, shop, run, saga_id):
 
     run(act)
     assert shop.left() == []
+
+
+def test_in_a_rehearsal_nobody_waits_for_a_start_that_was_rolled_back(app, shop, run, saga_id):
+    async def act(engine):
+        with Rehearsal():
+            async with AsyncSession(engine) as session:
+                handle = await job_saga.start_in(session, job(saga_id), saga_id=saga_id)
+                await session.rollback()
+            with pytest.raises(UnknownSaga):
+                await handle.wait_async(timeout=3600.0)
+
+    run(act)
