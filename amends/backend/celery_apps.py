@@ -67,6 +67,19 @@ def current(app: Celery) -> Iterator[None]:
             _celery._set_current_app(None)  # noqa: SLF001
 
 
+@contextmanager
+def current_everywhere(app: Celery) -> Iterator[None]:
+    """Make an app the current one of this thread and of all that have none of their own, and give back what was."""
+    default = getattr(_celery, "default_app", None)
+    with current(app):
+        app.set_default()
+        try:
+            yield
+        finally:
+            if hasattr(_celery, "set_default_app"):
+                _celery.set_default_app(default)
+
+
 def _current() -> Any:
     """Return this thread's current app or None; ``celery.current_app`` would make one up."""
     of_thread = getattr(_celery, "_tls", None)

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
 from math import inf
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 from amends.asynchronous.alert import Alert
 from amends.asynchronous.calls import CALLS, LOOKS, in_thread, in_thread_of
@@ -34,6 +34,9 @@ class AsyncHandle(Generic[Result]):
     """
 
     id: str
+    is_by_outbox: bool = (
+        False  #: Whether the outbox starts it, so that the log may hear of it later.
+    )
     cancel: Callable[..., bool]
     retry: Callable[..., None]
     skip: Callable[..., None]
@@ -42,6 +45,11 @@ class AsyncHandle(Generic[Result]):
     signal: Callable[..., Signalled]
     snapshot: Callable[[], Snapshot]
     history: Callable[[], list[Event]]
+
+    def started_by_outbox(self) -> Self:
+        """Note that the outbox starts the saga, so that the log may hear of it later. Returns the handle."""
+        self.is_by_outbox = True
+        return self
 
     async def status_async(self) -> SagaStatus:
         """Read the present status."""
@@ -146,7 +154,14 @@ class AsyncHandle(Generic[Result]):
         """
         check_outside_of_tasks(f"wait_async() for saga {self.id!r}")
         alert = Alert()
-        with awaiting(self._log, self.id, alert, until=until, timeout=timeout) as turns:
+        with awaiting(
+            self._log,
+            self.id,
+            alert,
+            until=until,
+            timeout=timeout,
+            by_outbox=self.is_by_outbox,
+        ) as turns:
             limit = None if timeout in (None, inf) else max(timeout or 0.0, 0.0) + _GRACE
             try:
                 async with asyncio.timeout(limit) as bounds:

@@ -218,7 +218,8 @@ class Handle(AsyncHandle[Result]):
         the saga may need.
         """
         check_outside_of_tasks(f"wait() for saga {self.id!r}")
-        await_saga(self._log, self.id, until=until, timeout=timeout)
+        by_outbox = self.is_by_outbox
+        await_saga(self._log, self.id, until=until, timeout=timeout, by_outbox=by_outbox)
         return self._read_output()
 
     def _read_output(self) -> Result:

@@ -83,7 +83,8 @@ class TransactionalStarts(Generic[Input, Output]):
         saga_input, saga_id: as in `start`. The same id in another transaction is the same saga.
         at, after: as in `start`; `after` counts from this call.
 
-        Returns the handle at once. Its status raises `UnknownSaga` until the saga is started, and for good after a rollback.
+        Returns the handle at once. Its status raises `UnknownSaga` until the saga is started, and for good after a rollback. Its
+        `wait` with a timeout waits for the start too, and raises `TimeoutError`.
 
         Raises ``ValueError`` for an invalid id, input or time, ``TypeError`` for another session,
         ``RuntimeError`` for a connection that commits each statement by itself (AUTOCOMMIT), `OutboxUnavailable` if the database
@@ -92,7 +93,8 @@ class TransactionalStarts(Generic[Input, Output]):
         """
         app = app_or_default()
         entry = self._entry(app, saga_input, saga_id, at=at, after=after)
-        handle, written = self._handle(entry.saga_id), write_in(session, app, entry)
+        handle = self._handle(entry.saga_id).started_by_outbox()
+        written = write_in(session, app, entry)
         return handle if written is None else _then(written, handle)
 
     def start_on_commit(
@@ -117,7 +119,7 @@ class TransactionalStarts(Generic[Input, Output]):
         app = app_or_default()
         entry = self._entry(app, saga_input, saga_id, at=at, after=after)
         write_on_commit(using, app, entry)
-        return self._handle(entry.saga_id)
+        return self._handle(entry.saga_id).started_by_outbox()
 
     def _entry(self, app: Celery, saga_input: Input, saga_id: SagaId | None, **when: Any) -> Entry:
         """Return the entry of a start, after the checks of `start`."""

@@ -11,7 +11,8 @@ from celery import current_app
 
 from amends.definition.numbers import is_number
 from amends.definition.states import SagaStatus
-from amends.errors import LogUnavailable, SagaStuck, did_you_mean
+from amends.dispatch.messages import plays_messages
+from amends.errors import LogUnavailable, SagaStuck, UnknownSaga, did_you_mean
 from amends.log.saga_log import SagaLog
 from amends.log.waits import Event, Wait
 from amends.saga.any_step import AnyStep
@@ -22,10 +23,12 @@ _AGAIN: Final = 0.5
 """Seconds until the log is asked again that was away."""
 
 
-def await_saga(log: SagaLog, saga_id: str, *, until: Until, timeout: float | None) -> None:
+def await_saga(
+    log: SagaLog, saga_id: str, *, until: Until, timeout: float | None, by_outbox: bool
+) -> None:
     """Return once a step of a saga is done, skipped or passed over, or the saga has ended. Raises what `Handle.wait` does."""
     event = threading.Event()
-    with awaiting(log, saga_id, event, until=until, timeout=timeout) as turns:
+    with awaiting(log, saga_id, event, until=until, timeout=timeout, by_outbox=by_outbox) as turns:
         while not turns.outlasting(turns.is_enough):
             turns.end_pause(was_woken=event.wait(turns.begin_pause()))
 
@@ -41,20 +44,38 @@ def check_outside_of_tasks(wait: str) -> None:
 
 @contextmanager
 def awaiting(
-    log: SagaLog, saga_id: str, event: Event, *, until: Until, timeout: float | None
+    log: SagaLog,
+    saga_id: str,
+    event: Event,
+    *,
+    until: Until,
+    timeout: float | None,
+    by_outbox: bool,
 ) -> Iterator["Turns"]:
-    """Begin a wait; `event` is set when a look is worth while. Raises ``ValueError`` for a timeout that is no number."""
+    """Begin a wait; `event` is set when a look is worth while.
+
+    by_outbox: whether the outbox starts the saga, which the log may hear of later.
+
+    Raises ``ValueError`` for a timeout that is no number.
+    """
     if timeout is not None and not is_number(timeout):
         raise ValueError(f"timeout={timeout!r} is not a time in seconds")
     with log.waits.begin(saga_id, event) as wait:
-        yield Turns(log, saga_id, wait, until=until, timeout=timeout)
+        yield Turns(log, saga_id, wait, until=until, timeout=timeout, by_outbox=by_outbox)
 
 
 class Turns:
     """The turns of one wait: a look at the log, which may take seconds, and a pause."""
 
     def __init__(
-        self, log: SagaLog, saga_id: str, wait: Wait, *, until: Until, timeout: float | None
+        self,
+        log: SagaLog,
+        saga_id: str,
+        wait: Wait,
+        *,
+        until: Until,
+        timeout: float | None,
+        by_outbox: bool,
     ) -> None:
         self._log = log
         self._saga_id = saga_id
@@ -64,6 +85,8 @@ class Turns:
         self._timeout = timeout
         self._deadline = inf if timeout is None else time.monotonic() + timeout
         self._is_away = False
+        # Where sagas are played in the process itself a commit has done that, and nothing comes later.
+        self._by_outbox = by_outbox and not plays_messages(current_app)
 
     def is_enough(self) -> bool:
         """Look how far the saga is. Raises what `Handle.wait` does."""
@@ -86,6 +109,8 @@ class Turns:
             return look()
         except LogUnavailable as error:
             self.outlast(error)
+        except UnknownSaga as error:
+            self._outlast_outbox(error)
         return False
 
     def outlast(self, error: LogUnavailable) -> None:
@@ -93,6 +118,15 @@ class Turns:
         if self._deadline == inf or self._left < 0:
             raise error
         self._is_away = True
+
+    def _outlast_outbox(self, error: UnknownSaga) -> None:
+        """Let the next pause be for a start that is not delivered. Raises if there can be none, or no time for one."""
+        if not self._by_outbox or self._deadline == inf:
+            raise error
+        if self._left <= 0:
+            told = f"saga {self._saga_id!r} is not in the log after {self._timeout} s"
+            why = "its start is in the outbox, or its transaction was not committed"
+            raise TimeoutError(f"{told}: {why}") from error
 
     def begin_pause(self) -> float:
         """Return for how many seconds the event is to be waited for."""

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from celery import Celery
 from celery.result import AsyncResult
 
-from amends.backend.celery_apps import current, current_task_class, is_current
+from amends.backend.celery_apps import current_everywhere, current_task_class, is_current
 from amends.backend.client import client_of
 from amends.dispatch.in_process import InProcessRun
 from amends.dispatch.messages import ADVANCE
@@ -94,8 +94,11 @@ class Stage:
         return is_current(self.app)
 
     def opened(self) -> AbstractContextManager[None]:
-        """Make its app this thread's current one, and give back what was, if only that it was none."""
-        return current(self.app)
+        """Make its app the current one, and give back what was.
+
+        Also of other threads, for a web framework calls the code under test in threads of its own.
+        """
+        return current_everywhere(self.app)
 
     def limit(self, seconds: float | None) -> None:
         """Go on for so long from now, by the clock; None is until everything asked for has ended."""

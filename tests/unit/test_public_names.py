@@ -2,6 +2,7 @@
 
 import amends
 import amends.barrier
+import amends.fastapi
 import amends.http
 
 NAMES = [
@@ -67,6 +68,10 @@ def test_every_public_name_is_there():
 
 def test_the_application_of_links_is_public():
     assert amends.http.__all__ == ["LinkApp", "http_app"]
+
+
+def test_what_an_application_of_fastapi_needs_is_public():
+    assert amends.fastapi.__all__ == ["add_sagas"]
 
 
 def test_the_barrier_is_public():

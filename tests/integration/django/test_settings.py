@@ -23,6 +23,7 @@ GIVEN = {
     "acknowledged_file": "/tmp/acknowledged",  # noqa: S108 - a text
     "wait_replicas": 1,
     "fast_path": False,
+    "traces": False,
     "outbox_url": "django://default",
     "console_url": "https://console.example",
     "http_url": "https://shop.example/links",

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import (
 from amends import SagaStatus, UnknownSaga, get
 from amends.outbox import delivery
 from amends.testing import Rehearsal
-from tests.support.engine_saga import Job, job_saga
+from tests.support.engine_saga import Job, Part, job_saga
 from tests.support.shops import SQLAlchemyShop
 
 DRIVERS = ("postgresql+asyncpg", "postgresql+psycopg", "sqlite+aiosqlite")
@@ -112,6 +112,47 @@ def test_the_loop_goes_on_while_the_log_stands_still(app, shop, run, saga_id, mo
     assert is_known(saga_id)
 
 
+def test_a_wait_with_a_timeout_is_for_the_delivery_too(app, shop, run, saga_id, monkeypatch):
+    goes_on, start = threading.Event(), delivery.start_entry
+
+    def stand_still(*arguments):
+        assert goes_on.wait(60)
+        start(*arguments)
+
+    monkeypatch.setattr(delivery, "start_entry", stand_still)
+
+    async def act(engine):
+        async with AsyncSession(engine) as session:
+            handle = await job_saga.start_in(session, job(saga_id), saga_id=saga_id)
+            await session.commit()
+        with pytest.raises(TimeoutError, match=r"is not in the log after 0\.1 s"):
+            await handle.wait_async(timeout=0.1, until="a")
+        with pytest.raises(UnknownSaga):
+            await handle.wait_async()
+        waits = asyncio.create_task(handle.wait_async(timeout=60.0, until="a"))
+        await asyncio.sleep(0)
+        goes_on.set()
+        await until(lambda: is_known(saga_id))
+        handle.skip("a", output=Part(part="a"))
+        await waits
+        await until(lambda: shop.left() == [])
+
+    run(act)
+
+
+def test_a_wait_for_a_start_that_was_rolled_back_ends(app, shop, run, saga_id):
+    async def act(engine):
+        async with AsyncSession(engine) as session:
+            handle = await job_saga.start_in(session, job(saga_id), saga_id=saga_id)
+            await session.rollback()
+        with pytest.raises(TimeoutError, match="was not committed"):
+            handle.wait(timeout=0.1)
+        with pytest.raises(UnknownSaga):
+            handle.wait()
+
+    run(act)
+
+
 def test_a_loop_that_ends_before_the_delivery_leaves_the_entry(app, shop, run, saga_id):
     async def act(engine):
         async with AsyncSession(engine) as session:
@@ -147,3 +188,15 @@ def test_a_rehearsal_plays_the_saga_in_the_commit(app, shop, run, saga_id):
 
     run(act)
     assert shop.left() == []
+
+
+def test_in_a_rehearsal_nobody_waits_for_a_start_that_was_rolled_back(app, shop, run, saga_id):
+    async def act(engine):
+        with Rehearsal():
+            async with AsyncSession(engine) as session:
+                handle = await job_saga.start_in(session, job(saga_id), saga_id=saga_id)
+                await session.rollback()
+            with pytest.raises(UnknownSaga):
+                await handle.wait_async(timeout=3600.0)
+
+    run(act)

@@ -15,7 +15,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "async.md").read_text(encoding="utf
 @pytest.fixture(scope="module")
 def shop(redis_url):
     """Give the names of the page's file, with a worker of its app."""
-    code = re.findall(r"```python\n(from celery import Celery.*?)```", PAGE, re.DOTALL)[0]
+    code = re.findall(r"```python\n(from typing import Annotated.*?)```", PAGE, re.DOTALL)[0]
     names = {"__name__": "shop_of_the_page"}
     exec(code, names)  # noqa: S102 - the page's own
     app = names["app"]
@@ -37,7 +37,7 @@ def ask(shop, method, path, **how):
 
 
 def test_an_order_is_answered_as_soon_as_it_is_paid(shop):
-    order = {"order_id": uuid.uuid4().hex, "amount": 7}
+    order = {"order_id": str(uuid.uuid4()), "amount": 7}
     answer = ask(shop, "POST", "/orders", json=order)
     assert answer.status_code == 202
     assert answer.json()["receipt"] in {f"7 paid for {order['order_id']}", None}
@@ -53,7 +53,7 @@ def test_an_order_is_answered_as_soon_as_it_is_paid(shop):
 
 
 def test_what_is_wrong_is_told(shop):
-    order = {"order_id": uuid.uuid4().hex, "amount": 7}
+    order = {"order_id": str(uuid.uuid4()), "amount": 7}
     ask(shop, "POST", "/orders", json=order)
     other = ask(shop, "POST", "/orders", json={**order, "amount": 8})
     assert other.status_code == 409

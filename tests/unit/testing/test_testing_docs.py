@@ -53,13 +53,20 @@ def containing(page, text):
         ),
         (
             {
+                "shop.py": ("docs/async.md", "order_saga = Saga("),
+                "test_shop.py": ("docs/async.md", "TestClient(api)"),
+            },
+            "2 passed",
+        ),
+        (
+            {
                 "shop.py": ("docs/outbox.md", "order_saga = Saga("),
                 "test_shop.py": ("docs/outbox.md", "test_an_order_that_is_rolled_back"),
             },
             "2 passed",
         ),
     ],
-    ids=["testing", "guide", "waiting", "schedules", "barrier", "outbox"],
+    ids=["testing", "guide", "waiting", "schedules", "barrier", "async", "outbox"],
 )
 def test_it_passes_as_it_stands(tmp_path, files, verdict):
     for name, (page, text) in files.items():

@@ -1,0 +1,1 @@
+"""A shop: its API, and the worker that carries its orders out."""
