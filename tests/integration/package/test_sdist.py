@@ -7,7 +7,6 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
-from trove_classifiers import classifiers
 
 GENERATED = re.compile(r"PKG-INFO|setup\.cfg|amends\.egg-info/.*")
 LEFT_OUT = {".ci/run", ".gitignore"}
@@ -37,10 +36,6 @@ def test_it_holds_the_checkout_but_for_the_script_of_ci(held, source):
     ours = {name: text for name, text in held.items() if not GENERATED.fullmatch(name)}
     assert files.keys() - ours.keys() == LEFT_OUT
     assert ours.items() <= files.items()
-
-
-def test_each_classifier_exists(metadata):
-    assert [each for each in metadata.get_all("Classifier") if each not in classifiers] == []
 
 
 def test_a_version_of_python_that_it_names_was_run(metadata, held):
