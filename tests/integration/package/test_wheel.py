@@ -2,26 +2,17 @@
 
 import json
 import re
-import shutil
 import subprocess
-import sys
-import sysconfig
-import venv
-from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 import redis
 from celery import Celery
-from packaging.requirements import Requirement
 
-from demo.programs import ROOT, Program, running
+from demo.programs import Program, running
 from tests.support.app import ping
-
-pytestmark = pytest.mark.xdist_group("wheel")  # one wheel and one environment for all
+from tests.support.environments import Environment
 
 INCLUDE = re.compile(r"^--! include (\w+)$", flags=re.MULTILINE)
 LOOK_AROUND = """
@@ -33,102 +24,6 @@ print(json.dumps({
     "strangers": [name for name in strangers if importlib.util.find_spec(name)],
 }))
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Environment:
-    """A virtual environment that holds the wheel and what it says it needs, and nothing else."""
-
-    base: Path
-
-    @property
-    def packages(self) -> Path:
-        base = {"base": str(self.base), "platbase": str(self.base)}
-        return Path(sysconfig.get_path("purelib", "venv", vars=base))
-
-    @property
-    def python(self) -> str:
-        return str(self.base / "bin" / "python")
-
-    @property
-    def variables(self) -> dict[str, str]:
-        return {"PATH": f"{self.base / 'bin'}:/usr/bin:/bin", "PYTHONPATH": "", "PYTHONHOME": ""}
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy the sources: `build/` in a working tree keeps files that are gone, and puts them in the wheel."""
-    copy = tmp_path_factory.mktemp("wheel") / "source"
-    unwanted = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info")
-    shutil.copytree(ROOT, copy, ignore=unwanted)
-    return copy
-
-
-@pytest.fixture(scope="module")
-def wheel(source: Path) -> Path:
-    """Build the wheel, without an index: the setuptools that pyproject.toml asks for is installed."""
-    target = source.parent / "dist"
-    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(target), str(source))
-    (wheel,) = target.iterdir()
-    return wheel
-
-
-@pytest.fixture(scope="module")
-def environment(wheel: Path) -> Environment:
-    """Install the wheel in an environment of its own, and lend it what its metadata asks for."""
-    environment = Environment(base=wheel.parent.parent / "environment")
-    venv.create(environment.base, symlinks=True)
-    pip("--python", environment.python, "install", "--no-deps", "--no-index", str(wheel))
-    (installed,) = distributions(name="amends", path=[str(environment.packages)])
-    for needed in requirements_of(installed):
-        lend(needed, environment)
-    return environment
-
-
-def pip(*arguments: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-
-
-def requirements_of(installed: Distribution) -> Iterator[Distribution]:
-    """Yield every distribution that this one needs, directly or not, as the metadata says."""
-    todo = list(applying(installed, extra=""))
-    seen = set()
-    while todo:
-        requirement = todo.pop()
-        needed = distribution(requirement.name)
-        for extra in {"", *requirement.extras} - {
-            extra for name, extra in seen if name == needed.name
-        }:
-            seen.add((needed.name, extra))
-            todo += applying(needed, extra=extra)
-            if not extra:
-                yield needed
-
-
-def applying(needing: Distribution, *, extra: str) -> Iterator[Requirement]:
-    for requirement in map(Requirement, needing.requires or ()):
-        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
-            yield requirement
-
-
-def lend(needed: Distribution, environment: Environment) -> None:
-    """Let a distribution of this process's environment be found in another one, with its commands."""
-    for file in needed.files or ():
-        path = Path(str(needed.locate_file(file))).resolve()
-        if file.parts[0] == "..":
-            command = environment.base / "bin" / path.name
-            if path.parent.name == "bin" and path.is_file() and not command.exists():
-                _, _, rest = path.read_text(encoding="utf-8").partition("\n")
-                command.write_text(f"#!{environment.python}\n{rest}", encoding="utf-8")
-                command.chmod(0o755)
-        elif not (link := environment.packages / file.parts[0]).exists():
-            link.symlink_to(needed.locate_file(file.parts[0]))
 
 
 def test_the_wheel_holds_all_of_amends_and_nothing_else(source: Path, wheel: Path) -> None:
@@ -151,16 +46,7 @@ def test_the_wheel_holds_all_of_amends_and_nothing_else(source: Path, wheel: Pat
 def test_every_script_loads_where_only_the_wheel_is(
     source: Path, environment: Environment, tmp_path: Path
 ) -> None:
-    ended = subprocess.run(
-        [environment.python, "-c", LOOK_AROUND],
-        cwd=tmp_path,
-        env=environment.variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    seen = json.loads(ended.stdout)
+    seen = json.loads(environment.ask(LOOK_AROUND, tmp_path))
     assert Path(seen["amends"]).is_relative_to(environment.packages)
     assert seen["strangers"] == []
     texts = {
