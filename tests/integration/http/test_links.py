@@ -1,5 +1,7 @@
 """A person opens a link and confirms: on real workers, chain and inline."""
 
+import threading
+
 import pytest
 
 from tests.support.link_client import url_of
@@ -44,9 +46,12 @@ def test_looking_changes_nothing(work, saga_id, dispatch, client):
 
 
 def test_the_other_link_is_refused_then(work, saga_id, dispatch, client):
+    goes_on = threading.Event()
+    work.script(f"{saga_id}:b", lambda _: goes_on.wait(60))
     handle, (url, other) = begin(ASKED[dispatch], saga_id)
     assert client.post(other, json=True).json() == {"signal": "taken"}
     answer = client.post(url, json=True)
+    goes_on.set()
     assert (answer.status_code, answer.json()) == (409, {"error": "approval is over: done"})
     handle.wait(timeout=60)
     answer = client.post(url)
