@@ -24,8 +24,8 @@ from tests.explorer.apps import QUEUES
 from tests.explorer.processes import Killed, Process, current
 
 NOW: Final = datetime.now(UTC)
-HOSTNAME: Final = "explored"
 """What time it is to Celery whenever a message is published: a run on a slow machine goes the same way."""
+HOSTNAME: Final = "explored"
 
 
 class Broker:

@@ -23,6 +23,8 @@ from demo.system import running_system
 from tests.support.eventually import eventually
 from tests.support.servers import own_rabbitmq, skip_without
 
+PORTS = 300
+
 # A program with a child of its own, as a prefork worker is one.
 CHILD = "import time; time.sleep(600)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(600)"
@@ -98,6 +100,16 @@ def test_an_external_redis_that_is_away_is_named_without_its_password(tmp_path: 
     with pytest.raises(DemoError, match="AMENDS_BACKEND") as error:
         running_system(tmp_path, environment=away).__enter__()
     assert "secret" not in str(error.value)
+
+
+def test_processes_that_ask_for_ports_at_the_same_time_get_others() -> None:
+    code = f"from demo.ports import free_port; print(*(free_port() for _ in range({PORTS})))"
+    asking = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    ports = [port for each in asking for port in each.communicate()[0].split()]
+    assert len(set(ports)) == len(ports) == 4 * PORTS
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

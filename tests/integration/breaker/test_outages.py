@@ -181,16 +181,13 @@ def test_what_was_open_is_so_when_redis_is_back(server):
         other.acquire("t", 60.0)
 
 
-PATIENCE = 3.0
-
-
 class Bench:
     """A breaker at a Redis of its own, by a clock that is moved, and a client beside it."""
 
     def __init__(self, url):
         self.clock = Clock()
         # With more patience than a breaker has: on a busy machine Redis is not away after a quarter of a second.
-        client = impatient_client_of(url, patience=PATIENCE)
+        client = impatient_client_of(url, patience=3.0)
         self.access = CountingAccess(client, clock=lambda: self.clock.now)
         self.options = CircuitBreaker("reports", failure_on=(ServerError,)).options
         self.gate = Gate("reports", self.options, self.access, clock=lambda: self.clock.now)
