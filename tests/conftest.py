@@ -1,5 +1,6 @@
 """What tests of several kinds share: a real Redis and RabbitMQ of their own, one for each worker of pytest."""
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -40,6 +41,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("rabbitmq"))
         elif item.path in with_worker:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _logs_are_as_before() -> Iterator[None]:
+    """Give back the level of all logs, which a worker in this process sets for good."""
+    level = logging.root.level
+    yield
+    logging.root.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

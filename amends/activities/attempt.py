@@ -2,22 +2,23 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import nullcontext, suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 from celery.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from celery.utils.log import get_task_logger
 
 from amends.activities import coroutines
-from amends.activities.context import CURRENT, Context, context_of
+from amends.activities.context import CURRENT, Context, Undoes, Verifies
 from amends.activities.guard import Caller, GuardedCall
 from amends.activities.log_retry import interrupts, retry_until_written
 from amends.activities.protocol import Call, Definition, Ended
 from amends.activities.raised import as_told, ends_process, for_celery, is_unknown
 from amends.activities.soft_limit import soft_limit
+from amends.activities.wait_links import WaitLinks
 from amends.definition.itinerary import RecordPlan
 from amends.definition.retry_policy import RetryPolicy
 from amends.definition.serialization import error_json, message_of, output_text, type_name
@@ -32,6 +33,8 @@ _TURN_AFTER: Final = (5.0, 15.0)  # seconds, at least and at most
 # The waits for a worker whose code can read what this one cannot.
 _OTHER_CODE: Final = RetryPolicy(initial_interval=10.0, max_interval=80.0)
 _logger = get_task_logger(__name__)
+
+_Result = tuple[str, BaseException | None]
 
 
 class Attempt:
@@ -50,15 +53,12 @@ class Attempt:
         link: str = "",
         call: Call | None = None,
     ) -> None:
-        self._activity = activity
-        self._log = log
-        self._claim = claim
+        self._activity, self._log, self._claim = activity, log, claim
         self._saga_id, self._path = saga_id, path
         self._link, self._caller, self._call = link, caller, call
         self._record: RecordPlan = claim.itinerary.records[path]
         self._held: Any = {"token": token, "is_plain": claim.itinerary.requires == 1}
-        self._number = claim.attempts + 1
-        self._spent = claim.spent + 1  # which is what the policy counts
+        self._number, self._spent = claim.attempts + 1, claim.spent + 1  # which the policy counts
         self._limit = self._record.call.start_to_close_timeout
         self._began = time.monotonic()
         self._until = self._began + claim.time_left
@@ -72,14 +72,17 @@ class Attempt:
         if self._record.step.when is not None and not self._record.is_wanted(self._claim.sources):
             return ""
         try:
-            coroutines.check_pool(self._activity)
+            if self._activity.is_async:
+                coroutines.check_pool(self._activity)
             arguments = self._record.arguments(
                 self._activity.parameters, self._claim.sources, self._claim.compensated_output
             )
         except (UnreadableData, ConfigurationError) as error:
             return self._put_off(error)
+        guard = self._activity.guard
+        limits = {"longest": self._claim.time_left, "limit": self._limit}
         try:
-            guarded = self._permit()
+            guarded = guard.acquire(self._caller, **limits) if guard else None
         except CircuitOpenError as error:
             return self._meet_open_circuit(error)
         output, failure = self._try(arguments, guarded)
@@ -100,20 +103,12 @@ class Attempt:
         how = {"output": output, "link": self._link, **self._held}
         return Ended(follows=self._land(lambda: write(self._saga_id, self._path, **how)))
 
-    def _permit(self) -> GuardedCall | None:
-        guard = self._activity.guard
-        if guard is None:
-            return None
-        return guard.acquire(self._caller, longest=self._claim.time_left, limit=self._limit)
-
-    def _try(
-        self, arguments: list[Any], guarded: GuardedCall | None
-    ) -> tuple[str, BaseException | None]:
+    def _try(self, arguments: list[Any], guarded: GuardedCall | None) -> _Result:
         """Call the function. Returns its output as JSON, or its error."""
-        # Celery has the limit of a message's only step.
-        is_one_of_many = self._claim.itinerary.dispatch == "inline"
-        limited = soft_limit(self._limit) if is_one_of_many else nullcontext()
-        span = attempt_span(self._saga_id, self._claim.itinerary.saga, self._record, self._number)
+        is_inline = self._claim.itinerary.dispatch == "inline"  # else Celery has the limit
+        limited = soft_limit(self._limit) if is_inline else nullcontext()
+        of = self._saga_id, self._claim.itinerary, self._record, self._number
+        span = attempt_span(*of) if self._claim.trace else None
         try:
             with limited:
                 output, error = self._call_function(arguments, guarded)
@@ -128,9 +123,7 @@ class Attempt:
             raise error
         return output, error
 
-    def _call_function(
-        self, arguments: list[Any], guarded: GuardedCall | None
-    ) -> tuple[str, BaseException | None]:
+    def _call_function(self, arguments: list[Any], guarded: GuardedCall | None) -> _Result:
         """Call the function in its context. Returns what `_try` does.
 
         No error passes through a generator's context manager, which sets its traceback: a frozen dataclass lets none be set.
@@ -138,8 +131,10 @@ class Attempt:
         activity, token = self._activity, CURRENT.set(self._context())
         try:
             with guarded or nullcontext():
-                call = self._call or partial(coroutines.call_record, limit=self._limit)
-                result = call(self._path, activity.function, arguments)
+                function, call = activity.function, self._call
+                result = call(self._path, function, arguments) if call else function(*arguments)
+                if isinstance(result, Coroutine):
+                    result = coroutines.run(result, limit=self._limit)
                 how: Any = {"activity": activity.name, "may_be_none": activity.may_return_none}
                 return output_text(activity.output, result, **how), None
         except BaseException as error:  # noqa: BLE001 - whatever it raises has an outcome
@@ -148,10 +143,19 @@ class Attempt:
             CURRENT.reset(token)
 
     def _context(self) -> Context:
-        left, now = self._claim.saga_time_left, time.time()
-        deadline = now + (self._limit if left is None else min(self._limit, left))
-        how: Any = {"saga_id": self._saga_id, "attempt": self._number, "deadline": deadline}
-        return context_of(self._record, self._claim.itinerary, **how)
+        record, left = self._record, self._claim.saga_time_left
+        undone, asked = record.compensates, record.verifies
+        own, key = f"{self._saga_id}:{self._path}", f"{self._saga_id}:{record.compensated_path}"
+        return Context(
+            saga_id=self._saga_id,
+            step=record.step.name,
+            attempt=self._number,
+            deadline=time.time() + (self._limit if left is None else min(self._limit, left)),
+            idempotency_key=own,
+            undone=Undoes(activity=undone.task, idempotency_key=key) if undone else None,
+            verified=Verifies(activity=asked.task, idempotency_key=key) if asked else None,
+            links=cache(partial(WaitLinks, self._claim.itinerary, self._saga_id, made_by=own)),
+        )
 
     def _put_off(self, error: UnreadableData | ConfigurationError) -> Ended:
         """Leave the record to a worker of other code or another pool; after several the saga is parked. No call was made."""
@@ -174,7 +178,8 @@ class Attempt:
     def _retry_or_fail(self, error: BaseException) -> Ended:
         if isinstance(error, Refused):
             return self._fail(error)
-        policy = self._policy()
+        # The numbers are those of the saga's itinerary, the classes the activity's.
+        policy = replace(self._record.call.retry, non_retryable=self._activity.retry.non_retryable)
         wait = policy.wait_after(error, self._spent)
         if not policy.allows(error, self._spent) or not self._is_in_time(wait):
             return self._fail(error)
@@ -183,10 +188,6 @@ class Attempt:
     def _is_in_time(self, wait: float) -> bool:
         left = self._claim.saga_time_left
         return left is None or wait < left - (time.monotonic() - self._began)
-
-    def _policy(self) -> RetryPolicy:
-        """Return the retry policy: the numbers of the saga's itinerary, the classes of the activity."""
-        return replace(self._record.call.retry, non_retryable=self._activity.retry.non_retryable)
 
     def _retry(self, error: BaseException, *, wait: float, cost: Cost = "attempt") -> Ended:
         """Record that the attempt failed, and another one follows after the wait."""
@@ -223,8 +224,8 @@ class Attempt:
                 **self._held,
             )
         )
-        how: Any = {"fails": not isinstance(follows, Late), "refused": refused}
-        return Ended(follows=follows, error=for_celery(error), **how)
+        fails, told = not isinstance(follows, Late), for_celery(error)
+        return Ended(follows=follows, error=told, fails=fails, refused=refused)
 
     def break_off(self, error: BaseException, *, poison_after: int) -> None:
         """Record a death: the attempt is over without an end of its own, and its process lives on."""

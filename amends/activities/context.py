@@ -3,13 +3,11 @@
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache, partial
 from typing import Any, Final
 
 from pydantic import BaseModel
 
 from amends.activities.wait_links import WaitLinks
-from amends.definition.itinerary import Itinerary, RecordPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,29 +89,6 @@ class Context:
                 "amends.context().wait_url is for the inside of an activity that a saga calls"
             )
         return self.links().url(name, value, by=by, expires=expires)
-
-
-def context_of(
-    record: RecordPlan, itinerary: Itinerary, *, saga_id: str, attempt: int, deadline: float
-) -> Context:
-    """Return the context of a call that a saga makes.
-
-    record: what is called, of the saga's itinerary.
-    attempt: its number, from 1.
-    deadline: see `Context`.
-    """
-    undone, asked = record.compensates, record.verifies
-    own, key = f"{saga_id}:{record.path}", f"{saga_id}:{record.compensated_path}"
-    return Context(
-        saga_id=saga_id,
-        step=record.step.name,
-        attempt=attempt,
-        deadline=deadline,
-        idempotency_key=own,
-        undone=Undoes(activity=undone.task, idempotency_key=key) if undone else None,
-        verified=Verifies(activity=asked.task, idempotency_key=key) if asked else None,
-        links=cache(partial(WaitLinks, itinerary, saga_id, made_by=own)),
-    )
 
 
 CURRENT: Final[ContextVar[Context]] = ContextVar("amends_context")

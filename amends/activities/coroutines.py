@@ -34,18 +34,14 @@ def call(function: Callable[..., Any], arguments: Sequence[Any], *, limit: float
         In a function that is not async, Celery raises it.
     """
     result = function(*arguments)
-    if not isinstance(result, Coroutine):
-        return result
+    return run(result, limit=limit) if isinstance(result, Coroutine) else result
+
+
+def run(coroutine: Coroutine[Any, Any, Any], *, limit: float | None) -> Any:
+    """Run a coroutine to its end; `limit` as in `call`."""
     if not _is_in_loop():
-        return _thread.kept.run(result, limit)
-    return _thread.kept.run_aside(result, limit)
-
-
-def call_record(
-    _path: str, function: Callable[..., Any], arguments: list[Any], *, limit: float
-) -> Any:
-    """`call`, as an attempt has it done."""
-    return call(function, arguments, limit=limit)
+        return _thread.kept.run(coroutine, limit)
+    return _thread.kept.run_aside(coroutine, limit)
 
 
 def check_pool(activity: Definition) -> None:

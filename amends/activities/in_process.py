@@ -4,6 +4,7 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 import secrets
 from collections.abc import Callable
+from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -51,6 +52,6 @@ def _perform(
         caller=(token, retries),
         call=call,
     )
-    with bringing(task.app, saga_id, claim.trace):
+    with bringing(task.app, saga_id, claim.trace) if claim.trace else nullcontext():
         output = attempt.carry_out()
         return attempt.complete(output) if isinstance(output, str) else output

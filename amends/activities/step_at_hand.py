@@ -5,6 +5,7 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 import os
 import secrets
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -77,7 +78,8 @@ class StepAtHand:
         `LogUnavailable` if the log stays away.
         """
         self._itinerary = run.itinerary
-        with bringing(self._task.app, self._saga_id, run.trace):
+        app, saga_id = self._task.app, self._saga_id
+        with bringing(app, saga_id, run.trace) if run.trace else nullcontext():
             self._end_as_told(self._attempt(run, path, token), path)
 
     def _end_as_told(self, ended: Ended, path: str) -> None:
@@ -191,13 +193,10 @@ class StepAtHand:
         if chain.wait or chain.copied_at or not self._may_go_on(chain.records[0][0]):
             return chain
         *rest, first = reversed_links(self._task.app, self._saga_id, chain)
-        link = link_of(first)
-        claim = self._claim_of(link)
-        token, owner, retries = claim.token, claim.owner, claim.retries
+        claim = self._claim_of(link := link_of(first))
+        how: Any = {"token": claim.token, "owner": claim.owner, "retries": claim.retries}
         try:
-            run = self.log.claim_step(
-                self._saga_id, link.path, token=token, owner=owner, retries=retries
-            )
+            run = self.log.claim_step(self._saga_id, link.path, **how)
         except LogUnavailable:
             return replace(chain, brought=claim.token)  # it may have landed all the same
         if not isinstance(run, Run):

@@ -25,7 +25,7 @@ from typing import Final
 
 from amends.backend.script_constants import lua_local
 
-OWN: Final = 5
+OWN: Final = 4
 """Arguments of its own that a ``for each saga`` script reads of a saga before those that all share."""
 
 _INCLUDE: Final = "--! include "

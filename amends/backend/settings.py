@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import sys
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, NamedTuple
@@ -72,9 +73,17 @@ class Settings:
         """What each key of the log and of circuit breakers begins with."""
         return f"{self.key_prefix or ''}amends:{f'{self.namespace}:' if self.namespace else ''}"
 
+    @property
+    def begins_traces(self) -> bool:
+        """Whether a saga that is started by this process may have a trace: it has imported a tool of `amends.traces.tools`."""
+        return self.traces and bool(_TRACERS & sys.modules.keys())
+
 
 OF_BACKEND: Final = ("backend_options", "backend_use_ssl")
 """Settings that become a part of `backend`: by Celery's names for those of a result backend, for Sentinels and for TLS."""
+_TRACERS: Final = frozenset(
+    {"opentelemetry.sdk.trace", "sentry_sdk", "ddtrace.propagation.http", "newrelic.agent"}
+)
 _KNOWN: Final = frozenset({*(each.name for each in fields(Settings)), *OF_BACKEND})
 _MAY_BE_ZERO: Final = frozenset({"wait_replicas", "timer_spread"})
 _NEAR: Final = 0.85  # of 1: a letter or two are wrong

@@ -17,6 +17,7 @@ from amends.dispatch.messages import (
     bounded,
     countdown_of,
     task_id,
+    traced,
 )
 from amends.dispatch.routing import check_route, own_queue
 from amends.log.answers import Publish
@@ -76,8 +77,8 @@ def canvas(app: Celery, saga_id: str, what: Publish) -> Signature[Any]:
 
 def publish_link(app: Celery, saga_id: str, link: dict[str, Any], **how: Any) -> None:
     """Publish a link of a chain, with these options. Raises what Celery does with the broker away."""
-    with publishing_for(app, saga_id):
-        app.signature(link).apply_async(headers=message_headers(saga_id), **how)
+    with traced(app, saga_id) as headers:
+        app.signature(link).apply_async(headers=headers, **how)
 
 
 def reversed_links(app: Celery, saga_id: str, what: Publish) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 import logging
 from collections.abc import Hashable, Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from celery import Celery, Task, shared_task
@@ -99,7 +100,7 @@ def publish(app: Celery, saga_id: str, what: Publish) -> None:
     Under ``task_always_eager`` the saga runs to its end here instead: Celery's eager chain knows no
     error callback that goes on.
     """
-    with bringing(app, saga_id, what.trace):
+    with bringing(app, saga_id, what.trace) if what.trace else nullcontext():
         publish_many(app, [saga_id], what)
 
 

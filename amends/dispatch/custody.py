@@ -1,10 +1,9 @@
 """In whose hands the messages of sagas are, by the last heartbeats of workers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 from typing import Final
 
-from amends.dispatch.messages import read_task_id
 from amends.log.heartbeats import RECENT, Heartbeat
 from amends.log.liveness import DEAD_AFTER, Hand
 
@@ -108,3 +107,14 @@ def _may_consume(beat: Heartbeat, queue: str | None) -> bool:
 
 def _names(saga_id: str, path: str) -> tuple[tuple[str, str], ...]:
     return (saga_id, path.replace(":", ".")), (saga_id, _ADVANCE)
+
+
+def read_task_id(message_id: str) -> Iterator[tuple[str, int, str]]:
+    """Read what `amends.dispatch.messages.task_id` wrote: a saga's id, a number, and a path with ``.`` for ``:``, or ``advance``.
+
+    Ids and paths may have dots and numbers in them: every reading is returned, none for another task's id.
+    """
+    parts = message_id.split(".")
+    for k, part in enumerate(parts[1:-1], start=1):
+        if part.isdecimal():
+            yield ".".join(parts[:k]), int(part), ".".join(parts[k + 1 :])

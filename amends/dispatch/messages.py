@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from math import ceil
+from types import MappingProxyType
 from typing import Any, Final
 
 from celery import Celery, Task, current_app
@@ -20,7 +21,7 @@ from kombu.exceptions import OperationalError
 from amends.backend.fast_path import is_lost_connection
 from amends.backend.settings import celery_setting, compensation_queue
 from amends.dispatch.producers import pool_of_producers
-from amends.traces.carrier import message_headers
+from amends.traces.carrier import AT_HAND, message_headers
 from amends.traces.sagas import publishing_for
 
 ADVANCE: Final = "amends.advance"
@@ -42,6 +43,8 @@ _told_at: Final[dict[str, float]] = {}  # of a queue that this process consumes
 
 _TRIES_AGAIN: Final = 1
 
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
 _producers: Final[dict[Celery, tuple[Any, int, Any]]] = {}
 
 _logger = logging.getLogger(__name__)
@@ -50,17 +53,6 @@ _logger = logging.getLogger(__name__)
 def task_id(saga_id: str, number: int, path: str) -> str:
     """Name a message so that a monitor can be read: ``<saga id>.<n>.<step>``, ``.undo`` and so on."""
     return f"{saga_id}.{number}.{path.replace(':', '.')}"
-
-
-def read_task_id(message_id: str) -> Iterator[tuple[str, int, str]]:
-    """Read what `task_id` wrote: a saga's id, a number, and a path with ``.`` for ``:``, or ``advance``.
-
-    Ids and paths may have dots and numbers in them: every reading is returned, none for another task's id.
-    """
-    parts = message_id.split(".")
-    for k, part in enumerate(parts[1:-1], start=1):
-        if part.isdecimal():
-            yield ".".join(parts[:k]), int(part), ".".join(parts[k + 1 :])
 
 
 def origin_of(task: Task[Any, Any]) -> tuple[str, str]:
@@ -147,6 +139,18 @@ def retry_policy(app: Celery) -> dict[str, Any]:
 
 
 @contextmanager
+def traced(
+    app: Celery, saga_id: str, headers: Mapping[str, Any] = _NONE
+) -> Iterator[dict[str, Any]]:
+    """Publish a saga's message inside as a part of its trace, if one is at hand. Yields the message's headers, these among them."""
+    if not AT_HAND.get():
+        yield {**headers}
+        return
+    with publishing_for(app, saga_id):
+        yield message_headers(saga_id, headers)
+
+
+@contextmanager
 def publishing() -> Iterator[None]:
     """Publish inside, and have one error that says that the broker is away: kombu's ``OperationalError``."""
     try:
@@ -185,9 +189,7 @@ def publishing_if_possible(saga_id: str) -> Iterator[None]:
 
 def send_advance(app: Celery, saga_id: str, number: int) -> None:
     """Send it, if possible."""
-    possibly, traced = publishing_if_possible(saga_id), publishing_for(app, saga_id)
-    with possibly, traced, bounded(app) as how:
-        headers = message_headers(saga_id)
+    with publishing_if_possible(saga_id), traced(app, saga_id) as headers, bounded(app) as how:
         advance_message(app, saga_id, number).apply_async(headers=headers, **how)
 
 
@@ -219,10 +221,9 @@ def publish_again(
 ) -> Exception:
     """Publish a saga's message again, by Celery's own retry; returns what says so to Celery."""
     request: Any = task.request
-    saga_id, request.retries = request.kwargs["saga_id"], tries - 1
-    headers = message_headers(saga_id, headers_again(task))
+    request.retries = tries - 1
     try:
-        with publishing_for(task.app, saga_id):
+        with traced(task.app, request.kwargs["saga_id"], headers_again(task)) as headers:
             retry: Exception = task.retry(exc=error, throw=False, headers=headers, **how)
     except Reject as reject:
         # Celery's answer to whatever is raised in publishing. Raised, it would run the error callback.

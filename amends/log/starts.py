@@ -85,7 +85,7 @@ class Starts:
 
         A start whose answer is lost is asked for once more. Raises `LogUnavailable` with the id.
         """
-        own = [saga_id, saga_input, given, message.text if message else "", trace, *search]
+        own = [saga_id, saga_input, given + trace, message.text if message else "", *search]
         where = message.destination if message else NOWHERE
         ask = partial(self._start_saga, own, itinerary, where)
         try:
@@ -117,10 +117,7 @@ class Starts:
         """
         texts = [each.text for each in messages] if messages else [""] * len(starts)
         sends = [
-            (
-                *(saga_id, saga_input, given[0] if given else "", text, traces.get(saga_id, "")),
-                *given[1:],
-            )
+            (saga_id, saga_input, "".join((*given[:1], traces.get(saga_id, ""))), text, *given[1:])
             for (saga_id, saga_input, *given), text in zip(starts, texts, strict=True)
         ]
         where = messages[0].destination if messages else NOWHERE

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from celery.app import app_or_default
 from kombu.exceptions import OperationalError
 from pydantic import BaseModel
 
+from amends.backend.settings import settings_of
 from amends.definition.itinerary import Dispatch
 from amends.definition.same_input import is_same_input
 from amends.definition.search_fields import entries_of
@@ -44,8 +46,7 @@ from amends.saga.itinerary_builder import build_itinerary
 from amends.saga.output import build_early
 from amends.saga.signals import models_of
 from amends.saga.stages import Stage
-from amends.traces.carrier import at_hand
-from amends.traces.sagas import begun
+from amends.traces.sagas import beginning, begun
 
 Input = TypeVar("Input", bound=BaseModel)
 
@@ -140,9 +141,10 @@ class Saga(AsyncStarts[Input, Output], TransactionalStarts[Input, Output]):
 
     def _start(self, app: Celery, new_id: str, saga_input: Input, **when: Any) -> Handle[Output]:
         text, given, *search = self._checked_input(new_id, saga_input)
-        with at_hand(traces := begun(app, self.name, [new_id])):
+        begins = settings_of(app).begins_traces
+        with beginning(app, self.name, new_id) if begins else nullcontext("") as trace:
             message = next(iter(self._deliveries(app, [new_id], **when) or ()), None)
-            how: Any = {"given": given, "search": search, "trace": traces.get(new_id, "")}
+            how: Any = {"given": given, "search": search, "trace": trace}
             start = partial(log_of(app).starts.start_saga, new_id, self.itinerary)
             answer = self._judged(start(text, message, **how), text)
             if isinstance(answer, Conflict):
@@ -168,10 +170,8 @@ class Saga(AsyncStarts[Input, Output], TransactionalStarts[Input, Output]):
         Raises what `start` does. If one raises `SagaAlreadyStarted`, the others are started all the same. `LogUnavailable`
         has `saga_ids`, those of all inputs that were read, and `answered`: so many, from the first on, are in the log.
         """
-        starts: Iterable[NewSaga] = self._starts(inputs, saga_ids)
-        if isinstance(inputs, Collection):
-            starts = list(starts)
-        app = app_or_default()
+        found, app = self._starts(inputs, saga_ids), app_or_default()
+        starts = list(found) if isinstance(inputs, Collection) else found
         deliveries_of = partial(self._deliveries, app, at=at, after=after)
         how = deliveries_of, self._judged, partial(self._publish, app)
         log, traced = log_of(app).starts, partial(begun, app)

@@ -3,12 +3,13 @@
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
 from celery import Celery
 
 from amends.backend.settings import settings_of
-from amends.definition.itinerary import RecordPlan
+from amends.definition.itinerary import Itinerary, RecordPlan
 from amends.definition.paths import FALLBACK
 from amends.log.history import Event
 from amends.log.observers import Transition, subscribe
@@ -26,11 +27,10 @@ EVENTS: Final = {
 
 
 def attempt_span(
-    saga_id: str, saga: str, record: RecordPlan, number: int
+    saga_id: str, itinerary: Itinerary, record: RecordPlan, number: int
 ) -> otel.AttemptSpan | None:
     """Begin the span of an attempt; None for a saga without a trace at hand, and without OpenTelemetry.
 
-    saga: name of the saga.
     number: of the attempt, from 1.
     """
     carrier = carrier_of(saga_id) if otel.IS_INSTALLED else ""
@@ -38,7 +38,7 @@ def attempt_span(
         return None
     kind = "undo" if record.compensates else "verify" if record.verifies else "step"
     attributes = {
-        "amends.saga": saga,
+        "amends.saga": itinerary.saga,
         "amends.saga_id": saga_id,
         "amends.step": record.step.name,
         "amends.record": record.path,
@@ -51,7 +51,7 @@ def attempt_span(
 
 def add_spans(app: Celery, transition: Transition) -> None:
     """Add a short span for each of these events to the saga's."""
-    if not settings_of(app).traces:
+    if EVENTS.keys().isdisjoint(transition.names) or not settings_of(app).traces:
         return
     for event in transition.events:
         if event.name in EVENTS:
@@ -71,12 +71,5 @@ def _attributes(transition: Transition, event: Event) -> dict[str, Any]:
     return {**found, **{f"amends.{k}": event.details[k] for k in told if event.details.get(k)}}
 
 
-def _has_spans(transition: Transition) -> bool:
-    return (
-        otel.IS_INSTALLED
-        and bool(transition.trace)
-        and not EVENTS.keys().isdisjoint(transition.names)
-    )
-
-
-subscribe(add_spans, where=_has_spans)
+if otel.IS_INSTALLED:
+    subscribe(add_spans, where=attrgetter("trace"))

@@ -18,7 +18,8 @@ _BAGGAGE: Final = "baggage"
 _SENTRYS: Final = "sentry-trace"
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
-_AT_HAND: Final[ContextVar[Mapping[str, str]]] = ContextVar("amends_traces", default=_NONE)
+AT_HAND: Final[ContextVar[Mapping[str, str]]] = ContextVar("amends_traces", default=_NONE)
+"""The carriers of the sagas at hand that have one, by their ids."""
 
 
 def text_of(headers: Mapping[str, str]) -> str:
@@ -43,7 +44,7 @@ def read(text: str) -> Mapping[str, str]:
 
 def carrier_of(saga_id: str) -> str:
     """Return the carrier of a saga that is at hand, '' if it has none."""
-    return _AT_HAND.get().get(saga_id, "")
+    return AT_HAND.get().get(saga_id, "")
 
 
 def message_headers(saga_id: str, others: Mapping[str, Any] = _NONE) -> dict[str, Any]:
@@ -76,8 +77,8 @@ def at_hand(carriers: Mapping[str, str]) -> Iterator[None]:
     if not carriers:
         yield
         return
-    token = _AT_HAND.set({**_AT_HAND.get(), **carriers})
+    token = AT_HAND.set({**AT_HAND.get(), **carriers})
     try:
         yield
     finally:
-        _AT_HAND.reset(token)
+        AT_HAND.reset(token)

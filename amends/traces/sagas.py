@@ -38,6 +38,13 @@ def begun(app: Celery, saga: str, saga_ids: Iterable[str]) -> Mapping[str, str]:
     return found
 
 
+@contextmanager
+def beginning(app: Celery, saga: str, saga_id: str) -> Iterator[str]:
+    """Let a saga that is started inside have a trace, see `begun`. Yields its carrier, '' if it has none."""
+    with at_hand(carriers := begun(app, saga, [saga_id])):
+        yield carriers.get(saga_id, "")
+
+
 def bringing(app: Celery, saga_id: str, carrier: str) -> AbstractContextManager[None]:
     """Let messages of a saga that are published inside bring its carrier."""
     is_on = bool(carrier) and settings_of(app).traces

@@ -32,7 +32,7 @@ from amends.dispatch.fast_path.stand_ins import CARRIER, ITEM, NUMBER, SAGA, Own
 from amends.dispatch.messages import advance_message, producers_of
 from amends.log.answers import Publish
 from amends.log.delivery import Delivery
-from amends.traces.carrier import at_hand, header_members
+from amends.traces.carrier import AT_HAND, at_hand, header_members
 
 T = TypeVar("T")
 
@@ -227,7 +227,8 @@ def _options(backend: str) -> dict[str, Any]:
 
 def _own_of(saga_id: str, what: Publish) -> Own:
     """Return what is a chain's own."""
-    return Own(saga_id, what.number, _item_of(what), header_members(saga_id))
+    trace = header_members(saga_id) if AT_HAND.get() else ""
+    return Own(saga_id, what.number, _item_of(what), trace)
 
 
 def _without_own(what: Publish) -> Publish:

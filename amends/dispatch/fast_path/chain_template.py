@@ -14,18 +14,17 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
-from celery import Celery
+from celery import Celery, signals
 from celery.app import amqp
-from celery.app import task as celery_task
 from celery.utils import nodenames
-from kombu import exceptions
+from kombu import Producer, exceptions
 from kombu.exceptions import OperationalError
 from kombu.utils.uuid import uuid
 from redis.exceptions import TimeoutError as NoAnswer
 
-from amends.backend.connection import asker
+from amends.backend.connection import asker, is_original
 from amends.dispatch.fast_path.channel_client import keep_client
-from amends.dispatch.fast_path.listeners import is_unheard
+from amends.dispatch.fast_path.first_message import first_message
 from amends.dispatch.fast_path.redis_message import RedisMessage, redis_message_of
 from amends.dispatch.fast_path.stand_ins import EACH, ORIGIN, Own, formatted
 from amends.dispatch.messages import producers_of, retry_policy
@@ -35,49 +34,20 @@ from amends.traces.sagas import publishing_for
 
 T = TypeVar("T")
 
+_TRACER: Final = "opentelemetry.instrumentation.celery"
 _AT_ONCE: Final = 100
 """Messages that one command brings: Redis is busy with them for less than a millisecond."""
-_NAMED: Final = (  # by ``Celery.send_task``; what is left is for the router and the producer
-    "task_id",
-    "root_id",
-    "parent_id",
-    "retries",
-    "expires",
-    "time_limit",
-    "soft_time_limit",
-    "reply_to",
-    "link_error",
-)
 
 
 class ChainTemplate:
     """A canvas of `SAGA` whose messages are numbered from `NUMBER`, for any saga and number; and any item in place of `ITEM`."""
 
     def __init__(self, app: Celery, canvas: Any, link_error: Any) -> None:
-        *rest, first = canvas.prepare_steps((), {}, canvas.tasks, link_error=link_error, app=app)[0]
-        task: Any = app.tasks[first.task]
-        # As ``ActivityTask.apply_async``, ``Task.apply_async`` and ``Celery.send_task`` join them.
-        module: Any = celery_task  # not in its stubs
-        options = {**module.extract_exec_options(task), **task.own_options, **first.options}
-        named = {name: options.pop(name, None) for name in _NAMED}
-        headers = options.pop("headers", None) or {}  # as ``AMQP.send_task_message`` joins them
-        self._options = options
+        task, message, self._options = first_message(app, canvas, link_error)
         self._app, self._task = app, task
-        message = app.amqp.create_task_message(
-            name=first.task,
-            args=first.args,
-            kwargs=first.kwargs,
-            errbacks=named.pop("link_error"),
-            chain=rest,
-            origin=ORIGIN,
-            ignore_result=task.ignore_result,
-            create_sent_event=app.conf.task_send_sent_event,
-            **named,
-        )
-        message.headers.update(headers)
         self._headers = frozenset(message.headers)
         self._pool: tuple[Any, int, Any] = (None, 0, None)
-        self._count = len(rest) + 1
+        self._count = len(canvas.tasks)
         self._message = formatted(app, json.dumps(message))
         self._is_kept = not app.conf.task_send_sent_event
         self._redis_messages: WeakKeyDictionary[Any, tuple[Any, RedisMessage | None]] = (
@@ -95,7 +65,7 @@ class ChainTemplate:
         It takes a connection alone, as kombu's producers take longer to be had than the text to be written.
         """
         is_traced = all(own.trace for own in owns)
-        if not self._is_kept or not is_unheard(self._app, is_traced=is_traced):
+        if not self._is_kept or not _is_unheard(self._app, is_traced=is_traced):
             return None
         try:
             connection = self._connections().acquire()
@@ -231,6 +201,29 @@ def _filled(message: RedisMessage, own: Mapping[str, Any]) -> str:
 def _bound(queue: Any, channel: Any) -> Any:
     """Bind a queue, once: kombu binds a copy for each message to see that it is declared."""
     return queue.bind(channel)
+
+
+def _is_unheard(app: Any, *, is_traced: bool) -> bool:
+    """Tell whether nobody hears of a publication, nor has a hand in it.
+
+    is_traced: whether the message brings the headers of its saga's trace. OpenTelemetry's instrumentation of Celery, which would
+        write such headers, then has nothing to add but a span of the publication.
+    """
+    heard = (signals.before_task_publish, signals.after_task_publish, signals.task_sent)
+    return (
+        not any(_is_heard(each, but_for_tracer=is_traced) for each in heard)
+        and is_original(app.amqp.send_task_message, "celery.app.amqp")
+        and app.producer_pool.Producer is Producer
+        and is_original(Producer.publish, "kombu.messaging")
+        and is_original(Producer._publish, "kombu.messaging")  # noqa: SLF001
+    )
+
+
+def _is_heard(signal: Any, *, but_for_tracer: bool) -> bool:
+    receivers = [each[1] for each in signal.receivers]
+    if but_for_tracer:
+        receivers = [each for each in receivers if getattr(each, "__module__", "") != _TRACER]
+    return bool(receivers)
 
 
 def push(channel: Any, key: str, texts: Sequence[str]) -> bool:

@@ -3,14 +3,13 @@
 --! include transition
 --! include deliver
 --! for each saga
--- ARGV[2] input, canonical JSON   ARGV[3] digest of what of it was given, or ''
+-- ARGV[2] input, canonical JSON   ARGV[3] digest of what of it was given, or ''; then the headers of its traces, a JSON object, if any
 -- ARGV[4] its first message, or '' where that is not to be delivered here; or when it begins, ms, or +<ms> from now
--- ARGV[5] headers of the traces that it belongs to, JSON, or ''
--- and of all: ARGV[6] saga's name   ARGV[7] digest of its definition   ARGV[8] timeout in ms, or ''
--- ARGV[9] number of the steps in its first message's chain   ARGV[10] itinerary, JSON   ARGV[11] plan
+-- and of all: ARGV[5] saga's name   ARGV[6] digest of its definition   ARGV[7] timeout in ms, or ''
+-- ARGV[8] number of the steps in its first message's chain   ARGV[9] itinerary, JSON   ARGV[10] plan
 -- The last two are '' where the caller knows that this shard has them.
--- ARGV[12] queue of the first message   ARGV[13] the broker's database   ARGV[14] the log's   ARGV[15] identity of the app
--- and its own again, where KEYS[13] zset is the shard's search index: ARGV[16] and on are its entries there, each '' or as
+-- ARGV[11] queue of the first message   ARGV[12] the broker's database   ARGV[13] the log's   ARGV[14] identity of the app
+-- and its own again, where KEYS[13] zset is the shard's search index: ARGV[15] and on are its entries there, each '' or as
 -- `search_fields` tells. The set has <entry><when the saga was started>:<its id>, all scored 0, so that they are in this order.
 -- Answers {"started", first message's number, 0 where a stage of several branches comes first}
 --       | {"delivered"}: started, and that message is in its queue
@@ -18,8 +17,9 @@
 --       | {"define"}: again, with itinerary and plan
 --       | {"exists", status} the same saga | {"conflict", its name} another under this id
 --       | {"conflict", its name, status, input, 1 if what was given is alike, or 0}: the same saga only if that input means this one
-local input, given, trace, name, digest, timeout, messages = ARGV[2], ARGV[3], ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local itinerary, records = ARGV[10], ARGV[11]
+local given, trace = ARGV[3]:match('^([^{]*)(.*)$')
+local input, name, digest, timeout, messages = ARGV[2], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+local itinerary, records = ARGV[9], ARGV[10]
 
 local known = redis.call('HMGET', SAGA, 'name', 'input', 'status', 'given')
 if known[1] then
@@ -42,19 +42,19 @@ if begins and begins <= NOW then begins = nil end
 saga.deadline = timeout ~= '' and (begins or NOW) + timeout
 -- What every script reads comes first, for a small hash is searched from its beginning.
 changes = {'status', 'pending', 'direction', 'forward', 'deadline', saga.deadline or '', 'definition', digest, 'paused', '',
-  'name', name, 'created', NOW_TEXT, 'states', '', 'claim', '', 'sent', NOW_TEXT, 'dispatches', '1', 'messages', messages, 'app', ARGV[15],
+  'name', name, 'created', NOW_TEXT, 'states', '', 'claim', '', 'sent', NOW_TEXT, 'dispatches', '1', 'messages', messages, 'app', ARGV[14],
   'given', given, 'input', input}
 if trace ~= '' then set('trace', trace) end
 if KEYS[13] then
   local entries = {}
-  for n = 16, #ARGV do
+  for n = 15, #ARGV do
     if ARGV[n] ~= '' then
       entries[#entries + 1] = 0
       entries[#entries + 1] = ARGV[n] .. NOW_TEXT .. ':' .. ID
     end
   end
   if entries[1] then
-    set('search', table.concat(ARGV, '', 16))
+    set('search', table.concat(ARGV, '', 15))
     redis.call('ZADD', KEYS[13], unpack(entries))
   end
 end
@@ -69,4 +69,4 @@ if begins then
   return {'delayed'}
 end
 set_due(NOW + LEASE)
-return deliver(sign and '' or ARGV[4], ARGV[12], ARGV[13], ARGV[14]) and {'delivered'} or {'started', messages == '0' and 0 or 1}
+return deliver(sign and '' or ARGV[4], ARGV[11], ARGV[12], ARGV[13]) and {'delivered'} or {'started', messages == '0' and 0 or 1}

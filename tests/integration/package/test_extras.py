@@ -75,7 +75,9 @@ print(json.dumps({"modules": len(names), "failed": [each for each in failed if e
 
 
 def test_each_extra_is_tried():
-    assert set(distribution("amends").metadata.get_all("Provides-Extra")) == BRINGS.keys() | NONE_NEEDS
+    assert (
+        set(distribution("amends").metadata.get_all("Provides-Extra")) == BRINGS.keys() | NONE_NEEDS
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from celery import signals
 
 from amends import ActRefused, NotDone, Parallel, Refused, SagaStuck
 from amends.dispatch import remaining
-from amends.dispatch.messages import read_task_id
+from amends.dispatch.custody import read_task_id
 from tests.support.engine_saga import Part, after_effect, engine_saga, succeed, without_effect
 from tests.support.eventually import eventually
 from tests.support.log_view import view_of

@@ -2,8 +2,8 @@
 
 import pytest
 
-from amends.dispatch.custody import Custody, sagas_of
-from amends.dispatch.messages import read_task_id, task_id
+from amends.dispatch.custody import Custody, read_task_id, sagas_of
+from amends.dispatch.messages import task_id
 from amends.log.heartbeats import RECENT, Heartbeat
 from amends.log.liveness import DEAD_AFTER, Hand
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from amends.diagnosis.saga.explain import explain
-from amends.dispatch.messages import read_task_id
+from amends.dispatch.custody import read_task_id
 from tests.support.eventually import eventually
 from tests.support.sagas.fulfilment import begin, world
 
