@@ -105,17 +105,17 @@ def test_the_projects_tests_pass(tutorial, run):
         file.write_text(f"{before}\n{code}")
     run("manage.py", "makemigrations", "polls")
     run("manage.py", "makemigrations", "polls", "--empty", "--name", "barrier")
-    [(imported, operations)] = re.findall(
-        r"```python\n(from amends.barrier.django_table.*?)\n\n(operations.*?)\n```", PAGE
-    )
-    file = tutorial / "polls/migrations/0002_barrier.py"
-    text = re.sub(r"operations = \[\s*\]", operations, file.read_text())
-    assert operations in text
-    file.write_text(f"{imported}\n{text}")
+    [migration] = re.findall(r"```python\n# polls/migrations.*?\n(.*?)```", PAGE, re.DOTALL)
+    migration = migration.replace("0002_vote", "0001_initial")
+    (tutorial / "polls/migrations/0002_barrier.py").write_text(migration)
     run("manage.py", "migrate")
     told = run("manage.py", "check", "--database", "default")
     assert "no issues" in told
     assert "Ran 3 tests" in run("manage.py", "test", "polls")
+    [with_pytest] = re.findall(r"```python\n(import pytest\n.*?)```", PAGE, re.DOTALL)
+    (tutorial / "test_with_pytest.py").write_text(with_pytest)
+    (tutorial / "pytest.ini").write_text("[pytest]\nDJANGO_SETTINGS_MODULE = mysite.settings\n")
+    assert "1 passed" in run("-m", "pytest", "-q", "test_with_pytest.py")
 
 
 def test_it_lists_each_check():
