@@ -34,7 +34,11 @@ def reasons(of: Explanation) -> Iterator[str]:
     if of.situation is Situation.STUCK:
         yield from _why_stuck(of)
     elif of.situation is Situation.ENDED:
-        what = "every effect is undone" if of.turn else "every step took effect, or was passed over"
+        what = (
+            "every effect that has a compensation is undone"
+            if of.turn
+            else "every step took effect, or was passed over"
+        )
         yield f"It ended at {since(of, of.ended_at or of.since)}, as {of.outcome}: {what}."
     elif of.is_early:
         yield f"Its start was delayed to {clock(of.begins_at or of.now, of.now)}."
