@@ -92,17 +92,16 @@ def _bound_queue(app: Celery, exchange: str, routing_key: str) -> str:
 
 def advance_message(app: Celery, saga_id: str, number: int) -> Signature[Any]:
     """Build the message that makes a saga go on, whatever remains of it."""
-    return app.signature(
-        ADVANCE,
-        kwargs={"saga_id": saga_id},
-        immutable=True,
-        options={
-            "task_id": task_id(saga_id, number, "advance"),
-            "queue": compensation_queue(app),
-            "root_id": saga_id,
-            "parent_id": saga_id,
-        },
-    )
+    options: dict[str, Any] = {
+        "task_id": task_id(saga_id, number, "advance"),
+        "queue": compensation_queue(app),
+        "root_id": saga_id,
+        "parent_id": saga_id,
+    }
+    if AT_HAND.get():
+        options["headers"] = message_headers(saga_id)
+    how: Any = {"kwargs": {"saga_id": saga_id}, "immutable": True, "options": options}
+    return app.signature(ADVANCE, **how)
 
 
 def producers_of(app: Celery) -> Any:
@@ -189,8 +188,8 @@ def publishing_if_possible(saga_id: str) -> Iterator[None]:
 
 def send_advance(app: Celery, saga_id: str, number: int) -> None:
     """Send it, if possible."""
-    with publishing_if_possible(saga_id), traced(app, saga_id) as headers, bounded(app) as how:
-        advance_message(app, saga_id, number).apply_async(headers=headers, **how)
+    with publishing_if_possible(saga_id), traced(app, saga_id), bounded(app) as how:
+        advance_message(app, saga_id, number).apply_async(**how)
 
 
 def countdown_of(app: Celery, wait: float) -> float:

@@ -197,8 +197,8 @@ def _template_of(app: Celery, what: Publish, owns: Sequence[Own]) -> ChainTempla
 @lru_cache(maxsize=1_000)
 def _template(of: _Chain) -> ChainTemplate:
     with at_hand({SAGA: json.dumps(CARRIER)} if of.is_traced else {}):
-        chained = canvas(of.app, SAGA, of.what)
-    return ChainTemplate(of.app, chained, advance_message(of.app, SAGA, NUMBER))
+        chained, link_error = canvas(of.app, SAGA, of.what), advance_message(of.app, SAGA, NUMBER)
+    return ChainTemplate(of.app, chained, link_error)
 
 
 def _databases(app: Celery, channel: Any) -> tuple[int, int] | None:
