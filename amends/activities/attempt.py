@@ -133,7 +133,7 @@ class Attempt:
             with guarded or nullcontext():
                 function, call = activity.function, self._call
                 result = call(self._path, function, arguments) if call else function(*arguments)
-                if isinstance(result, Coroutine):
+                if activity.is_async and isinstance(result, Coroutine):
                     result = coroutines.run(result, limit=self._limit)
                 how: Any = {"activity": activity.name, "may_be_none": activity.may_return_none}
                 return output_text(activity.output, result, **how), None

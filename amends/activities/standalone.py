@@ -72,8 +72,9 @@ class StandaloneCall:
         activity, token = self._activity, CURRENT.set(self._context(attempt))
         try:
             with guarded or nullcontext():
-                may_be_none = activity.may_return_none
-                result = coroutines.call(activity.function, arguments, limit=self._limit)
+                result, may_be_none = activity.function(*arguments), activity.may_return_none
+                if activity.is_async:
+                    result = coroutines.run(result, limit=self._limit)
                 return output_json(activity.output, result, may_be_none=may_be_none), None
         except BaseException as error:  # noqa: BLE001 - whatever it raises has an outcome
             return None, error

@@ -140,8 +140,9 @@ class Script:
     def _run(self, scene: Scene) -> Played:
         instead = self.instead or (self._of_all.instead if self._of_all else None)
         try:
-            function = instead or scene.function
-            return Played(output=call(function, scene.arguments, limit=None))
+            if instead or self._activity.is_async:
+                return Played(output=call(instead or scene.function, scene.arguments, limit=None))
+            return Played(output=scene.function(*scene.arguments))
         except BaseException as error:  # whatever it raises is its answer
             if ends_process(error):
                 raise

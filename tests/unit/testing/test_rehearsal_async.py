@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
+from pydantic import BaseModel
 
-from amends import NotDone, Refused
+from amends import NotDone, Refused, RetryPolicy, Saga, Step, activity
 from tests.support.sagas.awaited import Approval, Order, Receipt, order_sagas
 
 
@@ -66,3 +67,31 @@ def test_its_error_in_a_running_loop_is_the_activitys(rehearsal, saga):
         return run_through(rehearsal, saga, "refused")
 
     assert asyncio.run(main()).outcome == "refused"
+
+
+class Outcome(BaseModel):
+    outcome: str
+
+
+@activity(retry=RetryPolicy(max_attempts=1))
+def forget_to_await(order: Order) -> Receipt:
+    return Receipt(receipt="soon") if order.manner == "quick" else later()  # type: ignore[return-value]
+
+
+async def later():
+    return Receipt(receipt="later")
+
+
+forgetful_saga = Saga(
+    "forgetful",
+    input=Order,
+    output=Outcome,
+    steps=[Step(forget_to_await, compensation=None, outcome="not_awaited")],
+)
+
+
+@pytest.mark.filterwarnings("ignore:coroutine 'later' was never awaited")
+def test_a_function_that_forgets_to_await_fails_as_in_a_worker(rehearsal):
+    assert rehearsal.run(forgetful_saga, Order(order_id="1")).wait(0).outcome == "completed"
+    slow = rehearsal.run(forgetful_saga, Order(order_id="2", manner="slow"))
+    assert slow.wait(0).outcome == "not_awaited"
