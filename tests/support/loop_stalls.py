@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,17 +46,19 @@ class Gaps:
         return max(self.gaps)
 
 
+async def tick(found: Gaps) -> None:
+    """Note the gaps between the loop's turns, for ever."""
+    while True:
+        began, waited = time.monotonic(), _waited()
+        await asyncio.sleep(TICK)
+        gap = time.monotonic() - began - TICK
+        found.gaps.append(gap)
+        found.own.append(gap - (_waited() - waited))
+
+
 async def measure(phase: str, seconds: float, run_id: str, *, callers: int = CALLERS) -> Gaps:
     """Call everything there is, from many coroutines, for so many seconds, and measure the loop's gaps meanwhile."""
     found, ends_at = Gaps(phase), time.monotonic() + seconds
-
-    async def tick() -> None:
-        while True:
-            began, waited = time.monotonic(), _waited()
-            await asyncio.sleep(TICK)
-            gap = time.monotonic() - began - TICK
-            found.gaps.append(gap)
-            found.own.append(gap - (_waited() - waited))
 
     async def attempt(name: str, call: Awaitable[object]) -> None:
         try:
@@ -78,7 +80,7 @@ async def measure(phase: str, seconds: float, run_id: str, *, callers: int = CAL
             await attempt("wait_async", handle.wait_async(0.5, until="a"))
             await attempt("cancel_async", asyncio.wait_for(handle.cancel_async(), 2.0))
 
-    ticker = asyncio.create_task(tick())
+    ticker = asyncio.create_task(tick(found))
     await asyncio.gather(*(call_all(each) for each in range(callers)))
     await asyncio.sleep(ends_at - time.monotonic())
     ticker.cancel()
@@ -130,10 +132,9 @@ async def _phases(log: Program, broker: Program, seconds: float) -> list[Gaps]:
     return found
 
 
-if __name__ == "__main__":
+def report(phases: Sequence[Gaps]) -> int:
+    """Print what was found, and return the exit code: 0 if no gap was longer than the bound."""
     console = Console(highlight=False, soft_wrap=True)
-    with tempfile.TemporaryDirectory() as folder:
-        phases = run(Path(folder), float(sys.argv[1]) if sys.argv[1:] else 10.0)
     for phase in phases:
         count = len(phase.gaps)
         own = max(phase.own) * 1000
@@ -142,4 +143,9 @@ if __name__ == "__main__":
         )
         for what, times in sorted(phase.ended.items()):
             console.print(f"    {what}: {times}")
-    sys.exit(0 if all(phase.longest <= BOUND for phase in phases) else 1)
+    return 0 if all(phase.longest <= BOUND for phase in phases) else 1
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        sys.exit(report(run(Path(folder), float(sys.argv[1]) if sys.argv[1:] else 10.0)))
