@@ -10,6 +10,7 @@ from celery import Celery
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from amends.backend.celery_apps import known_app
 from amends.backend.settings import settings_of
 from amends.errors import (
     ActRefused,
@@ -33,23 +34,32 @@ def add_sagas(api: FastAPI, app: Celery) -> None:
     api: the application. Its endpoints may let these errors pass. The client gets JSON, ``{"detail": "<a sentence>"}``, which
         says nothing of the installation: 404 for `UnknownSaga`; 409 for `SagaAlreadyStarted` and `ActRefused`; 503 with
         ``Retry-After`` for `LogUnavailable` and `OutboxUnavailable`, which a log line of this module tells the operator. A
-        handler of the application's own, for one of these or all, takes the place of ours.
-    app: the Celery app, which becomes the default one of all threads: those of ``def`` endpoints have none of their own.
+        handler of the application's own for one of these takes the place of ours.
+    app: the Celery app, which becomes the default one of all threads, since those of ``def`` endpoints have none of their own, and
+        the current one of the loop's thread, whatever other app was made there. In a rehearsal it is neither.
 
     With it the application starts up only if the `amends_*` settings are right: `ConfigurationError` otherwise. Redis is not
     asked for it: a process that starts in an outage serves after it.
     """
-    app.set_default()
+    if not _is_rehearsed():
+        app.set_default()
 
     @asynccontextmanager
     async def with_checked_settings(_: FastAPI) -> AsyncIterator[None]:
         settings_of(app)
+        if not _is_rehearsed():
+            app.set_current()
         yield
 
     api.include_router(APIRouter(lifespan=with_checked_settings))
     for error, answer in _ANSWERS.items():
         if error not in api.exception_handlers:
             api.add_exception_handler(error, answer)
+
+
+def _is_rehearsed() -> bool:
+    current = known_app()
+    return current is not None and getattr(current, "plays_messages", False)
 
 
 async def _tell_unknown(request: Request, error: Any) -> JSONResponse:

@@ -13,6 +13,7 @@ from celery.utils.log import get_task_logger
 
 from amends.activities import coroutines
 from amends.activities.context import CURRENT, Context, Undoes, Verifies
+from amends.activities.greenlets import check_pool
 from amends.activities.guard import Caller, GuardedCall
 from amends.activities.log_retry import interrupts, retry_until_written
 from amends.activities.protocol import Call, Definition, Ended
@@ -73,7 +74,7 @@ class Attempt:
             return ""
         try:
             if self._activity.is_async:
-                coroutines.check_pool(self._activity)
+                check_pool(self._activity)
             arguments = self._record.arguments(
                 self._activity.parameters, self._claim.sources, self._claim.compensated_output
             )
@@ -192,9 +193,8 @@ class Attempt:
     def _retry(self, error: BaseException, *, wait: float, cost: Cost = "attempt") -> Ended:
         """Record that the attempt failed, and another one follows after the wait."""
         if cost == "attempt":  # Celery tells of a retry at INFO, without a traceback
-            where = self._saga_id, self._path, self._number
             text = "saga %s: %s, attempt %d failed, and is tried again in %.1f s"
-            _logger.warning(text, *where, wait, exc_info=error)
+            _logger.warning(text, self._saga_id, self._path, self._number, wait, exc_info=error)
         follows = self._land(
             lambda: self._log.retry_step(
                 self._saga_id,

@@ -10,7 +10,14 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
@@ -19,12 +26,14 @@ from typing import Any, Final
 from billiard.pool import SIG_SOFT_TIMEOUT, soft_timeout_sighandler
 from celery.app import app_or_default
 from celery.exceptions import SoftTimeLimitExceeded
-from kombu.utils.compat import detect_environment
+from celery.utils.log import get_task_logger
 
-from amends.activities.protocol import Definition
 from amends.activities.soft_limit import has_handler
 from amends.backend.celery_apps import current
-from amends.errors import ConfigurationError
+
+_logger: Final = get_task_logger(__name__)
+_CLOSING: Final = "async_generator_athrow"
+_tidied_by: Final[list[Callable[[], Awaitable[object]]]] = []
 
 
 def call(function: Callable[..., Any], arguments: Sequence[Any], *, limit: float | None) -> Any:
@@ -44,19 +53,26 @@ def run(coroutine: Coroutine[Any, Any, Any], *, limit: float | None) -> Any:
     return _thread.kept.run_aside(coroutine, limit)
 
 
-def check_pool(activity: Definition) -> None:
-    """Raise `ConfigurationError` for an async activity in a process of greenlets: only one of them could run a loop."""
-    if activity.is_async and (greenlets := greenlets_of_process()):
-        raise ConfigurationError(
-            f"{activity.name} is async def, and the greenlets of this pool ({greenlets}) cannot run an event loop: run its queue by a"
-            " worker with --pool prefork, threads or solo"
-        )
+def around_each_coroutine(tidy_up: Callable[[], Awaitable[object]]) -> None:
+    """Await `tidy_up` in each loop before and after each coroutine that it runs."""
+    if tidy_up not in _tidied_by:
+        _tidied_by.append(tidy_up)
 
 
-def greenlets_of_process() -> str | None:
-    """Return the library that has made this process's threads greenlets, None for none."""
-    found: str = detect_environment()
-    return None if found == "default" else found
+async def _close_generators() -> None:
+    """Let async generators be closed that were left early, as ``asyncio.run`` does at its end."""
+    await asyncio.sleep(0)  # their closing begins as a task
+    closing = [each for each in asyncio.all_tasks() if type(each.get_coro()).__name__ == _CLOSING]
+    if closing:
+        await asyncio.wait(closing)
+
+
+async def _tidy_up() -> None:
+    for tidy_up in _tidied_by:
+        try:
+            await tidy_up()
+        except Exception:
+            _logger.exception("it could not be tidied up around an async activity")
 
 
 class TimeIsUp(SoftTimeLimitExceeded, asyncio.CancelledError):
@@ -87,7 +103,12 @@ class _Interruptible:
             self.task.cancel()
 
     async def _run(self) -> Any:
-        return await self._steps()
+        await _tidy_up()
+        try:
+            return await self._steps()
+        finally:
+            await _close_generators()
+            await _tidy_up()
 
     @types.coroutine
     def _steps(self) -> Generator[Any, Any, Any]:
@@ -107,13 +128,16 @@ class _Interruptible:
                 error, self._error = self._error or cancelled, None
             except BaseException as raised:  # noqa: BLE001 - it is the coroutine's
                 error = raised
+            else:  # what it waited for may have swallowed the cancellation
+                error, self._error = self._error, None
 
 
 class _Kept:
     """The event loop of one thread, and the thread that runs coroutines while a loop of another owner runs in this one."""
 
     def __init__(self) -> None:
-        self._runner = asyncio.Runner()
+        # With a factory it is not the thread's current loop, which any other task may get and close.
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._aside: ThreadPoolExecutor | None = None
         self._pid = os.getpid()
 
@@ -126,9 +150,9 @@ class _Kept:
                 self._runner.close()
 
     @property
-    def is_own(self) -> bool:
-        """Whether it is this process's."""
-        return self._pid == os.getpid()
+    def is_usable(self) -> bool:
+        """Whether it is this process's, and open."""
+        return self._pid == os.getpid() and not self._runner.get_loop().is_closed()
 
     def run(self, coroutine: Coroutine[Any, Any, Any], limit: float | None) -> Any:
         """Run a coroutine to its end. Raises ``SoftTimeLimitExceeded``, and what the coroutine does."""
@@ -142,6 +166,10 @@ class _Kept:
             if running.late is None:
                 raise
             raise SoftTimeLimitExceeded(limit).with_traceback(error.__traceback__) from None
+        except BaseExceptionGroup as group:  # of a TaskGroup, which takes subclasses of CancelledError for errors before 3.13
+            if running.late is None or group.subgroup(TimeIsUp) is None:
+                raise
+            raise SoftTimeLimitExceeded(limit) from group
         except BaseException as error:
             # One that ends the process may come from a signal's handler, in the middle of the loop.
             if not running.task.done():
@@ -174,7 +202,7 @@ class _Thread(threading.local):
     @property
     def kept(self) -> _Kept:
         """Its event loop, made when it is first asked for, and anew after a fork."""
-        if self._kept is None or not self._kept.is_own:
+        if self._kept is None or not self._kept.is_usable:
             self._kept = _Kept()
         return self._kept
 

@@ -65,11 +65,26 @@ def as_told(error: BaseException, *, limit: float, took: float) -> BaseException
     limit: the attempt's start-to-close timeout in seconds.
     took: seconds since it began.
     """
+    error = _alone(error)
     gevent: Any = sys.modules.get("gevent")
     is_late = gevent is not None and took >= limit and isinstance(error, gevent.Timeout)
     if is_late or isinstance(error, SoftTimeLimitExceeded):
         return timed_out(limit, took=took)
     return without_values(error)
+
+
+def _alone(error: BaseException) -> BaseException:
+    """Return the answer that a group holds, as a ``TaskGroup`` raises one, if it holds no other errors; else what is given."""
+    if isinstance(error, BaseExceptionGroup):
+        for kind in (Refused, NotDone):
+            if error.split(kind)[1] is None:
+                return next(_leaves(error))
+    return error
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for each in group.exceptions:
+        yield from _leaves(each) if isinstance(each, BaseExceptionGroup) else (each,)
 
 
 def keep_from_celery(error: BaseException) -> None:

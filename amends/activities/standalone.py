@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from amends.activities import coroutines
 from amends.activities.context import CURRENT, Context
+from amends.activities.greenlets import check_pool
 from amends.activities.guard import Guard, GuardedCall
 from amends.activities.protocol import Definition
 from amends.activities.raised import as_told, ends_process, for_celery
@@ -39,7 +40,7 @@ class StandaloneCall:
         async activity among greenlets.
         """
         activity, attempt = self._activity, self._retries + 1
-        coroutines.check_pool(activity)
+        check_pool(activity)
         output, error = self._try(self._arguments(args, kwargs), attempt)
         # Outside of the handler: Python would note there what the error is without.
         if error is None:

@@ -14,20 +14,23 @@ from amends.errors import LogUnavailable
 P = ParamSpec("P")
 Answer = TypeVar("Answer")
 
-CALLS: Final = Threads("amends-async", at_most=8)
+CALLS: Final = Threads("amends-async", at_most=5)
 """Those of all loops of this process. While Redis or the broker hangs a call takes some seconds, and others wait for it.
 
-Not more: each may hold the interpreter for 5 ms (``sys.getswitchinterval``) before the loop has its turn. More start no more
-sagas while Redis and broker answer.
+Not more than ten in all: each may hold the interpreter for 5 ms (``sys.getswitchinterval``) before the loop has its turn. More
+start no more sagas while Redis and broker answer.
 """
 
-LOOKS: Final = Threads("amends-async-waits", at_most=2)
-"""Those of waits, which a broker that hangs must not hold up."""
+READS: Final = Threads("amends-async-reads", at_most=2)
+"""Those of reads, which ask the log alone: a broker that hangs must not hold them up."""
+
+LOOKS: Final = Threads("amends-async-waits", at_most=3)
+"""Those of waits, of which there may be thousands."""
 
 
 async def in_thread(call: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
-    """Make a call in a thread. Raises what it does, and `LogUnavailable` if no thread was free: it was not made then."""
-    return await in_thread_of(CALLS, partial(call, *args, **kwargs))
+    """Read in a thread. Raises what the call does, and `LogUnavailable` if no thread was free: it was not made then."""
+    return await in_thread_of(READS, partial(call, *args, **kwargs))
 
 
 async def in_thread_of(
@@ -41,13 +44,17 @@ async def in_thread_of(
 
     saga_id, act_id: of the start or the act that it is, for the error.
     """
-    # Celery's current app is one for each thread.
-    under_app = partial(_under, app_or_default(), call)
     try:
-        return await threads.run(under_app)
+        return await run_in(threads, call)
     except NoThread as error:
         why = f"{error} of the saga log or the broker"
     raise LogUnavailable(why, saga_id, act_id, refused=True)
+
+
+async def run_in(threads: Threads, call: Callable[[], Answer]) -> Answer:
+    """Make a call in one of these threads. Raises what it does, and `NoThread` if none was free."""
+    # Celery's current app is one for each thread.
+    return await threads.run(partial(_under, app_or_default(), call))
 
 
 def _under(app: Celery, call: Callable[[], Answer]) -> Answer:

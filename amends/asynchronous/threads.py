@@ -13,6 +13,8 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
+from amends.backend.own_threads import round_of_own_thread
+
 Answer = TypeVar("Answer")
 
 
@@ -91,7 +93,8 @@ class Threads:
 
     def _work(self) -> None:
         while (call := self._next()) is not None:
-            call.make()
+            with round_of_own_thread():
+                call.make()
             del call  # with what it refers to, while this thread waits for another
 
     def _next(self) -> "_Call | None":

@@ -4,6 +4,7 @@ from __future__ import annotations  # Celery before 5.7 cannot subscript its cla
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -98,7 +99,8 @@ def advance_message(app: Celery, saga_id: str, number: int) -> Signature[Any]:
         "root_id": saga_id,
         "parent_id": saga_id,
     }
-    if AT_HAND.get():
+    # Celery publishes an error callback within the trace of its task, but for New Relic's: there it has ended by then.
+    if AT_HAND.get() and "newrelic.agent" in sys.modules:
         options["headers"] = message_headers(saga_id)
     how: Any = {"kwargs": {"saga_id": saga_id}, "immutable": True, "options": options}
     return app.signature(ADVANCE, **how)
@@ -188,8 +190,8 @@ def publishing_if_possible(saga_id: str) -> Iterator[None]:
 
 def send_advance(app: Celery, saga_id: str, number: int) -> None:
     """Send it, if possible."""
-    with publishing_if_possible(saga_id), traced(app, saga_id), bounded(app) as how:
-        advance_message(app, saga_id, number).apply_async(**how)
+    with publishing_if_possible(saga_id), traced(app, saga_id) as headers, bounded(app) as how:
+        advance_message(app, saga_id, number).apply_async(headers=headers, **how)
 
 
 def countdown_of(app: Celery, wait: float) -> float:

@@ -6,9 +6,11 @@ that the server has ended fails one attempt after the other. It knows nothing of
 
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from celery.signals import task_postrun, task_prerun
 from django.db import close_old_connections, connections
 
+from amends.activities.coroutines import around_each_coroutine
 from amends.backend.own_threads import after_each_round
 from amends.dispatch.messages import ADVANCE
 
@@ -18,6 +20,9 @@ def keep_connections_fresh() -> None:
     task_prerun.connect(_close_stale, dispatch_uid=f"{__name__}.before")
     task_postrun.connect(_close_stale, dispatch_uid=f"{__name__}.after")
     after_each_round(connections.close_all)
+    around_each_coroutine(
+        sync_to_async(close_old_connections)
+    )  # those of the thread in which asgiref asks databases
 
 
 def _close_stale(sender: Any = None, **_: Any) -> None:

@@ -8,9 +8,9 @@ from math import inf
 from typing import Any, Final, Generic, Self, TypeVar
 
 from amends.asynchronous.alert import Alert
-from amends.asynchronous.calls import CALLS, LOOKS, in_thread, in_thread_of
+from amends.asynchronous.calls import CALLS, LOOKS, in_thread, in_thread_of, run_in
+from amends.asynchronous.threads import NoThread
 from amends.definition.states import SagaStatus
-from amends.errors import LogUnavailable
 from amends.log.control import Seen, Signalled, new_act_id
 from amends.log.history import Event
 from amends.log.saga_log import SagaLog
@@ -29,7 +29,7 @@ class AsyncHandle(Generic[Result]):
     """Each method does what the one of its name without ``_async`` does, with the same arguments, and raises the same.
 
     The event loop goes on meanwhile. If a call is cancelled (as by ``asyncio.timeout``), what has begun goes on in its thread:
-    an act may be done, and is done once if it is repeated with the same `act_id`. With 8 calls in threads, others wait for
+    an act may be done, and is done once if it is repeated with the same `act_id`. With 5 acts in threads, or 2 reads, others wait for
     5 s at most, and raise `LogUnavailable` with `refused` then.
     """
 
@@ -134,12 +134,12 @@ class AsyncHandle(Generic[Result]):
         by: str | None = None,
     ) -> Signalled:
         """`Handle.signal` for a coroutine."""
-        token = id or new_act_id()
+        token = new_act_id() if id is None else id
         give = partial(self.signal, name, value, id=token, by=by)
         return await in_thread_of(CALLS, give, saga_id=self.id, act_id=token)
 
     async def _act(self, act: Callable[..., Answer], *, act_id: str | None, **how: Any) -> Answer:
-        token = act_id or new_act_id()
+        token = new_act_id() if act_id is None else act_id
         call = partial(act, **how, act_id=token)
         return await in_thread_of(CALLS, call, saga_id=self.id, act_id=token)
 
@@ -171,9 +171,7 @@ class AsyncHandle(Generic[Result]):
             except TimeoutError:
                 if not bounds.expired():
                     raise
-        raise LogUnavailable(
-            f"the saga log has not told within {timeout} s how saga {self.id!r} is"
-        )
+        raise turns.as_late()
 
     @property
     @abstractmethod
@@ -197,7 +195,6 @@ class AsyncHandle(Generic[Result]):
 
 async def _is_enough(turns: Turns) -> bool:
     try:
-        return await in_thread_of(LOOKS, partial(turns.outlasting, turns.is_enough))
-    except LogUnavailable as error:  # also where no thread was free
-        turns.outlast(error)
+        return await run_in(LOOKS, partial(turns.outlasting, turns.is_enough))
+    except NoThread:  # they look for other waits
         return False

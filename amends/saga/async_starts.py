@@ -57,7 +57,8 @@ class AsyncStarts(Generic[Input, Output]):
 
         Cancelled, it goes on in its thread to the end. Raises what `start_many` does.
         """
-        return await in_thread(self.start_many, inputs, saga_ids=saga_ids, at=at, after=after)
+        start = partial(self.start_many, inputs, saga_ids=saga_ids, at=at, after=after)
+        return await in_thread_of(CALLS, start)
 
     async def get_async(self, saga_id: SagaId) -> Handle[Output]:
         """`get` for a coroutine: find a saga by its id."""

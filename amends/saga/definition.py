@@ -46,6 +46,7 @@ from amends.saga.itinerary_builder import build_itinerary
 from amends.saga.output import build_early
 from amends.saga.signals import models_of
 from amends.saga.stages import Stage
+from amends.traces.carrier import AT_HAND
 from amends.traces.sagas import beginning, begun
 
 Input = TypeVar("Input", bound=BaseModel)
@@ -133,16 +134,14 @@ class Saga(AsyncStarts[Input, Output], TransactionalStarts[Input, Output]):
         new_id = uuid.uuid4().hex if saga_id is None else id_text(saga_id)
         return self._start(app_or_default(), new_id, saga_input, at=at, after=after)
 
-    def _start_kept(
-        self, app: Celery, saga_id: str, fields: Mapping[str, Any], **when: Any
-    ) -> None:
+    def _start_kept(self, app: Celery, saga_id: str, fields: Any, **when: Any) -> None:
         """Start a saga that is kept as a step of another one, or in the outbox; `fields` are its input's, JSON data."""
         self._start(app, id_text(saga_id), validated(self.input, fields), **when)
 
     def _start(self, app: Celery, new_id: str, saga_input: Input, **when: Any) -> Handle[Output]:
         text, given, *search = self._checked_input(new_id, saga_input)
-        begins = settings_of(app).begins_traces
-        with beginning(app, self.name, new_id) if begins else nullcontext("") as trace:
+        traced = settings_of(app).begins_traces or AT_HAND.get()
+        with beginning(app, self.name, new_id) if traced else nullcontext("") as trace:
             message = next(iter(self._deliveries(app, [new_id], **when) or ()), None)
             how: Any = {"given": given, "search": search, "trace": trace}
             start = partial(log_of(app).starts.start_saga, new_id, self.itinerary)

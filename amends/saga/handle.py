@@ -140,7 +140,7 @@ class Handle(AsyncHandle[Result]):
         """
         control, actor = self._log.control, _actor(by, why)
         skip = partial(control.skip_step, self.id, step, actor=actor, seen=seen)
-        token = act_id or new_act_id()
+        token = new_act_id() if act_id is None else act_id
         text = "" if output is None else skipped_output(self._log, self.id, step, output)
         follows = skip(output=text, act_id=token)
         if isinstance(follows, Lacking):  # None is what some activities return

@@ -84,7 +84,8 @@ class Turns:
         self._step = ""
         self._timeout = timeout
         self._deadline = inf if timeout is None else time.monotonic() + timeout
-        self._is_away = False
+        self._is_away = self._is_looking = False
+        self._seen: SagaStatus | None = None
         # Where sagas are played in the process itself a commit has done that, and nothing comes later.
         self._by_outbox = by_outbox and not plays_messages(current_app)
 
@@ -93,24 +94,40 @@ class Turns:
         if self._until is not None:
             self._step, self._until = self._name_of(self._until), None
         look = self._wait.look(self._step)
+        self._seen = look.status
         if look.is_enough:
             return True
         if look.status is SagaStatus.STUCK:
             raise SagaStuck(self._saga_id, self._log.read_saga(self._saga_id).reason or "")
         if self._left <= 0:
-            told = f"saga {self._saga_id!r} is {look.status} after {self._timeout} s"
-            raise TimeoutError(told)
+            raise self._timed_out()
         return False
+
+    def as_late(self) -> Exception:
+        """Return the error of a wait whose time is over before a look could tell so.
+
+        Where the log told of the saga last, the look has found no thread yet; where it is asked, it does not answer.
+        """
+        if self._seen is not None and not self._is_away and not self._is_looking:
+            return self._timed_out()
+        return LogUnavailable(
+            f"the saga log has not told within {self._timeout} s how saga {self._saga_id!r} is"
+        )
+
+    def _timed_out(self) -> TimeoutError:
+        return TimeoutError(f"saga {self._saga_id!r} is {self._seen} after {self._timeout} s")
 
     def outlasting(self, look: Callable[[], bool]) -> bool:
         """Return what a look does; False where the log is away, which may be there again in time."""
-        self._is_away = False
+        self._is_away, self._is_looking = False, True
         try:
             return look()
         except LogUnavailable as error:
             self.outlast(error)
         except UnknownSaga as error:
             self._outlast_outbox(error)
+        finally:
+            self._is_looking = False
         return False
 
     def outlast(self, error: LogUnavailable) -> None:

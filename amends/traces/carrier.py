@@ -15,21 +15,26 @@ from typing import Any, Final
 
 _LARGEST: Final = 2_048  # characters: it is in each message of the saga
 _BAGGAGE: Final = "baggage"
+_STATE: Final = "tracestate"
 _SENTRYS: Final = "sentry-trace"
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 AT_HAND: Final[ContextVar[Mapping[str, str]]] = ContextVar("amends_traces", default=_NONE)
-"""The carriers of the sagas at hand that have one, by their ids."""
+"""The carriers of the sagas at hand that have one, by their ids, and that of the trace that was entered."""
+
+ENTERED: Final = ""
+"""In place of an id: of the trace that whatever is started inside belongs to."""
 
 
 def text_of(headers: Mapping[str, str]) -> str:
-    """Return a carrier as it is kept, '' of none. Baggage is left out where it is large."""
+    """Return a carrier as it is kept, '' of none. Baggage is left out where it is large, and after it the state that vendors add."""
     if not headers:
         return ""
-    text = json.dumps(headers)
-    if len(text) > _LARGEST:
-        text = json.dumps({name: each for name, each in headers.items() if name != _BAGGAGE})
-    return text if len(text) <= _LARGEST else ""
+    for left_out in ((), (_BAGGAGE,), (_BAGGAGE, _STATE)):
+        text = json.dumps({name: each for name, each in headers.items() if name not in left_out})
+        if len(text) <= _LARGEST:
+            return text
+    return ""
 
 
 @lru_cache(maxsize=1_000)
@@ -62,8 +67,6 @@ def header_members(saga_id: str) -> str:
 
 @lru_cache(maxsize=1_000)
 def _members(text: str) -> str:
-    if _SENTRYS not in text:
-        return text[1:-1]
     return json.dumps(_with_sentrys(read(text)))[1:-1]
 
 

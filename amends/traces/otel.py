@@ -70,6 +70,8 @@ def short_span(name: str, carrier: str, attributes: Attributes, *, error: str = 
     """
     parent, current = _context_of(carrier), trace.get_current_span().get_span_context()
     of_saga = trace.get_current_span(parent).get_span_context()
+    if not of_saga.is_valid:  # a carrier of another tool
+        return
     is_other = current.is_valid and current.trace_id != of_saga.trace_id
     links = [trace.Link(current)] if is_other else []
     span = _tracer().start_span(name, context=parent, links=links, attributes=attributes)
@@ -89,6 +91,8 @@ class AttemptSpan:
         parent = _context_of(carrier)
         current, of_saga = trace.get_current_span(), trace.get_current_span(parent)
         self._span: Any = None
+        if not of_saga.get_span_context().is_valid:  # a carrier of another tool
+            return
         if _is_of_celery(current) and _trace_id(current) == _trace_id(of_saga):
             current.set_attributes(attributes)
             return

@@ -6,21 +6,23 @@ Whatever a tool raises costs a saga nothing but its trace.
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any, Final, TypeVar
 
 from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
 
 from amends.backend.settings import settings_of
 from amends.traces import otel
-from amends.traces.carrier import at_hand, carrier_of, read, text_of
+from amends.traces.carrier import ENTERED, at_hand, carrier_of, read, text_of
 from amends.traces.tools import TOOLS, Tool
 
 T = TypeVar("T")
 
 _logger: Final = logging.getLogger(__name__)
+_told: Final[set[str]] = set()
 
 
 def caught(app: Celery) -> str:
@@ -28,13 +30,18 @@ def caught(app: Celery) -> str:
     return shielded(partial(_caught, _tools(app))) or ""
 
 
-def begun(app: Celery, saga: str, saga_ids: Iterable[str]) -> Mapping[str, str]:
-    """Begin the traces of sagas that are started now, or go on with the one of this moment. Returns their carriers, of those that have one."""
-    tools, found = _tools(app), {}
+def begun(app: Celery, saga: str, saga_ids: Sequence[str]) -> Mapping[str, str]:
+    """Begin the traces of sagas that are started now, or go on with the one of this moment. Returns their carriers, of those that have one.
+
+    Where no tool of this process begins one, as in a worker's main process without an SDK, that of an `entered` carrier is it.
+    """
+    tools, found = _tools(app), dict[str, str]()
     for saga_id in saga_ids if tools else ():
         attributes = {"amends.saga": saga, "amends.saga_id": saga_id}
         if carrier := shielded(partial(_begun, tools, attributes)):
             found[saga_id] = carrier
+    if (carrier := carrier_of(ENTERED)) and settings_of(app).traces:
+        found |= {each: carrier for each in saga_ids if each not in found}
     return found
 
 
@@ -60,19 +67,26 @@ def publishing_for(app: Celery, saga_id: str) -> AbstractContextManager[Any]:
 @contextmanager
 def entered(app: Celery, carrier: str) -> Iterator[None]:
     """Let tools take what is done inside for a part of a carrier's trace."""
-    headers = read(carrier)
-    with ExitStack() as stack:
+    headers, stack = read(carrier), ExitStack()
+    with at_hand({ENTERED: carrier} if headers else {}):
         for tool in _tools(app) if headers else ():
             shielded(partial(_enter, stack, tool, headers))
-        yield
+        try:
+            yield
+        finally:
+            shielded(stack.close)
 
 
 def shielded(call: Callable[[], T]) -> T | None:
-    """Return what a tool does; None, and a line of the log, where it raises."""
+    """Return what a tool does; None where it raises, and a line of the log for each kind of failure once."""
     try:
         return call()
-    except Exception:
-        _logger.exception("a tracing tool failed, and a trace has a gap")
+    except SoftTimeLimitExceeded:  # the limit of the task that is at hand
+        raise
+    except Exception as error:
+        if (kind := repr(error)) not in _told:
+            _told.add(kind)
+            _logger.exception("a tracing tool failed, and traces have gaps")
         return None
 
 
@@ -88,7 +102,7 @@ def _begun(tools: Sequence[Tool], attributes: Mapping[str, str]) -> str:
 def _caught(tools: Sequence[Tool]) -> str:
     headers: dict[str, str] = {}
     for tool in tools:
-        tool.inject(headers)
+        shielded(partial(tool.inject, headers))
     return text_of(headers)
 
 

@@ -47,7 +47,8 @@ class Sentry:
     def is_on(self) -> bool:
         """Return whether it is initialized, with that integration."""
         sentry = sys.modules.get("sentry_sdk")
-        integration = sentry and sentry.get_client().get_integration("celery")
+        get_client = getattr(sentry, "get_client", None)  # of 2.0 and later
+        integration = get_client and get_client().get_integration("celery")
         return bool(integration and integration.propagate_traces)
 
     def inject(self, headers: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from celery import Celery
 
-from amends.activities.coroutines import greenlets_of_process
+from amends.activities.greenlets import greenlets_of_process
 from amends.log.owner import has_died
 
 _logger: Final = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
 from amends import CircuitBreaker, Refused, RetryPolicy, activity
-from amends.activities import coroutines
+from amends.activities import greenlets
 from tests.support.eventually import eventually
 from tests.support.sagas.awaited import Approval, Order, Receipt, order_sagas, seen
 
@@ -144,7 +144,7 @@ def test_a_call_alone_returns_its_output_and_its_errors(work):
 
 def test_greenlets_leave_it_to_workers_of_other_pools(work, saga, saga_id, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(coroutines, "detect_environment", lambda: "gevent")
+        patch.setattr(greenlets, "detect_environment", lambda: "gevent")
         handle = begin(saga, saga_id, "quick")
         told = eventually(
             lambda: [each for each in handle.history() if each.name == "step.retrying"]
@@ -162,7 +162,7 @@ def test_a_saga_that_only_greenlets_can_take_is_parked_with_the_reason(
 ):
     monkeypatch.setitem(app.conf, "amends_poison_after", 1)
     with monkeypatch.context() as patch:
-        patch.setattr(coroutines, "detect_environment", lambda: "gevent")
+        patch.setattr(greenlets, "detect_environment", lambda: "gevent")
         handle = begin(saga, saga_id, "quick")
         eventually(lambda: handle.status == "stuck")
     assert "greenlets of this pool (gevent) cannot run an event loop" in handle.snapshot().reason
@@ -171,7 +171,7 @@ def test_a_saga_that_only_greenlets_can_take_is_parked_with_the_reason(
 
 
 def test_a_call_alone_among_greenlets_says_what_to_do(work, monkeypatch):
-    monkeypatch.setattr(coroutines, "detect_environment", lambda: "eventlet")
+    monkeypatch.setattr(greenlets, "detect_environment", lambda: "eventlet")
     error = call_here(call_and_refuse)
     assert "the greenlets of this pool (eventlet) cannot run an event loop" in str(error)
 

@@ -11,7 +11,7 @@ import pytest
 from billiard.pool import SIG_SOFT_TIMEOUT, soft_timeout_sighandler
 from celery.exceptions import SoftTimeLimitExceeded
 
-from amends.activities import coroutines
+from amends.activities import greenlets
 from amends.activities.coroutines import call
 
 DEADLINE = 60.0
@@ -227,7 +227,7 @@ def test_a_forked_child_makes_a_loop_of_its_own_and_leaves_its_parents_alone():
 
 
 def test_greenlets_are_told_by_kombu(monkeypatch):
-    monkeypatch.setattr(coroutines, "detect_environment", lambda: "gevent")
-    assert coroutines.greenlets_of_process() == "gevent"
+    monkeypatch.setattr(greenlets, "detect_environment", lambda: "gevent")
+    assert greenlets.greenlets_of_process() == "gevent"
     monkeypatch.undo()
-    assert coroutines.greenlets_of_process() is None
+    assert greenlets.greenlets_of_process() is None
