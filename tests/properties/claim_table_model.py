@@ -402,6 +402,7 @@ class Model:
         self.records[path].state = "unknown"
         asked = self.records[f"{path}:verify"]
         asked.asked, asked.state, asked.then = True, "pending", (then, outcome)
+        asked.tries += bool(asked.attempts)  # a claim of an earlier question is none of this one
         asked.retries = True
         asked.renewed_at = (asked.attempts, asked.deaths, asked.unregistered)
 

@@ -28,7 +28,7 @@
 -- Then for each record r, which is a step's number and f for its fallback, u for its undo, v for its verification, and fu and
 -- fv for the fallback's; w is a wait, for signals or a time, and k a child:
 --   r.t token     of its last claim that ended
---   r.a attempts  spent                 r.r tries    claims that ended unfinished
+--   r.a attempts  spent                 r.r tries    claims that ended unfinished; of a verification, earlier questions too
 --   r.u           1 once an attempt ended of which nobody knows the effect
 --   r.p deaths    claims whose owner died before the attempt's time was up, alone or while it ran apart
 --   r.q           claims that ended with their whole worker, up to when the record runs apart

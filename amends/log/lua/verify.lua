@@ -18,6 +18,7 @@ local function ask(code, then_, outcome)
   local used_before = {}
   for k, field in ipairs({'v.a', 'v.p', 'v.k'}) do used_before[k] = get(code .. field) or 0 end
   set(code .. 'v.b', table.concat(used_before, ',')) -- each question has a budget of its own
+  if get(code .. 'v.a') then add(code .. 'v.r', 1) end -- a claim of an earlier question that comes late is none of this one
   set(code .. 'v.y', NOW + (tonumber(settle) or 0))
   set(code .. 'v.w', saga[code .. 'v.y'])
 end

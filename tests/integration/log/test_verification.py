@@ -235,7 +235,7 @@ def test_a_fallback_is_asked_for_by_a_record_of_its_own(course):
     assert course.remaining()[0] == "b:fallback"
     course.run("b:fallback", retries=1)
     course.fail("b:fallback", unknown=True)
-    course.ask("b:fallback:verify", FOUND)
+    course.ask("b:fallback:verify", FOUND, retries=1)
     assert course.log.read_saga(course.id).sources["b"] == {"part": "found"}
     assert course.remaining() == ["c"]
 
@@ -252,13 +252,22 @@ def test_a_question_that_fails_is_asked_again(asked):
     assert asked.state("b") == "done"
 
 
+def test_a_claim_of_an_earlier_question_that_comes_again_late_is_none_of_the_next_one(asked):
+    asked.ask("b:verify", NONE)
+    unknown(asked)
+    assert isinstance(asked.claim("b:verify"), Stop)
+    assert (asked.state("b"), asked.state("b:verify")) == ("unknown", "pending")
+    asked.ask("b:verify", FOUND, retries=1)
+    assert asked.state("b") == "done"
+
+
 def test_each_question_has_all_attempts(asked):
     for _ in range(3):
         unknown(asked, "b:verify")
     asked.run("b:verify", retries=3)
     asked.complete("b:verify", output=NONE)
     unknown(asked)
-    answer = asked.run("b:verify", retries=3)
+    answer = asked.run("b:verify", retries=4)
     assert (answer.spent, answer.attempts) == (0, 4)
 
 
