@@ -145,7 +145,7 @@ class _Kept:
         """Close the loop with its thread. One of before a fork stays: closed, it would leave its parent without its events."""
         if self._pid != os.getpid():
             _inherited.append(self._runner)
-        elif not sys.is_finalizing():
+        elif not sys.is_finalizing() and not self._runner.get_loop().is_closed():
             with suppress(Exception):
                 self._runner.close()
 

@@ -123,9 +123,10 @@ class OutboxAdmin(_ReadOnlyAdmin):
         """Return the entries, from the database that has the outbox."""
         return super().get_queryset(request).using(outbox_alias()).defer("document")
 
-    def lookup_allowed(self, lookup: str, *_: Any) -> bool:
-        """Allow the filter alone: by others a URL could ask what a document holds."""
-        return lookup.partition("__")[0] == "saga"
+    def lookup_allowed(self, lookup: str, *how: Any) -> bool:
+        """Allow what Django does, but for a URL that asks what a document holds."""
+        asks = lookup.partition("__")[0] == "document"
+        return not asks and bool(super().lookup_allowed(lookup, *how))
 
     def get_urls(self) -> Sequence[Any]:
         """Return the URL of the list alone: an entry's document may be private."""

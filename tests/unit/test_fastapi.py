@@ -102,6 +102,31 @@ def test_a_client_is_told_what_is_wrong_and_nothing_of_the_installation(
     assert ("retry-after" in answer.headers) == (status == 503)
 
 
+def test_coroutines_have_the_app_though_another_is_made_in_the_loops_thread(default_app, app):
+    @asynccontextmanager
+    async def of_application(_):
+        Celery("billing", broker="memory://")  # becomes the current one of this thread
+        yield
+
+    api = FastAPI(lifespan=of_application)
+    app.conf.amends_backend = "memory://"
+    add_sagas(api, app)
+
+    @api.get("/app")
+    async def tell():
+        return current_app.main
+
+    with TestClient(api) as client:
+        assert client.get("/app").json() == "shop"
+
+
+def test_a_rehearsal_is_not_left_by_an_application_that_is_made_in_it(api, app):
+    with Rehearsal():
+        add_sagas(api, app)
+        assert current_app.main == "rehearsal"
+        assert _state.default_app.main == "rehearsal"
+
+
 def test_the_operator_is_told_why_a_client_has_to_come_again(api, app, caplog):
     add_sagas(api, app)
     failing(api, LogUnavailable(INTERNAL))

@@ -13,7 +13,7 @@ def tested(request, tmp_path, urls):
     return Project(tmp_path, environment)
 
 
-@pytest.mark.parametrize(("cases", "count"), [("admin_cases.py", 20), ("rehearsal_cases.py", 4)])
+@pytest.mark.parametrize(("cases", "count"), [("admin_cases.py", 21), ("rehearsal_cases.py", 4)])
 def test_the_cases_pass(tested, cases, count):
     told = tested.run("manage.py", "test", "--pattern", cases)
     assert f"Ran {count} tests" in told

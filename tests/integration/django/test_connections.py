@@ -8,9 +8,12 @@ POOLS = ["prefork", "threads", "solo", "gevent"]
 # Celery's fixup closes all connections around each task, unless this keeps them.
 KEEPS = {"CELERY_DB_REUSE_MAX": 1_000_000}
 RUN = """
+import os
 import django; django.setup()
 from orders.sagas import OrderInput, looks
 for dispatch, saga in looks.items():
+    if dispatch.endswith("_async") != bool(os.environ.get("ASYNC")):
+        continue
     handle = saga.start(OrderInput(number=1))
     outcome = handle.wait(timeout=60).outcome
     print(dispatch, outcome, *(each.attempts for each in handle.snapshot().steps.values()))
@@ -71,6 +74,16 @@ def test_a_step_has_a_connection_that_works_after_the_one_before_lost_its_own(pr
     with project.worker(pool, **keeps):
         told = project.run("-c", RUN).splitlines()
     assert told == ["chain completed 1 1 1 1", "inline completed 1 1 1 1"]
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("keeps", [{}, KEEPS], ids=["closed by Celery", "kept by Celery"])
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_a_coroutine_has_one_too(tmp_path, project, urls, postgres, pool, keeps):
+    later = Project(tmp_path, {**urls, "POSTGRES_PORT": str(postgres.port), "ASYNC": "yes"})
+    with later.worker(pool, **keeps):
+        told = later.run("-c", RUN).splitlines()
+    assert told == ["chain_async completed 1 1 1 1", "inline_async completed 1 1 1 1"]
 
 
 def test_a_schedule_asks_the_database_after_the_server_ended_the_connection(

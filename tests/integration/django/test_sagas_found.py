@@ -19,9 +19,12 @@ processes = pytest.mark.parametrize("process", [WEB, WORKER], ids=["web", "worke
 
 @processes
 def test_sagas_of_each_app_are_found_and_an_app_may_have_none(project, process):
-    assert "counted looks_chain looks_inline purchase" in project.run("-c", process + TELL)
+    assert (
+        "counted looks_chain looks_chain_async looks_inline looks_inline_async purchase"
+        in project.run("-c", process + TELL)
+    )
     project.write("plain/sagas.py", OWN)
-    assert "looks_inline packing purchase" in project.run("-c", process + TELL)
+    assert "looks_inline looks_inline_async packing purchase" in project.run("-c", process + TELL)
 
 
 @processes

@@ -259,6 +259,53 @@ def test_each_of_many_loops_works_and_leaves_nothing(work, saga, alerts):
     eventually(lambda: are_gone(alerts))
 
 
+def test_an_id_that_is_empty_is_none(work, saga, order):
+    handle = saga.start(order, saga_id=order.order_id)
+
+    async def main():
+        with pytest.raises(ValueError, match="signal"):
+            await handle.signal_async("approval", Approval(), id="")
+        with pytest.raises(ValueError, match="act"):
+            await handle.cancel_async(act_id="")
+
+    asyncio.run(main())
+    with pytest.raises(ValueError, match="act"):
+        handle.skip("pack", act_id="", by="ada", why="to see")
+
+
+def test_reads_and_waits_are_not_held_up_by_starts(work, saga, order, monkeypatch):
+    held, few = threading.Event(), calls.Threads("t-few", at_most=1, patience=0.05)
+    monkeypatch.setattr(async_handle, "CALLS", few)
+    handle = saga.start(order, saga_id=order.order_id)
+
+    async def main():
+        stuck = asyncio.create_task(few.run(lambda: held.wait(60)))
+        await asyncio.sleep(0.05)
+        assert await handle.status_async() in ("pending", "running")
+        assert await handle.wait_async(60, until="pack")
+        held.set()
+        await stuck
+
+    asyncio.run(main())
+
+
+def test_a_wait_whose_last_look_finds_no_thread_is_timed_out_and_the_log_is_not_away(
+    work, saga, order, monkeypatch
+):
+    looks, handle = [], saga.start(order, saga_id=order.order_id)
+    run_in = async_handle.run_in
+
+    async def run_once(threads, call):
+        looks.append(threads)
+        if len(looks) > 1:
+            await asyncio.sleep(60)
+        return await run_in(threads, call)
+
+    monkeypatch.setattr(async_handle, "run_in", run_once)
+    with pytest.raises(TimeoutError, match=r"is \w+ after 0\.2 s"):
+        asyncio.run(handle.wait_async(0.2))
+
+
 def test_a_start_for_which_no_thread_is_free_was_certainly_not_made(work, saga, order, monkeypatch):
     held, few = threading.Event(), calls.Threads("t-few", at_most=1, patience=0.05)
     monkeypatch.setattr(async_handle, "CALLS", few)

@@ -6,12 +6,13 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from billiard.pool import SIG_SOFT_TIMEOUT, soft_timeout_sighandler
 from celery.exceptions import SoftTimeLimitExceeded
 
-from amends.activities import greenlets
+from amends.activities import coroutines, greenlets
 from amends.activities.coroutines import call
 
 DEADLINE = 60.0
@@ -103,7 +104,7 @@ def test_past_its_limit_it_may_clean_up_and_return():
     assert call(clean_up, [], limit=0.01) == "cleaned up"
 
 
-@pytest.mark.parametrize("how", ["gather", "wait_for", "TaskGroup"])
+@pytest.mark.parametrize("how", ["gather", "wait_for", "TaskGroup", "body of a TaskGroup"])
 def test_its_limit_ends_the_tasks_that_it_waits_for(how):
     said = []
 
@@ -115,11 +116,76 @@ def test_its_limit_ends_the_tasks_that_it_waits_for(how):
         else:
             async with asyncio.TaskGroup() as group:
                 group.create_task(wait_for_ever(said))
+                if how == "body of a TaskGroup":
+                    await asyncio.Event().wait()
 
     with pytest.raises(SoftTimeLimitExceeded):
         call(wait_for_others, [], limit=0.05)
     assert said
     assert all(isinstance(each, asyncio.CancelledError) for each in said)
+
+
+def test_a_limit_that_what_it_waits_for_swallows_is_raised_all_the_same():
+    async def stay():
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    async def wait_for_it():
+        await asyncio.create_task(stay())
+        return "in time"
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        call(wait_for_it, [], limit=0.05)
+
+
+def test_a_generator_that_is_left_early_is_closed_at_once():
+    said = []
+
+    async def numbers():
+        try:
+            yield 1
+            yield 2
+        finally:
+            await asyncio.sleep(0.01)
+            said.append("closed")
+
+    async def take_one():
+        async for _ in numbers():
+            return
+
+    call(take_one, [], limit=None)
+    assert said == ["closed"]
+
+
+def test_a_loop_that_somebody_closed_is_made_anew():
+    call(loop_of, [], limit=None).close()
+    assert call(think, [0.0], limit=None) == "thought"
+
+
+def test_its_loop_is_not_the_current_one_of_the_thread():
+    def current_loop():
+        own = call(loop_of, [], limit=None)
+        with pytest.raises(RuntimeError, match="no current event loop"):
+            asyncio.get_event_loop_policy().get_event_loop()
+        return own
+
+    assert in_thread(current_loop)
+
+
+def test_it_is_tidied_up_before_and_after_it_in_its_loop(monkeypatch):
+    said = []
+    monkeypatch.setattr(coroutines, "_tidied_by", [])
+
+    async def tidy_up():
+        said.append("tidied")
+        raise OSError("which stops nothing")
+
+    async def speak():
+        said.append("spoke")
+
+    coroutines.around_each_coroutine(tidy_up)
+    call(speak, [], limit=None)
+    assert said == ["tidied", "spoke", "tidied"]
 
 
 def test_a_cancellation_of_its_own_is_no_time_limit():

@@ -17,6 +17,7 @@ from amends import ActivityError, NotDone, Refused
 from amends.activities.raised import (
     LARGEST,
     Printed,
+    as_told,
     ends_process,
     for_celery,
     for_main_process,
@@ -226,3 +227,15 @@ def test_a_command_of_celerys_is_left_as_it_is(error):
 def test_so_is_what_succeeded():
     answer = trace_ok_t("an output", None, 0.1, "None")
     assert for_main_process(answer) is answer
+
+
+@pytest.mark.parametrize("kind", [Refused, NotDone])
+def test_an_answer_that_is_alone_in_a_group_is_that_answer(kind):
+    group = ExceptionGroup("of a TaskGroup", [ExceptionGroup("inside", [kind("no")])])
+    told = as_told(group, limit=1.0, took=0.1)
+    assert (type(told), str(told)) == (kind, "no")
+
+
+def test_an_answer_among_other_errors_is_not_all_that_happened():
+    group = ExceptionGroup("of a TaskGroup", [Refused("no"), OSError("away")])
+    assert isinstance(as_told(group, limit=1.0, took=0.1), ExceptionGroup)

@@ -31,6 +31,17 @@ def test_large_baggage_is_left_out():
     assert read(text_of(headers)) == {"traceparent": PARENT}
 
 
+def test_large_state_of_vendors_is_left_out_too():
+    headers = {"traceparent": PARENT, "tracestate": "a" * 5_000, "baggage": "a=b"}
+    assert read(text_of(headers)) == {"traceparent": PARENT}
+
+
+@pytest.mark.parametrize("text", ["v2:abc", "{v2}", '["a"]'])
+def test_a_message_brings_nothing_of_what_another_release_wrote(text):
+    with at_hand({"saga": text}):
+        assert header_members("saga") == ""
+
+
 def test_what_is_large_without_baggage_is_none():
     assert text_of({"traceparent": "x" * 5_000}) == ""
 

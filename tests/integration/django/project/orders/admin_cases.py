@@ -99,6 +99,10 @@ class PagesTest(TestCase):
         ):
             self.assertEqual(self.client.get(f"/admin/amends/{path}").status_code, 404)
 
+    def test_no_url_asks_what_a_document_holds(self):
+        for lookup in ("document__contains", "document__regex", "document"):
+            self.assertEqual(self.client.get(OUTBOX, {lookup: "7"}).status_code, 400)
+
     def test_a_log_that_is_away_is_a_sentence(self):
         current_app.conf.amends_backend = "redis://127.0.0.1:1/0"
         for url in (SAGAS, f"{SAGAS}order-3/change/"):

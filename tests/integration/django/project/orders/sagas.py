@@ -4,6 +4,7 @@ import os
 from datetime import datetime
 
 import psycopg
+from asgiref.sync import sync_to_async
 from django.db import connection
 from pydantic import BaseModel
 
@@ -28,17 +29,31 @@ def end_connection(pid: int) -> None:
         other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
 
-@activity(retry=patient)
-def note(order: OrderInput) -> None:
+def backend_pid() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         [(pid,)] = cursor.fetchall()
-    end_connection(pid)
+    return pid
+
+
+@activity(retry=patient)
+def note(order: OrderInput) -> None:
+    end_connection(backend_pid())
 
 
 @activity(retry=patient)
 def look(order: OrderInput) -> None:
     Order.objects.count()
+
+
+@activity(retry=patient)
+async def note_later(order: OrderInput) -> None:
+    end_connection(await sync_to_async(backend_pid)())
+
+
+@activity(retry=patient)
+async def look_later(order: OrderInput) -> None:
+    await Order.objects.acount()
 
 
 @activity
@@ -58,15 +73,20 @@ def release(order: OrderInput, reserved: None) -> None:
 
 
 looks = {
-    dispatch: Saga(
-        f"looks_{dispatch}",
+    f"{dispatch}{kind}": Saga(
+        f"looks_{dispatch}{kind}",
         input=OrderInput,
         output=Result,
         dispatch=dispatch,
-        steps=[Step(each, compensation=None, name=name) for each, name in steps],
+        steps=[
+            Step(noting, compensation=None, name="note"),
+            Step(looking, compensation=None, name="look"),
+            Step(noting, compensation=None, name="note_again"),
+            Step(looking, compensation=None, name="look_again"),
+        ],
     )
     for dispatch in ("chain", "inline")
-    for steps in [[(note, "note"), (look, "look"), (note, "note_again"), (look, "look_again")]]
+    for kind, noting, looking in (("", note, look), ("_async", note_later, look_later))
 }
 purchase_saga = Saga(
     "purchase",
