@@ -68,7 +68,7 @@ def test_an_order_from_its_start_to_its_end(work, saga, order):
 
     handle, early, said, result, again, found, plain = asyncio.run(main())
     assert (early.receipt, early.outcome) == (f"paid {handle.id}", None)
-    assert said is Signalled.TAKEN
+    assert said in {Signalled.TAKEN, Signalled.KEPT}  # in time, or before the wait began
     assert (result.outcome, result.granted_by) == ("completed", "ada")
     assert {each.id for each in (handle, again, found, plain)} == {order.order_id}
     assert [each.wait(60) for each in (again, found)] == [result, result]
