@@ -275,7 +275,7 @@ def test_an_id_that_is_empty_is_none(work, saga, order):
 
 def test_reads_and_waits_are_not_held_up_by_starts(work, saga, order, monkeypatch):
     held, few = threading.Event(), calls.Threads("t-few", at_most=1, patience=0.05)
-    monkeypatch.setattr(async_handle, "CALLS", few)
+    monkeypatch.setattr(calls, "CALLS", few)
     handle = saga.start(order, saga_id=order.order_id)
 
     async def main():
