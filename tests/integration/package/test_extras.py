@@ -88,6 +88,7 @@ def test_only_what_other_extras_bring_is_missing(
 ):
     environment = install(wheel, tmp_path / "environment", *extras)
     seen = json.loads(environment.ask(IMPORT_ALL, tmp_path))
+    seen["failed"] = [each.replace("asgiref", "django") for each in seen["failed"]]  # comes with it
     others = {package for extra, package in BRINGS.items() if extra not in extras}
     missing = {package for package in BRINGS.values() for each in seen["failed"] if package in each}
     assert missing == others
