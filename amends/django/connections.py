@@ -20,9 +20,8 @@ def keep_connections_fresh() -> None:
     task_prerun.connect(_close_stale, dispatch_uid=f"{__name__}.before")
     task_postrun.connect(_close_stale, dispatch_uid=f"{__name__}.after")
     after_each_round(connections.close_all)
-    around_each_coroutine(
-        sync_to_async(close_old_connections)
-    )  # those of the thread in which asgiref asks databases
+    # A coroutine asks databases in a thread of asgiref's.
+    around_each_coroutine(sync_to_async(close_old_connections))
 
 
 def _close_stale(sender: Any = None, **_: Any) -> None:
