@@ -274,13 +274,14 @@ def test_an_id_that_is_empty_is_none(work, saga, order):
 
 
 def test_reads_and_waits_are_not_held_up_by_starts(work, saga, order, monkeypatch):
-    held, few = threading.Event(), calls.Threads("t-few", at_most=1, patience=0.05)
+    taken, held = threading.Event(), threading.Event()
+    few = calls.Threads("t-few", at_most=1, patience=0.05)
     monkeypatch.setattr(calls, "CALLS", few)
     handle = saga.start(order, saga_id=order.order_id)
 
     async def main():
-        stuck = asyncio.create_task(few.run(lambda: held.wait(60)))
-        await asyncio.sleep(0.05)
+        stuck = asyncio.create_task(few.run(lambda: (taken.set(), held.wait(60))))
+        await asyncio.to_thread(taken.wait, 60)
         assert await handle.status_async() in ("pending", "running")
         assert await handle.wait_async(60, until="pack")
         held.set()
@@ -307,13 +308,14 @@ def test_a_wait_whose_last_look_finds_no_thread_is_timed_out_and_the_log_is_not_
 
 
 def test_a_start_for_which_no_thread_is_free_was_certainly_not_made(work, saga, order, monkeypatch):
-    held, few = threading.Event(), calls.Threads("t-few", at_most=1, patience=0.05)
+    taken, held = threading.Event(), threading.Event()
+    few = calls.Threads("t-few", at_most=1, patience=0.05)
     monkeypatch.setattr(async_handle, "CALLS", few)
     monkeypatch.setattr("amends.saga.async_starts.CALLS", few)
 
     async def main():
-        stuck = asyncio.create_task(few.run(lambda: held.wait(60)))
-        await asyncio.sleep(0.05)
+        stuck = asyncio.create_task(few.run(lambda: (taken.set(), held.wait(60))))
+        await asyncio.to_thread(taken.wait, 60)
         with pytest.raises(LogUnavailable, match="no thread was free") as of_start:
             await saga.start_async(order, saga_id=order.order_id)
         with pytest.raises(LogUnavailable, match="no thread was free") as of_act:
