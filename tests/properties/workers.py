@@ -150,6 +150,7 @@ class Workers:
         attempt = next((each for each in mine if not each.report), None)
         if attempt is None:
             self.sweep(final=False, cost="death")
+            return self._find_lost(longest_wait)  # what runs may be of a stage that comes later
         return attempt
 
     def _end_waits(self) -> None:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import httpx
 from celery import Celery
@@ -25,7 +26,10 @@ from demo.ports import free_port
 from demo.programs import Program, running
 from demo.servers import RedisServer, WebProgram
 from tests.support.engine_saga import Job, job_saga
-from tests.support.loop_stalls import CALLERS, Gaps, frozen, report, tick
+from tests.support.loop_stalls import Gaps, frozen, report, tick
+
+CLIENTS: Final = 15
+"""Not so many that their requests alone, which come at once after each time-out, keep the loop busy for as long as is measured."""
 
 
 def make_api() -> FastAPI:
@@ -108,15 +112,15 @@ async def measure(
 
 async def phases_of(api: WebProgram, log: Program, broker: Program, seconds: float) -> list[Gaps]:
     """Measure each phase for so many seconds."""
-    await measure(api, "at first", 1.0, "first", callers=CALLERS)  # what is made and imported once
+    await measure(api, "at first", 1.0, "first", callers=CLIENTS)  # what is made and imported once
     found = [
         await measure(api, "nothing is called", seconds, "none", callers=0),
-        await measure(api, "both are there", seconds, "there", callers=CALLERS),
+        await measure(api, "both are there", seconds, "there", callers=CLIENTS),
     ]
     for server, phase in ((log, "the log's Redis is frozen"), (broker, "the broker is frozen")):
         with frozen(server):
-            found.append(await measure(api, phase, seconds, f"no-{server.name}", callers=CALLERS))
-        await measure(api, "between", 1.0, f"after-{server.name}", callers=CALLERS)
+            found.append(await measure(api, phase, seconds, f"no-{server.name}", callers=CLIENTS))
+        await measure(api, "between", 1.0, f"after-{server.name}", callers=CLIENTS)
     return found
 
 
