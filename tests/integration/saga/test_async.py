@@ -11,6 +11,7 @@ import pytest
 import amends
 from amends import LogUnavailable, SagaAlreadyStarted, Signalled, UnknownSaga
 from amends.asynchronous import calls
+from amends.backend import own_threads
 from amends.saga import async_handle
 from tests.support.blocking_calls import blocking_calls
 from tests.support.eventually import eventually
@@ -257,6 +258,17 @@ def test_each_of_many_loops_works_and_leaves_nothing(work, saga, alerts):
         assert asyncio.run(main()).outcome == "completed"
     assert len([t.name for t in threading.enumerate() if t.name in OF_POOL]) <= 10
     eventually(lambda: are_gone(alerts))
+
+
+def test_what_a_receiver_leaves_open_in_a_thread_is_closed_after_the_call(
+    work, order, saga, monkeypatch
+):
+    closed = []
+    monkeypatch.setattr(
+        own_threads, "_closers", [lambda: closed.append(threading.current_thread().name)]
+    )
+    asyncio.run(saga.start_async(order, saga_id=order.order_id))
+    eventually(lambda: any(each.startswith("amends-async") for each in closed))
 
 
 def test_an_id_that_is_empty_is_none(work, saga, order):

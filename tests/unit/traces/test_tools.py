@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
-from amends.traces import sagas
+from amends.traces import otel, sagas
 from amends.traces.sagas import begun, caught, entered
 from amends.traces.tools import Sentry
 from tests.support.app import in_process_app
@@ -104,6 +104,12 @@ def test_where_no_tool_begins_a_trace_a_start_keeps_the_one_that_was_entered(app
         )
         app.conf.amends_traces = False
         assert begun(app, "job", ["one"]) == {}
+
+
+def test_a_carrier_of_another_tool_alone_begins_no_span_of_opentelemetry():
+    span = otel.AttemptSpan("step a", '{"sentry-trace": "1-2-1"}', {})
+    assert span._span is None  # noqa: SLF001 - without an SDK nothing else shows it
+    span.end(None, is_answer=False)
 
 
 def test_a_sentry_of_before_2_0_is_none(app, monkeypatch, caplog):
