@@ -68,9 +68,8 @@ class StepAtHand:
         self._saga_id = saga_id
         self.message = message = message_of(self._request.id)
         self.log = message.log = message.log or log_of(task.app)
-        worker, pid = WorkerProcess.current, os.getpid()
-        self.owner = owner_prefix(worker.name, pid) + message.task_id
-        self.process = process_members(worker.node, pid)
+        self.owner = owner_prefix(WorkerProcess.current.name, os.getpid()) + message.task_id
+        self.process = process_members(WorkerProcess.current.node, os.getpid())
         message.give_errbacks(self._request)
 
     def carry_out(self, run: Run, path: str, *, token: str) -> None:
@@ -196,9 +195,8 @@ class StepAtHand:
             return chain
         *rest, first = reversed_links(self._task.app, self._saga_id, chain)
         claim = self._claim_of(link := link_of(first))
-        how = asdict(claim)
         try:
-            run = self.log.claim_step(self._saga_id, link.path, **how)
+            run = self.log.claim_step(self._saga_id, link.path, **asdict(claim))
         except LogUnavailable:
             return replace(chain, brought=claim.token)  # it may have landed all the same
         if not isinstance(run, Run):
@@ -216,8 +214,8 @@ class StepAtHand:
 
     def _claim_of(self, link: Link) -> Claim:
         """Return a claim of a link, to go on with it under this message."""
-        token, retries = secrets.token_hex(8), link.retries
-        return Claim(token=token, owner=self.owner, retries=retries, process=self.process)
+        who = {"owner": self.owner, "process": self.process}
+        return Claim(token=secrets.token_hex(8), retries=link.retries, **who)
 
     def _go_on(self, link: Link, claim: Claim, run: Run, rest: list[dict[str, Any]]) -> None:
         """Let a link that was claimed run next under this message. `rest` is the chain after it, reversed."""

@@ -9,13 +9,14 @@ import click
 from amends.cli.children.rows import has_stuck
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
-from amends.cli.formatting import clock_time, date, moment
+from amends.cli.formatting import clock_time, date, duration, moment
 from amends.cli.json_documents import children_json, event_json, payloads, saga_json
 from amends.cli.output import Output
 from amends.cli.step_tree import payload_lines, saga_lines
 from amends.cli.table import Cell, Column
 from amends.definition.serialization import canonical_json
 from amends.definition.states import ENDED, SagaStatus
+from amends.diagnosis.saga.times.accounting import times_of
 from amends.log.history import Event
 from amends.log.record import error_text
 from amends.log.saga_state import Standing
@@ -39,13 +40,14 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
         news, told = news_since(told, standing.history), standing.history
         shown = payloads(standing, **private)
         children = output.log.children.read_children(standing.entry)
+        times = times_of(output.app, standing)
         if output.as_json:
             if news:
                 kin = {"children": children_json(children)} if children else {}
-                output.json(saga_json(standing) | kin | shown)
+                output.json(saga_json(standing, times) | kin | shown)
         elif output.is_terminal or not follow:
             output.screen(
-                [*saga_lines(standing, children, width=output.width), *payload_lines(shown)],
+                [*saga_lines(standing, times, children, width=output.width), *payload_lines(shown)],
                 anew=follow,
             )
         else:
@@ -65,14 +67,21 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
 def show_history(output: Output, *, saga_id: str) -> None:
     """Show what happened to a saga, in order; times are UTC.
 
-    With --json, one line for each event: at, name, record and details.
+    Each event has the time since the one before. With --json, one line for each: at, name, record, details and after, in
+    seconds.
     """
     events = output.log.read_history(saga_id)
     if output.as_json:
-        for event in events:
-            output.json(event_json(event))
+        for event, after in zip(events, spans(events), strict=True):
+            output.json(event_json(event) | {"after": after})
         return
-    columns = [Column("at"), Column("event"), Column("record"), Column("details", may_drop=True)]
+    columns = [
+        Column("at"),
+        Column("after", right=True),
+        Column("event"),
+        Column("record"),
+        Column("details", may_drop=True),
+    ]
     output.table(columns, [*_dated(events)])
 
 
@@ -95,11 +104,21 @@ def news_since(told: Sequence[Event], history: Sequence[Event]) -> list[Event]:
 def _dated(events: list[Event]) -> Iterator[list[Cell]]:
     """Give a row for each event, and before the first one of a day its date."""
     day = ""
-    for event in events:
+    for event, after in zip(events, spans(events), strict=True):
         if date(event.at) != day:
             day = date(event.at)
             yield [Cell(day, {"dim": True})]
-        yield event_row(event)
+        at, *rest = event_row(event)
+        yield [at, Cell("" if after is None else duration(after)), *rest]
+
+
+def spans(events: Sequence[Event]) -> Iterator[float | None]:
+    """Yield for each event the seconds since the one before; None for the first, and where events that were folded are not in order."""
+    before: Event | None = None
+    for event in events:
+        is_known = before is not None and before.first_at is None and event.first_at is None
+        yield round(max(0.0, event.at - before.at), 3) if before and is_known else None
+        before = event
 
 
 def event_row(event: Event, *, dated: bool = False) -> list[Cell]:
@@ -113,7 +132,7 @@ def event_row(event: Event, *, dated: bool = False) -> list[Cell]:
 
 
 def _detail(name: str, value: Any) -> str:
-    if name == "wait":
+    if name in ("wait", "queued"):
         return f"{value / 1000:g}s"
     if name == "until":
         return moment(value / 1000)

@@ -7,6 +7,8 @@ from pydantic_core import from_json
 
 from amends.cli.formatting import moment
 from amends.cli.records import Record, records_by_step, records_of
+from amends.cli.times.documents import record_times_json, times_json
+from amends.diagnosis.saga.times.segments import Times
 from amends.log.history import Event
 from amends.log.queries.children import ChildState
 from amends.log.queries.open_waits import OpenWait
@@ -16,10 +18,10 @@ from amends.log.saga_state import Standing
 from amends.saga.snapshot import snapshot_of
 
 
-def saga_json(standing: Standing) -> dict[str, Any]:
-    """Give a saga with its steps, without what is private."""
+def saga_json(standing: Standing, times: Times) -> dict[str, Any]:
+    """Give a saga with its steps and where its time went, without what is private."""
     entry, snapshot, here = standing.entry, snapshot_of(standing.entry), at_hand(standing)
-    records = records_by_step(standing)
+    records, of_records = records_by_step(standing), times.by_record
 
     def at(time: float | None) -> str | None:
         return None if time is None else moment(time)
@@ -42,9 +44,17 @@ def saga_json(standing: Standing) -> dict[str, Any]:
         "now": moment(standing.now),
         "events": standing.events,
         "steps": [
-            {"name": name, "state": step.state, "records": [*map(record_json, records[name])]}
+            {
+                "name": name,
+                "state": step.state,
+                "records": [
+                    record_json(each) | {"times": record_times_json(of_records.get(each.path, ()))}
+                    for each in records[name]
+                ],
+            }
             for name, step in snapshot.steps.items()
         ],
+        "times": times_json(times),
     }
     if entry.parent:
         shown |= {"parent": entry.parent.id, "parent_step": entry.parent.step}

@@ -10,6 +10,7 @@ from amends.cli.step_rows import StepRows, told
 from amends.cli.table import Cell, Column, table_lines
 from amends.definition.paths import UNDO
 from amends.definition.states import ENDED
+from amends.diagnosis.saga.times.segments import Times
 from amends.log.history import printable
 from amends.log.queries.children import ChildState
 from amends.log.queries.open_waits import open_wait
@@ -21,14 +22,21 @@ _MOST_ERRORS: Final = 10
 
 
 def saga_lines(
-    standing: Standing, children: Sequence[ChildState] = (), *, width: int | None
+    standing: Standing, times: Times, children: Sequence[ChildState] = (), *, width: int | None
 ) -> Iterator[str]:
     """Draw a saga, in lines of at most `width` columns where that can be."""
     here = at_hand(standing)
     yield from _head(standing, here, children)
     yield ""
-    columns = [Column(""), Column("step", may_shrink=True), Column("do"), Column("undo")]
-    rows = [*StepRows(standing, here, children).rows()]
+    columns = [
+        Column(""),
+        Column("step", may_shrink=True),
+        Column("do"),
+        Column("undo"),
+        Column("took", right=True),
+        Column("waited", may_drop=True),
+    ]
+    rows = [*StepRows(standing, here, children, times=times).rows()]
     yield from table_lines(columns, rows, width=width)
     yield from _errors(standing, here)
 

@@ -20,6 +20,7 @@ from amends.diagnosis.saga.record_facts import Position, Situation
 from amends.diagnosis.saga.record_view import View
 from amends.diagnosis.saga.remedies import remedies
 from amends.diagnosis.saga.stage_view import others_at_hand, present, stage_facts, undo_turns
+from amends.diagnosis.saga.times.accounting import times_of
 from amends.errors import UnknownSaga
 from amends.log.queries.pivot import passed_pivot
 from amends.log.saga_log import log_of
@@ -102,6 +103,7 @@ def _explain(app: Celery, saga_id: str, *, follows: bool) -> Explanation:
                 stage=stage,
             )
         ),
+        times=times_of(app, standing),
         stage=stage,
         parent=parent_facts(log, view.entry),
         causes=tuple(_causes(view, [each for each, _ in paths])) if follows else (),

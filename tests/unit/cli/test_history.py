@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -11,13 +12,13 @@ from amends.cli.formatting import moment
 from amends.cli.json_documents import event_json
 from amends.cli.output import Output
 from amends.log.history import Event
+from tests.unit.cli.step_table import do_and_undo
 from tests.unit.cli.visit import ERROR
 
 
 def steps(text: str) -> list[list[str]]:
     """Cut the table of the steps into cells."""
-    lines = text.split("step ")[1].split("\n\n", maxsplit=1)[0].splitlines()[1:]
-    return [re.split(r"\s{2,}", line.strip()) for line in lines]
+    return [re.split(r"\s{2,}", line.strip()) for line in do_and_undo(text)]
 
 
 def test_a_new_saga_is_shown_with_all_its_steps(run, moves):
@@ -114,6 +115,7 @@ def test_json_has_stable_fields(run, moves):
         "now",
         "events",
         "steps",
+        "times",
     ]
     assert (document["status"], document["record"]) == ("stuck", "pay:fallback:undo")
     assert document["events"] == len(moves.log.read_history("v-1"))
@@ -135,6 +137,7 @@ def test_json_has_stable_fields(run, moves):
         "given_up_in",
         "owner",
         "error",
+        "times",
     ]
 
 
@@ -167,9 +170,10 @@ def test_history_has_a_line_for_each_event(run, moves):
     moves.be_stuck("v-1")
     events = moves.log.read_history("v-1")
     lines = run("history", "v-1").output.splitlines()
-    assert [line.split()[:4] for line in lines[:1]] == [["at", "event", "record", "details"]]
+    assert lines[0].split() == ["at", "after", "event", "record", "details"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", lines[1])
-    assert [line.split()[1] for line in lines[2:]] == [event.name for event in events]
+    assert [line.split()[1] for line in lines[2:3]] == [events[0].name]
+    assert [line.split()[2] for line in lines[3:]] == [event.name for event in events[1:]]
     assert any("error Away: nobody answers at the bank" in line for line in lines)
 
 
@@ -177,9 +181,16 @@ def test_history_as_json_has_a_line_for_each_event(run, moves):
     moves.be_stuck("v-1")
     lines = [json.loads(line) for line in run("history", "v-1", "--json").output.splitlines()]
     events = moves.log.read_history("v-1")
+    after = [None, *(round(e.at - before.at, 3) for before, e in pairwise(events))]
     assert lines == [
-        {"at": moment(e.at), "name": e.name, "record": e.record, "details": dict(e.details)}
-        for e in events
+        {
+            "at": moment(e.at),
+            "name": e.name,
+            "record": e.record,
+            "details": dict(e.details),
+            "after": seconds,
+        }
+        for e, seconds in zip(events, after, strict=True)
     ]
 
 
