@@ -124,6 +124,12 @@ UNDO_DURATION: Final = _metric(
     *_RECORD,
     tells="Time of an attempt at a step's compensation, from its claim to its end.",
 )
+QUEUE_TIME: Final = _metric(
+    "histogram",
+    "amends_step_queue_seconds",
+    "queue",
+    tells="Time of a step's message from when it was to be in its queue to its claim.",
+)
 SAGAS: Final = _metric(
     "gauge", "amends_sagas", *("saga", "status"), tells="Sagas in the log, by status."
 )

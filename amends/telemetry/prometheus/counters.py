@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from amends.backend.script_constants import ATTEMPT_BOUNDS, SAGA_BOUNDS
+from amends.backend.script_constants import ATTEMPT_BOUNDS, QUEUE_BOUNDS, SAGA_BOUNDS
 from amends.definition.paths import FALLBACK, UNDO, VERIFY
 from amends.definition.states import SagaStatus
 from amends.telemetry.prometheus import catalogue
@@ -16,6 +16,9 @@ Counters = Mapping[tuple[str, ...], int]
 
 _Meanings = Mapping[str, tuple[Metric, tuple[str, ...]]]
 _Series = tuple[Metric, tuple[str, ...]]
+
+_BOUNDS: Final = {catalogue.SAGA_DURATION: SAGA_BOUNDS, catalogue.QUEUE_TIME: QUEUE_BOUNDS}
+"""Of histograms that are not of attempts."""
 
 _OF_SAGAS: Final[_Meanings] = {
     "saga.started": (catalogue.STARTED, ()),
@@ -67,6 +70,8 @@ def add_counted(families: Families, counters: Counters) -> None:
                 totals[catalogue.ENDED, tuple(labels)] += value
             case "took", saga, bound:
                 times[catalogue.SAGA_DURATION, (saga,)][bound] = value
+            case "queued", *queue, bound:
+                times[catalogue.QUEUE_TIME, ("|".join(queue),)][bound] = value
             case "ran", saga, path, bound if not path.endswith(VERIFY):
                 undo = path.endswith(UNDO)
                 metric = catalogue.UNDO_DURATION if undo else catalogue.STEP_DURATION
@@ -74,8 +79,7 @@ def add_counted(families: Families, counters: Counters) -> None:
     for (metric, values), value in sorted(totals.items(), key=_by_labels):
         families.add(metric, value, *values)
     for (metric, values), counts in sorted(times.items(), key=_by_labels):
-        bounds = SAGA_BOUNDS if metric is catalogue.SAGA_DURATION else ATTEMPT_BOUNDS
-        families.add_times(metric, bounds, counts, *values)
+        families.add_times(metric, _BOUNDS.get(metric, ATTEMPT_BOUNDS), counts, *values)
 
 
 def _by_labels(item: tuple[_Series, object]) -> tuple[str, ...]:

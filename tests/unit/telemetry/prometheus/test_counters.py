@@ -117,5 +117,20 @@ def test_an_undo_has_a_histogram_of_its_own():
     assert found["amends_step_duration_seconds_count", *labels] == 2
 
 
+def test_times_in_queues_are_told_by_the_queue_whose_name_may_have_anything_in_it():
+    found = samples(
+        {
+            ("queued", "orders", "0.01"): 3,
+            ("queued", "orders", "3600"): 1,
+            ("queued", "orders", "sum"): 900_500,
+            ("queued", "odd", "name", "inf"): 2,
+        }
+    )
+    assert found["amends_step_queue_seconds_bucket", "0.01", "orders"] == 3
+    assert found["amends_step_queue_seconds_bucket", "3600.0", "orders"] == 4
+    assert found["amends_step_queue_seconds_sum", "orders"] == 900.5
+    assert found["amends_step_queue_seconds_count", "odd|name"] == 2
+
+
 def test_what_a_later_release_counts_is_passed_over():
     assert samples({("another", "kind"): 1, ("event", "saga.dreamt", "order", ""): 1})
