@@ -1,7 +1,7 @@
 """Whether `explain` accounts for the time of orders, chosen at random.
 
-A cause counts only where an event bears it out: a wait in a queue if its claim told how long it was, and a time between two
-messages if it is no longer than a sweep needs to find a lost one.
+A cause counts only where an event bears it out: a wait in a queue if its claim told how long it was, if a cancel ended it, or if it
+was too short for a sweep to have replaced a message, so that an earlier one of two was claimed.
 """
 
 import random
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from amends.diagnosis.saga.times.segments import UNACCOUNTED, Cause, Times
+from amends.log.answers import LOOK_AGAIN
 from amends.log.history import Event
 from tests.chaos.order_verdict import OrderVerdict
 
@@ -34,7 +35,11 @@ class Account:
             each.seconds
             for each in self.times.path
             if each.cause not in UNACCOUNTED
-            and (each.cause is not Cause.QUEUE or self._was_told(each.record, each.end))
+            and (
+                each.cause is not Cause.QUEUE
+                or each.seconds < LOOK_AGAIN
+                or self._was_told(each.record, each.end)
+            )
         )
         return known / self.times.total if self.times.total else 1.0
 
