@@ -10,7 +10,6 @@ from amends.diagnosis.saga.times.segments import Cause, Share, Times
 
 _MOST: Final = 6  # shares that are told one by one
 _LEAST: Final = 0.05  # seconds: what `duration` shows as 0.1s
-_ATTEMPTS: Final = frozenset({Cause.CALL, Cause.LOST})
 
 _WORDS: Final = {
     Cause.CALL: "in calls",
@@ -96,11 +95,11 @@ class StepTimes:
     def cells(self, paths: Iterable[str]) -> list[Cell | str]:
         """Give the cells of records that have a row together: the time of their attempts, and what else, by cause."""
         shares = [share for path in paths for share in self._by_record.get(path, ())]
-        if not shares:
-            return []
-        took = sum(each.seconds for each in shares if each.cause is Cause.CALL)
-        waited = ", ".join(_brief(shares))
-        return [duration(took), *([Cell(waited, {"dim": True})] if waited else [])]
+        calls = [each.seconds for each in shares if each.cause is Cause.CALL]
+        took, waited = duration(sum(calls)) if calls else "", ", ".join(_brief(shares))
+        if not waited:
+            return [took] if took else []
+        return [took, Cell(waited, {"dim": True})]
 
 
 def _brief(shares: Sequence[Share]) -> Iterator[str]:

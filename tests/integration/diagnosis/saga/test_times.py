@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from itertools import takewhile
 
 import fakeredis
 import pytest
@@ -86,17 +87,15 @@ class Play(Course):
         branch = standing.entry.itinerary.branch_of(path)
         field = standing.entry.fields.get(branch) if branch else None
         last = int(field.split("|")[2] if field else standing.entry.fields["messages"])
-        waits = {each.name for each in standing.entry.itinerary.steps if each.stands}
-        ahead = [
-            each
-            for each in standing.remaining
-            if standing.entry.itinerary.branch_of(each) == branch
-        ]
-        chain = []
-        for each in ahead:
-            if each in waits:
-                break
-            chain.append(each)
+        itinerary, remaining = standing.entry.itinerary, standing.remaining
+        if branch:
+            remaining = [each for each in remaining if itinerary.branch_of(each) == branch]
+
+        def is_in_chain(each):
+            stands = itinerary.records[each].step.stands
+            return not stands and itinerary.branch_of(each) == branch
+
+        chain = [*takewhile(is_in_chain, remaining)]
         return last - (len(chain) - chain.index(path)) + 1
 
     def call(self, path, seconds, **how):
