@@ -10,6 +10,7 @@ from amends.diagnosis.saga.times.segments import Cause, Share, Times
 
 _MOST: Final = 6  # shares that are told one by one
 _LEAST: Final = 0.05  # seconds: what `duration` shows as 0.1s
+_PART: Final = 0.01  # of the total: what is less is not told one by one
 
 _WORDS: Final = {
     Cause.CALL: "in calls",
@@ -57,7 +58,8 @@ _BRIEF: Final = {
 def times_sentence(times: Times) -> str:
     """Say how long a saga took, or has lasted, and on what."""
     total = duration(times.total)
-    return f"{f'It took {total}' if times.is_over else f'So far {total}'}: {_told(times)}."
+    before = f"It took {total}" if times.is_over else f"So far {total}"
+    return f"{before}: {_told(times)}." if times.path else f"{before}."
 
 
 def times_lines(times: Times, *, width: int | None) -> list[str]:
@@ -69,15 +71,17 @@ def times_lines(times: Times, *, width: int | None) -> list[str]:
 
 
 def _told(times: Times) -> str:
-    shares = [each for each in times.shares if each.seconds >= _LEAST] or [*times.shares[:1]]
-    least = "at least " if times.is_folded else ""
-    told = [
-        f"{least if each.cause is not Cause.FOLDED else ''}{duration(each.seconds)} {_words(each)}"
-        for each in shares[:_MOST]
-    ]
-    if rest := shares[_MOST:]:
-        told.append(f"{duration(sum(each.seconds for each in rest))} on other things")
-    return ", ".join(told) or "nothing yet"
+    least = max(_LEAST, times.total * _PART)
+    told = [each for each in times.shares if each.seconds >= least][:_MOST]
+    told = told or [*times.shares[:1]]
+    rest = sum(each.seconds for each in times.shares[len(told) :])
+    said = [_said(each, is_folded=times.is_folded) for each in told]
+    return ", ".join([*said, *([f"{duration(rest)} on other things"] if rest >= _LEAST else [])])
+
+
+def _said(share: Share, *, is_folded: bool) -> str:
+    least = "at least " if is_folded and share.cause is not Cause.FOLDED else ""
+    return f"{least}{duration(share.seconds)} {_words(share)}"
 
 
 def _words(share: Share) -> str:

@@ -22,7 +22,7 @@ def claim(journey):
 
     def claim(number, path="check_traveller", *, token="t", retries=0, queue=QUEUE, copied_at=""):
         owner = f"worker:1:{journey.id}.{number}.{path}"
-        how = {"origin": (queue, copied_at)}
+        how = {"origin": Origin(queue, copied_at)}
         return journey.log.claim_step(
             journey.id, path, token=token, owner=owner, retries=retries, **how
         )

@@ -70,8 +70,15 @@ def test_many_causes_are_cut_and_what_is_left_is_added_up():
     assert times_sentence(found).endswith("4.0s in the queue q5, 5.0s on other things.")
 
 
+def test_what_is_less_than_a_hundredth_is_added_up_too():
+    found = times(
+        (Cause.RETRY, 43.0, "a", None), (Cause.RELAY, 0.2, "a", None), (Cause.QUEUE, 0.3, "a", "q")
+    )
+    assert times_sentence(found) == "It took 44s: 43s for retries, 0.5s on other things."
+
+
 def test_no_time_at_all_is_said():
-    assert times_sentence(times()) == "It took 0.0s: nothing yet."
+    assert times_sentence(times()) == "It took 0.0s."
 
 
 def test_a_step_took_what_its_calls_did_and_waited_the_rest():

@@ -10,15 +10,18 @@ import redis
 from celery import Celery
 
 from amends import Child, Delay, Parallel
+from amends.definition.serialization import canonical_json
 from amends.diagnosis.saga.times.accounting import times_of
 from amends.diagnosis.saga.times.segments import Cause
 from amends.log.answers import Origin, Run
+from amends.log.delivery import NOWHERE, Delivery
 from amends.log.owner import process_members
 from amends.log.saga_log import SagaLog
 from amends.testing.clock import Clock
 from tests.support.log_driver import ERROR
 from tests.support.log_view import on_clock
 from tests.support.sagas.shapes import (
+    Order,
     approval,
     doubled,
     each_item,
@@ -62,6 +65,12 @@ class Play(Course):
         self.clock, self._begins = clock, given.pop("begins", None)
         super().__init__(log, client, saga, **given)
         self.began = clock.now
+
+    def start(self):
+        order = Order(job_id=self.id, **self._given)
+        begins = Delivery(text=self._begins, destination=NOWHERE) if self._begins else None
+        text = canonical_json(order.model_dump(mode="json"))
+        return self.log.starts.start_saga(self.id, self._saga.itinerary, text, begins)
 
     def wait(self, seconds):
         self.clock.advance(seconds)
@@ -418,6 +427,26 @@ def test_the_branch_decides_that_the_others_are_waited_for(play):
     assert (c.cause, c.seconds) == (Cause.CALL, 5.0)
 
 
+def test_a_branch_whose_first_message_was_lost_comes_after_what_was_before_the_stage(play):
+    saga = play(PARALLEL)
+    saga.call("a", 1.0)
+    saga.publish()
+    saga.call("c", 5.0)
+    saga.wait(30.0)
+    saga.log.dispatch_saga(saga.id, longest_wait=300.0, lost=["p2.2"])
+    saga.call("d", 1.0)
+    saga.call("e", 1.0)
+    saga.publish()
+    saga.call("b", 1.0)
+    assert saga.told() == [
+        ("call", "a", 1.0),
+        ("message", "d", 35.0),
+        ("call", "d", 1.0),
+        ("call", "e", 1.0),
+        ("call", "b", 1.0),
+    ]
+
+
 def test_an_item_that_waits_for_a_place_comes_after_the_one_that_gave_it(play):
     saga = play(ITEMS, items=items_of("solid", "solid", "solid"))
     saga.call("a", 1.0)
@@ -476,6 +505,51 @@ def test_a_fallback_comes_after_its_primary(play):
         ("call", "a", 1.0),
         ("queue", "celery", 2.0),
         ("call", "a:fallback", 3.0),
+    ]
+
+
+def test_a_delayed_start_is_a_delay(play):
+    saga = play(LINE, begins="+60000")
+    saga.wait(10.0)
+    assert saga.told() == [("delay", None, 10.0)]
+    saga.wait(53.0)
+    saga.publish()
+    saga.wait(2.0)
+    saga.call("a", 1.0)
+    assert saga.told() == [
+        ("delay", None, 60.0),
+        ("relay", "a", 3.0),
+        ("queue", "celery", 2.0),
+        ("call", "a", 1.0),
+    ]
+
+
+def test_a_step_that_an_operator_skips_was_waited_for_until_then(play):
+    saga = play(LINE)
+    saga.take("a")
+    saga.put_off("a", 60.0)
+    saga.wait(20.0)
+    saga.skip("a", PART)
+    saga.publish()
+    saga.call("b", 1.0)
+    assert saga.told() == [("retry", "a", 20.0), ("call", "b", 1.0)]
+
+
+def test_a_child_that_its_parent_turned_back_had_ended_in_between(play):
+    saga = play(LINE)
+    saga.log.adopt_saga(saga.id, "parent", "kid")
+    saga.call("a", 1.0)
+    saga.call("b", 1.0)
+    assert saga.told() == [("call", "a", 1.0), ("call", "b", 1.0)]
+    saga.wait(40.0)
+    saga.log.turn_saga(saga.id, error=ERROR)
+    saga.publish()
+    saga.call("b:undo", 1.0)
+    saga.call("a:undo", 1.0)
+    assert saga.told()[2:] == [
+        ("ended", None, 40.0),
+        ("call", "b:undo", 1.0),
+        ("call", "a:undo", 1.0),
     ]
 
 
