@@ -53,10 +53,12 @@ class ActQuery:
 class ActPage:
     """A page of acts, the newest first. `after` is where the next page begins, None if there is none.
 
-    `is_cut` tells whether it ends because it looked through `MOST_LOOKED_AT` acts.
+    `is_cut` tells whether it ends because it looked through `MOST_LOOKED_AT` acts, `now` is when it was read, in seconds since
+    1970 by the log's clock.
     """
 
     acts: Sequence[Act]
+    now: float
     after: str | None
     is_cut: bool
 
@@ -103,7 +105,8 @@ def find_acts(
             break
     has_more = next(walk.ahead, None) is not None
     place = f"{walk.cursor.at}-{walk.cursor.passed}" if has_more else None
-    return ActPage(acts=walk.told(found), after=place, is_cut=has_more and len(found) < limit)
+    is_cut = has_more and len(found) < limit
+    return ActPage(acts=walk.told(found), now=walk.now, after=place, is_cut=is_cut)
 
 
 class _Walk:
@@ -113,9 +116,9 @@ class _Walk:
         self._store = store = store_of(app)
         self._keys = [*map(store.acts_key, range(store.shards)), store.acts_keys[0]]
         kept_for = settings_of(app).acts_retention
-        self._now, _ = store.read_with_time(self._keys[-1], lambda _: None)
-        self._oldest = round((self._now - min(since or kept_for, kept_for)) * 1000)
-        later = round(self._now * 1000) + _CLOCKS_DIFFER
+        self.now, _ = store.read_with_time(self._keys[-1], lambda _: None)
+        self._oldest = round((self.now - min(since or kept_for, kept_for)) * 1000)
+        later = round(self.now * 1000) + _CLOCKS_DIFFER
         self.cursor = cursor or _Cursor(later, 0)
         self.ahead = self._entries()
 
@@ -132,7 +135,7 @@ class _Walk:
         key = self._store.acts_keys[1]
         texts = self._store.read(lambda client: client.hmget(key, ids))
         progress = dict(zip(ids, texts, strict=True))
-        return [act.at_progress(progress.get(act.id), now=self._now) for act in acts]
+        return [act.at_progress(progress.get(act.id), now=self.now) for act in acts]
 
     def _entries(self) -> Iterator[_Found]:
         """Yield the entries behind the cursor.
