@@ -106,6 +106,7 @@ def test_json_has_stable_fields(run, moves):
         "outcome",
         "reason",
         "error",
+        "frame",
         "record",
         "created",
         "begins",
@@ -135,6 +136,7 @@ def test_json_has_stable_fields(run, moves):
         "given_up_in",
         "owner",
         "error",
+        "frame",
     ]
 
 
