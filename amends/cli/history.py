@@ -82,13 +82,13 @@ def show_history(output: Output, *, saga_id: str, tracebacks: bool) -> None:
         output.line(line)
 
 
-def _traceback_lines(event: Event) -> Iterator[str]:
+def _traceback_lines(event: Event) -> Iterator[Cell]:
     """Give the traceback of an event's error, if it has one."""
     error = event.details.get("error")
     if isinstance(error, dict) and error.get("traceback"):
-        yield ""
-        yield str(Cell(f"{clock_time(event.at)}  {event.name}  {event.record}", {"dim": True}))
-        yield from (str(Cell(line)) for line in error["traceback"].splitlines())
+        yield Cell("")
+        yield Cell(f"{clock_time(event.at)}  {event.name}  {event.record}", {"dim": True})
+        yield from map(Cell, error["traceback"].splitlines())
 
 
 def _looks(output: Output, saga_id: str, *, follow: bool) -> Iterator[Standing]:

@@ -7,8 +7,9 @@ import click
 from amends.cli.command import command
 from amends.cli.filters import at_most, options
 from amends.cli.formatting import seconds_of
-from amends.cli.operator_acts.text import act_json, column_names, go_on, row
+from amends.cli.operator_acts.text import act_json, column_names, go_on, results, row
 from amends.cli.output import Output
+from amends.log.acts.act import Act
 from amends.log.queries.acts import MOST_LOOKED_AT, ActPage, ActQuery, find_acts
 
 _ACTS: Final = (
@@ -41,9 +42,15 @@ def list_acts(output: Output, *, limit: int, after: str | None, **which: Any) ->
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--after") from error
     if output.as_json:
-        output.json({"acts": [act_json(each) for each in page.acts], "after": page.after})
+        output.json({"acts": [_document(output, each) for each in page.acts], "after": page.after})
     else:
         _tell(output, page, which)
+
+
+def _document(output: Output, act: Act) -> dict[str, Any]:
+    """Return the document of an act, with the command that goes on with it, or null."""
+    command = output.command_line(*go_on(act)) if act.is_interrupted else None
+    return {**act_json(act), "go_on": command}
 
 
 def _tell(output: Output, page: ActPage, which: dict[str, Any]) -> None:
@@ -52,9 +59,9 @@ def _tell(output: Output, page: ActPage, which: dict[str, Any]) -> None:
     elif not output.note_if_empty():
         output.line("No act fits." if any(which.values()) else "Nobody has acted.")
     for act in page.acts:
-        if act.is_interrupted:
+        if act.bulk and act.is_interrupted:
             output.line()
-            output.line(f"{act.act} {act.id} was interrupted. To go on with it:")
+            output.line(f"{act.act} {act.id} was stopped: {results(act.bulk)}. To go on with it:")
             output.line(f"    {output.command_line(*go_on(act))}")
     if page.is_cut:
         output.line(f"Looked at {MOST_LOOKED_AT:,} acts, and stopped.", fg="yellow")

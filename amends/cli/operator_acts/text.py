@@ -1,7 +1,7 @@
 """An operator's act in the list: a row, JSON, and the command that goes on with a bulk act."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from amends.cli.filters import option_words
@@ -12,8 +12,9 @@ from amends.log.acts.act import Act, Bulk
 
 def column_names() -> list[Column | str]:
     """Return the columns of the list."""
-    first: list[Column | str] = [Column("at"), Column("who"), Column("act")]
-    return [*first, Column("on", may_shrink=True), Column("result"), Column("why", may_drop=True)]
+    first = [Column("at"), Column("who", may_shrink=True), Column("act")]
+    last = [Column("on", may_shrink=True), Column("result"), Column("why", may_drop=True)]
+    return [*first, *last]
 
 
 def row(act: Act, now: float) -> list[Cell | str]:
@@ -21,28 +22,42 @@ def row(act: Act, now: float) -> list[Cell | str]:
     at = Cell(clock(act.at, now), {"dim": True})
     what = f"{act.act} {act.step}" if act.step else act.act
     style = {"fg": "yellow"} if act.is_interrupted else {}
-    result = Cell(", ".join(_results(act.bulk)) if act.bulk else "done", style)
-    return [at, act.by or "-", what, _on(act), result, " ".join((act.why or "").split())]
+    result = Cell(_result(act.bulk) if act.bulk else "done", style)
+    why = [" ".join((act.why or "").split())]
+    if act.bulk and act.bulk.filter:
+        why.append(f"(of {' '.join(option_words(act.bulk.filter))})")
+    return [at, act.by or "-", what, _on(act), result, " ".join(filter(None, why))]
 
 
 def _on(act: Act) -> str:
     if act.bulk is not None:
-        count = f"{act.bulk.matched:,} saga{'' if act.bulk.matched == 1 else 's'}"
-        return " ".join([count, *option_words(act.bulk.filter)])
+        return sagas(act.bulk.matched)
     if act.circuit is not None:
         return f"circuit {act.circuit}"
     if act.schedule is not None:
-        many = f", {act.count:,} sagas" if act.count is not None and act.act == "backfill" else ""
+        many = f", {sagas(act.count)}" if act.count is not None and act.act == "backfill" else ""
         return f"schedule {act.schedule}{many}"
     return act.saga_id or "-"
 
 
-def _results(bulk: Bulk) -> Iterator[str]:
-    if bulk.state != "ended":
-        yield bulk.state
-    yield f"{bulk.done:,} done"
+def sagas(count: int) -> str:
+    """Return so many sagas in words."""
+    return f"{count:,} saga{'' if count == 1 else 's'}"
+
+
+def _result(bulk: Bulk) -> str:
+    if bulk.state == "ended":
+        return results(bulk)
+    looked_at = bulk.done + bulk.refused + bulk.unknown
+    place = f"{looked_at:,} of {bulk.matched:,}"
+    return f"stopped at {place}" if bulk.state == "interrupted" else f"at {place}"
+
+
+def results(bulk: Bulk) -> str:
+    """Return how many sagas had which result."""
     counts = {"refused": bulk.refused, "unknown": bulk.unknown, "not tried": bulk.not_tried}
-    yield from (f"{count:,} {name}" for name, count in counts.items() if count)
+    others = (f"{count:,} {name}" for name, count in counts.items() if count)
+    return ", ".join([f"{bulk.done:,} done", *others])
 
 
 def go_on(act: Act) -> Sequence[str]:

@@ -74,7 +74,7 @@ def test_an_act_on_many_sagas_is_one_entry_with_its_filter_and_its_numbers(run, 
         "state": "ended",
         "filter": {"saga": "errand"},
     }
-    assert "3 sagas --saga errand  3 done" in run("acts").stdout
+    assert "3 sagas  3 done  the bank is back (of --saga errand)" in run("acts").stdout
 
 
 def test_a_bulk_act_counts_what_was_refused(run, stuck, waiting):
@@ -94,11 +94,13 @@ def test_a_bulk_act_that_was_stopped_says_how_to_go_on(run, app, stuck):
     next(results)
     results.close()
     shown = run("acts").stdout
-    assert "interrupted, 1 done" in shown
+    assert "stopped at 1 of 2" in shown
+    assert "retry bulk-1 was stopped: 1 done. To go on with it:" in shown
     assert (
         "saga retry --saga errand --where 'customer=ada o' --why 'the bank is back' --act-id bulk-1"
         in shown
     )
+    assert acts_of(run)[0]["go_on"].endswith(" --act-id bulk-1")
 
 
 def test_a_bulk_act_whose_process_died_is_interrupted_once_it_is_silent(app, log):
