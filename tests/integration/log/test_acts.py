@@ -144,3 +144,28 @@ def test_a_bulk_act_is_one_entry_however_often_it_tells_how_far_it_is(log, clien
 def test_an_act_on_a_circuit_is_listed(log, client):
     log.acts.note_circuit_act("act-1", "open", "payments", BY)
     assert listed(log, client) == [{"id": "act-1", "act": "open", "circuit": "payments", **BY}]
+
+
+def test_acts_on_a_schedule_are_listed_by_their_own_transitions_and_once(log, client):
+    how = {"app": "shop", "app_name": "shop", "definition": "{}", "digest": "d", "is_begin": True}
+    log.schedules.define_schedule("nightly", **how)
+    for _ in range(2):
+        log.schedules.pause_schedule("nightly", BY)
+    for _ in range(2):
+        log.schedules.resume_schedule("nightly", {})
+    log.schedules.note_triggered("nightly", "schedule.triggered", count=1, saga="s-1", **BY)
+    log.schedules.note_triggered("nightly", "schedule.backfilled", count=7, **BY)
+    view = view_of(log)
+    client.hset(view.schedule_keys("nightly")[0], "seen", "0")
+    log.schedules.forget_schedule("nightly", BY)
+    acts = [
+        {name: value for name, value in act.items() if name != "id"} for act in listed(log, client)
+    ]
+    expected = [
+        {"act": "pause", "schedule": "nightly", **BY},
+        {"act": "resume", "schedule": "nightly"},
+        {"act": "trigger", "schedule": "nightly", "count": 1, **BY},
+        {"act": "backfill", "schedule": "nightly", "count": 7, **BY},
+        {"act": "forget", "schedule": "nightly", **BY},
+    ]
+    assert sorted(acts, key=str) == sorted(expected, key=str)
