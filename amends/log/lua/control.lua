@@ -34,9 +34,8 @@ end
 
 local function note_act(event, path)
   remember_act()
-  if LISTED ~= '' then -- once, for an act may have several events
+  if LISTED ~= '' then -- also of several events, which are one entry
     list_act(KEYS[13], NOW, TOKEN .. ' {"name":"' .. saga.name .. '",' .. LISTED .. '}', tonumber(ARGV[6]), tonumber(ARGV[7]))
-    LISTED = ''
   end
   add_event(event, path, ACTOR ~= '' and ACTOR or nil)
 end

@@ -141,6 +141,15 @@ def test_a_bulk_act_is_one_entry_however_often_it_tells_how_far_it_is(log, clien
     ]
 
 
+def test_a_bulk_act_keeps_the_time_at_which_it_began(log, client):
+    act, key = BulkAct(act_id="bulk-1", act="retry"), view_of(log).acts_keys[0]
+    log.acts.begin(act, Progress(matched=3))
+    (entry,) = client.zrange(key, 0, -1)
+    began = client.zincrby(key, -60_000, entry)
+    log.acts.end(act, Progress(matched=3, done=3))
+    assert client.zscore(key, entry) == began
+
+
 def test_an_act_on_a_circuit_is_listed(log, client):
     log.acts.note_circuit_act("act-1", "open", "payments", BY)
     assert listed(log, client) == [{"id": "act-1", "act": "open", "circuit": "payments", **BY}]
