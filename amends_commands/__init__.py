@@ -43,6 +43,10 @@ _COMMANDS: Final = {
         "amends.cli.acts:signal_sagas",
         "Give sagas a signal that they wait for, or will wait for.",
     ),
+    "acts": (
+        "amends.cli.operator_acts.commands:list_acts",
+        "List what operators did to sagas, circuit breakers and schedules, the newest first.",
+    ),
     "stats": (
         "amends.cli.stats:show_stats",
         "Count sagas by status and by the step they stand at, and show who works on them.",

@@ -13,6 +13,7 @@ from celery.utils.log import get_task_logger
 
 from amends.activities import coroutines
 from amends.activities.context import CURRENT, Context, Undoes, Verifies
+from amends.activities.failure_record import failure_json
 from amends.activities.greenlets import check_pool
 from amends.activities.guard import Caller, GuardedCall
 from amends.activities.log_retry import interrupts, retry_until_written
@@ -22,7 +23,7 @@ from amends.activities.soft_limit import soft_limit
 from amends.activities.wait_links import WaitLinks
 from amends.definition.itinerary import RecordPlan
 from amends.definition.retry_policy import RetryPolicy
-from amends.definition.serialization import error_json, message_of, output_text, type_name
+from amends.definition.serialization import message_of, output_text, type_name
 from amends.errors import CircuitOpenError, ConfigurationError, NotDone, Refused, UnreadableData
 from amends.log.answers import Claim, Continuation, Cost, Late, Run
 from amends.log.delivery import Delivery
@@ -116,8 +117,7 @@ class Attempt:
         except BaseException as struck:  # noqa: BLE001 - the limit, on the way out
             output, error = "", struck
         if error is not None and not ends_process(error):
-            took = time.monotonic() - self._began
-            output, error = "", as_told(error, limit=self._limit, took=took)
+            error = as_told(error, limit=self._limit, took=time.monotonic() - self._began)
         if span:
             shielded(partial(span.end, error, is_answer=isinstance(error, Refused)))
         if error is not None and ends_process(error):
@@ -199,7 +199,7 @@ class Attempt:
             lambda: self._log.retry_step(
                 self._saga_id,
                 self._path,
-                error=error_json(error),
+                error=failure_json(error, self._activity.function),
                 wait=wait,
                 unknown=cost != "nothing" and is_unknown(error),
                 cost=cost,
@@ -215,7 +215,7 @@ class Attempt:
             lambda: self._log.fail_step(
                 self._saga_id,
                 self._path,
-                error=error_json(error),
+                error=failure_json(error, self._activity.function),
                 unknown=cost == "attempt" and is_unknown(error),
                 refused=refused,
                 outcome=self._record.outcome_of(type(error)),

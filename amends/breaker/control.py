@@ -3,14 +3,22 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Final
 
 from amends.backend.redis_errors import explained
 from amends.breaker.gate import Gate
+from amends.breaker.operator_acts import tell_act
 from amends.breaker.options import Options
 from amends.breaker.redis_access import Away
 from amends.breaker.results import Admitted, Failure
 from amends.breaker.snapshot import CircuitEvent, CircuitSnapshot, circuit_snapshot
 from amends.breaker.states import CircuitState
+
+_ACTS: Final[dict[CircuitState | None, str]] = {
+    CircuitState.FORCED_OPEN: "open",
+    CircuitState.DISABLED: "disable",
+    None: "clear",
+}
 
 
 class Control(ABC):
@@ -65,6 +73,7 @@ class Control(ABC):
         with _reaching(self.name):
             gate.shared.reset_breaker(by=by or "", why=why or "")
         gate.forget()
+        tell_act("close", self.name, by=by, why=why)
 
     def report_killed(self, token: str, *, ran_for: float, why: str) -> None:
         """Record the failure of a call whose process was killed before it could report.
@@ -91,8 +100,10 @@ class Control(ABC):
     def _override(self, override: CircuitState | None, by: str | None, why: str | None) -> None:
         gate = self._gate()
         with _reaching(self.name):
-            gate.shared.override_breaker(override, by=by or "", why=why or "")
+            is_done = gate.shared.override_breaker(override, by=by or "", why=why or "")
         gate.forget()
+        if is_done:
+            tell_act(_ACTS[override], self.name, by=by, why=why)
 
 
 @contextmanager

@@ -108,9 +108,10 @@ class RedisCircuit:
 
     # What a person does
 
-    def override_breaker(self, override: CircuitState | None, *, by: str, why: str) -> None:
-        """Force it open, disable it, or with None let its own state decide again."""
-        self._access.call("override_breaker", self.keys, override or "", by, why)
+    def override_breaker(self, override: CircuitState | None, *, by: str, why: str) -> bool:
+        """Force it open, disable it, or with None let its own state decide again. Returns False if it does so already."""
+        answer = self._access.call("override_breaker", self.keys, override or "", by, why)
+        return answer[0] == "overridden"
 
     def reset_breaker(self, *, by: str, why: str) -> None:
         """Close it, and zero all."""

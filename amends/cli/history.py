@@ -1,6 +1,7 @@
 """One saga: its steps, and its history."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from time import sleep
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from amends.definition.serialization import canonical_json
 from amends.definition.states import ENDED, SagaStatus
 from amends.diagnosis.saga.times.accounting import times_of
 from amends.log.history import Event
-from amends.log.record import error_text
+from amends.log.record import located
 from amends.log.saga_state import Standing
 
 _LOOK_EVERY: Final = 0.5  # seconds
@@ -64,11 +65,14 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
 
 @command("history")
 @click.argument("saga_id")
-def show_history(output: Output, *, saga_id: str) -> None:
+@click.option(
+    "--tracebacks", is_flag=True, help="Show those of errors that amends_tracebacks kept."
+)
+def show_history(output: Output, *, saga_id: str, tracebacks: bool) -> None:
     """Show what happened to a saga, in order; times are UTC.
 
-    Each event has the time since the one before. With --json, one line for each: at, name, record, details and after, in
-    seconds.
+    Each event has the time since the one before. With --json, one line for each: at, name, record, details, the traceback of
+    an error among them, and after, in seconds.
     """
     events = output.log.read_history(saga_id)
     if output.as_json:
@@ -83,6 +87,17 @@ def show_history(output: Output, *, saga_id: str) -> None:
         Column("details", may_drop=True),
     ]
     output.table(columns, [*_dated(events)])
+    for line in chain.from_iterable(map(_traceback_lines, events if tracebacks else ())):
+        output.line(line)
+
+
+def _traceback_lines(event: Event) -> Iterator[Cell]:
+    """Give the traceback of an event's error, if it has one."""
+    error = event.details.get("error")
+    if isinstance(error, dict) and error.get("traceback"):
+        yield Cell("")
+        yield Cell(f"{clock_time(event.at)}  {event.name}  {event.record}", {"dim": True})
+        yield from map(Cell, error["traceback"].splitlines())
 
 
 def _looks(output: Output, saga_id: str, *, follow: bool) -> Iterator[Standing]:
@@ -137,7 +152,7 @@ def _detail(name: str, value: Any) -> str:
     if name == "until":
         return moment(value / 1000)
     if isinstance(value, dict) and {"type", "message"} <= value.keys():
-        text = error_text(canonical_json(value)) or ""
+        text = located(f"{value['type']}: {value['message']}", value.get("frame"))
     else:
         text = value if isinstance(value, str) else canonical_json(value)
     return " ".join(text.split())

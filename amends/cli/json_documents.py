@@ -36,6 +36,7 @@ def saga_json(standing: Standing, times: Times) -> dict[str, Any]:
         "outcome": snapshot.outcome,
         "reason": snapshot.reason,
         "error": entry.error,
+        "frame": entry.frame,
         "record": next(iter(here), None),
         "created": moment(entry.created_at),
         "begins": at(entry.begins_at),
@@ -88,6 +89,7 @@ def record_json(record: Record) -> dict[str, Any]:
         "given_up_in": record.time_left,
         "owner": record.owner,
         "error": record.error,
+        "frame": record.frame,
         **({"waits_for": _wait_json(record.waits_for)} if record.waits_for else {}),
     }
 
@@ -144,6 +146,7 @@ def summary_json(summary: SagaSummary) -> dict[str, Any]:
         "wanted": summary.wanted,
         "signals": summary.signals,
         "error": summary.error,
+        "frame": summary.frame,
         "age": round(summary.age, 3),
         "since": moment(summary.since),
         "created": moment(summary.created),

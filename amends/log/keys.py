@@ -63,6 +63,10 @@ class Keys:
         self.shards_key = f"{self._root}shards"
         self.workers_key = f"{self._root}{{workers}}"
         self.profiles_key = f"{self._root}{{profiles}}"
+        self.acts_keys = (
+            f"{self._root}{{acts}}",
+            f"{self._root}{{acts}}:progress",
+        )  # on circuits, and on many sagas
         self.lost_key = f"{self._root}{{lost}}"  # a sorted set; see `lost_writes`
         self.shared_keys = cache(self._shared_keys)
         self.is_spread = is_spread
@@ -138,6 +142,10 @@ class Keys:
         shard = self.shard_of(name)
         of_one = f"{self._prefix(shard)}schedule:{name}"
         return [of_one, f"{of_one}:history", self.schedules_key(shard)]
+
+    def acts_key(self, shard: int) -> str:
+        """Return the key of the acts on a shard's sagas and schedules, a sorted set, see ``lua/acts.lua``."""
+        return f"{self._prefix(shard)}acts"
 
     def schedules_key(self, shard: int) -> str:
         """Return the key of the names of a shard's schedules, a sorted set, all scored 0: a user of the log's Redis has the rights to one already."""

@@ -15,6 +15,7 @@ from amends.backend.scripts import PLAIN, plain
 from amends.backend.settings import Settings, settings_of
 from amends.definition.paths import without_item
 from amends.definition.serialization import canonical_json
+from amends.log.acts.act import ActsKept
 from amends.log.answers import (
     LOOK_AGAIN,
     NO_ORIGIN,
@@ -237,4 +238,5 @@ def _log(app: Celery, settings: Settings, pid: int) -> SagaLog:  # noqa: ARG001 
         tell=partial(tell_observers, app),
         fast_path=settings.fast_path,
         wait_replicas=settings.wait_replicas,
+        acts=ActsKept(settings.acts_kept, settings.acts_retention),
     )

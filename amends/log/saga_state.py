@@ -13,7 +13,7 @@ from amends.definition.plans import StepPlan
 from amends.definition.sources import Sources
 from amends.definition.states import RecordState, SagaStatus
 from amends.log.history import Event
-from amends.log.record import Record, error_text, open_fields, state_field
+from amends.log.record import Record, error_frame, error_text, open_fields, state_field
 
 
 class Parent(NamedTuple):
@@ -99,6 +99,11 @@ class Entry:
     def error(self) -> str | None:
         """Type and message of the error that turned it back."""
         return error_text(self.fields.get("error"))
+
+    @property
+    def frame(self) -> str | None:
+        """Where the application raised that error, if that is known."""
+        return error_frame(self.fields.get("error"))
 
     @property
     def parent(self) -> Parent | None:

@@ -11,7 +11,7 @@ from amends.definition.signal_models import Models
 from amends.definition.states import SagaStatus
 from amends.dispatch.messages import send_advance
 from amends.log.answers import Advance, Continuation, Lacking, Late
-from amends.log.control import Seen, Signalled, new_act_id
+from amends.log.control import SagaControl, Seen, Signalled, new_act_id
 from amends.log.history import Event
 from amends.log.keys import SagaId, id_text
 from amends.log.saga_log import SagaLog, log_of
@@ -66,6 +66,10 @@ class Handle(AsyncHandle[Result]):
         return log_of(current_app)
 
     @property
+    def _control(self) -> SagaControl:
+        return self._log.control
+
+    @property
     def status(self) -> SagaStatus:
         """The present status."""
         return self._log.read_status(self.id)
@@ -97,7 +101,7 @@ class Handle(AsyncHandle[Result]):
         Returns False if it comes too late: the saga has ended, or compensates already.
         """
         error = {"type": "Cancelled", "message": why or "someone cancelled the saga"}
-        follows = self._log.control.cancel_saga(
+        follows = self._control.cancel_saga(
             self.id, error=canonical_json(error), actor=_actor(by, why), seen=seen, act_id=act_id
         )
         self._go_on(follows)
@@ -116,7 +120,7 @@ class Handle(AsyncHandle[Result]):
         A deadline stays. Raises `ActRefused` if a step is running, if a step that waits for no time was sent less than 10 s
         ago, or if the saga has ended.
         """
-        control, actor = self._log.control, _actor(by, why)
+        control, actor = self._control, _actor(by, why)
         self._go_on(control.retry_saga(self.id, actor=actor, seen=seen, act_id=act_id))
 
     def skip(
@@ -138,8 +142,7 @@ class Handle(AsyncHandle[Result]):
         Raises `ActRefused` if the saga does not stand at that record, and pydantic's ``ValidationError`` for an invalid
         output.
         """
-        control, actor = self._log.control, _actor(by, why)
-        skip = partial(control.skip_step, self.id, step, actor=actor, seen=seen)
+        skip = partial(self._control.skip_step, self.id, step, actor=_actor(by, why), seen=seen)
         token = new_act_id() if act_id is None else act_id
         text = "" if output is None else skipped_output(self._log, self.id, step, output)
         follows = skip(output=text, act_id=token)
@@ -160,7 +163,7 @@ class Handle(AsyncHandle[Result]):
 
         A cancel or the deadline still turns the saga; its compensations wait. Raises `ActRefused` if the saga has ended.
         """
-        self._log.control.pause_saga(self.id, actor=_actor(by, why), seen=seen, act_id=act_id)
+        self._control.pause_saga(self.id, actor=_actor(by, why), seen=seen, act_id=act_id)
 
     def resume(
         self,
@@ -171,7 +174,7 @@ class Handle(AsyncHandle[Result]):
         act_id: str | None = None,
     ) -> None:
         """Let a paused saga go on. Raises what `pause` does."""
-        control, actor = self._log.control, _actor(by, why)
+        control, actor = self._control, _actor(by, why)
         self._go_on(control.resume_saga(self.id, actor=actor, seen=seen, act_id=act_id))
 
     def signal(
@@ -194,9 +197,7 @@ class Handle(AsyncHandle[Result]):
         """
         called = name.name if isinstance(name, Wait) else name
         text = signal_text(self._log, self.id, called, value, self._signals)
-        how, follows = self._log.control.signal_saga(
-            self.id, called, value=text, signal_id=id, by=by
-        )
+        how, follows = self._control.signal_saga(self.id, called, value=text, signal_id=id, by=by)
         self._go_on(follows)
         return how
 

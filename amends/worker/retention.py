@@ -1,5 +1,6 @@
 """How ended sagas leave the log."""
 
+import time
 from typing import Final
 
 from celery import Celery
@@ -9,6 +10,8 @@ from amends.log.saga_log import log_of
 
 INTERVAL: Final = 60.0
 """Seconds between two looks of a worker for sagas to be removed, where one look removes them all."""
+ACTS_INTERVAL: Final = 3600.0
+"""Seconds between two removals of old acts by a worker; a list without new acts keeps old ones until then."""
 BATCH: Final = 200
 """Sagas of a shard and of an end that one look removes."""
 
@@ -19,12 +22,16 @@ class Retention:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._kept = 0  # of a shard and of an end, at most
+        self._acts_at = 0.0
 
     def look(self) -> float:
         """Look once. Returns seconds to rest: none, until the next sweep only, where a shard has more most probably.
 
         Raises `LogUnavailable`.
         """
+        if time.monotonic() >= self._acts_at:
+            self._acts_at = time.monotonic() + ACTS_INTERVAL
+            log_of(self._app).acts.remove_old()
         found, removed = _remove(self._app, beyond=self._kept)
         self._kept = 0 if not found else self._kept + (BATCH if removed < found else 0)
         has_more = self._kept or removed >= BATCH * settings_of(self._app).shards

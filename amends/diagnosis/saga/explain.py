@@ -152,6 +152,7 @@ def _turn(view: View) -> CompensationStart | None:
         at=turns[-1],
         outcome=view.entry.outcome or "",
         error=view.entry.error,
+        frame=view.entry.frame,
     )
 
 

@@ -39,6 +39,7 @@ class CompensationStart:
     at: float
     outcome: str
     error: str | None
+    frame: str | None  #: Where the application raised it.
 
 
 @dataclass(frozen=True, kw_only=True)

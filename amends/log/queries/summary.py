@@ -9,7 +9,7 @@ from amends.backend.script_constants import TIMED
 from amends.definition.paths import UNDO, child_id, without_item
 from amends.definition.states import RecordState, SagaStatus
 from amends.errors import LogUnavailable
-from amends.log.record import error_text
+from amends.log.record import error_frame, error_text
 from amends.log.saga_state import Parent
 from amends.log.store import Store
 
@@ -37,6 +37,7 @@ class SagaSummary:
     outcome: str | None
     reason: str | None
     error: str | None  #: Last error of the present record, else the one that turned the saga back.
+    frame: str | None  #: Where the application raised that error, if that is known.
     #: Path of the present record: running, else stuck, else next. None if the saga has ended.
     record: str | None
     #: Of a stage of several branches the paths of all present records, without items.
@@ -87,6 +88,7 @@ class SagaSummary:
             outcome=outcome or None,
             reason=reason or None,
             error=error_text(own_error or error or None),
+            frame=error_frame(own_error or error or None),
             record=record or None,
             beside=beside.split(",") if beside else (),
             state=RecordState(state) if record else None,

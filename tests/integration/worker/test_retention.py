@@ -144,3 +144,13 @@ def test_what_is_kept_stands_in_nobodys_way(app, log, family, monkeypatch):
     for _ in range(3):
         looks.look()
     assert there(log, [*family, behind]) == family[:3]
+
+
+def test_a_look_removes_acts_that_are_too_old(app, log):
+    log.acts.note_circuit_act("act-1", "open", "bank", {"by": "ada"})
+    view = view_of(log)
+    key = view.acts_keys[0]
+    entry = next(each for each in view.client.zrange(key, 0, -1) if each.startswith("act-1 "))
+    view.client.zincrby(key, -91 * 86_400_000, entry)
+    retention.Retention(app).look()
+    assert view.client.zscore(key, entry) is None

@@ -12,6 +12,7 @@ import pytest
 from amends.backend.scripts import SCRIPTS, TRANSITIONS, of_any_kind, of_kind
 from amends.breaker.redis_circuit import RedisCircuit
 from amends.log import saga_log as log
+from amends.log.acts.listing import Acts
 from amends.log.control import SagaControl
 from amends.log.dispatches import Dispatches
 from amends.log.heartbeats import Workers
@@ -33,7 +34,7 @@ TEXTS = {
 }
 
 
-CALLS = ("call", "call_many", "try_many", "call_for_one", "call_for_each", "_do", "_ask")
+CALLS = ("call", "call_many", "try_many", "call_for_one", "call_for_each", "_do", "_act", "_ask")
 
 
 def calls_of_scripts(cls):
@@ -137,6 +138,7 @@ def test_every_script_is_run_and_every_one_that_is_run_is_there():
         Schedules,
         Dispatches,
         Waits,
+        Acts,
     )
     called = set().union(*(names for cls in calling for names in calls_of_scripts(cls).values()))
     assert called == {of_any_kind(name) for name in SCRIPTS}

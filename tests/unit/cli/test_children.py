@@ -139,7 +139,7 @@ class TestShow:
             "   deliver                                              has none",
         ]
         assert facts(shown)["waits for"] == "o-1.invoice.letter, which is running"
-        assert max(map(len, shown.splitlines())) <= 80
+        assert max(map(len, table(shown))) <= 80
 
     def test_a_child_names_its_parent(self, run, begin):
         begin(order)

@@ -107,6 +107,7 @@ def test_json_has_stable_fields(run, moves):
         "outcome",
         "reason",
         "error",
+        "frame",
         "record",
         "created",
         "begins",
@@ -137,6 +138,7 @@ def test_json_has_stable_fields(run, moves):
         "given_up_in",
         "owner",
         "error",
+        "frame",
         "times",
     ]
 
