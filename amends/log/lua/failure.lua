@@ -5,7 +5,8 @@
 --! include pivot
 local function has_record(code) return plan:find('|' .. code:match('%w+$') .. ':', 1, true) ~= nil end
 
-local function fail(code, path, error, refused, outcome)
+-- cause: of the way back, if the error does not tell it
+local function fail(code, path, error, refused, outcome, cause)
   set_state(code, state_of_failure(code))
   add_event('step.failed', path, '"state":"' .. state[code] .. '","error":' .. error)
   if saga.direction == 'backward' then return end
@@ -21,6 +22,6 @@ local function fail(code, path, error, refused, outcome)
     add_event('step.stuck', path, '"error":' .. error)
 --! end
   elseif may_continue ~= 'c' then
-    turn_back(outcome, error)
+    turn_back(outcome, error, cause or cause_of(error))
   end
 end
