@@ -22,6 +22,7 @@ local function fail(code, path, error, refused, outcome, cause)
     add_event('step.stuck', path, '"error":' .. error)
 --! end
   elseif may_continue ~= 'c' then
-    turn_back(outcome, error, cause or cause_of(error))
+    local said_no = error:find('"refused":true', 1, true) -- a quote inside of the message is escaped
+    turn_back(outcome, error, cause or said_no and 'refused' or 'failed')
   end
 end

@@ -21,9 +21,6 @@ local function give_up_waiting()
   end
 end
 
--- Of an error: whether a service refused, and so did its part, or something failed. A quote inside of a message is escaped.
-local function cause_of(error) return error:find('"refused":true', 1, true) and 'refused' or 'failed' end
-
 -- cause: refused | failed | unanswered (a wait) | timed_out (the saga) | cancelled | child or parent, which turned back
 local function turn_back(outcome, error, cause)
   set('direction', 'backward')
