@@ -76,8 +76,12 @@ def test_what_turned_back_is_told_by_its_cause_and_what_an_earlier_release_count
     }
     found = samples(counters)
     name = "amends_sagas_turned_back_total"
-    by_cause = {frozenset(key[1:]) - {"order"}: n for key, n in found.items() if key[0] == name and n}
-    assert by_cause == {frozenset({cause}): n for cause, n in (("refused", 4), ("failed", 3), ("unknown", 3))}
+    by_cause = {
+        frozenset(key[1:]) - {"order"}: n for key, n in found.items() if key[0] == name and n
+    }
+    assert by_cause == {
+        frozenset({cause}): n for cause, n in (("refused", 4), ("failed", 3), ("unknown", 3))
+    }
     assert found[name, "cancelled", "order"] == 0
 
 
