@@ -192,7 +192,7 @@ def test_a_panel_says_what_it_shows_and_in_which_unit(panel):
 
 def test_the_choice_of_sagas_is_a_label_that_there_is():
     [query] = [
-        each["definition"] for each in DASHBOARD["templating"]["list"] if each["name"] == "saga"
+        each["query"]["query"] for each in DASHBOARD["templating"]["list"] if each["name"] == "saga"
     ]
     name, label = re.fullmatch(r"label_values\((\w+), (\w+)\)", query).groups()
     assert label in SERIES[name].labels
