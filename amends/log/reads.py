@@ -24,6 +24,13 @@ class Reads:
         self._store = store
         self._definitions = definitions
 
+    def check_layout(self) -> None:
+        """Look whether the log has the shards and the layout that the settings say, also if it was made anew meanwhile.
+
+        Raises `ConfigurationError` if it has others.
+        """
+        self._store.has_shards(self._store.read_shards())
+
     def read_saga(self, saga_id: str) -> Entry:
         """Read a saga's present state. Raises `UnknownSaga`."""
         saga = self._store.keys_of(saga_id)[0]

@@ -18,6 +18,6 @@ if refused then return refused end
 local pivot = passed_pivot()
 if pivot then return {'refused', 'it is past ' .. path_of(pivot) .. ', its point of no return, or at it'} end
 note_act('saga.cancelled')
-turn_back('cancelled', ARGV[8])
+turn_back('cancelled', ARGV[8], 'cancelled')
 settle()
 return continuation_of_act()

@@ -24,8 +24,8 @@ ENDED: Final = _metric(
 TURNED_BACK: Final = _metric(
     "counter",
     "amends_sagas_turned_back_total",
-    "saga",
-    tells="Sagas that turned back, to compensate what was done.",
+    *("saga", "cause"),
+    tells="Sagas that turned back: a service refused, a step failed, a wait was unanswered, the saga timed_out or was cancelled, its child or parent turned back. It is unknown of workers of an earlier release.",
 )
 STUCK: Final = _metric(
     "counter",

@@ -19,10 +19,13 @@ _Series = tuple[Metric, tuple[str, ...]]
 
 _BOUNDS: Final = {catalogue.SAGA_DURATION: SAGA_BOUNDS, catalogue.QUEUE_TIME: QUEUE_BOUNDS}
 """Of histograms that are not of attempts."""
+_UNKNOWN: Final = "unknown"
+"""The cause of a way back that a release before causes were counted wrote: it counted the event alone."""
+_CAUSES: Final = ("refused", "failed", "unanswered", "timed_out", "cancelled", "child", "parent")
 
 _OF_SAGAS: Final[_Meanings] = {
     "saga.started": (catalogue.STARTED, ()),
-    "saga.compensating": (catalogue.TURNED_BACK, ()),
+    "saga.compensating": (catalogue.TURNED_BACK, (_UNKNOWN,)),
     "saga.stuck": (catalogue.STUCK, ()),
     "saga.cancelled": (catalogue.ACTS, ("cancel",)),
     "saga.retried": (catalogue.ACTS, ("retry",)),
@@ -66,6 +69,9 @@ def add_counted(families: Families, counters: Counters) -> None:
                 totals[_series(meanings[name], saga, path)] += value
             case "sagas", *labels:
                 totals[catalogue.SAGAS, tuple(labels)] += value
+            case "turned", saga, cause:
+                totals[catalogue.TURNED_BACK, (saga, cause)] += value
+                totals[catalogue.TURNED_BACK, (saga, _UNKNOWN)] -= value
             case "ended", *labels:
                 totals[catalogue.ENDED, tuple(labels)] += value
             case "took", saga, bound:
@@ -93,6 +99,8 @@ def _expected(counters: Counters) -> Iterator[_Series]:
             yield _series(meaning, saga, path)
         for status in SagaStatus:
             yield catalogue.SAGAS, (saga, status)
+        for cause in _CAUSES:
+            yield catalogue.TURNED_BACK, (saga, cause)
         yield catalogue.ENDED, (saga, SagaStatus.COMPLETED, "completed")
 
 

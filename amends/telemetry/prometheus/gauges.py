@@ -11,7 +11,8 @@ from amends.dispatch.broker import queue_lengths
 from amends.dispatch.routing import queues_in_use
 from amends.log.heartbeats import MOST_TOLD, Heartbeat
 from amends.log.liveness import DEAD_AFTER
-from amends.log.saga_log import SagaLog
+from amends.log.saga_log import SagaLog, log_of
+from amends.outbox.backlog import read_backlog
 from amends.outbox.table import Backlog
 from amends.telemetry.prometheus import catalogue
 from amends.telemetry.prometheus.families import Families
@@ -43,12 +44,12 @@ def _messages_in_hand(beats: Iterable[Heartbeat]) -> Counter[str]:
     return counts
 
 
-def add_breakers(families: Families, log: SagaLog) -> None:
+def add_breakers(app: Celery, families: Families) -> None:
     """Add the circuit breakers that are defined in this process, of each worker where it has its own.
 
-    Raises `LogUnavailable`.
+    Raises `LogUnavailable`, also for a while after an outage, in which breakers leave Redis alone.
     """
-    for breaker in circuits(log.workers.live_nodes()):
+    for breaker in circuits(log_of(app).workers.live_nodes()):
         snapshot = breaker.snapshot()
         for state in CircuitState:
             families.add(catalogue.BREAKER_STATE, snapshot.state is state, breaker.name, state)
@@ -74,15 +75,16 @@ def add_schedules(families: Families, log: SagaLog) -> None:
             families.add(catalogue.SCHEDULE_STATE, holds, state.name, name)
 
 
-def add_outbox(families: Families, backlog: Backlog) -> None:
-    """Add what stands in the outbox."""
+def add_outbox(app: Celery, families: Families) -> None:
+    """Add what stands in the outbox. Raises `OutboxUnavailable`, `ConfigurationError`."""
+    backlog = read_backlog(app) or Backlog()
     families.add(catalogue.OUTBOX_STARTS, backlog.waiting, "waiting")
     families.add(catalogue.OUTBOX_STARTS, backlog.failing, "failing")
     families.add(catalogue.OUTBOX_OLDEST, backlog.oldest_waiting, "waiting")
     families.add(catalogue.OUTBOX_OLDEST, backlog.oldest_failing, "failing")
 
 
-def add_queues(families: Families, app: Celery) -> None:
+def add_queues(app: Celery, families: Families) -> None:
     """Add how long the app's queues are. Raises kombu's ``OperationalError``."""
     for queue, length in queue_lengths(app, queues_in_use(app)).items():
         families.add(catalogue.QUEUE_MESSAGES, length, queue)

@@ -16,6 +16,7 @@ LABELS = {
     "status",
     "result",
     "act",
+    "cause",
     "breaker",
     "state",
     "queue",
