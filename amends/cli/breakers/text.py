@@ -1,5 +1,6 @@
 """Circuit breakers as rows, sentences and JSON documents."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,15 +30,14 @@ _MEANINGS: Final[Mapping[CircuitState, str]] = {
     CircuitState.DISABLED: "An operator lets every call through, and nothing is counted.",
 }
 COLUMNS: Final = (
-    Column("name"),
+    Column("name", may_shrink=True),
     Column("state"),
     Column("since"),
-    Column("failures", right=True),
-    Column("lets one through in", right=True),
-    Column("sagas wait", right=True),
+    Column("failed", right=True),
+    Column("next in", right=True),
+    Column("sagas", right=True),
     Column("kept away", right=True),
-    Column("by"),
-    Column("why", may_shrink=True),
+    Column("why", may_drop=True),
 )
 
 
@@ -73,7 +73,7 @@ class Reading:
 def row(read: Reading) -> list[Cell | str]:
     """Give the row of a circuit in the list of all."""
     seen, last = read.seen, read.events
-    since = f"{date(last[-1].at)} {clock_time(last[-1].at)[:8]}Z" if last else ""
+    since = clock(last[-1].at, time.time()) if last else ""
     by, why = _cause(seen, last)
     return [
         read.name,
@@ -83,8 +83,7 @@ def row(read: Reading) -> list[Cell | str]:
         _wait(seen),
         read.waiting_text,
         f"{seen.refused:,}",
-        by,
-        why,
+        f"by {by}: {why}" if by else "",
     ]
 
 
@@ -115,7 +114,7 @@ def _sentences(read: Reading) -> list[str]:
         told.append(
             f"By {seen.by or 'nobody knows whom'}: {_flat(seen.why) or 'no reason was given'}."
         )
-        told.append(_end_of_override(seen))
+        told += _end_of_override(seen)
     if seen.state is CircuitState.OPEN:
         told.append(
             f"A call may find out in {duration(seen.retry_after)}."
@@ -127,7 +126,7 @@ def _sentences(read: Reading) -> list[str]:
     if seen.probes:
         told.append(f"Under way to find out: {_count(len(seen.probes), 'call')}.")
     if seen.refused:
-        told.append(f"Kept away so far: {seen.refused:,} calls.")
+        told.append(f"Kept away so far: {_count(seen.refused, 'call')}.")
     if read.waiting or read.is_cut:
         verb = "waits" if read.waiting == 1 else "wait"
         some = f" of the first {read.looked_at:,} that were looked at" if read.is_cut else ""
@@ -137,12 +136,16 @@ def _sentences(read: Reading) -> list[str]:
     return told
 
 
-def _end_of_override(seen: CircuitSnapshot) -> str:
+def _end_of_override(seen: CircuitSnapshot) -> list[str]:
     if seen.forced_until is None:
-        return f"It stays so until somebody clears it; beneath that it is {_written(seen.beneath)}."
+        beneath = _written(seen.beneath)
+        return [f"It stays so until somebody clears it; beneath that it is {beneath}."]
     now = seen.forced_until - seen.retry_after
     until, left = clock(seen.forced_until, now), duration(seen.retry_after)
-    return f"It ends by itself at {until}, {left} from now; the next call then finds out whether the service is back."
+    return [
+        f"It ends by itself at {until}, {left} from now.",
+        "The next call then finds out whether the service is back.",
+    ]
 
 
 def _cause(seen: CircuitSnapshot, last: Sequence[CircuitEvent]) -> tuple[str, str]:

@@ -198,6 +198,12 @@ BREAKER_LATE_RESULTS: Final = _metric(
     "breaker",
     tells="Results that came too late to count for the circuit breaker.",
 )
+BREAKER_REFUSED: Final = _metric(
+    "counter",
+    "amends_breaker_refused_total",
+    "breaker",
+    tells="Calls that the circuit breaker kept away.",
+)
 
 TICKS: Final = _metric(
     "counter",

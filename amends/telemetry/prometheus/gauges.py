@@ -56,6 +56,7 @@ def add_breakers(families: Families, log: SagaLog) -> None:
         families.add(catalogue.BREAKER_FAILURES, snapshot.failures, breaker.name)
         families.add(catalogue.BREAKER_OPENINGS, snapshot.opens, breaker.name)
         families.add(catalogue.BREAKER_LATE_RESULTS, snapshot.late, breaker.name)
+        families.add(catalogue.BREAKER_REFUSED, snapshot.refused, breaker.name)
 
 
 def add_schedules(families: Families, log: SagaLog) -> None:
