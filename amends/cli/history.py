@@ -1,26 +1,23 @@
 """One saga: its steps, and its history."""
 
 from collections.abc import Iterator, Sequence
-from time import sleep
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from amends.cli.children.rows import has_stuck
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
+from amends.cli.following.looks import looks
 from amends.cli.formatting import clock_time, date, moment
 from amends.cli.json_documents import children_json, event_json, payloads, saga_json
 from amends.cli.output import Output
 from amends.cli.step_tree import payload_lines, saga_lines
 from amends.cli.table import Cell, Column
 from amends.definition.serialization import canonical_json
-from amends.definition.states import ENDED, SagaStatus
+from amends.definition.states import SagaStatus
 from amends.log.history import Event
 from amends.log.record import error_text
-from amends.log.saga_state import Standing
-
-_LOOK_EVERY: Final = 0.5  # seconds
 
 
 @command("show")
@@ -35,10 +32,9 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
     line, and with --json a document each time it has changed.
     """
     told: Sequence[Event] = ()
-    for standing in _looks(output, saga_id, follow=follow):
+    for standing, children in looks(output, saga_id, follow=follow):
         news, told = news_since(told, standing.history), standing.history
         shown = payloads(standing, **private)
-        children = output.log.children.read_children(standing.entry)
         if output.as_json:
             if news:
                 kin = {"children": children_json(children)} if children else {}
@@ -74,16 +70,6 @@ def show_history(output: Output, *, saga_id: str) -> None:
         return
     columns = [Column("at"), Column("event"), Column("record"), Column("details", may_drop=True)]
     output.table(columns, [*_dated(events)])
-
-
-def _looks(output: Output, saga_id: str, *, follow: bool) -> Iterator[Standing]:
-    """Look at a saga; where it is followed, again and again until it ends or is stuck."""
-    while True:
-        standing = output.log.examine_saga(saga_id)
-        yield standing
-        if not follow or standing.entry.status in {*ENDED, SagaStatus.STUCK}:
-            return
-        sleep(_LOOK_EVERY)
 
 
 def news_since(told: Sequence[Event], history: Sequence[Event]) -> list[Event]:
