@@ -35,7 +35,6 @@ _TURN_AFTER: Final = (5.0, 15.0)  # seconds, at least and at most
 # The waits for a worker whose code can read what this one cannot.
 _OTHER_CODE: Final = RetryPolicy(initial_interval=10.0, max_interval=80.0)
 _logger = get_task_logger(__name__)
-
 _Result = tuple[str, BaseException | None]
 
 

@@ -179,9 +179,7 @@ def publishing_if_possible(saga_id: str) -> Iterator[None]:
         with publishing():
             yield
     except OperationalError as error:
-        OUTAGE.warn(
-            _logger, "saga %s goes on when it is due: the broker is away: %s", saga_id, error
-        )
+        OUTAGE.warn(_logger, "saga %s goes on when due: the broker is away: %s", saga_id, error)
     except Exception:
         if plays_messages(current_app):
             raise

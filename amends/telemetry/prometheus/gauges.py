@@ -13,7 +13,7 @@ from amends.log.heartbeats import MOST_TOLD, Heartbeat
 from amends.log.liveness import DEAD_AFTER
 from amends.log.saga_log import SagaLog
 from amends.outbox.table import Backlog
-from amends.telemetry.prometheus import catalogue
+from amends.telemetry.prometheus import breaker_metrics, catalogue
 from amends.telemetry.prometheus.families import Families
 
 
@@ -51,12 +51,12 @@ def add_breakers(families: Families, log: SagaLog) -> None:
     for breaker in circuits(log.workers.live_nodes()):
         snapshot = breaker.snapshot()
         for state in CircuitState:
-            families.add(catalogue.BREAKER_STATE, snapshot.state is state, breaker.name, state)
-        families.add(catalogue.BREAKER_RETRY_AFTER, snapshot.retry_after, breaker.name)
-        families.add(catalogue.BREAKER_FAILURES, snapshot.failures, breaker.name)
-        families.add(catalogue.BREAKER_OPENINGS, snapshot.opens, breaker.name)
-        families.add(catalogue.BREAKER_LATE_RESULTS, snapshot.late, breaker.name)
-        families.add(catalogue.BREAKER_REFUSED, snapshot.refused, breaker.name)
+            families.add(breaker_metrics.STATE, snapshot.state is state, breaker.name, state)
+        families.add(breaker_metrics.RETRY_AFTER, snapshot.retry_after, breaker.name)
+        families.add(breaker_metrics.FAILURES, snapshot.failures, breaker.name)
+        families.add(breaker_metrics.OPENINGS, snapshot.opens, breaker.name)
+        families.add(breaker_metrics.LATE_RESULTS, snapshot.late, breaker.name)
+        families.add(breaker_metrics.REFUSED, snapshot.refused, breaker.name)
 
 
 def add_schedules(families: Families, log: SagaLog) -> None:
