@@ -152,8 +152,14 @@ class SagaControl:
         sent = [token, json_members(actor), "" if seen is None else str(seen), *arguments]
         return read_continuation(self._ask(name, saga_id, token, sent))
 
+    def _call(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
+        return self._store.call_many(name, [(keys, arguments)])[0]
+
     def _ask(self, name: str, saga_id: str, token: str, sent: Sequence[Any]) -> Any:
-        ask = partial(self._store.call, name, saga_id, *sent)
+        keys = self._store.keys_of(saga_id)
+        if name == "pause_saga":
+            keys.append(self._store.paused_key(self._store.shard_of(saga_id)))
+        ask = partial(self._call, name, keys, [saga_id, *sent])
         try:
             answer = ask()
         except LogUnavailable as error:

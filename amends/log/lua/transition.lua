@@ -9,6 +9,7 @@
 --   took|<saga>|<bound>     how many ended within so many seconds and not within the bound before
 --   took|<saga>|sum         ms from start to end, of all
 --   ran|<saga>|<path>|...   the same two of attempts, from claim to end
+--   paused|noted            how many of the pauses the shard's set of paused sagas knows of, see `note_pauses`
 --
 -- Processes that wait for the saga (see `await_saga`) are told of its end, or of each record that moves.
 --

@@ -142,6 +142,17 @@ WAITING: Final = _metric(
     "amends_sagas_waiting",
     tells="Running sagas that wait for a signal or a time, and do nothing else.",
 )
+PAUSED: Final = _metric("gauge", "amends_sagas_paused", "saga", tells="Sagas that are paused.")
+PAUSED_OLDEST: Final = _metric(
+    "gauge",
+    "amends_sagas_paused_oldest_seconds",
+    tells="How long the first of them has been paused; 0 if there is none.",
+)
+PAUSED_DEADLINE: Final = _metric(
+    "gauge",
+    "amends_sagas_paused_deadline_seconds",
+    tells="Time until the first deadline of a paused saga, which turns it back; +Inf if none has one.",
+)
 DUE: Final = _metric("gauge", "amends_sagas_due", tells="Sagas that wait for a sweep.")
 SWEEP_LAG: Final = _metric(
     "gauge",

@@ -20,6 +20,7 @@ from amends.telemetry.prometheus.families import Families
 from amends.telemetry.prometheus.gauges import (
     add_breakers,
     add_outbox,
+    add_paused,
     add_queues,
     add_readings,
     add_schedules,
@@ -59,7 +60,9 @@ class SagaCollector(Collector):
     def _add_log(self, families: Families) -> bool:
         log = log_of(self._app)
         try:
-            add_counted(families, log.read_counters())
+            counters = log.read_counters()
+            add_counted(families, counters)
+            add_paused(families, log, {words[2] for words in counters if words[0] == "event"})
             add_readings(families, log)
             add_schedules(families, log)
         except (LogUnavailable, ConfigurationError) as error:

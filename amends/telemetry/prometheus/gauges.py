@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from math import inf
 
 from celery import Celery
 
@@ -32,6 +33,25 @@ def add_readings(families: Families, log: SagaLog) -> None:
     if readings.memory is not None:
         families.add(catalogue.MEMORY_USED, readings.memory.used)
         families.add(catalogue.MEMORY_LIMIT, readings.memory.limit)
+
+
+def add_paused(families: Families, log: SagaLog, names: Iterable[str]) -> None:
+    """Add how many sagas are paused, and for how long. Raises `LogUnavailable`.
+
+    Nothing is added while an earlier release may have paused one that no worker has found yet.
+
+    names: the sagas that there are, of which a 0 is told, too.
+    """
+    paused = log.read_paused()
+    if not paused.is_complete:
+        return
+    counts = {**dict.fromkeys(names, 0), **Counter(each.saga for each in paused.sagas)}
+    for saga, count in sorted(counts.items()):
+        families.add(catalogue.PAUSED, count, saga)
+    first = paused.next_deadline
+    left = inf if first is None or first.time_left is None else first.time_left
+    families.add(catalogue.PAUSED_OLDEST, paused.oldest)
+    families.add(catalogue.PAUSED_DEADLINE, left)
 
 
 def _messages_in_hand(beats: Iterable[Heartbeat]) -> Counter[str]:
