@@ -53,7 +53,7 @@ _COMMANDS: Final = {
     ),
     "breaker": (
         "amends.cli.breakers.commands:show_breaker",
-        "Show a circuit breaker and its last transitions, or take it over.",
+        "Show a circuit breaker, the sagas that wait for it and its last transitions, or take it over.",
     ),
     "schedules": (
         "amends.cli.schedules.commands:list_schedules",

@@ -23,6 +23,10 @@ class OutageLines:
         self._next = float("-inf")
         self._kept = 0
 
+    def begin_anew(self) -> None:
+        """Write the next line, whatever was written before."""
+        self._next, self._kept = float("-inf"), 0
+
     def warn(self, logger: logging.Logger, text: str, *arguments: Any) -> None:
         """Write a line, or keep it back.
 

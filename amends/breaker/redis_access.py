@@ -11,7 +11,6 @@ from typing import Any, Final, TypeVar
 from redis.exceptions import NoScriptError
 
 from amends.backend.client import Client, impatient_client_of
-from amends.backend.outage_lines import OUTAGE
 from amends.backend.redis_errors import ERRORS, explained, is_demoted
 from amends.backend.scripts import DIGESTS, SCRIPTS
 from amends.breaker.cluster_connections import connections_of
@@ -126,11 +125,8 @@ class RedisAccess:
                 rest = _rest_after(errors)
                 self._rests_until = self._clock() + rest
                 self._error = error
-                OUTAGE.warn(
-                    _logger,
-                    "%s; it is left alone for %g s",
-                    explained(error, "circuit breakers"),
-                    rest,
+                _logger.warning(
+                    "%s; it is left alone for %g s", explained(error, "circuit breakers"), rest
                 )
             return Away(self._error, max(0.0, self._rests_until - self._clock()))
 

@@ -12,7 +12,7 @@ from amends.errors import UnknownSaga
 from amends.log.answers import Itineraries
 from amends.log.history import Event
 from amends.log.queries.gauges import Readings
-from amends.log.queries.paused import PausedSagas, keep_paused
+from amends.log.queries.paused import PausedSagas
 from amends.log.record import open_fields
 from amends.log.saga_state import Entry, Standing
 from amends.log.store import Store
@@ -111,10 +111,6 @@ class Reads:
     def read_paused(self) -> PausedSagas:
         """Read the paused sagas of the log."""
         return PausedSagas.read(self._store)
-
-    def keep_paused(self) -> None:
-        """Find the sagas that an earlier release paused, and drop those that are paused no more."""
-        keep_paused(self._store)
 
     def read_gauges(self) -> Readings:
         """Read the gauges of the log as a whole."""

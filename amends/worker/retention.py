@@ -25,7 +25,7 @@ class Retention:
 
         Raises `LogUnavailable`.
         """
-        log_of(self._app).keep_paused()
+        log_of(self._app).maintenance.keep_paused()
         found, removed = _remove(self._app, beyond=self._kept)
         self._kept = 0 if not found else self._kept + (BATCH if removed < found else 0)
         has_more = self._kept or removed >= BATCH * settings_of(self._app).shards

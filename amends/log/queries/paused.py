@@ -14,7 +14,8 @@ from amends.log.store import Store
 
 MOST: Final = 10_000
 """Paused sagas that are looked at, those that are so longest."""
-_BATCH: Final = 1_000
+BATCH: Final = 1_000
+"""Sagas that one request asks for."""
 _NOTED: Final = "paused|noted"
 _PAUSES: Final = "event|saga.paused|"
 
@@ -54,13 +55,13 @@ class PausedSagas:
     @classmethod
     def read(cls, store: Store) -> Self:
         """Read them in a fixed number of round trips. Raises `LogUnavailable`."""
-        now, entries, counters = _read_shards(store)
+        now, entries, counters = read_shards(store)
         entries.sort(key=lambda entry: entry[1])
         ids = [saga_id for saga_id, _ in entries[:MOST]]
         return cls(
             sagas=read_paused(store, ids, now=now),
             is_cut=len(entries) > MOST,
-            is_complete=all(_pauses(each) == _noted(each) for each in counters),
+            is_complete=all(pauses(each) == noted_pauses(each) for each in counters),
         )
 
 
@@ -95,21 +96,7 @@ def read_paused(store: Store, ids: Sequence[str], *, now: float) -> list[PausedS
     return found
 
 
-def keep_paused(store: Store) -> None:
-    """Keep the sets of paused sagas true: drop what is paused no more, and find what an earlier release paused.
-
-    Raises `LogUnavailable`.
-    """
-    _, entries, counters = _read_shards(store)
-    _note(store, [saga_id for saga_id, _ in entries[:_BATCH]])
-    for shard, counts in enumerate(counters):
-        noted, pauses = _noted(counts), _pauses(counts)
-        if noted != pauses:
-            _note(store, _paused_of(store, shard))
-            store.call_many("note_pauses", [([store.counters_key(shard)], [noted, pauses])])
-
-
-def _read_shards(store: Store) -> tuple[float, list[tuple[str, float]], list[Mapping[str, str]]]:
+def read_shards(store: Store) -> tuple[float, list[tuple[str, float]], list[Mapping[str, str]]]:
     """Return the time, the entries of all shards, and the counters of each."""
 
     def ask(client: Any) -> Any:
@@ -124,15 +111,17 @@ def _read_shards(store: Store) -> tuple[float, list[tuple[str, float]], list[Map
     return now, [entry for shard in answers[::2] for entry in shard], answers[1::2]
 
 
-def _noted(counts: Mapping[str, str]) -> int:
+def noted_pauses(counts: Mapping[str, str]) -> int:
+    """Return how many pauses the set of a shard knows of, by what the shard counts."""
     return int(counts.get(_NOTED, 0))
 
 
-def _pauses(counts: Mapping[str, str]) -> int:
+def pauses(counts: Mapping[str, str]) -> int:
+    """Return how many pauses there were, by what a shard counts."""
     return sum(int(count) for name, count in counts.items() if name.startswith(_PAUSES))
 
 
-def _paused_of(store: Store, shard: int) -> list[str]:
+def paused_of(store: Store, shard: int) -> list[str]:
     """Look through the live sagas of a shard for those that are paused.
 
     The indexes are read whole: of a part of them, one may move to the part that was read.
@@ -145,15 +134,5 @@ def _paused_of(store: Store, shard: int) -> list[str]:
         return pipeline.execute()
 
     ids = [saga_id for index in store.read(ask) for saga_id in index]
-    parts = (ids[k : k + _BATCH] for k in range(0, len(ids), _BATCH))
+    parts = (ids[k : k + BATCH] for k in range(0, len(ids), BATCH))
     return [each.id for part in parts for each in read_paused(store, part, now=0.0)]
-
-
-def _note(store: Store, ids: Sequence[str]) -> None:
-    for k in range(0, len(ids), _BATCH):
-        some = ids[k : k + _BATCH]
-        calls: list[tuple[list[str], list[Any]]] = [
-            ([store.keys_of(each)[0], store.paused_key(store.shard_of(each))], [each])
-            for each in some
-        ]
-        store.call_many("note_paused", calls)

@@ -6,8 +6,9 @@ import re
 import pytest
 
 from amends.cli.exit_codes import Exit
+from amends.log.maintenance import Maintenance
 from amends.log.queries.listing import store_of
-from amends.log.queries.paused import PausedSagas, keep_paused
+from amends.log.queries.paused import PausedSagas
 from amends.telemetry.prometheus import SagaCollector
 from tests.unit.cli.visit import ERROR
 
@@ -73,28 +74,27 @@ def test_what_an_earlier_release_paused_is_found_by_a_workers_look(moves, store,
     found = PausedSagas.read(store)
     assert ([each.id for each in found.sagas], found.is_complete) == (["v-1"], False)
     assert sample(app, "amends_sagas_paused", saga="visit") is None  # better than a wrong one
-    keep_paused(store)
+    moves.log.maintenance.keep_paused()
     assert paused() == ["v-1", "v-2"]
     assert PausedSagas.read(store).is_complete
     assert sample(app, "amends_sagas_paused", saga="visit") == 2
 
 
-def test_a_pause_during_that_look_is_looked_for_again(moves, store, monkeypatch, paused):
-    moves.start("v-1", "v-2")
+def test_a_pause_during_that_look_is_looked_for_again(moves, store, monkeypatch):
+    moves.start("v-1")
     pause_as_an_earlier_release(store, moves, "v-1")
-    shard, call = store.shard_of("v-1"), store.call_many
+    key, note = store.counters_key(store.shard_of("v-1")), Maintenance.note_pauses
 
-    def call_many(name, calls):
-        if name == "note_pauses":  # a pause of another process
-            store.client.hincrby(store.counters_key(shard), "event|saga.paused|visit|", 1)
-            store.client.hincrby(store.counters_key(shard), "paused|noted", 1)
-        return call(name, calls)
+    def note_late(self, shard, **how):
+        for name in ("event|saga.paused|visit|", "paused|noted"):  # a pause of another process
+            store.client.hincrby(key, name, 1)
+        note(self, shard, **how)
 
-    monkeypatch.setattr(store, "call_many", call_many)
-    keep_paused(store)
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(Maintenance, "note_pauses", note_late)
+        moves.log.maintenance.keep_paused()
     assert not PausedSagas.read(store).is_complete
-    keep_paused(store)
+    moves.log.maintenance.keep_paused()
     assert PausedSagas.read(store).is_complete
 
 
@@ -102,7 +102,7 @@ def test_a_look_drops_what_is_paused_no_more(moves, store):
     moves.start("v-1", "v-2")
     pause(moves, "v-1", "v-2")
     moves.log.control.resume_saga("v-1", actor={})
-    keep_paused(store)
+    moves.log.maintenance.keep_paused()
     entries = [
         each
         for n in range(store.shards)
@@ -113,8 +113,8 @@ def test_a_look_drops_what_is_paused_no_more(moves, store):
 
 def test_a_log_in_which_nobody_paused_is_not_looked_through(moves, store, monkeypatch):
     moves.start("v-1")
-    monkeypatch.setattr(store, "call_many", lambda *_: pytest.fail("it was"))
-    keep_paused(store)
+    monkeypatch.setattr(Maintenance, "note_pauses", lambda *_, **__: pytest.fail("it was"))
+    moves.log.maintenance.keep_paused()
     assert PausedSagas.read(store).is_complete
 
 

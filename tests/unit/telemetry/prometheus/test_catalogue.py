@@ -30,6 +30,7 @@ COUNTED = (
     "openings",
     "due",
     "waiting",
+    "paused",
     "starts",
 )  # what a gauge without a unit counts
 
