@@ -32,6 +32,16 @@ CASES = {
         {'amends_sagas_oldest_seconds{status="compensating"}': "0+60x120"},
         {'amends_sagas_oldest_seconds{status="stuck"}': "0+60x120"},
     ],
+    "SagaPausedForLong": [
+        {"amends_sagas_paused_oldest_seconds": "80000+60x120"},
+        {"amends_sagas_paused_oldest_seconds": "0+60x120"},
+        {"amends_sagas_paused_oldest_seconds": "0x120"},
+    ],
+    "PausedSagaMeetsItsDeadline": [
+        {"amends_sagas_paused_deadline_seconds": "9000-60x120"},
+        {"amends_sagas_paused_deadline_seconds": "90000-60x120"},
+        {"amends_sagas_paused_deadline_seconds": "Infx120"},
+    ],
     "SagasFail": [
         {
             f'{ENDED}{{saga="order",status="completed",outcome="completed"}}': "0+2x120",
