@@ -40,7 +40,7 @@ CASES = {
     "PausedSagaMeetsItsDeadline": [
         {"amends_sagas_paused_deadline_seconds": "9000-60x120"},
         {"amends_sagas_paused_deadline_seconds": "90000-60x120"},
-        {"amends_sagas_paused_deadline_seconds": "Infx120"},
+        {"amends_sagas_paused_deadline_seconds": "90000000x120"},
     ],
     "SagasFail": [
         {
