@@ -176,7 +176,6 @@ class BarrierBusy(SagaError):  # noqa: N818 - the name says what happened
     """Another transaction was in the way of a barrier's row. Roll back, and repeat the whole transaction.
 
     It says nothing of the key's effect: the other transaction may have made it.
-
     reason: what the database said.
     key: idempotency key of the row; None for a statement on many rows.
     """
@@ -197,7 +196,7 @@ class BarrierBusy(SagaError):  # noqa: N818 - the name says what happened
 class CircuitOpenError(SagaError):
     """The circuit breaker let no call through.
 
-    `state` is the breaker's, `retry_after` the seconds until it may let one through.
+    `state` is the breaker's, `retry_after` the seconds until it may let one through, or until asking again may be worth it.
     """
 
     def __init__(self, name: str, state: str, retry_after: float) -> None:
@@ -207,6 +206,8 @@ class CircuitOpenError(SagaError):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
+        if self.state == "forced_open":
+            return f"circuit {self.name!r} is forced open: an operator lets no call through"
         return f"circuit {self.name!r} is {self.state}; try again in {self.retry_after:.1f} s"
 
 
@@ -214,9 +215,7 @@ class ActivityError(SagaError):
     """Stands for what an activity raised, where Celery cannot have the error itself.
 
     Celery would end its worker by a ``MemoryError``, a thread of its pool by ``SystemExit``, and cannot pass on what cannot
-    be pickled or printed. The saga log names the error that was raised.
-
-    `error_type` is the name of its class, `message` what it says.
+    be pickled or printed. The saga log names the error that was raised. `error_type` is the name of its class, `message` what it says.
     """
 
     def __init__(self, error_type: str, message: str) -> None:

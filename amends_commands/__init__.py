@@ -52,12 +52,12 @@ _COMMANDS: Final = {
         "Count sagas by status and by the step they stand at, and show who works on them.",
     ),
     "breakers": (
-        "amends.cli.breakers:list_breakers",
+        "amends.cli.breakers.commands:list_breakers",
         "List the circuit breakers of the app, and how they stand.",
     ),
     "breaker": (
-        "amends.cli.breakers:show_breaker",
-        "Show a circuit breaker and its last transitions, or take it over.",
+        "amends.cli.breakers.commands:show_breaker",
+        "Show a circuit breaker, the sagas that wait for it and its last transitions, or take it over.",
     ),
     "schedules": (
         "amends.cli.schedules.commands:list_schedules",

@@ -21,6 +21,7 @@ from amends.activities.protocol import Call, Definition, Ended
 from amends.activities.raised import as_told, ends_process, for_celery, is_unknown
 from amends.activities.soft_limit import soft_limit
 from amends.activities.wait_links import WaitLinks
+from amends.backend.outage_lines import OUTAGE
 from amends.definition.itinerary import RecordPlan
 from amends.definition.retry_policy import RetryPolicy
 from amends.definition.serialization import message_of, output_text, type_name
@@ -35,7 +36,6 @@ _TURN_AFTER: Final = (5.0, 15.0)  # seconds, at least and at most
 # The waits for a worker whose code can read what this one cannot.
 _OTHER_CODE: Final = RetryPolicy(initial_interval=10.0, max_interval=80.0)
 _logger = get_task_logger(__name__)
-
 _Result = tuple[str, BaseException | None]
 
 
@@ -244,7 +244,7 @@ class Attempt:
         except BaseException as error:
             if not interrupts(error):
                 raise
-            _logger.warning("saga %s: how %s ended is kept: %s", *who, message_of(error))
+            OUTAGE.warn(_logger, "saga %s: how %s ended is kept: %s", *who, message_of(error))
             follows = retry_until_written(write, error, until=self._until)
-        _logger.info("saga %s: %s, attempt %d: %s", *who, self._number, follows.said)
+        _logger.debug("saga %s: %s, attempt %d: %s", *who, self._number, follows.said)
         return follows

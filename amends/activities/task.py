@@ -124,7 +124,7 @@ class ActivityTask(CeleryTask):
         elif isinstance(claim, Run):
             step.carry_out(claim, path, token=token)
         elif isinstance(claim, Stop):
-            _logger.info("saga %s: %s stops here: %s", saga_id, path, claim.reason)
+            _logger.debug("saga %s: %s stops here: %s", saga_id, path, claim.reason)
             stop_chain(self.request)
 
     def perform_here(

@@ -33,7 +33,7 @@ from amends.saga.signals import signal_fields
 
 _MOST_COUNTED: Final = 100
 _GO_ON: Final = frozenset({"signal", "retry", "skip", "resume"})
-_MOMENTS: Final = frozenset({"now", "since", "at", "until"})
+_MOMENTS: Final = frozenset({"now", "since", "at", "until", "forced_until"})
 
 
 @command("explain")

@@ -146,7 +146,11 @@ def _circuit(of: Explanation) -> str:
     state = circuit.state.replace("_", " ")
     after = circuit.retry_after
     left = f" It may let one through in {duration(after)}." if after else ""
-    return f"Circuit breaker {circuit.name} is {state} now{by}{why}.{left if circuit.state == 'open' else ''}"
+    if circuit.forced_until is not None:
+        left = f" That ends by itself in {duration(circuit.forced_until - of.now)}."
+    elif circuit.state != "open":
+        left = ""
+    return f"Circuit breaker {circuit.name} is {state} now{by}{why}.{left}"
 
 
 def _action(of: Explanation, action: OperatorAction) -> str:

@@ -93,6 +93,9 @@ WHERE: Final = [
         metavar="TIME",
         help="In their status for so long: 90s, 10m, 1h30m, 2d.",
     ),
+    click.option(
+        "--circuit", metavar="NAME", help="Waiting for this circuit breaker to let a call through."
+    ),
     ID,
     click.option(
         "--where",

@@ -2,27 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from time import sleep
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from amends.cli.children.rows import has_stuck
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
+from amends.cli.following.looks import looks
 from amends.cli.formatting import clock_time, date, duration, moment
 from amends.cli.json_documents import children_json, event_json, payloads, saga_json
 from amends.cli.output import Output
 from amends.cli.step_tree import payload_lines, saga_lines
 from amends.cli.table import Cell, Column
 from amends.definition.serialization import canonical_json
-from amends.definition.states import ENDED, SagaStatus
+from amends.definition.states import SagaStatus
 from amends.diagnosis.saga.times.accounting import times_of
 from amends.log.history import Event
 from amends.log.record import located
-from amends.log.saga_state import Standing
-
-_LOOK_EVERY: Final = 0.5  # seconds
 
 
 @command("show")
@@ -37,10 +34,9 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
     line, and with --json a document each time it has changed.
     """
     told: Sequence[Event] = ()
-    for standing in _looks(output, saga_id, follow=follow):
+    for standing, children in looks(output, saga_id, follow=follow):
         news, told = news_since(told, standing.history), standing.history
         shown = payloads(standing, **private)
-        children = output.log.children.read_children(standing.entry)
         times = times_of(output.app, standing)
         if output.as_json:
             if news:
@@ -98,16 +94,6 @@ def _traceback_lines(event: Event) -> Iterator[Cell]:
         yield Cell("")
         yield Cell(f"{clock_time(event.at)}  {event.name}  {event.record}", {"dim": True})
         yield from map(Cell, error["traceback"].splitlines())
-
-
-def _looks(output: Output, saga_id: str, *, follow: bool) -> Iterator[Standing]:
-    """Look at a saga; where it is followed, again and again until it ends or is stuck."""
-    while True:
-        standing = output.log.examine_saga(saga_id)
-        yield standing
-        if not follow or standing.entry.status in {*ENDED, SagaStatus.STUCK}:
-            return
-        sleep(_LOOK_EVERY)
 
 
 def news_since(told: Sequence[Event], history: Sequence[Event]) -> list[Event]:

@@ -20,6 +20,7 @@ from celery.utils.quorum_queues import detect_quorum_queues
 from kombu.exceptions import OperationalError
 
 from amends.backend.fast_path import is_lost_connection
+from amends.backend.outage_lines import OUTAGE
 from amends.backend.settings import celery_setting, compensation_queue
 from amends.dispatch.producers import pool_of_producers
 from amends.log.answers import Origin
@@ -178,7 +179,7 @@ def publishing_if_possible(saga_id: str) -> Iterator[None]:
         with publishing():
             yield
     except OperationalError as error:
-        _logger.warning("saga %s goes on when it is due: the broker is away: %s", saga_id, error)
+        OUTAGE.warn(_logger, "saga %s goes on when due: the broker is away: %s", saga_id, error)
     except Exception:
         if plays_messages(current_app):
             raise

@@ -172,7 +172,10 @@ class SagaControl:
     ) -> Any:
         keys = self._store.keys_of(saga_id)
         if lists:
-            keys.append(self._store.acts_key(self._store.shard_of(saga_id)))
+            shard = self._store.shard_of(saga_id)
+            keys.append(self._store.acts_key(shard))
+            if name == "pause_saga":
+                keys.append(self._store.paused_key(shard))
         calls = [(keys, [saga_id, *sent])]
 
         def ask() -> Any:

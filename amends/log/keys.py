@@ -137,6 +137,10 @@ class Keys:
         """Return the key of a shard's search index, a sorted set: an entry of `search_fields`, a time, an id, in their order."""
         return f"{self._prefix(shard)}search"
 
+    def paused_key(self, shard: int) -> str:
+        """Return the key of a shard's paused sagas, a sorted set scored by when they were paused."""
+        return f"{self._prefix(shard)}paused"
+
     def schedule_keys(self, name: str) -> list[str]:
         """Return the KEYS of a schedule's scripts, in the order of ``lua/schedule.lua``."""
         shard = self.shard_of(name)

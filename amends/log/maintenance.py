@@ -14,6 +14,7 @@ from amends.definition.states import ENDED, LIVE, SagaStatus
 from amends.errors import LogUnavailable
 from amends.log.answers import LOOK_AGAIN, Itineraries
 from amends.log.in_flight import Dispatched, read_dispatched
+from amends.log.queries import paused
 from amends.log.store import Store, redis_now
 
 
@@ -171,6 +172,35 @@ class Maintenance:
             return status in LIVE or (status == SagaStatus.COMPLETED and lives(parent))
 
         return {each for each in wanted if lives(each)}
+
+    def keep_paused(self) -> None:
+        """Keep the sets of paused sagas true: drop what is paused no more, and find what an earlier release paused."""
+        _, entries, counters = paused.read_shards(self._store)
+        self.note_paused([saga_id for saga_id, _ in entries[: paused.BATCH]])
+        for shard, counts in enumerate(counters):
+            noted, pauses = paused.noted_pauses(counts), paused.pauses(counts)
+            if noted != pauses:
+                self.note_paused(paused.paused_of(self._store, shard))
+                self.note_pauses(shard, noted=noted, pauses=pauses)
+
+    def note_paused(self, saga_ids: Sequence[str]) -> None:
+        """Put each of these sagas into its shard's set of paused ones, or take it out."""
+        store = self._store
+        for k in range(0, len(saga_ids), paused.BATCH):
+            calls: list[tuple[list[str], list[Any]]] = [
+                ([store.keys_of(each)[0], store.paused_key(store.shard_of(each))], [each])
+                for each in saga_ids[k : k + paused.BATCH]
+            ]
+            store.call_many("note_paused", calls)
+
+    def note_pauses(self, shard: int, *, noted: int, pauses: int) -> None:
+        """Note how many pauses a shard's set knows of, unless that changed meanwhile.
+
+        noted: how many it knew of before.
+        pauses: how many there were then.
+        """
+        keys = [self._store.counters_key(shard)]
+        self._store.call_many("note_pauses", [(keys, [noted, pauses])])
 
     def denied_commands(self) -> list[str]:
         """Return the commands of the scripts that this log's user may not run. Nothing is left of the trial."""

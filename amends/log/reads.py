@@ -12,6 +12,7 @@ from amends.errors import UnknownSaga
 from amends.log.answers import Itineraries
 from amends.log.history import Event
 from amends.log.queries.gauges import Readings
+from amends.log.queries.paused import PausedSagas
 from amends.log.record import open_fields
 from amends.log.saga_state import Entry, Standing
 from amends.log.store import Store
@@ -113,6 +114,10 @@ class Reads:
             for name, value in counts.items():
                 total[tuple(name.split("|"))] += int(value)
         return dict(total)
+
+    def read_paused(self) -> PausedSagas:
+        """Read the paused sagas of the log."""
+        return PausedSagas.read(self._store)
 
     def read_gauges(self) -> Readings:
         """Read the gauges of the log as a whole."""

@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 from amends.backend.app_identity import identity_of
 from amends.backend.celery_apps import for_each_app
 from amends.backend.fast_path import shortcuts_off
+from amends.backend.outage_lines import OUTAGE
 from amends.backend.own_threads import round_of_own_thread
 from amends.backend.settings import Settings, backend_hint, is_configured, settings_of
 from amends.breaker.scope import enter_worker
@@ -151,7 +152,7 @@ class Recovery(bootsteps.StartStopStep):
                     firing.run_once()
                     _run(sweep, heartbeat.may_judge, self._ends)
             except (LogUnavailable, ConfigurationError, OperationalError) as error:
-                _logger.warning("no sweep: %s", error)
+                OUTAGE.warn(_logger, "no sweep: %s", error)
             except Exception:
                 _logger.exception("a sweep failed; the next one tries again")
 

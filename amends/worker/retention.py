@@ -1,4 +1,4 @@
-"""How ended sagas leave the log."""
+"""How ended sagas leave the log, and paused ones that are so no more leave their sets."""
 
 import time
 from typing import Final
@@ -29,6 +29,7 @@ class Retention:
 
         Raises `LogUnavailable`.
         """
+        log_of(self._app).maintenance.keep_paused()
         if time.monotonic() >= self._acts_at:
             self._acts_at = time.monotonic() + ACTS_INTERVAL
             log_of(self._app).acts.remove_old()

@@ -115,7 +115,8 @@ class Wait:
 class Circuit:
     """The circuit breaker that keeps a record waiting.
 
-    `state` is None where this process has no such breaker. `retry_after` is in seconds.
+    `state` is None where this process has no such breaker. `retry_after` is in seconds. `forced_until` is when one that is
+    forced open is so no more, in seconds since 1970; None where only an operator ends that.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Circuit:
     retry_after: float | None
     by: str
     why: str
+    forced_until: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

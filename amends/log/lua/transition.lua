@@ -11,6 +11,7 @@
 --   took|<saga>|sum         ms from start to end, of all
 --   ran|<saga>|<path>|...   the same two of attempts, from claim to end
 --   queued|<queue>|...      the same two of messages, from when they were to arrive to the claim
+--   paused|noted            how many of the pauses the shard's set of paused sagas knows of, see `note_pauses`
 --
 -- Processes that wait for the saga (see `await_saga`) are told of its end, or of each record that moves.
 --

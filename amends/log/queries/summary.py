@@ -55,6 +55,7 @@ class SagaSummary:
     parent: Parent | None = None  #: The saga that it is a step of.
     child: str | None = None  #: Id of the saga that the present record waits for.
     has_children: bool = False  #: Whether it waits for such a saga, at that record or one beside.
+    circuits: Sequence[str] = ()  #: Circuit breakers that its present records wait for.
 
     @property
     def age(self) -> float:
@@ -78,7 +79,7 @@ class SagaSummary:
         """Read what the script answered."""
         at, status, since, name, direction, paused, created, outcome, reason, error, *own = answer
         record, state, attempts, again, own_error, events, beside, wanted, signals, *kin = own
-        parent, tries, has_children = kin
+        parent, tries, has_children, circuits = kin
         return cls(
             id=saga_id,
             saga=name,
@@ -103,6 +104,7 @@ class SagaSummary:
             parent=Parent.read(parent),
             child=None if tries == "" else child_id(saga_id, record.removesuffix(UNDO), int(tries)),
             has_children=bool(has_children),
+            circuits=circuits.split(",") if circuits else (),
         )
 
 

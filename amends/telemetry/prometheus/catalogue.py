@@ -5,6 +5,7 @@ The labels are bounded by what is defined and configured: sagas, steps, outcomes
 
 from typing import Final
 
+from amends.telemetry.prometheus.breaker_metrics import OF_BREAKERS
 from amends.telemetry.prometheus.metric import KNOWN
 from amends.telemetry.prometheus.metric import define as _metric
 
@@ -147,6 +148,17 @@ WAITING: Final = _metric(
     "amends_sagas_waiting",
     tells="Running sagas that wait for a signal or a time, and do nothing else.",
 )
+PAUSED: Final = _metric("gauge", "amends_sagas_paused", "saga", tells="Sagas that are paused.")
+PAUSED_OLDEST: Final = _metric(
+    "gauge",
+    "amends_sagas_paused_oldest_seconds",
+    tells="How long the first of them has been paused; 0 if there is none.",
+)
+PAUSED_DEADLINE: Final = _metric(
+    "gauge",
+    "amends_sagas_paused_deadline_seconds",
+    tells="Time until the first deadline of a paused saga, which turns it back; +Inf if none has one.",
+)
 DUE: Final = _metric("gauge", "amends_sagas_due", tells="Sagas that wait for a sweep.")
 SWEEP_LAG: Final = _metric(
     "gauge",
@@ -172,38 +184,7 @@ MEMORY_LIMIT: Final = _metric(
     tells="Memory that the log's Redis may use; 0 for no limit.",
 )
 
-# Circuit breakers
-
-BREAKER_STATE: Final = _metric(
-    "gauge",
-    "amends_breaker_state",
-    *("breaker", "state"),
-    tells="1 for the state that callers of the circuit breaker meet, else 0.",
-)
-BREAKER_RETRY_AFTER: Final = _metric(
-    "gauge",
-    "amends_breaker_retry_after_seconds",
-    "breaker",
-    tells="Time until the circuit breaker may let a call through; 0 if it may now.",
-)
-BREAKER_FAILURES: Final = _metric(
-    "gauge",
-    "amends_breaker_failures",
-    "breaker",
-    tells="Failures in a row at a closed circuit breaker.",
-)
-BREAKER_OPENINGS: Final = _metric(
-    "gauge",
-    "amends_breaker_openings",
-    "breaker",
-    tells="How often in a row the circuit breaker opened; 0 once it closes.",
-)
-BREAKER_LATE_RESULTS: Final = _metric(
-    "counter",
-    "amends_breaker_late_results_total",
-    "breaker",
-    tells="Results that came too late to count for the circuit breaker.",
-)
+# Schedules
 
 TICKS: Final = _metric(
     "counter",
@@ -249,5 +230,7 @@ SCRAPE_DURATION: Final = _metric(
     "gauge", "amends_scrape_duration_seconds", tells="How long this scrape took."
 )
 
-METRICS: Final = tuple(KNOWN)
+_OTHERS: Final = [each for each in KNOWN if each not in OF_BREAKERS]
+_AT: Final = _OTHERS.index(TICKS)
+METRICS: Final = (*_OTHERS[:_AT], *OF_BREAKERS, *_OTHERS[_AT:])
 """All of them, in the order in which they are shown."""

@@ -74,18 +74,25 @@ def add_counted(families: Families, counters: Counters) -> None:
                 totals[catalogue.TURNED_BACK, (saga, _UNKNOWN)] -= value
             case "ended", *labels:
                 totals[catalogue.ENDED, tuple(labels)] += value
-            case "took", saga, bound:
-                times[catalogue.SAGA_DURATION, (saga,)][bound] = value
-            case "queued", *queue, bound:
-                times[catalogue.QUEUE_TIME, ("|".join(queue),)][bound] = value
-            case "ran", saga, path, bound if not path.endswith(VERIFY):
-                undo = path.endswith(UNDO)
-                metric = catalogue.UNDO_DURATION if undo else catalogue.STEP_DURATION
-                times[_series((metric, ()), saga, path)][bound] = value
+            case _ if series := _timed(words):
+                times[series][words[-1]] = value
     for (metric, values), value in sorted(totals.items(), key=_by_labels):
         families.add(metric, value, *values)
     for (metric, values), counts in sorted(times.items(), key=_by_labels):
         families.add_times(metric, _BOUNDS.get(metric, ATTEMPT_BOUNDS), counts, *values)
+
+
+def _timed(words: tuple[str, ...]) -> _Series | None:
+    """Return the histogram that a counter is of, if it is of one; its last word is the bound."""
+    match words:
+        case "took", saga, _:
+            return catalogue.SAGA_DURATION, (saga,)
+        case "queued", *queue, _:
+            return catalogue.QUEUE_TIME, ("|".join(queue),)
+        case "ran", saga, path, _ if not path.endswith(VERIFY):
+            metric = catalogue.UNDO_DURATION if path.endswith(UNDO) else catalogue.STEP_DURATION
+            return _series((metric, ()), saga, path)
+    return None
 
 
 def _by_labels(item: tuple[_Series, object]) -> tuple[str, ...]:

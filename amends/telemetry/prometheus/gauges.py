@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from math import inf
 
 from celery import Celery
 
@@ -14,7 +15,7 @@ from amends.log.liveness import DEAD_AFTER
 from amends.log.saga_log import SagaLog, log_of
 from amends.outbox.backlog import read_backlog
 from amends.outbox.table import Backlog
-from amends.telemetry.prometheus import catalogue
+from amends.telemetry.prometheus import breaker_metrics, catalogue
 from amends.telemetry.prometheus.families import Families
 
 
@@ -35,6 +36,25 @@ def add_readings(families: Families, log: SagaLog) -> None:
         families.add(catalogue.MEMORY_LIMIT, readings.memory.limit)
 
 
+def add_paused(families: Families, log: SagaLog, names: Iterable[str]) -> None:
+    """Add how many sagas are paused, and for how long. Raises `LogUnavailable`.
+
+    Nothing is added while an earlier release may have paused one that no worker has found yet.
+
+    names: the sagas that there are, of which a 0 is told, too.
+    """
+    paused = log.read_paused()
+    if not paused.is_complete:
+        return
+    counts = {**dict.fromkeys(names, 0), **Counter(each.saga for each in paused.sagas)}
+    for saga, count in sorted(counts.items()):
+        families.add(catalogue.PAUSED, count, saga)
+    first = paused.next_deadline
+    left = inf if first is None or first.time_left is None else first.time_left
+    families.add(catalogue.PAUSED_OLDEST, paused.oldest)
+    families.add(catalogue.PAUSED_DEADLINE, left)
+
+
 def _messages_in_hand(beats: Iterable[Heartbeat]) -> Counter[str]:
     """Count the messages that workers of one name have in hand; one that has too many to tell counts `MOST_TOLD`."""
     counts: Counter[str] = Counter()
@@ -52,11 +72,12 @@ def add_breakers(app: Celery, families: Families) -> None:
     for breaker in circuits(log_of(app).workers.live_nodes()):
         snapshot = breaker.snapshot()
         for state in CircuitState:
-            families.add(catalogue.BREAKER_STATE, snapshot.state is state, breaker.name, state)
-        families.add(catalogue.BREAKER_RETRY_AFTER, snapshot.retry_after, breaker.name)
-        families.add(catalogue.BREAKER_FAILURES, snapshot.failures, breaker.name)
-        families.add(catalogue.BREAKER_OPENINGS, snapshot.opens, breaker.name)
-        families.add(catalogue.BREAKER_LATE_RESULTS, snapshot.late, breaker.name)
+            families.add(breaker_metrics.STATE, snapshot.state is state, breaker.name, state)
+        families.add(breaker_metrics.RETRY_AFTER, snapshot.retry_after, breaker.name)
+        families.add(breaker_metrics.FAILURES, snapshot.failures, breaker.name)
+        families.add(breaker_metrics.OPENINGS, snapshot.opens, breaker.name)
+        families.add(breaker_metrics.LATE_RESULTS, snapshot.late, breaker.name)
+        families.add(breaker_metrics.REFUSED, snapshot.refused, breaker.name)
 
 
 def add_schedules(families: Families, log: SagaLog) -> None:

@@ -5,7 +5,7 @@ from celery import Celery
 from amends.log.saga_log import log_of
 from amends.telemetry.prometheus.counters import add_counted
 from amends.telemetry.prometheus.families import Families
-from amends.telemetry.prometheus.gauges import add_readings, add_schedules
+from amends.telemetry.prometheus.gauges import add_paused, add_readings, add_schedules
 
 
 def add_log(app: Celery, families: Families) -> None:
@@ -16,6 +16,8 @@ def add_log(app: Celery, families: Families) -> None:
     """
     log = log_of(app)
     log.check_layout()
-    add_counted(families, log.read_counters())
+    counters = log.read_counters()
+    add_counted(families, counters)
+    add_paused(families, log, {words[2] for words in counters if words[0] == "event"})
     add_readings(families, log)
     add_schedules(families, log)

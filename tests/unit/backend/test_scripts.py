@@ -111,6 +111,8 @@ def test_a_method_for_many_sagas_runs_the_script_of_its_name_or_that_for_one():
         "hasten_sagas": {"hasten_sagas"},
         "_remove": {"remove_saga"},
         "denied_commands": {"try_commands"},
+        "note_paused": {"note_paused"},
+        "note_pauses": {"note_pauses"},
     }
 
 

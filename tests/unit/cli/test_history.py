@@ -8,9 +8,11 @@ from itertools import pairwise
 import pytest
 
 from amends.cli import history as story
+from amends.cli.following import looks as following
 from amends.cli.formatting import moment
 from amends.cli.json_documents import event_json
 from amends.cli.output import Output
+from amends.errors import LogUnavailable
 from amends.log.history import Event
 from tests.unit.cli.step_table import do_and_undo
 from tests.unit.cli.visit import ERROR
@@ -202,9 +204,10 @@ def go_on(moves, monkeypatch):
     todo = ["room", "pay", "tell"]
 
     def step_on(seconds: float) -> None:
-        moves.do("v-1", todo.pop(0))
+        if step := todo.pop(0):
+            moves.do("v-1", step)
 
-    monkeypatch.setattr(story, "sleep", step_on)
+    monkeypatch.setattr(following, "sleep", step_on)
     return todo
 
 
@@ -241,9 +244,68 @@ def test_follow_ends_at_an_interrupt_without_a_traceback(run, moves, monkeypatch
         raise KeyboardInterrupt
 
     moves.start("v-1")
-    monkeypatch.setattr(story, "sleep", interrupt)
+    monkeypatch.setattr(following, "sleep", interrupt)
     shown = run("show", "v-1", "--follow")
     assert (shown.exit_code, shown.stderr) == (130, "")
+
+
+@pytest.fixture
+def outages(moves, monkeypatch):
+    """Let looks fail: a list of the errors of the next ones, None for one that finds the saga."""
+    errors = []
+    look = type(moves.log).examine_saga
+
+    def examine_saga(log, saga_id):
+        error = errors.pop(0) if errors else None
+        if error:
+            raise error
+        return look(log, saga_id)
+
+    monkeypatch.setattr(type(moves.log), "examine_saga", examine_saga)
+    return errors
+
+
+def test_follow_waits_for_a_log_that_goes_away_and_says_so_once(run, moves, go_on, outages):
+    moves.start("v-1")
+    away = LogUnavailable("the saga log does not answer")
+    outages += [None, away, None, away, None, None]
+    go_on[:] = ["room", "", "pay", "", "tell"]
+    shown = run("show", "v-1", "--follow")
+    assert shown.exit_code == 0
+    assert [line.split()[2] for line in shown.stdout.splitlines()] == [
+        event.name for event in moves.log.read_history("v-1")
+    ]
+    told = shown.stderr.splitlines()
+    assert [line.split(" ")[0] for line in told] == ["Lost", "The", "Lost", "The"]
+    assert "the saga log does not answer. Waiting for it" in told[0]
+    assert re.fullmatch(r"The saga log answers again, after [\d.]+s\.", told[1])
+
+
+def test_many_looks_in_vain_are_told_as_one_outage(run, moves, go_on, outages):
+    moves.start("v-1")
+    outages += [None, *[LogUnavailable("it is away")] * 50]
+    go_on[:] = ["room", *[""] * 50, "pay", "tell"]
+    shown = run("show", "v-1", "--follow")
+    assert (shown.exit_code, len(shown.stderr.splitlines())) == (0, 2)
+
+
+def test_an_interrupt_ends_the_wait_for_the_log(run, moves, monkeypatch, outages):
+    moves.start("v-1")
+    outages += [None, *[LogUnavailable("it is away")] * 3]
+
+    def interrupt(seconds: float) -> None:
+        if len(outages) < 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(following, "sleep", interrupt)
+    assert run("show", "v-1", "--follow").exit_code == 130
+
+
+def test_a_log_that_is_away_at_first_is_not_waited_for(run, moves, outages):
+    moves.start("v-1")
+    outages += [LogUnavailable("it is away")]
+    shown = run("show", "v-1", "--follow")
+    assert (shown.exit_code, shown.stderr) == (5, "error: it is away\n")
 
 
 FOLDED = Event(

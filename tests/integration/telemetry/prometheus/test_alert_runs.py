@@ -48,6 +48,7 @@ class Yes(BaseModel):
 
 asked_saga = Saga("asked", input=Person, output=Met, steps=[Wait("answer", Yes)])
 timed_saga = Saga("timed", input=Person, output=Met, steps=[Delay(24 * HOUR, name="a_day")])
+due_saga = Saga("due", input=Person, output=Met, timeout=HOUR / 2, steps=[Wait("answer", Yes)])
 parent_saga = Saga(
     "parent", input=Person, output=Met, steps=[Child(asked_saga, inputs={"name": "input.name"})]
 )
@@ -124,6 +125,26 @@ def test_a_saga_that_compensates_for_hours_wakes_somebody(film, promtool, log, o
         older("back", "compensating", 5 * HOUR)
 
     film.of(fault).judge(promtool, fires=["SagaDoesNotEnd", "CompensationDoesNotEnd"])
+
+
+def test_a_saga_that_stays_paused_is_a_warning(film, promtool, log, client):
+    def fault():
+        start(log, "held")
+        log.control.pause_saga("held", actor={})
+        client.hincrby(view_of(log).saga_key("held"), "paused", -round(30 * HOUR * 1000))
+
+    film.of(fault).judge(
+        promtool, fires=["SagaPausedForLong"], silent=["PausedSagaMeetsItsDeadline"]
+    )
+
+
+def test_a_paused_saga_whose_deadline_comes_is_a_warning(promtool):
+    with Rehearsal() as rehearsal:
+        film = Film(current_app._get_current_object())
+        film.shoot(100)
+        rehearsal.run(due_saga, ADA, within=0).pause()
+        film.shoot(20)
+        film.judge(promtool, fires=["PausedSagaMeetsItsDeadline"], silent=["SagaPausedForLong"])
 
 
 PLANNED: dict[str, Callable[[Rehearsal], object]] = {

@@ -47,6 +47,16 @@ CASES = {
         {'amends_sagas_oldest_seconds{status="compensating"}': "0+60x120"},
         {'amends_sagas_oldest_seconds{status="running"}': "0+600x120"},
     ],
+    "SagaPausedForLong": [
+        {"amends_sagas_paused_oldest_seconds": "80000+60x120"},
+        {"amends_sagas_paused_oldest_seconds": "0+60x120"},
+        {"amends_sagas_paused_oldest_seconds": "0x120"},
+    ],
+    "PausedSagaMeetsItsDeadline": [
+        {"amends_sagas_paused_deadline_seconds": "9000-60x120"},
+        {"amends_sagas_paused_deadline_seconds": "90000-60x120"},
+        {"amends_sagas_paused_deadline_seconds": "90000000x120"},
+    ],
     "SagasFail": [
         {COMPLETED: "0+2x120", turned("failed"): "0x80 0+1x40"},
         {COMPLETED: "0x120", turned("timed_out"): "0x80 0+1x40"},  # all of them

@@ -11,7 +11,7 @@ import pytest
 from click import Context
 from ruamel.yaml import YAML
 
-from amends.telemetry.prometheus import catalogue
+from amends.telemetry.prometheus import breaker_metrics, catalogue
 from amends.telemetry.prometheus.catalogue import METRICS
 from amends_commands import saga as commands
 from tests.support.promql import SERIES, selectors
@@ -168,7 +168,7 @@ def test_what_a_person_must_see_has_an_alert():
         catalogue.WORKERS,
         catalogue.ENDED,
         catalogue.FALLBACKS,
-        catalogue.BREAKER_STATE,
+        breaker_metrics.STATE,
         catalogue.LOG_UP,
         catalogue.QUEUE_MESSAGES,
     }

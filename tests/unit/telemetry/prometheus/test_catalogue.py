@@ -31,6 +31,7 @@ COUNTED = (
     "openings",
     "due",
     "waiting",
+    "paused",
     "starts",
 )  # what a gauge without a unit counts
 
