@@ -102,10 +102,7 @@ WAITS: Final = _metric(
     tells="Waits for signals or for a time that began, and that ended with what they waited for.",
 )
 SIGNALS: Final = _metric(
-    "counter",
-    "amends_signals_total",
-    *_RECORD,
-    tells="Signals that sagas took or kept.",
+    "counter", "amends_signals_total", *_RECORD, tells="Signals that sagas took or kept."
 )
 SAGA_DURATION: Final = _metric(
     "histogram",
@@ -125,12 +122,8 @@ UNDO_DURATION: Final = _metric(
     *_RECORD,
     tells="Time of an attempt at a step's compensation, from its claim to its end.",
 )
-QUEUE_TIME: Final = _metric(
-    "histogram",
-    "amends_step_queue_seconds",
-    "queue",
-    tells="Time of a step's message from when it was to be in its queue to its claim.",
-)
+_QUEUED: Final = "Time of a step's message from when it was to be in its queue to its claim."
+QUEUE_TIME: Final = _metric("histogram", "amends_step_queue_seconds", "queue", tells=_QUEUED)
 SAGAS: Final = _metric(
     "gauge", "amends_sagas", *("saga", "status"), tells="Sagas in the log, by status."
 )
