@@ -37,9 +37,10 @@ class Parts(Reads, Dispatches):
         tell: Tell | None = None,
         fast_path: bool = True,
         wait_replicas: int = 0,
+        kept_for: float | None = None,
     ) -> None:
         how: Any = {"tell": tell, "fast_path": fast_path, "wait_replicas": wait_replicas}
-        self._store = Store(client, shards=shards, root=root, **how)
+        self._store = Store(client, shards=shards, root=root, kept_for=kept_for, **how)
         self._definitions = Itineraries()
         self._shaped: set[str] = set()  # paths that were met in sagas that are not plain
         self.starts = Starts(self._store, self._definitions, app_id)

@@ -231,4 +231,5 @@ def _log(app: Celery, settings: Settings, pid: int) -> SagaLog:  # noqa: ARG001 
         tell=partial(tell_observers, app),
         fast_path=settings.fast_path,
         wait_replicas=settings.wait_replicas,
+        kept_for=settings.retention,
     )

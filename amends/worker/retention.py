@@ -5,6 +5,7 @@ from typing import Final
 from celery import Celery
 
 from amends.backend.settings import settings_of
+from amends.definition.states import ENDED
 from amends.log.saga_log import log_of
 
 INTERVAL: Final = 60.0
@@ -41,6 +42,9 @@ def remove_ended(app: Celery) -> int:
 
 def _remove(app: Celery, *, beyond: int = 0) -> tuple[int, int]:
     """Return how many sagas were looked at, beyond so many of each shard and end, and how many were removed."""
-    log, kept_for = log_of(app).maintenance, settings_of(app).retention
+    log, settings = log_of(app).maintenance, settings_of(app)
+    kept_for, remember = settings.retention, settings.remember
     found = log.read_ended(ago=kept_for, limit=BATCH, beyond=beyond)
-    return len(found), log.remove_sagas(found, kept_for=kept_for)
+    removed = log.remove_sagas(found, kept_for=kept_for, remembers=remember > 0)
+    log.forget_ids(after=remember, limit=len(ENDED) * BATCH)  # at least what is remembered anew
+    return len(found), removed

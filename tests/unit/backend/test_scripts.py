@@ -109,6 +109,7 @@ def test_a_method_for_many_sagas_runs_the_script_of_its_name_or_that_for_one():
         "take_due": {"take_due"},
         "hasten_sagas": {"hasten_sagas"},
         "_remove": {"remove_saga"},
+        "forget_ids": {"forget_ids"},
         "denied_commands": {"try_commands"},
     }
 
