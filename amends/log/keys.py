@@ -63,6 +63,7 @@ class Keys:
         self.shards_key = f"{self._root}shards"
         self.workers_key = f"{self._root}{{workers}}"
         self.profiles_key = f"{self._root}{{profiles}}"
+        self.archive_key = f"{self._root}{{archive}}"  # a hash; see ``lua/take_archive_turn.lua``
         self.lost_key = f"{self._root}{{lost}}"  # a sorted set; see `lost_writes`
         self.shared_keys = cache(self._shared_keys)
         self.is_spread = is_spread

@@ -141,6 +141,21 @@ class Maintenance:
         removed = [*answers, *self._remove(orphans, *how, is_child=True)]
         return sum(each for each in removed if isinstance(each, int))
 
+    def kept_by_none(self, saga_ids: Sequence[str]) -> list[str]:
+        """Return those of these ended sagas that no living parent keeps, so that they never change again."""
+
+        def read(client: Any) -> Any:
+            pipeline = client.pipeline(transaction=False)
+            for saga_id in saga_ids:
+                pipeline.hget(self._store.keys_of(saga_id)[0], "parent")
+            return pipeline.execute()
+
+        found = self._store.read(read) if saga_ids else []
+        parents = [(parent or "").partition("|")[0] for parent in found]
+        alive = self._alive({*parents} - {""})
+        told = zip(saga_ids, parents, strict=True)
+        return [saga_id for saga_id, parent in told if parent not in alive]
+
     def _remove(
         self,
         saga_ids: Sequence[str],

@@ -5,6 +5,7 @@ from typing import Any
 
 from amends.backend.client import Client
 from amends.log.answers import Itineraries
+from amends.log.archiving.archiving import Archiving
 from amends.log.control import SagaControl
 from amends.log.dispatches import Dispatches
 from amends.log.heartbeats import Workers
@@ -46,6 +47,7 @@ class Parts(Reads, Dispatches):
         self.starts = Starts(self._store, self._definitions, app_id)
         self.control = SagaControl(self._store)
         self.maintenance = Maintenance(self._store, self._definitions)
+        self.archiving = Archiving(self._store)
         self.workers = Workers(self._store)
         self.profiles = Profiles(self._store)
         self.watermarks = Watermarks(self._store)
