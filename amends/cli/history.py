@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from amends.archive.lookup import examine_saga, read_history
 from amends.cli.children.rows import has_stuck
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
@@ -51,6 +52,9 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
         else:
             for event in news:
                 output.line("  ".join(cell.text for cell in event_row(event, dated=True)).rstrip())
+    if standing.is_archived and not output.as_json:
+        output.line()
+        output.line("The log has removed it: this is from the archive.", dim=True)
     is_stuck = standing.entry.status is SagaStatus.STUCK
     if not output.as_json and (is_stuck or any(map(has_stuck, children))):
         again = output.command_line("explain", saga_id)
@@ -67,7 +71,7 @@ def show_history(output: Output, *, saga_id: str) -> None:
 
     With --json, one line for each event: at, name, record and details.
     """
-    events = output.log.read_history(saga_id)
+    events = read_history(output.app, saga_id)
     if output.as_json:
         for event in events:
             output.json(event_json(event))
@@ -79,7 +83,7 @@ def show_history(output: Output, *, saga_id: str) -> None:
 def _looks(output: Output, saga_id: str, *, follow: bool) -> Iterator[Standing]:
     """Look at a saga; where it is followed, again and again until it ends or is stuck."""
     while True:
-        standing = output.log.examine_saga(saga_id)
+        standing = examine_saga(output.app, saga_id)
         yield standing
         if not follow or standing.entry.status in {*ENDED, SagaStatus.STUCK}:
             return

@@ -46,6 +46,8 @@ def saga_json(standing: Standing) -> dict[str, Any]:
             for name, step in snapshot.steps.items()
         ],
     }
+    if standing.is_archived:
+        shown["archived"] = True
     if entry.parent:
         shown |= {"parent": entry.parent.id, "parent_step": entry.parent.step}
     if stages := stages_of(entry):

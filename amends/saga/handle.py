@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from celery import current_app
 
+from amends.archive.lookup import read_history, read_outcome, read_saga, read_status
 from amends.asynchronous.calls import in_thread
 from amends.definition.serialization import canonical_json
 from amends.definition.signal_models import Models
@@ -34,7 +35,8 @@ class Handle(AsyncHandle[Result]):
     early: the same while no outcome is decided; by default `output`.
     signals: models of the saga's signals by name; by default they are found by the saga's definition.
 
-    Each method and property raises `UnknownSaga` if there is no such saga, and `LogUnavailable`. The acts (`cancel`, `retry`,
+    Each method and property raises `UnknownSaga` if there is no such saga, and `LogUnavailable`. One that was removed after its end
+    is read from the archive if that can be (`amends_archive`); without one its status and outcome are remembered. The acts (`cancel`, `retry`,
     `skip`, `pause`, `resume`) take:
 
     by: name of the operator, for the history.
@@ -68,20 +70,20 @@ class Handle(AsyncHandle[Result]):
     @property
     def status(self) -> SagaStatus:
         """The present status."""
-        return self._log.read_status(self.id)
+        return read_status(current_app, self.id)
 
     @property
     def outcome(self) -> str | None:
         """The outcome, as the definition names it; None until it is decided."""
-        return self._log.read_saga(self.id).outcome
+        return read_outcome(current_app, self.id)
 
     def snapshot(self) -> Snapshot:
         """Read the saga's status and outcome, and every step's state, attempts and error."""
-        return snapshot_of(self._log.read_saga(self.id))
+        return snapshot_of(read_saga(current_app, self.id))
 
     def history(self) -> list[Event]:
         """Read the events of the saga, in order; one may stand for many alike, see `Event`."""
-        return self._log.read_history(self.id)
+        return read_history(current_app, self.id)
 
     def cancel(
         self,
@@ -223,7 +225,7 @@ class Handle(AsyncHandle[Result]):
         return self._read_output()
 
     def _read_output(self) -> Result:
-        entry = self._log.read_saga(self.id)
+        entry = read_saga(current_app, self.id)
         return read_output(entry, self._early if entry.outcome is None else self._output)
 
 

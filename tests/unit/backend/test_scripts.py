@@ -12,7 +12,6 @@ import pytest
 from amends.backend.scripts import SCRIPTS, TRANSITIONS, of_any_kind, of_kind
 from amends.breaker.redis_circuit import RedisCircuit
 from amends.log import saga_log as log
-from amends.log.archiving.archiving import Archiving
 from amends.log.control import SagaControl
 from amends.log.dispatches import Dispatches
 from amends.log.heartbeats import Workers
