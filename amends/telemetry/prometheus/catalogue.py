@@ -5,6 +5,7 @@ The labels are bounded by what is defined and configured: sagas, steps, outcomes
 
 from typing import Final
 
+from amends.telemetry.prometheus import archive_catalogue
 from amends.telemetry.prometheus.metric import KNOWN
 from amends.telemetry.prometheus.metric import define as _metric
 
@@ -243,5 +244,5 @@ SCRAPE_DURATION: Final = _metric(
     "gauge", "amends_scrape_duration_seconds", tells="How long this scrape took."
 )
 
-METRICS: Final = tuple(KNOWN)
+METRICS: Final = (*KNOWN, *archive_catalogue.METRICS)
 """All of them, in the order in which they are shown."""

@@ -13,7 +13,7 @@ from amends.log.heartbeats import MOST_TOLD, Heartbeat
 from amends.log.liveness import DEAD_AFTER
 from amends.log.saga_log import SagaLog
 from amends.outbox.table import Backlog
-from amends.telemetry.prometheus import catalogue
+from amends.telemetry.prometheus import archive_catalogue, catalogue
 from amends.telemetry.prometheus.families import Families
 
 
@@ -23,6 +23,7 @@ def add_readings(families: Families, log: SagaLog) -> None:
     families.add(catalogue.DUE, readings.due)
     families.add(catalogue.SWEEP_LAG, readings.sweep_lag)
     families.add(catalogue.WAITING, readings.waiting)
+    families.add(archive_catalogue.REMEMBERED, readings.remembered)
     for status, seconds in readings.oldest.items():
         families.add(catalogue.OLDEST, seconds, status)
     alive = [beat for beat in log.workers.read_heartbeats() if beat.age <= DEAD_AFTER]
@@ -72,6 +73,14 @@ def add_schedules(families: Families, log: SagaLog) -> None:
         }
         for name, holds in states.items():
             families.add(catalogue.SCHEDULE_STATE, holds, state.name, name)
+
+
+def add_archive(families: Families, log: SagaLog) -> None:
+    """Add how the archive does. Raises `LogUnavailable`."""
+    state = log.archiving.read_archive_state()
+    families.add(archive_catalogue.ARCHIVED, state.sagas)
+    families.add(archive_catalogue.FAILURES, state.failures)
+    families.add(archive_catalogue.FAILING, state.failing_for)
 
 
 def add_outbox(families: Families, backlog: Backlog) -> None:

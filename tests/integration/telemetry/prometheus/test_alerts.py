@@ -113,6 +113,10 @@ CASES = {
             'amends_outbox_starts{state="waiting"}': "5x120",
         },
     ],
+    "ArchiveFails": [
+        {"amends_archive_failing_seconds": "0x90 60+60x30"},
+        {"amends_archive_failing_seconds": "0 60 600 0 0 800 0x115"},
+    ],
     "BrokerAway": [{"amends_broker_up": "1x100 0x20"}, {"amends_broker_up": "1x120"}],
     "SagaLogNearlyFull": [
         {USED: "95x120", LIMIT: "100x120"},
