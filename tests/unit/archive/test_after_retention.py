@@ -14,7 +14,7 @@ from tests.support.log_view import view_of
 from tests.unit.archive.sale import Sale, charges, sale_saga
 
 
-def test_it_is_found_and_a_second_start_of_its_id_charges_nothing(app, archive, sold):
+def test_o1b_it_is_found_and_a_second_start_of_its_id_charges_nothing(app, archive, sold):
     before = sold("s-1")
     shown, events, output = before.snapshot(), before.history(), before.wait()
     assert remove_ended(app) == 1
