@@ -36,12 +36,9 @@ def examine_saga(app: Celery, saga_id: str) -> Standing:
         return standing_of(_found(app, error))
 
 
-def read_status(app: Celery, saga_id: str) -> SagaStatus:
-    """Read a saga's status. Raises `UnknownSaga`, and `LogUnavailable`."""
-    try:
-        return log_of(app).read_status(saga_id)
-    except UnknownSaga as error:
-        return SagaStatus(_found(app, error).status)
+def archived_status(app: Celery, error: UnknownSaga) -> SagaStatus:
+    """Return the status of an archived saga that the log neither has nor remembers. Raises the log's error if there is none."""
+    return SagaStatus(_found(app, error).status)
 
 
 def read_outcome(app: Celery, saga_id: str) -> str | None:

@@ -10,6 +10,7 @@ from redis.exceptions import ResponseError
 from amends.backend.cluster import primaries_of
 from amends.backend.script_constants import TIMED
 from amends.definition.states import LIVE, SagaStatus
+from amends.log.archiving.state import ArchiveState
 from amends.log.store import Store
 
 
@@ -30,6 +31,7 @@ class Readings:
     #: Sagas that wait in the log, for signals or a time, and do nothing else.
     waiting: int
     remembered: int  #: Ids of sagas that were removed.
+    archive: ArchiveState
     #: Age in each live status of the saga longest in it, 0 if none is; but for those that wait in the log or begin later.
     oldest: Mapping[SagaStatus, float]
     memory: Memory | None  #: None if Redis does not tell.
@@ -39,7 +41,7 @@ class Readings:
         """Read the gauges in a fixed number of round trips. Raises `LogUnavailable`."""
         seconds, micros = store.read(lambda client: client.time())
         now = seconds * 1000 + micros // 1000
-        due, first_due, waiting, remembered, *first_moves = store.read(
+        archive, due, first_due, waiting, remembered, *first_moves = store.read(
             lambda client: _ask_shards(client, store, now)
         )
         return cls(
@@ -47,13 +49,14 @@ class Readings:
             sweep_lag=_age(first_due, now),
             waiting=waiting,
             remembered=remembered,
+            archive=ArchiveState.read(now / 1000, archive),
             oldest={status: _age(at, now) for status, at in zip(LIVE, first_moves, strict=True)},
             memory=_ask_memory(store),
         )
 
 
 def _ask_shards(client: Any, store: Store, now: int) -> list[Any]:
-    """Return the number of due sagas and their lowest score, how many wait in the log, how many are remembered, and the lowest score of each live status."""
+    """Return how the archive does, the number of due sagas and their lowest score, how many wait in the log, how many are remembered, and the lowest score of each live status."""
     pipeline = client.pipeline(transaction=False)
     for shard in range(store.shards):
         due = store.due_key(shard)
@@ -64,7 +67,8 @@ def _ask_shards(client: Any, store: Store, now: int) -> list[Any]:
         pipeline.llen(store.remembered_keys(shard)[1])
         for status in LIVE:  # of a saga that waits in the log the score is far ahead, its age 0
             pipeline.zrange(store.index_key(shard, status), 0, 0, withscores=True)
-    answers = pipeline.execute()
+    pipeline.hgetall(store.archive_key)
+    *answers, archive = pipeline.execute()
     width = 6 + len(LIVE)
     each = (answers[k::width] for k in range(width))
     due, first, timed, first_timed, waiting, remembered, *firsts = each
@@ -72,7 +76,7 @@ def _ask_shards(client: Any, store: Store, now: int) -> list[Any]:
     if lowest[1] is not None:
         lowest[1] -= TIMED
     first_due = min((at for at in lowest[:2] if at is not None), default=None)
-    return [sum(due) + sum(timed), first_due, sum(waiting), sum(remembered), *lowest[2:]]
+    return [archive, sum(due) + sum(timed), first_due, sum(waiting), sum(remembered), *lowest[2:]]
 
 
 def _lowest(shards: list[Any]) -> Any:

@@ -18,7 +18,6 @@ from amends.telemetry.prometheus import catalogue
 from amends.telemetry.prometheus.counters import add_counted
 from amends.telemetry.prometheus.families import Families
 from amends.telemetry.prometheus.gauges import (
-    add_archive,
     add_breakers,
     add_outbox,
     add_queues,
@@ -63,8 +62,6 @@ class SagaCollector(Collector):
             add_counted(families, log.read_counters())
             add_readings(families, log)
             add_schedules(families, log)
-            if settings_of(self._app).archive is not None:
-                add_archive(families, log)
         except (LogUnavailable, ConfigurationError) as error:
             _logger.warning("a scrape without the saga log: %s", error)
             return False

@@ -18,12 +18,15 @@ from amends.telemetry.prometheus.families import Families
 
 
 def add_readings(families: Families, log: SagaLog) -> None:
-    """Add how many sagas wait, for how long, who lives, and how the log's Redis does. Raises `LogUnavailable`."""
+    """Add how many sagas wait, for how long, who lives, and how the archive and the log's Redis do. Raises `LogUnavailable`."""
     readings = log.read_gauges()
     families.add(catalogue.DUE, readings.due)
     families.add(catalogue.SWEEP_LAG, readings.sweep_lag)
     families.add(catalogue.WAITING, readings.waiting)
     families.add(archive_catalogue.REMEMBERED, readings.remembered)
+    families.add(archive_catalogue.ARCHIVED, readings.archive.sagas)
+    families.add(archive_catalogue.FAILURES, readings.archive.failures)
+    families.add(archive_catalogue.FAILING, readings.archive.failing_for)
     for status, seconds in readings.oldest.items():
         families.add(catalogue.OLDEST, seconds, status)
     alive = [beat for beat in log.workers.read_heartbeats() if beat.age <= DEAD_AFTER]
@@ -73,14 +76,6 @@ def add_schedules(families: Families, log: SagaLog) -> None:
         }
         for name, holds in states.items():
             families.add(catalogue.SCHEDULE_STATE, holds, state.name, name)
-
-
-def add_archive(families: Families, log: SagaLog) -> None:
-    """Add how the archive does. Raises `LogUnavailable`."""
-    state = log.archiving.read_archive_state()
-    families.add(archive_catalogue.ARCHIVED, state.sagas)
-    families.add(archive_catalogue.FAILURES, state.failures)
-    families.add(archive_catalogue.FAILING, state.failing_for)
 
 
 def add_outbox(families: Families, backlog: Backlog) -> None:

@@ -122,6 +122,12 @@ def test_an_error_says_what_is_remembered(log, saga_id):
             look(saga_id)
 
 
+def test_a_saga_that_is_remembered_is_no_lost_start(log, saga_id):
+    removed(log, saga_id)
+    lost = log.lost_writes.read(kept_for=0.0, started=[saga_id, f"{saga_id}-never"])
+    assert {each.saga_id for each in lost} & {saga_id, f"{saga_id}-never"} == {f"{saga_id}-never"}
+
+
 def test_without_it_nothing_is_remembered(log, client, saga_id):
     removed(log, saga_id, remembers=False)
     assert ids_of(log, client, saga_id) == (False, 0)

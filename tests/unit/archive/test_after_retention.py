@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
+from pydantic import BaseModel
 
 import amends
-from amends import SagaAlreadyStarted, UnknownSaga, UnreadableData
+from amends import Child, Saga, SagaAlreadyStarted, UnknownSaga, UnreadableData
 from amends.errors import ConfigurationError
 from amends.log.saga_log import log_of
 from amends.worker.retention import remove_ended
@@ -169,3 +170,23 @@ def test_a_wrong_archive_is_refused(app, path, told):
     app.conf.amends_archive = path
     with pytest.raises(ConfigurationError, match=f"amends_archive is '{path}', .*{told}"):
         remove_ended(app)
+
+
+class Basket(BaseModel):
+    sale: str
+
+
+class Bought(BaseModel):
+    outcome: str
+    error: str | None
+
+
+basket_saga = Saga("basket", input=Basket, output=Bought, steps=[Child(sale_saga)])
+
+
+def test_a_step_whose_childs_id_is_remembered_fails_and_charges_nothing(app, archive, sold):
+    sold("b-1.sale")
+    remove_ended(app)
+    output = basket_saga.start(Basket(sale="b-1.sale"), saga_id="b-1").wait(timeout=5.0)
+    assert (output.outcome, charges) == ("failed", ["b-1.sale"])
+    assert "ended as completed at" in output.error

@@ -28,7 +28,6 @@ def app(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ce
         amends_backend=f"{redis_url}/6",
         amends_compensation_queue="undo",
         amends_outbox_url=outbox,
-        amends_archive="tests.support.archives:kept",
         amends_shards=4,  # soon each has something in it
         task_always_eager=True,
         task_default_queue="errands",
