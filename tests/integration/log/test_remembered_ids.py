@@ -122,6 +122,12 @@ def test_an_error_says_what_is_remembered(log, saga_id):
             look(saga_id)
 
 
+def test_a_wait_ends_for_a_saga_that_ended_and_was_removed_since_the_last_look(log, saga_id):
+    removed(log, saga_id)
+    look, is_told = log.waits.await_saga(saga_id, "", channel="channel")
+    assert (look.status, look.is_enough, is_told) == ("completed", True, False)
+
+
 def test_a_saga_that_is_remembered_is_no_lost_start(log, saga_id):
     removed(log, saga_id)
     lost = log.lost_writes.read(kept_for=0.0, started=[saga_id, f"{saga_id}-never"])

@@ -34,7 +34,7 @@ def test_each_day_has_a_file_with_a_line_for_each_saga(tmp_path):
 def test_a_saga_is_found_as_it_came_last(tmp_path):
     archive = archive_at(tmp_path)
     archive([saga("s-1", outcome="first"), saga("s-10")])
-    archive([saga("s-1", outcome="again")])
+    archive([saga("s-1", outcome="again"), saga("s-20", input={"id": "s-1"})])
     assert archive.find("s-1").outcome == "again"
     assert archive.find("s-10").outcome is None
     assert archive.find("s-100") is None
