@@ -63,14 +63,16 @@ class SagaAlreadyStarted(SagaError):  # noqa: N818 - the name says what happened
 
 
 class UnknownSaga(SagaError):  # noqa: N818 - the name says what happened
-    """No saga has this id: it was never started, or its record was removed after its end."""
+    """No saga has this id: it was never started, or was removed after its end. `told` is what the log says of it, or ''."""
 
-    def __init__(self, saga_id: str) -> None:
-        super().__init__(saga_id)
+    def __init__(self, saga_id: str, told: str = "") -> None:
+        super().__init__(saga_id, told)
         self.saga_id = saga_id
+        self.told = told
 
     def __str__(self) -> str:
-        return f"there is no saga {self.saga_id!r} in the log; is amends_backend the right one?"
+        unheard = f"there is no saga {self.saga_id!r} in the log; is amends_backend the right one?"
+        return self.told or unheard
 
 
 class UnknownSchedule(SagaError):  # noqa: N818 - the name says what happened
@@ -194,10 +196,7 @@ class BarrierBusy(SagaError):  # noqa: N818 - the name says what happened
 
 
 class CircuitOpenError(SagaError):
-    """The circuit breaker let no call through.
-
-    `state` is the breaker's, `retry_after` the seconds until it may let one through, or until asking again may be worth it.
-    """
+    """The circuit breaker let no call through. `state` is the breaker's, `retry_after` the seconds until another call is worth it."""
 
     def __init__(self, name: str, state: str, retry_after: float) -> None:
         super().__init__(name, state, retry_after)

@@ -9,9 +9,10 @@ from amends.errors import ConfigurationError
 PREFIX: Final = "amends_"
 """What the name of each setting begins with in Celery's configuration."""
 
-_MAY_BE_ZERO: Final = frozenset({"wait_replicas", "timer_spread"})
+_MAY_BE_ZERO: Final = frozenset({"wait_replicas", "timer_spread", "remember"})
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PREFIXED: Final = re.compile(r"[^\s{}]{0,64}")  # a brace would begin another hash tag
+_ARCHIVE: Final = re.compile(r"[\w.]+:\w+")
 _OPERATOR: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
@@ -64,4 +65,8 @@ def _check_texts(settings: Any) -> None:
     if operator is not None and not (isinstance(operator, str) and _OPERATOR.fullmatch(operator)):
         raise ConfigurationError(
             f"{PREFIX}operator is {operator!r}: give it a function as 'module:function', or the name of an environment variable"
+        )
+    if settings.archive is not None and not _ARCHIVE.fullmatch(str(settings.archive)):
+        raise ConfigurationError(
+            f"{PREFIX}archive is {settings.archive!r}, not <module>:<name>, such as shop.archive:archive"
         )

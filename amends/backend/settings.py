@@ -52,6 +52,10 @@ class Settings:
     operator: str | None = None
     #: Whether the log keeps the traceback of an error, 4 kB at most.
     tracebacks: bool = False
+    #: Time that the id of a saga is remembered after its end, once it was removed: a late start under it starts nothing. 0: it is not.
+    remember: float = 365 * 86400.0
+    #: ``<module>:<name>`` of what gets each ended saga before it is removed, see `amends.archive`. None: nothing does.
+    archive: str | None = None
     #: Whether a saga has a row of its own in Flower and its like, where workers send the events of tasks.
     monitor_events: bool = True
     #: File that a worker touches while it lives. None: no file.

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from amends.archive.lookup import read_history
 from amends.cli.children.rows import has_stuck
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
@@ -50,6 +51,9 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
         else:
             for event in news:
                 output.line("  ".join(cell.text for cell in event_row(event, dated=True)).rstrip())
+    if standing.is_archived and not output.as_json:
+        output.line()
+        output.line("The log has removed it: this is from the archive.", dim=True)
     is_stuck = standing.entry.status is SagaStatus.STUCK
     if not output.as_json and (is_stuck or any(map(has_stuck, children))):
         again = output.command_line("explain", saga_id)
@@ -70,7 +74,7 @@ def show_history(output: Output, *, saga_id: str, tracebacks: bool) -> None:
     Each event has the time since the one before. With --json, one line for each: at, name, record, details, the traceback of
     an error among them, and after, in seconds.
     """
-    events = output.log.read_history(saga_id)
+    events = read_history(output.app, saga_id)
     if output.as_json:
         for event, after in zip(events, spans(events), strict=True):
             output.json(event_json(event) | {"after": after})

@@ -57,6 +57,8 @@ def saga_json(standing: Standing, times: Times) -> dict[str, Any]:
         ],
         "times": times_json(times),
     }
+    if standing.is_archived:
+        shown["archived"] = True
     if entry.parent:
         shown |= {"parent": entry.parent.id, "parent_step": entry.parent.step}
     if stages := stages_of(entry):

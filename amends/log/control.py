@@ -8,9 +8,10 @@ from typing import Any, Final, Self
 
 from amends.definition.serialization import json_members
 from amends.definition.states import SagaStatus
-from amends.errors import ActRefused, LogUnavailable, UnknownSaga
+from amends.errors import ActRefused, LogUnavailable
 from amends.log.acts.act import ActsKept, act_members
 from amends.log.answers import AtRest, Continuation, read_continuation
+from amends.log.queries.remembered_sagas import unknown_saga
 from amends.log.repetition import ask_again
 from amends.log.store import Store
 
@@ -186,7 +187,7 @@ class SagaControl:
         except LogUnavailable as error:
             answer = ask_again(ask, error, saga_id, token)
         if answer[0] == "unknown":
-            raise UnknownSaga(saga_id)
+            raise unknown_saga(self._store, saga_id)
         if answer[0] == "refused":
             raise ActRefused(saga_id, name.partition("_")[0], answer[1])
         return answer

@@ -7,6 +7,7 @@ from amends.backend.client import Client
 from amends.log.acts.act import AS_DEFAULT, ActsKept
 from amends.log.acts.listing import Acts
 from amends.log.answers import Itineraries
+from amends.log.archiving.archiving import Archiving
 from amends.log.control import SagaControl
 from amends.log.dispatches import Dispatches
 from amends.log.heartbeats import Workers
@@ -40,15 +41,17 @@ class Parts(Reads, Dispatches):
         fast_path: bool = True,
         wait_replicas: int = 0,
         acts: ActsKept = AS_DEFAULT,
+        kept_for: float | None = None,
     ) -> None:
         how: Any = {"tell": tell, "fast_path": fast_path, "wait_replicas": wait_replicas}
-        self._store = Store(client, shards=shards, root=root, **how)
+        self._store = Store(client, shards=shards, root=root, kept_for=kept_for, **how)
         self._definitions = Itineraries()
         self._shaped: set[str] = set()  # paths that were met in sagas that are not plain
         self.starts = Starts(self._store, self._definitions, app_id)
         self.acts = Acts(self._store, acts)
         self.control = SagaControl(self._store, acts)
         self.maintenance = Maintenance(self._store, self._definitions)
+        self.archiving = Archiving(self._store)
         self.workers = Workers(self._store)
         self.profiles = Profiles(self._store)
         self.watermarks = Watermarks(self._store)

@@ -239,4 +239,5 @@ def _log(app: Celery, settings: Settings, pid: int) -> SagaLog:  # noqa: ARG001 
         fast_path=settings.fast_path,
         wait_replicas=settings.wait_replicas,
         acts=ActsKept(settings.acts_kept, settings.acts_retention),
+        kept_for=settings.retention,
     )

@@ -194,6 +194,7 @@ class Standing:
     #: Compensations that a cancel would start, if the running record takes effect.
     owed: Sequence[str]
     history: Sequence[Event]
+    is_archived: bool = False  #: Whether it is read from the archive: the log has removed it.
 
     @property
     def events(self) -> int:

@@ -31,6 +31,7 @@ from amends.errors import (
     SagaError,
     UnreadableData,
 )
+from amends.log.saga_log import log_of
 from amends.outbox import table
 from amends.outbox.database import Database
 from amends.outbox.entry import Entry
@@ -57,10 +58,11 @@ def start_entry(app: Celery, entry: Entry) -> None:
     """Start the saga of an entry; started before, it is the same one.
 
     Raises what `amends.Saga.start` does, and `UnreadableData` for an entry that the code of this process cannot read, or that
-    is so old that its saga may have been started, ended and been removed.
+    is so old that its saga may have been started, ended and been removed, unless its id is remembered.
     """
     age = time.time() - entry.written_at
-    if age > settings_of(app).retention:
+    is_old = age > settings_of(app).retention
+    if is_old and log_of(app).read_remembered(entry.saga_id) is None:
         raise UnreadableData(
             f"it has waited for {age:,.0f} s, longer than amends_retention: it may have been delivered, and its saga may have"
             " ended and been removed. Delete it if so, or set its written_at to now"

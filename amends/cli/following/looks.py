@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from time import monotonic, sleep, time
 from typing import Final
 
+from amends.archive.lookup import examine_saga
 from amends.cli.formatting import clock, duration
 from amends.cli.output import Output
 from amends.definition.states import ENDED, SagaStatus
@@ -32,7 +33,7 @@ def looks(output: Output, saga_id: str, *, follow: bool) -> Iterator[Look]:
 
 
 def _look(output: Output, saga_id: str) -> Look:
-    standing = output.log.examine_saga(saga_id)
+    standing = examine_saga(output.app, saga_id)
     return standing, output.log.children.read_children(standing.entry)
 
 

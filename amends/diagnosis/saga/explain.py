@@ -6,6 +6,7 @@ from typing import Final
 
 from celery import Celery
 
+from amends.archive.lookup import examine_saga
 from amends.definition.states import ENDED, RecordState, SagaStatus
 from amends.diagnosis.saga.explanation import (
     CancelEffect,
@@ -50,7 +51,7 @@ def explain(app: Celery, saga_id: str) -> Explanation:
 
 def _explain(app: Celery, saga_id: str, *, follows: bool) -> Explanation:
     log = log_of(app)
-    standing = log.examine_saga(saga_id)
+    standing = examine_saga(app, saga_id)
     view = View(app, standing, log.children.read_children(standing.entry))
     positions = Positions(view, log)
     paths = present(view, positions)

@@ -12,8 +12,8 @@ from celery import Celery
 from amends.backend.client import client_of
 from amends.backend.settings import Settings, settings_of
 from amends.definition.states import SagaStatus
-from amends.errors import UnknownSaga
 from amends.log.queries.index_walk import LATEST, Cursor, Indexed, IndexWalk
+from amends.log.queries.remembered_sagas import unknown_saga
 from amends.log.queries.search import SagaSearch
 from amends.log.queries.summary import SagaHeader, SagaSummaries, SagaSummary
 from amends.log.store import Store
@@ -158,9 +158,9 @@ def _walk(store: Store, query: Query, search: SagaSearch | None, cursor: Cursor)
 
 def summary_of(app: Celery, saga_id: str) -> SagaSummary:
     """Return the summary of one saga. Raises `UnknownSaga`, and `LogUnavailable`."""
-    (summary,) = SagaSummaries(store_of(app)).summarize_sagas([saga_id])
+    (summary,) = SagaSummaries(store := store_of(app)).summarize_sagas([saga_id])
     if summary is None:
-        raise UnknownSaga(saga_id)
+        raise unknown_saga(store, saga_id)
     return summary
 
 

@@ -5,6 +5,7 @@ The labels are bounded by what is defined and configured: sagas, steps, outcomes
 
 from typing import Final
 
+from amends.telemetry.prometheus import archive_catalogue
 from amends.telemetry.prometheus.breaker_metrics import OF_BREAKERS
 from amends.telemetry.prometheus.metric import KNOWN
 from amends.telemetry.prometheus.metric import define as _metric
@@ -225,5 +226,5 @@ SCRAPE_DURATION: Final = _metric(
 
 _OTHERS: Final = [each for each in KNOWN if each not in OF_BREAKERS]
 _AT: Final = _OTHERS.index(TICKS)
-METRICS: Final = (*_OTHERS[:_AT], *OF_BREAKERS, *_OTHERS[_AT:])
+METRICS: Final = (*_OTHERS[:_AT], *OF_BREAKERS, *_OTHERS[_AT:], *archive_catalogue.METRICS)
 """All of them, in the order in which they are shown."""

@@ -15,16 +15,20 @@ from amends.log.liveness import DEAD_AFTER
 from amends.log.saga_log import SagaLog, log_of
 from amends.outbox.backlog import read_backlog
 from amends.outbox.table import Backlog
-from amends.telemetry.prometheus import breaker_metrics, catalogue
+from amends.telemetry.prometheus import archive_catalogue, breaker_metrics, catalogue
 from amends.telemetry.prometheus.families import Families
 
 
 def add_readings(families: Families, log: SagaLog) -> None:
-    """Add how many sagas wait, for how long, who lives, and how the log's Redis does. Raises `LogUnavailable`."""
+    """Add how many sagas wait, for how long, who lives, and how the archive and the log's Redis do. Raises `LogUnavailable`."""
     readings = log.read_gauges()
     families.add(catalogue.DUE, readings.due)
     families.add(catalogue.SWEEP_LAG, readings.sweep_lag)
     families.add(catalogue.WAITING, readings.waiting)
+    families.add(archive_catalogue.REMEMBERED, readings.remembered)
+    families.add(archive_catalogue.ARCHIVED, readings.archive.sagas)
+    families.add(archive_catalogue.FAILURES, readings.archive.failures)
+    families.add(archive_catalogue.FAILING, readings.archive.failing_for)
     for status, seconds in readings.oldest.items():
         families.add(catalogue.OLDEST, seconds, status)
     alive = [beat for beat in log.workers.read_heartbeats() if beat.age <= DEAD_AFTER]

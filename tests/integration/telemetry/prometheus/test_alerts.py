@@ -163,6 +163,10 @@ CASES = {
         {'amends_outbox_oldest_seconds{state="failing"}': "0+20x120"},
         {'amends_outbox_oldest_seconds{state="waiting"}': "0+60x120"},
     ],
+    "ArchiveFails": [
+        {"amends_archive_failing_seconds": "0x90 60+60x30"},
+        {"amends_archive_failing_seconds": "0 60 600 0 0 800 0x115"},
+    ],
     "BrokerAway": [{"amends_broker_up": "1x100 0x20"}, {"amends_broker_up": "1x120"}],
     "SagaLogFills": [
         {USED: "85x120", LIMIT: "100x120"},
