@@ -5,11 +5,11 @@ import secrets
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from amends.definition.serialization import json_members
+from amends.definition.serialization import canonical_json, json_members
 from amends.definition.states import SagaStatus
-from amends.errors import ActRefused, LogUnavailable, UnknownSaga
+from amends.errors import ActRefused, LogUnavailable, SagaError, UnknownSaga
 from amends.log.answers import AtRest, Continuation, read_continuation
 from amends.log.repetition import ask_again
 from amends.log.store import Store
@@ -18,6 +18,9 @@ Actor = Mapping[str, str]
 """The operator and the reason, for the history: ``by``, ``why``."""
 Seen = int | SagaStatus | None
 """Precondition of an act: the number of events in the saga's history (the sum of their counts), or its status. None: no precondition."""
+
+ManyName = Literal["retry_saga", "cancel_saga", "pause_saga", "resume_saga"]
+"""The acts that need nothing of a saga but its id."""
 
 _ACT_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -62,6 +65,11 @@ def _checked_giver(by: str) -> str:
     if not isinstance(by, str) or not 1 <= len(by) <= _LONGEST_GIVER:
         raise ValueError(f"by {by!r:.200}: name who gives the signal in 1 to 128 characters")
     return by
+
+
+def cancelled_error(why: str | None) -> str:
+    """Return the error of a saga that is cancelled for this reason, as JSON."""
+    return canonical_json({"type": "Cancelled", "message": why or "someone cancelled the saga"})
 
 
 class SagaControl:
@@ -124,6 +132,38 @@ class SagaControl:
         """Resume a paused saga."""
         return self._do("resume_saga", saga_id, actor, seen, act_id)
 
+    def act_on_sagas(
+        self,
+        name: ManyName,
+        targets: Sequence[tuple[str, Seen]],
+        *,
+        actor: Actor,
+        act_id: str,
+        error: str = "",
+    ) -> list[Continuation | SagaError]:
+        """Do one act on many sagas in one round trip, and return what became of it on each: what follows, or the error.
+
+        name: of the method for one saga.
+        targets: ids, each with what its `seen` is.
+        error: of a cancel.
+
+        Raises `LogUnavailable` if the log answered for none of them; the same call is the same acts.
+        """
+        sent = [check_act_id(act_id), json_members(actor)]
+        more = [error] if name == "cancel_saga" else []
+        calls = [
+            (self._store.keys_of(each), [each, *sent, "" if seen is None else str(seen), *more])
+            for each, seen in targets
+        ]
+        ask = partial(self._store.try_many, name, calls)
+        try:
+            answers = ask()
+        except LogUnavailable as first:
+            answers = ask_again(ask, first)
+        return [
+            _outcome(name, each, answer) for (each, _), answer in zip(targets, answers, strict=True)
+        ]
+
     def signal_saga(
         self, saga_id: str, name: str, *, value: str, signal_id: str | None, by: str | None
     ) -> tuple[Signalled, Continuation]:
@@ -158,8 +198,22 @@ class SagaControl:
             answer = ask()
         except LogUnavailable as error:
             answer = ask_again(ask, error, saga_id, token)
-        if answer[0] == "unknown":
-            raise UnknownSaga(saga_id)
-        if answer[0] == "refused":
-            raise ActRefused(saga_id, name.partition("_")[0], answer[1])
+        if failure := _failure(name, saga_id, answer):
+            raise failure
         return answer
+
+
+def _failure(name: str, saga_id: str, answer: Sequence[Any]) -> ActRefused | UnknownSaga | None:
+    if answer[0] == "unknown":
+        return UnknownSaga(saga_id)
+    if answer[0] == "refused":
+        return ActRefused(saga_id, name.partition("_")[0], answer[1])
+    return None
+
+
+def _outcome(name: str, saga_id: str, answer: Any) -> Continuation | SagaError:
+    if isinstance(answer, SagaError):
+        return answer
+    if isinstance(answer, Exception):
+        raise answer
+    return _failure(name, saga_id, answer) or read_continuation(answer)

@@ -87,17 +87,17 @@ def perform(operation: Operation, targets: Sequence[Target]) -> Iterator[Result]
     """
     app = app_or_default()
     is_away = False
-    with _Line(app) as line:
+    with Line(app) as line:
         for target in targets:
             if is_away:
                 yield Result(id=target.id, verdict=Verdict.NOT_TRIED)
                 continue
-            result = _perform_one(operation, target, line)
+            result = perform_one(operation, target, line)
             is_away = result.verdict is Verdict.UNAVAILABLE
             yield result
 
 
-class _Line:
+class Line:
     """A connection to the broker, opened for the first message, and not tried again after a failure."""
 
     def __init__(self, app: Celery) -> None:
@@ -131,7 +131,7 @@ class _Line:
 class _Operated(Handle[dict[str, Any]]):
     """A handle that publishes over a shared connection, and notes whether it could."""
 
-    def __init__(self, saga_id: str, line: _Line) -> None:
+    def __init__(self, saga_id: str, line: Line) -> None:
         super().__init__(saga_id, dict)
         self._line = line
         self.is_published = True
@@ -149,7 +149,8 @@ class _Operated(Handle[dict[str, Any]]):
         return entry.records[name].signals, wait.count if wait else 0
 
 
-def _perform_one(operation: Operation, target: Target, line: _Line) -> Result:
+def perform_one(operation: Operation, target: Target, line: Line) -> Result:
+    """Act on one saga."""
     handle = _Operated(target.id, line)
     try:
         reason = _ACTS[operation.act](handle, operation, target.seen)

@@ -6,12 +6,11 @@ from typing import Any, TypeVar
 from celery import current_app
 
 from amends.asynchronous.calls import in_thread
-from amends.definition.serialization import canonical_json
 from amends.definition.signal_models import Models
 from amends.definition.states import SagaStatus
 from amends.dispatch.messages import send_advance
 from amends.log.answers import Advance, Continuation, Lacking, Late
-from amends.log.control import Seen, Signalled, new_act_id
+from amends.log.control import Seen, Signalled, cancelled_error, new_act_id
 from amends.log.history import Event
 from amends.log.keys import SagaId, id_text
 from amends.log.saga_log import SagaLog, log_of
@@ -96,10 +95,9 @@ class Handle(AsyncHandle[Result]):
         A running attempt may still finish; the compensation begins after it, and includes it.
         Returns False if it comes too late: the saga has ended, or compensates already.
         """
-        error = {"type": "Cancelled", "message": why or "someone cancelled the saga"}
-        follows = self._log.control.cancel_saga(
-            self.id, error=canonical_json(error), actor=_actor(by, why), seen=seen, act_id=act_id
-        )
+        error, actor = cancelled_error(why), _actor(by, why)
+        control = self._log.control
+        follows = control.cancel_saga(self.id, error=error, actor=actor, seen=seen, act_id=act_id)
         self._go_on(follows)
         return not isinstance(follows, Late)
 

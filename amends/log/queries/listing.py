@@ -13,13 +13,14 @@ from amends.backend.client import client_of
 from amends.backend.settings import Settings, settings_of
 from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
+from amends.log.queries.causes import Cause, error_of
 from amends.log.queries.index_walk import LATEST, Cursor, Indexed, IndexWalk
 from amends.log.queries.search import SagaSearch
 from amends.log.queries.summary import SagaHeader, SagaSummaries, SagaSummary
-from amends.log.store import Store
+from amends.log.store import Store, redis_now
 
 MOST_LOOKED_AT: Final = 10_000
-"""Sagas that one page reads at most; a page with few matches ends early, with a cursor."""
+"""Sagas that one page reads at most; a page with few matches ends early, with a cursor. An id that does not fit needs no reading."""
 _LARGEST_BATCH: Final = 1_000
 _IDS_COMPARED: Final = 1_000
 _LIKENESS: Final = 0.9  # of 1: two letters changed places, or one is missing, in about ten
@@ -34,6 +35,8 @@ class Query:
     older_than: seconds in its status, at least.
     id: an id, or a prefix followed by ``*``.
     where: values of search fields by name, all of which the saga has; such a listing is by start.
+    error: a part of the last error, of its type or text, in letters of any case.
+    cause: the `key` of a `Cause`.
     """
 
     statuses: frozenset[SagaStatus] = field(default_factory=lambda: frozenset(SagaStatus))
@@ -44,6 +47,8 @@ class Query:
     older_than: float = 0.0
     id: str | None = None
     where: Sequence[tuple[str, object]] = ()
+    error: str | None = None
+    cause: str | None = None
     newest_first: bool = False
 
     def fits(self, summary: SagaSummary) -> bool:
@@ -56,6 +61,17 @@ class Query:
             )
             and (self.step is None or self.step in summary.places)
             and summary.age >= self.older_than
+            and self.fits_error(summary)
+        )
+
+    def fits_error(self, summary: SagaSummary) -> bool:
+        """Return whether a saga with this summary has the error, and the cause."""
+        if self.error is None and self.cause is None:
+            return True
+        cause = Cause.of(summary)
+        texts = [each.casefold() for each in (error_of(summary), cause.error) if each]
+        return self.cause in (None, cause.key) and (
+            self.error is None or any(self.error.casefold() in text for text in texts)
         )
 
     @property
@@ -111,7 +127,7 @@ def find_sagas(
     found: list[SagaSummary] = []
     looked_at = 0
     for indexed, summary in _look(store, query, search, cursor, limit):
-        looked_at += 1
+        looked_at += query.fits_id(indexed.id)
         cursor = cursor.at(indexed)
         if summary is not None:
             found.append(summary)
@@ -138,7 +154,8 @@ def _cursor(store: Store, query: Query, after: str | None) -> Cursor:
     if after is not None:
         return Cursor.read(after, newest_first=query.newest_first, by_start=bool(query.where))
     if query.where:
-        return Cursor(newest_first=query.newest_first, until=LATEST, by_start=True)
+        until = LATEST if query.newest_first else store.read(redis_now)
+        return Cursor(newest_first=query.newest_first, until=until, by_start=True)
     return Cursor.first(store, newest_first=query.newest_first, ago=query.older_than)
 
 
