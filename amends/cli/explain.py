@@ -138,7 +138,7 @@ def _others(output: Output, found: Explanation) -> Iterator[str]:
     if count:
         more = " or more" if page.after else ""
         yield f"Stuck at {record} too: {count}{more}. To try all of them again:"
-        yield f"    {output.command_line('retry', '--saga', found.saga, '--step', record)}"
+        yield f"    {output.command_line('retry', '--saga', found.saga, '--step', record, '--all')}"
 
 
 def _checkup(output: Output, found: Explanation) -> Iterator[str]:
