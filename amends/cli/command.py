@@ -23,8 +23,8 @@ import click
 from celery import Celery
 
 from amends.cli.exit_codes import Exit, exit_of
-from amends.cli.output import WORDS, Output
-from amends.cli.table import Cell
+from amends.cli.output import WORDS, Output, columns_of
+from amends.cli.table import Cell, paragraph_lines
 from amends.errors import ConfigurationError, SagaError, UnknownSaga
 from amends.log.history import printable
 from amends.log.queries.listing import ids_like
@@ -81,7 +81,9 @@ def _end(ctx: click.Context, run: Callable[[], Exit | None]) -> NoReturn:
         code = run() or Exit.OK
     except SagaError as error:
         told = f"{error}{_meant(ctx, error)}"
-        click.echo(f"{Cell('error:', {'fg': 'red', 'bold': True})} {printable(told)}", err=True)
+        pieces = [Cell("error:", {"fg": "red", "bold": True}), Cell(f" {printable(told)}")]
+        for line in paragraph_lines(pieces, width=columns_of(sys.stderr), hang=7):
+            click.echo(line, err=True)
         code = exit_of(error)
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED

@@ -43,6 +43,7 @@ _LOG_FOUND: Final = frozenset({"log.away", "log.shards"})
 
 @command("doctor")
 @click.option("--strict", is_flag=True, help="Let a warning count as an error.")
+@click.option("--verbose", is_flag=True, help="List also what is fine.")
 @click.option(
     "--acl", metavar="USER", help="Print the ACL of a Redis user that may do all that sagas need."
 )
@@ -61,6 +62,7 @@ def examine_app(
     output: Output,
     *,
     strict: bool,
+    verbose: bool,
     acl: str | None,
     only_reads: bool,
     after_failover: bool,
@@ -88,7 +90,7 @@ def examine_app(
     if output.as_json:
         output.json({"findings": [asdict(finding) for finding in diagnosis.findings]})
     else:
-        _print(output, diagnosis)
+        _print(output, diagnosis, verbose=verbose)
     if {finding.code for finding in diagnosis.of(Severity.OK)} >= _LOG_FOUND:
         output.note_if_empty()
     needs_a_person = diagnosis.of(Severity.ERROR) or (strict and diagnosis.of(Severity.WARNING))
@@ -121,9 +123,16 @@ def _lost_row(lost: LostWrite) -> list[Cell | str]:
     return [moment(lost.at)[:19], lost.saga_id, lost.name, lost.record or "", mark]
 
 
-def _print(output: Output, diagnosis: Diagnosis) -> None:
-    for finding in diagnosis.findings:
-        _print_finding(output, finding)
+def _print(output: Output, diagnosis: Diagnosis, *, verbose: bool) -> None:
+    fine = diagnosis.of(Severity.OK)
+    if fine and not verbose:
+        output.line(
+            f"{len(fine)} checks found nothing: --verbose lists them.", **_STYLES[Severity.OK]
+        )
+    for severity in reversed(Severity):  # errors last: they are what a terminal shows
+        for finding in diagnosis.of(severity):
+            if verbose or severity is not Severity.OK:
+                _print_finding(output, finding)
     counts = Counter(finding.severity for finding in diagnosis.findings)
     told = ", ".join(f"{severity} {counts[severity]}" for severity in Severity)
     output.line()
@@ -132,8 +141,8 @@ def _print(output: Output, diagnosis: Diagnosis) -> None:
 
 def _print_finding(output: Output, finding: Finding) -> None:
     severity = Cell(f"{finding.severity:<8}", _STYLES[finding.severity])
-    output.line(severity, f" {finding.code:<26} {finding.what}")
+    output.line(severity, f" {finding.code:<26} {finding.what}", hang=36)
     if finding.severity is not Severity.OK:
         space = " " * 9
-        output.line(f"{space}where: {finding.where}")
-        output.line(f"{space}do:    {finding.remedy}")
+        output.line(f"{space}where: {finding.where}", hang=16)
+        output.line(f"{space}do:    {finding.remedy}", hang=16)

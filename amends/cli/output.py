@@ -3,10 +3,10 @@
 import shlex
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import click
 from celery import Celery
@@ -14,12 +14,17 @@ from celery import Celery
 from amends.backend.settings import settings_of
 from amends.backend.url import address_of
 from amends.cli.formatting import json_text
-from amends.cli.table import Cell, Column, table_lines
+from amends.cli.table import Cell, Column, paragraph_lines, table_lines
 from amends.log.queries.listing import has_sagas
 from amends.log.saga_log import SagaLog, log_of
 
 WORDS: Final = "amends.words"
 """Key of click's `Context.meta` for the words that a command was called with, its name the first."""
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """Return how many columns a terminal has; None for what is none."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 class Output:
@@ -38,12 +43,12 @@ class Output:
     @property
     def is_terminal(self) -> bool:
         """Whether a person sees this now; a pipe or a file gets lines as long as they are."""
-        return sys.stdout.isatty()
+        return columns_of(sys.stdout) is not None
 
     @property
     def width(self) -> int | None:
         """How many columns a line has; None where it may be of any length."""
-        return shutil.get_terminal_size().columns if self.is_terminal else None
+        return columns_of(sys.stdout)
 
     def command_line(self, *words: str) -> str:
         """Write a command as one would type it: called as this one was, up to ``saga``."""
@@ -71,10 +76,34 @@ class Output:
         """Print a JSON document on one line."""
         click.echo(json_text(document))
 
-    def line(self, *pieces: Cell | str, err: bool = False, **style: Any) -> None:
-        """Print one line; `style` is `click.style`'s, for the pieces that are text."""
+    def line(
+        self, *pieces: Cell | str, err: bool = False, hang: int | None = None, **style: Any
+    ) -> None:
+        """Print one line; on a terminal as many as it takes, broken between words, and never in a command of ours.
+
+        hang: columns that the lines behind the first one are indented; by default as far as that one is.
+        style: `click.style`'s, for the pieces that are text.
+        """
         cells = [each if isinstance(each, Cell) else Cell(each, style) for each in pieces]
-        click.echo("".join(map(str, cells)), err=err)
+        width = columns_of(sys.stderr if err else sys.stdout)
+        for line in self._laid_out(cells, width=width, hang=hang):
+            click.echo(line, err=err)
+
+    def _laid_out(
+        self, cells: Sequence[Cell], *, width: int | None, hang: int | None
+    ) -> Iterator[str]:
+        text = "".join(cell.text for cell in cells)
+        at = text.find(self.command_line())
+        if at < 0 or width is None or len(text) <= width:
+            yield from paragraph_lines(cells, width=width, hang=hang)
+            return
+        before = text[:at].rstrip()
+        if not before:
+            yield "".join(map(str, cells))
+            return
+        style, indent = cells[-1].style, " " * (len(before) - len(before.lstrip()) + 4)
+        yield from paragraph_lines([Cell(before, style)], width=width, hang=hang)
+        yield f"{indent}{Cell(text[at:], style)}"
 
     def note_if_empty(self) -> bool:
         """Say on standard error if the log has no saga at all, which an all clear would hide; return whether it has none."""

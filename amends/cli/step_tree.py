@@ -7,7 +7,7 @@ from amends.cli.children.rows import waits_for_children
 from amends.cli.formatting import at_its_end, duration, json_text, moment, state_cell, waits_for
 from amends.cli.records import Record, record_of, records_of
 from amends.cli.step_rows import StepRows, told
-from amends.cli.table import Cell, Column, table_lines
+from amends.cli.table import Cell, Column, paragraph_lines, table_lines
 from amends.definition.paths import UNDO
 from amends.definition.states import ENDED
 from amends.diagnosis.saga.times.segments import Times
@@ -27,7 +27,7 @@ def saga_lines(
 ) -> Iterator[str]:
     """Draw a saga, in lines of at most `width` columns where that can be."""
     here = at_hand(standing)
-    yield from _head(standing, here, children)
+    yield from _head(standing, here, children, width=width)
     yield ""
     columns = [
         Column(""),
@@ -39,7 +39,7 @@ def saga_lines(
     ]
     rows = [*StepRows(standing, here, children, times=times).rows()]
     yield from table_lines(columns, rows, width=width)
-    yield from _errors(standing, here)
+    yield from _errors(standing, here, width=width)
 
 
 def payload_lines(payloads: Mapping[str, Any]) -> Iterator[str]:
@@ -50,7 +50,7 @@ def payload_lines(payloads: Mapping[str, Any]) -> Iterator[str]:
         yield from json_text(value, indent=2).splitlines()
 
 
-def _errors(standing: Standing, here: Sequence[str]) -> Iterator[str]:
+def _errors(standing: Standing, here: Sequence[str], *, width: int | None) -> Iterator[str]:
     """Draw the last errors: one line for those that items of a step have in common."""
     alike: dict[tuple[str, str], list[Record]] = {}
     for record in records_of(standing):
@@ -65,18 +65,22 @@ def _errors(standing: Standing, here: Sequence[str]) -> Iterator[str]:
     for (_, error), records in [*alike.items()][:_MOST_ERRORS]:
         color = "red" if any(record.path in present for record in records) else None
         more = f" and {len(records) - 1:,} more" if records[1:] else ""
-        yield f"  {records[0].path}{more}: {Cell(error, {'fg': color})}"
+        pieces = [Cell(f"  {records[0].path}{more}: "), Cell(error, {"fg": color})]
+        yield from paragraph_lines(pieces, width=width, hang=4)
     if len(alike) > _MOST_ERRORS:
         yield f"  and {len(alike) - _MOST_ERRORS:,} others; --json has all"
 
 
-def _head(standing: Standing, here: Sequence[str], children: Sequence[ChildState]) -> Iterator[str]:
+def _head(
+    standing: Standing, here: Sequence[str], children: Sequence[ChildState], *, width: int | None
+) -> Iterator[str]:
     entry = standing.entry
     paused = Cell("  paused" if entry.paused_at is not None else "", {"fg": "yellow"})
     name = printable(entry.itinerary.saga)
     yield f"{Cell(entry.id, {'bold': True})}  {name}  {state_cell(entry.status)}{paused}"
     for name, text in saga_facts(standing, here, children).items():
-        yield f"  {Cell(f'{name:<10}', {'dim': True})}  {text}"
+        pieces = [Cell("  "), Cell(f"{name:<10}", {"dim": True}), Cell(f"  {text}")]
+        yield from paragraph_lines(pieces, width=width, hang=14)
 
 
 def saga_facts(

@@ -1,5 +1,6 @@
-"""Tables as lines of text."""
+"""Tables and paragraphs as lines of text."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -11,6 +12,7 @@ from amends.log.history import printable
 
 _GAP: Final = "  "
 _LEAST: Final = 12  # no column is cut to less
+_MOST_BELOW: Final = 6  # lines of a text that has lines of its own
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Cell:
 class Column:
     """A column: figures stand to the `right`, and text that `may_shrink` is cut where the room ends.
 
-    Of the last one, a text that has no room `may_drop` to a line of its own.
+    Of the last one, a text that has no room `may_drop` to lines of its own.
     """
 
     heading: str
@@ -58,7 +60,7 @@ def table_lines(
         return [_line(known, widths, row) for row in [heading, *body]]
     if known[-1].may_drop:
         *others, _ = widths
-        fitted = _fitted(known, others, width - len(_GAP) - len(heading[-1].text))
+        fitted = _fitted(known, others, width)
         widths = [*fitted, max(0, width - sum(fitted) - len(_GAP) * len(fitted))]
     else:
         widths = _fitted(known, widths, width)
@@ -79,12 +81,14 @@ def _fitted(columns: Sequence[Column], widths: Sequence[int], width: int) -> lis
 def _lines(
     columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell], *, width: int
 ) -> list[str]:
-    """Lay out a row, whose last text has a line of its own where it must."""
+    """Lay out a row, whose last text has lines of its own where it must."""
     *first, last = row
     if len(row) < len(columns) or not columns[-1].may_drop or len(last.text) <= widths[-1]:
         return [_line(columns, widths, row)]
-    below = cut(last.text, max(width - len(_GAP), _LEAST))
-    return [_line(columns, widths, first), f"{_GAP}{Cell(below, last.style)}"]
+    below = paragraph_lines([Cell(_GAP + last.text, last.style)], width=width)
+    if len(below) > _MOST_BELOW:
+        below = [*below[: _MOST_BELOW - 1], f"{_GAP}{Cell('…', last.style)}"]
+    return [_line(columns, widths, first).rstrip(), *below]
 
 
 def _line(columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell]) -> str:
@@ -96,6 +100,42 @@ def _line(columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell])
         is_last = k == len(row) - 1 and not column.right
         pieces.append(space + styled if column.right else styled + ("" if is_last else space))
     return _GAP.join(pieces)
+
+
+def paragraph_lines(
+    pieces: Sequence[Cell], *, width: int | None, hang: int | None = None
+) -> list[str]:
+    """Lay out a text in lines of at most `width` columns, broken between words; a longer word has a line of its own.
+
+    hang: columns that the lines behind the first one are indented; by default as far as that one is.
+    """
+    text = "".join(piece.text for piece in pieces)
+    if width is None or len(text) <= width:
+        return ["".join(map(str, pieces))]
+    indent = " " * (len(text) - len(text.lstrip()) if hang is None else hang)
+    words = [
+        (word, piece.style) for piece in pieces for word in re.findall(r" +|[^ ]+", piece.text)
+    ]
+    lines: list[list[tuple[str, dict[str, Any]]]] = [[]]
+    length = 0
+    for word, style in words:
+        if (
+            length + len(word) > width
+            and not word.isspace()
+            and any(w.strip() for w, _ in lines[-1])
+        ):
+            lines.append([(indent, {})])
+            length = len(indent)
+        if len(lines) == 1 or length > len(indent) or not word.isspace():
+            lines[-1].append((word, style))
+            length += len(word)
+    return ["".join(str(Cell(*each)) for each in _without_end(line)) for line in lines]
+
+
+def _without_end(line: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
+    while len(line) > 1 and line[-1][0].isspace():
+        line = line[:-1]
+    return line
 
 
 def cut(text: str, width: int) -> str:

@@ -184,7 +184,7 @@ def _print_summaries(
     output: Output, found: Targets, *, most: int = _SHOWN, err: bool = False
 ) -> None:
     columns: list[Column | str] = [Column("id", may_shrink=True), "status"]
-    columns += [Column("for", right=True), "at", Column("last error", may_shrink=True)]
+    columns += [Column("for", right=True), "at", Column("last error", may_drop=True)]
     rows = [_row(saga_id, summary) for saga_id, summary in list(found.summaries.items())[:most]]
     output.table(columns, rows, err=err)
     count, total = len(found.summaries), found.matched

@@ -30,7 +30,7 @@ _MEANINGS: Final[Mapping[CircuitState, str]] = {
     CircuitState.DISABLED: "An operator lets every call through, and nothing is counted.",
 }
 COLUMNS: Final = (
-    Column("name", may_shrink=True),
+    Column("name"),
     Column("state"),
     Column("since"),
     Column("failed", right=True),

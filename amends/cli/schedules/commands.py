@@ -41,8 +41,9 @@ def list_schedules(output: Output) -> None:
         output.line("No worker has written a schedule into this saga log.")
         return
     columns = [Column("name"), Column("saga"), Column("when", may_shrink=True), Column("state")]
-    columns += [Column("next in", right=True), Column("last saga"), Column("its status")]
+    columns += [Column("next in", right=True)]
     columns += [Column(each, right=True) for each in ("fired", "skipped", "missed")]
+    columns += [Column("last saga", may_drop=True)]
     output.table(columns, [row(log, each, defined.get(each.name)) for each in found])
 
 

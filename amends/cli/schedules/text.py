@@ -52,9 +52,8 @@ def row(log: SagaLog, state: ScheduleState, defined: Schedule[Any, Any] | None) 
         state.definition["when"],
         Cell(standing, _STYLES[standing]),
         "" if due is None else duration(max(0.0, due - state.now)),
-        state.last or "",
-        _status(log, state) or "",
         *(str(state.counts[each]) for each in ("fired", "skipped", "missed")),
+        f"{state.last}, {_status(log, state)}" if state.last else "",
     ]
 
 

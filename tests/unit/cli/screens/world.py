@@ -1,32 +1,57 @@
 """The saga log that the golden screens show: the reference system at one moment of a clock that stands still."""
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from celery import Celery, current_app
+from celery import Celery
+from celery.app import app_or_default
 
-from amends import CircuitOpenError
 from amends.testing import Rehearsal
 from sagas.fulfilment import fulfilment_saga
+from sagas.invoice import invoice_saga
 from sagas.order import order_saga
 from sagas.settlement import nightly_settlement
+from tasks.bank import Authorization, Capture
 from tasks.inventory import Reservation
+from tasks.invoicing import Invoice
 from tasks.orders import Fulfilment, Item, Order, OrderItem, Parcel
-from tasks.payment import InsufficientFunds, Payment, primary
-from tasks.shipping import Shipment, UndeliverableAddress
+from tasks.payment import InsufficientFunds, Payment
+from tasks.risk import RiskScore
+from tasks.shipping import Shipment, UndeliverableAddress, shipping
 
 NOON: Final = 1_772_366_400.0  # 2026-03-01 12:00 UTC
-CUT: Final = ConnectionError(
-    "POST payments.shop.internal/refunds: server disconnected without a response"
-)
 LONG_ID: Final = "3f0d6c1e-9a54-4b7e-8a44-0f5c2b9d7e10"
+CUT: Final = ConnectionError(
+    "DELETE payments.shop.internal/primary/charges: server disconnected without a response"
+)
 AWAY: Final = ConnectionError("POST shipping.shop.internal/shipments: connection refused")
+_STUBS: Final = {
+    order_saga: {
+        "validate_order": None,
+        "reserve_inventory": Reservation(reservation_id="r-1"),
+        "process_payment": Payment(transaction_id="t-1", channel="primary"),
+        "create_shipment": Shipment(shipment_id="s-1"),
+        "send_notification": None,
+        "reserve_inventory:undo": None,
+        "process_payment:undo": None,
+        "create_shipment:undo": None,
+    },
+    fulfilment_saga: {
+        "reserve_parcel": Reservation(reservation_id="r-2"),
+        "score_risk": RiskScore(score=3),
+        "authorize_payment": Authorization(authorization_id="a-2"),
+        "capture_payment": Capture(capture_id="c-2"),
+        "ship_parcel": Shipment(shipment_id="s-2"),
+    },
+    invoice_saga: {"issue_invoice": Invoice(invoice_id="i-2")},
+}
 
 
 def order_of(order_id: str) -> Order:
+    """Give an order of two books."""
     return Order(
         order_id=order_id,
         user_id="ada",
@@ -36,65 +61,69 @@ def order_of(order_id: str) -> Order:
     )
 
 
-def fulfilment_of(order_id: str, amount: str) -> Fulfilment:
+def fulfilment_of(order_id: str, price: str) -> Fulfilment:
+    """Give one of three books in three parcels."""
     items = [Item(product_id="book", quantity=1)]
     parcels = [
         Parcel(parcel_id=f"{order_id}-{n}", warehouse="north", items=items) for n in (1, 2, 3)
     ]
-    own = order_of(order_id).model_dump() | {"total_amount": Decimal(amount), "parcels": parcels}
-    return Fulfilment.model_validate(own)
+    return Fulfilment(
+        order_id=order_id,
+        user_id="bob",
+        items=[OrderItem(product_id="book", quantity=3, price=Decimal(price))],
+        total_amount=3 * Decimal(price),
+        shipping_address="1 Long Lane",
+        parcels=parcels,
+    )
 
 
 @contextmanager
 def a_day_at_the_shop() -> Iterator[Celery]:
     """Give an app whose log has a saga of each standing, and make it current."""
+    random.seed(1)  # retries are spread by chance
     with Rehearsal(now=NOON) as rehearsal:
         _Day(rehearsal).play()
-        yield current_app._get_current_object()
+        yield app_or_default()
 
 
 class _Day:
     def __init__(self, rehearsal: Rehearsal) -> None:
-        self.rehearsal = rehearsal
-
-    def at(self, path: str, saga: Any = order_saga) -> Any:
-        return self.rehearsal.at(saga, path)
+        self._rehearsal = rehearsal
 
     def play(self) -> None:
-        self._stub()
-        run = self.rehearsal.run
-        run(order_saga, order_of("order-1001"), saga_id="order-1001")
-        self.at("process_payment").raises(InsufficientFunds("the account has 3.20 EUR of 7.00 EUR"))
-        run(order_saga, order_of("order-1002"), saga_id="order-1002")
-        self.rehearsal.advance(600.0)
-        self._refunds_fail(["order-1003", "order-1004", LONG_ID])
-        self.at("create_shipment").raises(AWAY, times=2)
-        run(order_saga, order_of("order-1005"), saga_id="order-1005", within=0.0)
-        run(order_saga, order_of("order-1006"), saga_id="order-1006", within=0.0).pause(
-            by="ada", why="the address is being asked for"
-        )
+        """Let the day go by: what has ended, what is stuck, then what goes on."""
+        for saga, stubs in _STUBS.items():
+            for path, output in stubs.items():
+                self._at(path, saga).stub(output)
+        self._order("order-1001")
+        self._at("process_payment").raises(InsufficientFunds("there are 3.20 EUR of 7.00 EUR"))
+        self._order("order-1002")
+        self._rehearsal.advance(600.0)
+        self._rehearsal.use(nightly_settlement)
+        for each in ("order-1003", "order-1004", LONG_ID):
+            self._be_stuck(each)
+        self._go_on()
+        self._rehearsal.advance(2.0)
+
+    def _at(self, path: str, saga: Any = order_saga) -> Any:
+        return self._rehearsal.at(saga, path)
+
+    def _order(self, order_id: str, **how: Any) -> Any:
+        return self._rehearsal.run(order_saga, order_of(order_id), saga_id=order_id, **how)
+
+    def _be_stuck(self, order_id: str) -> None:
+        self._at("create_shipment").raises(UndeliverableAddress("nobody delivers there"))
+        self._at("process_payment:undo").raises(CUT, times=20)
+        self._order(order_id)
+
+    def _go_on(self) -> None:
+        self._at("create_shipment").raises(AWAY, times=3)
+        self._order("order-1005", within=0.0)
+        paused = self._order("order-1006", within=0.0)
+        paused.pause(by="ada", why="the customer is asked for the address")
         order_saga.start(order_of("order-1007"), saga_id="order-1007", after=3600.0)
-        run(
-            fulfilment_saga,
-            fulfilment_of("fulfilment-2001", "700.00"),
-            saga_id="fulfilment-2001",
-            within=0.0,
-        )
-        self.rehearsal.advance(90.0)
-
-    def _refunds_fail(self, ids: list[str]) -> None:
-        for each in ids:
-            self.at("create_shipment").raises(
-                UndeliverableAddress("nobody delivers to 9 Nowhere Road")
-            )
-            self.at("process_payment:undo").raises(CUT, times=20)
-            self.rehearsal.run(order_saga, order_of(each), saga_id=each)
-
-    def _stub(self) -> None:
-        self.at("validate_order").stub(None)
-        self.at("reserve_inventory").stub(Reservation(reservation_id="r-1"))
-        self.at("process_payment").stub(Payment(transaction_id="t-1", channel="primary"))
-        self.at("create_shipment").stub(Shipment(shipment_id="s-1", tracking_number="n-1"))
-        self.at("send_notification").stub(None)
-        for undone in ("reserve_inventory", "process_payment", "create_shipment"):
-            self.at(f"{undone}:undo").stub(None)
+        run = self._rehearsal.run
+        run(fulfilment_saga, fulfilment_of("f-2001", "300"), saga_id="f-2001", within=0.0)
+        self._at("ship_parcel[2]", fulfilment_saga).raises(AWAY)
+        run(fulfilment_saga, fulfilment_of("f-2002", "3.50"), saga_id="f-2002", within=0.0)
+        shipping.force_open(by="ada", why="they asked us to stop")
