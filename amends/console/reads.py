@@ -1,0 +1,68 @@
+"""What the pages read of the log, and do to it: blocking calls in a few threads of their own."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, TypeVar
+
+from celery import Celery
+
+from amends.asynchronous.threads import NoThread, Threads
+from amends.backend.celery_apps import current
+from amends.diagnosis.saga.explain import explain
+from amends.diagnosis.saga.explanation import Explanation
+from amends.errors import LogUnavailable
+from amends.log.queries.children import ChildState
+from amends.log.queries.listing import Page, Query, find_sagas
+from amends.log.saga_log import log_of
+from amends.log.saga_state import Standing
+from amends.saga.bulk import Operation, Result, Target, perform
+
+Answer = TypeVar("Answer")
+
+_READS: Final = Threads("amends-console", at_most=4)
+"""Those of all pages: a log that is away holds up no more than these."""
+ACTS: Final = Threads("amends-console-acts", at_most=2)
+"""Those of acts, which publish messages too: a broker that hangs holds up no page that only shows."""
+DOCTOR: Final = Threads("amends-console-doctor", at_most=1)
+"""That of the doctor, which takes seconds."""
+
+
+class Reads:
+    """The log of an app, for coroutines. Its methods raise what the engine does, and `LogUnavailable` where no thread is free."""
+
+    def __init__(self, app: Celery) -> None:
+        self.app = app
+
+    async def ask(self, call: Callable[[], Answer], *, threads: Threads = _READS) -> Answer:
+        """Make a blocking call in a thread, with the app as its current one."""
+        try:
+            return await threads.run(partial(self._under_app, call))
+        except NoThread as error:
+            raise LogUnavailable(f"{error} of the saga log", refused=True) from error
+
+    def _under_app(self, call: Callable[[], Answer]) -> Answer:
+        with current(self.app):
+            return call()
+
+    async def find(self, query: Query, *, limit: int, after: str | None = None) -> Page:
+        """Find a page of sagas, as `find_sagas` does."""
+        return await self.ask(partial(find_sagas, self.app, query, limit=limit, after=after))
+
+    async def examine(self, saga_id: str) -> tuple[Standing, Sequence[ChildState], Explanation]:
+        """Read a saga, its children, and why it stands where it is."""
+
+        def look() -> tuple[Standing, Sequence[ChildState], Explanation]:
+            log = log_of(self.app)
+            standing = log.examine_saga(saga_id)
+            return standing, log.children.read_children(standing.entry), explain(self.app, saga_id)
+
+        return await self.ask(look)
+
+    async def act(self, operation: Operation, target: Target) -> Result:
+        """Act on one saga."""
+
+        def do() -> Result:
+            (result,) = perform(operation, [target])
+            return result
+
+        return await self.ask(do, threads=ACTS)

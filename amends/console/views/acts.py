@@ -1,0 +1,91 @@
+"""The acts that a saga takes now, each with its reason and with what it would do."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from amends.cli.explain import example
+from amends.cli.explanation_text import effects_of_a_cancel, remedy_sentence, wait_at
+from amends.cli.formatting import clock
+from amends.console.access.roles import Person
+from amends.diagnosis.saga.explanation import Explanation, Remedy
+from amends.diagnosis.saga.record_facts import Situation
+from amends.log.control import new_act_id
+from amends.saga.signals import signal_fields
+
+_NAMES: Final = {
+    "retry": "Retry",
+    "skip": "Skip",
+    "cancel": "Cancel",
+    "pause": "Pause",
+    "resume": "Resume",
+    "signal": "Signal",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActForm:
+    """A form of an act. `data` is an example of the JSON that it takes, None where it takes none."""
+
+    act: str
+    step: str
+    title: str
+    reason: str
+    would: Sequence[str]
+    data: str | None
+    seen: int | None  #: Events that the history has to have still.
+    act_id: str = field(default_factory=new_act_id)  #: A form that is sent twice is one act.
+
+
+def act_forms(found: Explanation, person: Person) -> Iterator[ActForm]:
+    """Yield the acts that the log would accept now, and the person may do, the likeliest first."""
+    is_exact = found.situation is Situation.STUCK
+    for remedy in found.remedies:
+        if not person.may(remedy.act):
+            continue
+        step = remedy.step or ""
+        yield ActForm(
+            act=remedy.act,
+            step=step,
+            title=" ".join([_NAMES[remedy.act], *([step] if step else [])]),
+            reason=remedy_sentence(found, remedy).removesuffix(":"),
+            would=[*_would(found, remedy)],
+            data=_data(found, remedy),
+            seen=found.events if is_exact or remedy.act == "skip" else None,
+        )
+
+
+def _data(found: Explanation, remedy: Remedy) -> str | None:
+    wait = wait_at(found, remedy.step)
+    if wait and wait.wanted:
+        text = example(signal_fields(found.saga, remedy.step or ""))
+        return f"[{text}]" if remedy.act == "skip" and wait.wanted > 1 else text
+    return None if remedy.output_fields is None else example(remedy.output_fields)
+
+
+def _would(found: Explanation, remedy: Remedy) -> Iterator[str]:
+    match remedy.act:
+        case "cancel":
+            yield from effects_of_a_cancel(found)
+        case "retry":
+            paths = [each.path for each in found.failures]
+            if found.record and found.record.path not in paths:
+                paths.append(found.record.path)
+            yield f"Begins anew, with a fresh attempt budget: {', '.join(paths) or 'what comes next'}."
+            yield f"Its deadline stays{_deadline(found)}."
+        case "skip":
+            yield f"{remedy.step} counts as done by hand. Its activity is not called."
+            if remedy.output_fields is not None:
+                yield "The steps behind it get the output that you give."
+        case "pause":
+            yield "What runs may finish. Nothing begins after it until the saga is resumed."
+            if found.deadline_at:
+                yield f"The deadline still comes{_deadline(found)}, and turns the saga back."
+        case "resume":
+            yield f"Goes on with {found.record.path if found.record else 'what comes next'}."
+        case "signal":
+            yield f"The wait {remedy.step} takes what you give, and the saga goes on once it has enough."
+
+
+def _deadline(found: Explanation) -> str:
+    return f" at {clock(found.deadline_at, found.now)}" if found.deadline_at else ""
