@@ -36,7 +36,7 @@ class SagaPage(ConsolePage):
             "saga.html",
             saga=saga,
             acts=[*act_forms(saga.found, person)],
-            payloads=saga.payloads() if person.may(Right.PAYLOADS) else None,
+            payloads=saga.payloads(self.reads.app) if person.may(Right.PAYLOADS) else None,
             links=saga.links(self.options.links),
         )
 

@@ -64,28 +64,40 @@ def _data(found: Explanation, remedy: Remedy) -> str | None:
 
 
 def _would(found: Explanation, remedy: Remedy) -> Iterator[str]:
+    """Say what an act would do now."""
+    step = remedy.step
     match remedy.act:
         case "cancel":
             yield from effects_of_a_cancel(found)
         case "retry":
-            paths = [each.path for each in found.failures]
-            if found.record and found.record.path not in paths:
-                paths.append(found.record.path)
-            yield f"Begins anew, with a fresh attempt budget: {', '.join(paths) or 'what comes next'}."
-            yield f"Its deadline stays{_deadline(found)}."
+            yield from _would_retry(found)
         case "skip":
-            yield f"{remedy.step} counts as done by hand. Its activity is not called."
-            if remedy.output_fields is not None:
-                yield "The steps behind it get the output that you give."
+            yield from _would_skip(found, remedy)
         case "pause":
             yield "What runs may finish. Nothing begins after it until the saga is resumed."
-            if found.deadline_at:
-                yield f"The deadline still comes{_deadline(found)}, and turns the saga back."
+            yield from _deadline(found, "The deadline still comes at {}, and turns the saga back.")
         case "resume":
             yield f"Goes on with {found.record.path if found.record else 'what comes next'}."
         case "signal":
-            yield f"The wait {remedy.step} takes what you give, and the saga goes on once it has enough."
+            yield f"The wait {step} takes what you give, and the saga goes on once it has enough."
 
 
-def _deadline(found: Explanation) -> str:
-    return f" at {clock(found.deadline_at, found.now)}" if found.deadline_at else ""
+def _would_retry(found: Explanation) -> Iterator[str]:
+    paths = [each.path for each in found.failures]
+    if found.record and found.record.path not in paths:
+        paths.append(found.record.path)
+    yield f"Begins anew, with a fresh attempt budget: {', '.join(paths) or 'what comes next'}."
+    yield from _deadline(found, "Its deadline stays, at {}.")
+
+
+def _would_skip(found: Explanation, remedy: Remedy) -> Iterator[str]:
+    record = next((each for each in found.failures if each.step == remedy.step), found.record)
+    done = "undone" if record and record.undoes else "done"
+    yield f"{remedy.step} counts as {done} by hand. Nothing is called for it."
+    if remedy.output_fields is not None:
+        yield "The steps behind it get the output that you give."
+
+
+def _deadline(found: Explanation, text: str) -> Iterator[str]:
+    if found.deadline_at:
+        yield text.format(clock(found.deadline_at, found.now))

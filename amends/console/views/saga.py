@@ -7,15 +7,17 @@ from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
 
+from celery import Celery
+
 from amends.cli.explanation_reasons import reasons
 from amends.cli.explanation_text import headline, prospects
 from amends.cli.history import event_row
-from amends.cli.json_documents import payloads
 from amends.cli.step_rows import StepRows
 from amends.cli.step_tree import saga_facts
 from amends.cli.table import Cell
 from amends.console.views.attempts import Failures, failures_of
 from amends.diagnosis.saga.explanation import Explanation
+from amends.diagnosis.saga.payloads import payloads_of
 from amends.log.queries.children import ChildState
 from amends.log.queries.stage_state import at_hand
 from amends.log.saga_state import Standing
@@ -78,9 +80,9 @@ class SagaView:
         """How many events before those are not shown."""
         return max(0, len(self._standing.history) - _MOST_EVENTS)
 
-    def payloads(self) -> Mapping[str, str]:
-        """Return its input, and the outputs by record, as indented JSON."""
-        given = payloads(self._standing, with_input=True, with_output=True)
+    def payloads(self, app: Celery) -> Mapping[str, str]:
+        """Return its input, and the outputs by record, as indented JSON without secrets."""
+        given = payloads_of(app, self._standing, with_input=True, with_output=True)
         found: dict[str, Any] = {"input": given["input"], **given["outputs"]}
         return {
             name: json.dumps(value, indent=2, ensure_ascii=False) for name, value in found.items()
