@@ -1,4 +1,4 @@
-# The order system: one image for the services, the workers and Flower; docker-compose.yml says what each of them runs.
+# The order system: one image for the services, the workers, Flower and the metrics; docker-compose.yml says what each of them runs.
 FROM python:3.12.12-slim-bookworm AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -21,7 +21,7 @@ RUN useradd --uid 10001 --create-home amends && install -d -o amends -g amends /
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
 WORKDIR /app
-COPY celeryconfig.py ./
+COPY celeryconfig.py flowerconfig.py ./
 COPY tasks tasks
 COPY sagas sagas
 COPY services services

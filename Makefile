@@ -34,7 +34,7 @@ demo-breaker: install ## Take the primary payment down under orders, and show it
 verification: install ## Lose LOST (0.3) of the replies to ORDERS (1000) payments, and count the charges with verify and without
 	@AMENDS_TIME_SCALE=$${AMENDS_TIME_SCALE:-0.05} $(BIN)/python -m demo verification
 
-up: install ## Run the whole system until Ctrl-C: Redis, services, workers, Flower
+up: install ## Run the whole system until Ctrl-C: Redis, services, workers, Flower, metrics
 	@$(BIN)/python -m demo up
 
 chaos: install ## Kill at random for MINUTES (2) under ORDERS (200), and check: SEED, POOL, BROKER, LOG, SAGA (order fulfilment)

@@ -1,6 +1,7 @@
 """Durable sagas on Celery: ordered undo, safe retries, recovery from any crash."""
 
-import amends.telemetry.observers  # they subscribe
+import amends.telemetry.circuit_acts  # they subscribe
+import amends.telemetry.observers
 import amends.telemetry.spans
 import amends.worker.bootstep  # they register themselves
 import amends.worker.unknown_task  # noqa: F401 - and so does its handler

@@ -63,14 +63,16 @@ class SagaAlreadyStarted(SagaError):  # noqa: N818 - the name says what happened
 
 
 class UnknownSaga(SagaError):  # noqa: N818 - the name says what happened
-    """No saga has this id: it was never started, or its record was removed after its end."""
+    """No saga has this id: it was never started, or was removed after its end. `told` is what the log says of it, or ''."""
 
-    def __init__(self, saga_id: str) -> None:
-        super().__init__(saga_id)
+    def __init__(self, saga_id: str, told: str = "") -> None:
+        super().__init__(saga_id, told)
         self.saga_id = saga_id
+        self.told = told
 
     def __str__(self) -> str:
-        return f"there is no saga {self.saga_id!r} in the log; is amends_backend the right one?"
+        unheard = f"there is no saga {self.saga_id!r} in the log; is amends_backend the right one?"
+        return self.told or unheard
 
 
 class UnknownSchedule(SagaError):  # noqa: N818 - the name says what happened
@@ -176,7 +178,6 @@ class BarrierBusy(SagaError):  # noqa: N818 - the name says what happened
     """Another transaction was in the way of a barrier's row. Roll back, and repeat the whole transaction.
 
     It says nothing of the key's effect: the other transaction may have made it.
-
     reason: what the database said.
     key: idempotency key of the row; None for a statement on many rows.
     """
@@ -195,10 +196,7 @@ class BarrierBusy(SagaError):  # noqa: N818 - the name says what happened
 
 
 class CircuitOpenError(SagaError):
-    """The circuit breaker let no call through.
-
-    `state` is the breaker's, `retry_after` the seconds until it may let one through.
-    """
+    """The circuit breaker let no call through. `state` is the breaker's, `retry_after` the seconds until another call is worth it."""
 
     def __init__(self, name: str, state: str, retry_after: float) -> None:
         super().__init__(name, state, retry_after)
@@ -207,6 +205,8 @@ class CircuitOpenError(SagaError):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
+        if self.state == "forced_open":
+            return f"circuit {self.name!r} is forced open: an operator lets no call through"
         return f"circuit {self.name!r} is {self.state}; try again in {self.retry_after:.1f} s"
 
 
@@ -214,9 +214,7 @@ class ActivityError(SagaError):
     """Stands for what an activity raised, where Celery cannot have the error itself.
 
     Celery would end its worker by a ``MemoryError``, a thread of its pool by ``SystemExit``, and cannot pass on what cannot
-    be pickled or printed. The saga log names the error that was raised.
-
-    `error_type` is the name of its class, `message` what it says.
+    be pickled or printed. The saga log names the error that was raised. `error_type` is the name of its class, `message` what it says.
     """
 
     def __init__(self, error_type: str, message: str) -> None:

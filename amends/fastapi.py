@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from amends.backend.celery_apps import known_app
+from amends.backend.outage_lines import OUTAGE
 from amends.backend.settings import settings_of
 from amends.errors import (
     ActRefused,
@@ -98,7 +99,7 @@ _ANSWERS: Final[dict[type[SagaError], Callable[[Request, Any], Awaitable[JSONRes
 
 
 def _away(request: Request, error: SagaError, told: str) -> JSONResponse:
-    _logger.warning("a request is answered with 503: %s", error)
+    OUTAGE.warn(_logger, "a request is answered with 503: %s", error)
     answer = _answer(request, error, HTTPStatus.SERVICE_UNAVAILABLE, told)
     answer.headers["Retry-After"] = str(_RETRY_AFTER)
     return answer

@@ -43,17 +43,21 @@ _COMMANDS: Final = {
         "amends.cli.acts:signal_sagas",
         "Give sagas a signal that they wait for, or will wait for.",
     ),
+    "acts": (
+        "amends.cli.operator_acts.commands:list_acts",
+        "List what operators did to sagas, circuit breakers and schedules, the newest first.",
+    ),
     "stats": (
         "amends.cli.stats:show_stats",
         "Count sagas by status and by the step they stand at, and show who works on them.",
     ),
     "breakers": (
-        "amends.cli.breakers:list_breakers",
+        "amends.cli.breakers.commands:list_breakers",
         "List the circuit breakers of the app, and how they stand.",
     ),
     "breaker": (
-        "amends.cli.breakers:show_breaker",
-        "Show a circuit breaker and its last transitions, or take it over.",
+        "amends.cli.breakers.commands:show_breaker",
+        "Show a circuit breaker, the sagas that wait for it and its last transitions, or take it over.",
     ),
     "schedules": (
         "amends.cli.schedules.commands:list_schedules",

@@ -1,1 +1,1 @@
-"""The whole system on one machine: Redis, services, workers and Flower, started by one command."""
+"""The whole system on one machine: Redis, services, workers, Flower and metrics, started by one command."""

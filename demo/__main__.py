@@ -30,10 +30,15 @@ ERROR = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 def up(directory: Path) -> int:
     """Run the whole system until Ctrl-C, and print what it logs from when it is up."""
-    port = choose_port("FLOWER_PORT", default=5555, environment=os.environ, say=OUT.print)
+    services_port = _services_port()
+    flower_port, metrics_port = _port("FLOWER_PORT", 5555), _port("METRICS_PORT", 9808)
     _say_start(directory)
     with running_system(
-        directory, broker=_broker(), services_port=_services_port(), flower_port=port
+        directory,
+        broker=_broker(),
+        services_port=services_port,
+        flower_port=flower_port,
+        metrics_port=metrics_port,
     ) as system:
         for program in system.programs:
             program.new_lines()  # of the start: they would drive the addresses off the screen
@@ -115,7 +120,11 @@ def _say_start(directory: Path) -> None:
 
 
 def _services_port() -> int:
-    return choose_port("SERVICES_PORT", default=8080, environment=os.environ, say=OUT.print)
+    return _port("SERVICES_PORT", 8080)
+
+
+def _port(setting: str, default: int) -> int:
+    return choose_port(setting, default=default, environment=os.environ, say=OUT.print)
 
 
 def _broker() -> str:
@@ -133,10 +142,13 @@ def _print_logs(system: System) -> None:
 
 
 def _summary(system: System, directory: Path) -> str:
+    user, _, password = system.urls["FLOWER_BASIC_AUTH"].partition(":")
     return f"""
   everything is up
   services   {system.urls["SERVICES_URL"]}/docs
   Flower     {system.urls["FLOWER_URL"]}
+             log in as {user} with the password {password}
+  metrics    {system.urls["METRICS_URL"]}
   Redis      {system.urls["AMENDS_BACKEND"]}
   `. {directory / "env"}` gives another shell these addresses
   Ctrl-C ends it

@@ -1,4 +1,4 @@
-"""The parts of the system as programs: Redis, RabbitMQ, the sandbox services, Celery's workers, Flower.
+"""The parts of the system as programs: Redis, RabbitMQ, the sandbox services, Celery's workers, Flower, metrics.
 
 Each server listens on a port of its own on the loopback interface, starts empty, and keeps its port and its data when
 it is killed and started again.
@@ -169,10 +169,16 @@ def services(port: int, *, directory: Path, environment: Mapping[str, str]) -> W
 
 
 def flower(port: int, **how: Any) -> WebProgram:
-    """Return Flower, as the README recommends it."""
+    """Return Flower, as the docs recommend it. FLOWER_BASIC_AUTH in its environment is the login."""
     words = ("celery", "-A", "tasks", "flower", *FLOWER_OPTIONS)
     address = (f"--address={LOOPBACK}", f"--port={port}")
     return WebProgram("flower", *words, *address, port=port, page="healthcheck", **how)
+
+
+def metrics(port: int, **how: Any) -> WebProgram:
+    """Return what Prometheus scrapes."""
+    words = ("celery", "-A", "tasks", "saga", "metrics", f"--address={LOOPBACK}", f"--port={port}")
+    return WebProgram("metrics", *words, port=port, page="metrics", **how)
 
 
 class Worker(Program):

@@ -1,7 +1,8 @@
-"""The whole system: Redis, RabbitMQ if asked for, the services, two kinds of workers, and Flower if asked for."""
+"""The whole system: Redis, RabbitMQ if asked for, the services, two kinds of workers, Flower and metrics if asked for."""
 
 import contextlib
 import os
+import secrets
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,15 @@ from typing import Any
 from demo.log_user import as_log_user
 from demo.ports import LOOPBACK, free_port
 from demo.programs import DemoError, Program, running
-from demo.servers import RabbitServer, RedisServer, Worker, flower, redis_answers, services
+from demo.servers import (
+    RabbitServer,
+    RedisServer,
+    Worker,
+    flower,
+    metrics,
+    redis_answers,
+    services,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +45,7 @@ def running_system(
     concurrency: int = 4,
     services_port: int | None = None,
     flower_port: int | None = None,
+    metrics_port: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[System]:
     """Run the whole system while the context is open, with data, logs and `env` (for a shell) in `directory`.
@@ -44,7 +54,8 @@ def running_system(
     pool: of the workers.
     concurrency: of the worker that consumes every queue.
     services_port: default: a free one.
-    flower_port: without it there is no Flower.
+    flower_port: without it there is no Flower. Its login is FLOWER_BASIC_AUTH, `user:password`: without one there, a new password.
+    metrics_port: without it nobody serves metrics.
     environment: of every program, on top of this process's own. AMENDS_BACKEND and CELERY_BROKER_URL in either name
         servers that are used in place of our own.
 
@@ -56,6 +67,9 @@ def running_system(
     urls |= {"SERVICES_PORT": str(port), "SERVICES_URL": f"http://{LOOPBACK}:{port}"}
     if flower_port is not None:
         urls["FLOWER_URL"] = f"http://{LOOPBACK}:{flower_port}"
+        urls["FLOWER_BASIC_AUTH"] = known.get("FLOWER_BASIC_AUTH") or _new_login()
+    if metrics_port is not None:
+        urls["METRICS_URL"] = f"http://{LOOPBACK}:{metrics_port}/metrics"
     settings = {**known, **urls}
     where: Any = {"directory": directory, "environment": settings}
     programs: list[Program] = [
@@ -66,8 +80,15 @@ def running_system(
     ]
     if flower_port is not None:
         programs.append(flower(flower_port, **where))
+    if metrics_port is not None:
+        programs.append(metrics(metrics_port, **where))
     with running(*servers), running(*programs), _env_file(directory, settings, [*urls]):
         yield System(programs=(*servers, *programs), urls=urls)
+
+
+def _new_login() -> str:
+    """Return a login for Flower: without one it refuses its buttons, or obeys every page of a browser on this machine."""
+    return f"amends:{secrets.token_urlsafe(12)}"
 
 
 def _servers(
@@ -100,6 +121,7 @@ def _env_file(directory: Path, settings: Mapping[str, str], names: list[str]) ->
     path = directory / "env"
     kept = [name for name in sorted({*names, "AMENDS_TIME_SCALE"}) if name in settings]
     lines = [f"export {name}={shlex.quote(settings[name])}\n" for name in kept]
+    path.touch(mode=0o600)  # it holds a password
     path.write_text("".join(lines), encoding="utf-8")
     try:
         yield

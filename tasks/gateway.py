@@ -1,7 +1,8 @@
 """How activities call the services: one kept connection pool a process, and what answers mean.
 
 A refused connection and 503 are `NotDone`; a refusal that the caller names, and 410, are `Refused`;
-anything else leaves it unknown whether the service did something.
+anything else leaves it unknown whether the service did something. Each failure begins with the method, host and path of its
+call, but a refusal, which is in the service's words.
 """
 
 import logging
@@ -115,20 +116,30 @@ def _sent(request: httpx.Request) -> httpx.Response:
     try:
         return _client(os.getpid()).send(request)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        raise NotDone(f"{request.method} {request.url.path}: {error}") from error
+        raise NotDone(f"{_call(request)}: {_said(error)}") from error
+    except httpx.TransportError as error:
+        raise type(error)(f"{_call(request)}: {_said(error)}", request=request) from error
+
+
+def _call(request: httpx.Request) -> str:
+    """Name a call: ``POST payments:8080/payments/charges``. Its query may hold values."""
+    return f"{request.method} {request.url.netloc.decode()}{request.url.path}"
+
+
+def _said(error: httpx.TransportError) -> str:
+    """Return what an error says, which of a time-out may be nothing."""
+    return str(error).rstrip(".") or type(error).__name__
 
 
 def _understood(response: httpx.Response, refusals: tuple[type[Refused], ...]) -> dict[str, Any]:
     if response.is_success:
         return _body(response)
-    raise _failure(response.request.method, response.request.url.path, response, refusals)
+    raise _failure(response, refusals)
 
 
-def _failure(
-    method: str, path: str, response: httpx.Response, refusals: tuple[type[Refused], ...]
-) -> Exception:
+def _failure(response: httpx.Response, refusals: tuple[type[Refused], ...]) -> Exception:
     status = response.status_code
-    said = f"{method} {path}: {status} {response.text[:200]}"
+    said = f"{_call(response.request)}: {status} {response.text[:200]}"
     if status == httpx.codes.SERVICE_UNAVAILABLE:
         return NotDone(said, _seconds(response.headers.get("Retry-After", "")))
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
@@ -147,9 +158,7 @@ def _body(response: httpx.Response) -> dict[str, Any]:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise UnexpectedAnswer(
-            f"{response.request.url.path}: no JSON object: {response.text[:200]}"
-        )
+        raise UnexpectedAnswer(f"{_call(response.request)}: no JSON object: {response.text[:200]}")
     return body
 
 

@@ -14,6 +14,7 @@ from celery.utils.dispatch import Signal
 from kombu.asynchronous import set_event_loop
 
 from amends.backend.fast_path import SHORTCUTS, shortcuts_off
+from amends.backend.outage_lines import OUTAGE
 from demo.servers import RedisServer
 from tests.support import switched_off
 from tests.support.redis_servers import AT_HAND, redis_of
@@ -49,6 +50,12 @@ def _logs_are_as_before() -> Iterator[None]:
     level = logging.root.level
     yield
     logging.root.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def _outages_are_told_anew() -> None:
+    """Let a test see the line about its outage, whatever the one before it saw."""
+    OUTAGE.begin_anew()
 
 
 @pytest.fixture(autouse=True)

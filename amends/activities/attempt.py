@@ -13,6 +13,7 @@ from celery.utils.log import get_task_logger
 
 from amends.activities import coroutines
 from amends.activities.context import CURRENT, Context, Undoes, Verifies
+from amends.activities.failure_record import failure_json
 from amends.activities.greenlets import check_pool
 from amends.activities.guard import Caller, GuardedCall
 from amends.activities.log_retry import interrupts, retry_until_written
@@ -20,9 +21,10 @@ from amends.activities.protocol import Call, Definition, Ended
 from amends.activities.raised import as_told, ends_process, for_celery, is_unknown
 from amends.activities.soft_limit import soft_limit
 from amends.activities.wait_links import WaitLinks
+from amends.backend.outage_lines import OUTAGE
 from amends.definition.itinerary import RecordPlan
 from amends.definition.retry_policy import RetryPolicy
-from amends.definition.serialization import error_json, message_of, output_text, type_name
+from amends.definition.serialization import message_of, output_text, type_name
 from amends.errors import CircuitOpenError, ConfigurationError, NotDone, Refused, UnreadableData
 from amends.log.answers import Claim, Continuation, Cost, Late, Run
 from amends.log.delivery import Delivery
@@ -34,7 +36,6 @@ _TURN_AFTER: Final = (5.0, 15.0)  # seconds, at least and at most
 # The waits for a worker whose code can read what this one cannot.
 _OTHER_CODE: Final = RetryPolicy(initial_interval=10.0, max_interval=80.0)
 _logger = get_task_logger(__name__)
-
 _Result = tuple[str, BaseException | None]
 
 
@@ -116,8 +117,7 @@ class Attempt:
         except BaseException as struck:  # noqa: BLE001 - the limit, on the way out
             output, error = "", struck
         if error is not None and not ends_process(error):
-            took = time.monotonic() - self._began
-            output, error = "", as_told(error, limit=self._limit, took=took)
+            error = as_told(error, limit=self._limit, took=time.monotonic() - self._began)
         if span:
             shielded(partial(span.end, error, is_answer=isinstance(error, Refused)))
         if error is not None and ends_process(error):
@@ -199,7 +199,7 @@ class Attempt:
             lambda: self._log.retry_step(
                 self._saga_id,
                 self._path,
-                error=error_json(error),
+                error=failure_json(error, self._activity.function),
                 wait=wait,
                 unknown=cost != "nothing" and is_unknown(error),
                 cost=cost,
@@ -215,7 +215,7 @@ class Attempt:
             lambda: self._log.fail_step(
                 self._saga_id,
                 self._path,
-                error=error_json(error),
+                error=failure_json(error, self._activity.function),
                 unknown=cost == "attempt" and is_unknown(error),
                 refused=refused,
                 outcome=self._record.outcome_of(type(error)),
@@ -244,7 +244,7 @@ class Attempt:
         except BaseException as error:
             if not interrupts(error):
                 raise
-            _logger.warning("saga %s: how %s ended is kept: %s", *who, message_of(error))
+            OUTAGE.warn(_logger, "saga %s: how %s ended is kept: %s", *who, message_of(error))
             follows = retry_until_written(write, error, until=self._until)
-        _logger.info("saga %s: %s, attempt %d: %s", *who, self._number, follows.said)
+        _logger.debug("saga %s: %s, attempt %d: %s", *who, self._number, follows.said)
         return follows

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from amends.activities.wait_links import WaitLinks
+from amends.telemetry.log_format import subscribe_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +94,18 @@ class Context:
 
 CURRENT: Final[ContextVar[Context]] = ContextVar("amends_context")
 """The context of the activity that is running; who calls it sets and resets this."""
+
+
+def _log_fields() -> dict[str, Any]:
+    """Tell log lines which call they are of."""
+    here = CURRENT.get(None)
+    if here is None or here.saga_id is None:
+        return {}
+    path = here.idempotency_key.removeprefix(f"{here.saga_id}:")
+    return {"saga_id": here.saga_id, "step": path, "attempt": here.attempt}
+
+
+subscribe_fields(_log_fields)
 
 
 def context() -> Context:

@@ -4,6 +4,7 @@ import os
 import random
 import time
 from dataclasses import dataclass
+from math import inf
 from typing import Final, Literal, get_args
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -59,11 +60,12 @@ class Guard:
     def wait(self, error: CircuitOpenError, deferrals: int) -> float:
         """Return the seconds until a call that met the open circuit is tried again, with jitter.
 
-        Of a shared circuit until it may let a call through, and longer with each deferral; of a worker's own a moment.
+        Of a shared circuit until it may let a call through, and longer with each deferral; of a worker's own a moment. One
+        that is forced open is asked again after its `reset_timeout`, for an operator may let go of it at any time.
         """
         if self._goes_elsewhere:
             return random.uniform(0, _FIRST_JITTER)  # noqa: S311 - jitter
-        return wait_for_circuit(error, deferrals)
+        return wait_for_circuit(error, deferrals, longest=self.breaker.options.reset_timeout)
 
 
 class GuardedCall:
@@ -104,12 +106,17 @@ def permit_token(task_id: str, retries: int) -> str:
     return f"{task_id}:{retries}"
 
 
-def wait_for_circuit(error: CircuitOpenError, deferrals: int) -> float:
-    """Seconds until a circuit may let a call through, and jitter that grows with each deferral."""
+def wait_for_circuit(error: CircuitOpenError, deferrals: int, *, longest: float = inf) -> float:
+    """Seconds until a circuit may let a call through, and jitter that grows with each deferral.
+
+    longest: seconds that one which is forced open is waited for before that.
+    """
     jitter = min(_LONGEST_JITTER, _FIRST_JITTER * 2.0 ** min(deferrals, 10))
     # A probe has its lease in case it is killed, and mostly is over long before: it is not waited for.
     is_probed = error.state == CircuitState.HALF_OPEN
-    return (0.0 if is_probed else error.retry_after) + random.uniform(0, jitter)  # noqa: S311
+    is_forced = error.state == CircuitState.FORCED_OPEN
+    wait = min(error.retry_after, longest) if is_forced else error.retry_after
+    return (0.0 if is_probed else wait) + random.uniform(0, jitter)  # noqa: S311
 
 
 def guard_of(

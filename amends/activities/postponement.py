@@ -10,6 +10,7 @@ from celery.exceptions import Retry
 from celery.utils.log import get_task_logger
 from kombu.exceptions import OperationalError
 
+from amends.backend.outage_lines import OUTAGE
 from amends.dispatch.messages import (
     TOKEN_HEADER,
     bounded,
@@ -45,7 +46,7 @@ def put_off(task: Any, tokens: Iterable[str], error: LogUnavailable) -> None:
         with publishing(), bounded(task.app) as how:
             message.apply_async(**how)
     except OperationalError as away:
-        _logger.warning("%s is kept: %s, and %s", request.id, error, away)
+        OUTAGE.warn(_logger, "%s is kept: %s, and %s", request.id, error, away)
         return
-    _logger.warning("%s waits %.0f s: %s", request.id, countdown, error)
+    OUTAGE.warn(_logger, "%s waits %.0f s: %s", request.id, countdown, error)
     raise Retry("the saga log is away", exc=error, sig=message)

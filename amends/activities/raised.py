@@ -69,7 +69,8 @@ def as_told(error: BaseException, *, limit: float, took: float) -> BaseException
     gevent: Any = sys.modules.get("gevent")
     is_late = gevent is not None and took >= limit and isinstance(error, gevent.Timeout)
     if is_late or isinstance(error, SoftTimeLimitExceeded):
-        return timed_out(limit, took=took)
+        late = timed_out(limit, took=took).with_traceback(error.__traceback__)
+        late.__cause__, error = error.__cause__, late  # both tell where the time was spent
     return without_values(error)
 
 

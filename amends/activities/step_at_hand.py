@@ -6,7 +6,7 @@ import os
 import secrets
 import time
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, NoReturn
 
 from celery.exceptions import Retry
@@ -52,7 +52,7 @@ from amends.log.answers import (
 )
 from amends.log.in_flight import Branches, Dispatched
 from amends.log.liveness import APART_AFTER
-from amends.log.owner import WorkerProcess, owner_prefix
+from amends.log.owner import WorkerProcess, owner_prefix, process_members
 from amends.log.saga_log import log_of
 from amends.traces.sagas import bringing
 
@@ -69,6 +69,7 @@ class StepAtHand:
         self.message = message = message_of(self._request.id)
         self.log = message.log = message.log or log_of(task.app)
         self.owner = owner_prefix(WorkerProcess.current.name, os.getpid()) + message.task_id
+        self.process = process_members(WorkerProcess.current.node, os.getpid())
         message.give_errbacks(self._request)
 
     def carry_out(self, run: Run, path: str, *, token: str) -> None:
@@ -194,9 +195,8 @@ class StepAtHand:
             return chain
         *rest, first = reversed_links(self._task.app, self._saga_id, chain)
         claim = self._claim_of(link := link_of(first))
-        how: Any = {"token": claim.token, "owner": claim.owner, "retries": claim.retries}
         try:
-            run = self.log.claim_step(self._saga_id, link.path, **how)
+            run = self.log.claim_step(self._saga_id, link.path, **asdict(claim))
         except LogUnavailable:
             return replace(chain, brought=claim.token)  # it may have landed all the same
         if not isinstance(run, Run):
@@ -214,7 +214,8 @@ class StepAtHand:
 
     def _claim_of(self, link: Link) -> Claim:
         """Return a claim of a link, to go on with it under this message."""
-        return Claim(token=secrets.token_hex(8), owner=self.owner, retries=link.retries)
+        who = {"owner": self.owner, "process": self.process}
+        return Claim(token=secrets.token_hex(8), retries=link.retries, **who)
 
     def _go_on(self, link: Link, claim: Claim, run: Run, rest: list[dict[str, Any]]) -> None:
         """Let a link that was claimed run next under this message. `rest` is the chain after it, reversed."""

@@ -29,7 +29,6 @@ from amends.dispatch.messages import TOKEN_HEADER, is_in_saga, origin_of, stop_c
 from amends.errors import LogUnavailable, Refused, UnreadableData
 from amends.log.answers import Done, Run, Stop
 from amends.log.owner import WorkerProcess
-from amends.log.saga_log import SagaLog
 from amends.telemetry.flower import in_one_message
 
 CLAIM_PATIENCE: Final = 5.0
@@ -114,7 +113,7 @@ class ActivityTask(CeleryTask):
             return
         log, token = step.log, secrets.token_hex(8)
         try:
-            claim = self._claim(log, saga_id, path, token, step.owner)
+            claim = self._claim(step, saga_id, path, token)
         except UnreadableData as error:
             leave_to_newer(log, saga_id, path, token=token, error=error)
             stop_chain(self.request)
@@ -125,7 +124,7 @@ class ActivityTask(CeleryTask):
         elif isinstance(claim, Run):
             step.carry_out(claim, path, token=token)
         elif isinstance(claim, Stop):
-            _logger.info("saga %s: %s stops here: %s", saga_id, path, claim.reason)
+            _logger.debug("saga %s: %s stops here: %s", saga_id, path, claim.reason)
             stop_chain(self.request)
 
     def perform_here(
@@ -137,16 +136,23 @@ class ActivityTask(CeleryTask):
         """
         return perform_record(self, saga_id, path, retries=retries, call=call)
 
-    def _claim(
-        self, log: SagaLog, saga_id: str, path: str, token: str, owner: str
-    ) -> Run | Done | Stop:
+    def _claim(self, step: StepAtHand, saga_id: str, path: str, token: str) -> Run | Done | Stop:
         """Claim a record; with the log away the message is put off, or kept where the broker is away too."""
         request: Any = self.request  # which Celery looks up each time
         # The tokens of this message's earlier claims whose answers never came; it may be anybody's.
         brought = (request.headers or {}).get(TOKEN_HEADER, "")
         retries = request.retries if isinstance(request.retries, int) else 0
-        ask = partial(log.claim_step, saga_id, path, token=token, owner=owner)
-        claim = partial(ask, retries=retries, brought=brought, origin=origin_of(self))
+        claim = partial(
+            step.log.claim_step,
+            saga_id,
+            path,
+            token=token,
+            owner=step.owner,
+            retries=retries,
+            brought=brought,
+            process=step.process,
+            origin=origin_of(self),
+        )
         while True:
             until = time.monotonic() + CLAIM_PATIENCE
             try:

@@ -21,6 +21,9 @@ SAGA_BOUNDS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 144
 ATTEMPT_BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 """Bounds of the histogram of attempts' durations, in seconds."""
 
+QUEUE_BOUNDS: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600)
+"""Bounds of the histogram of messages' times in their queues, in seconds."""
+
 _VALUES: Final[dict[str, float | Sequence[float]]] = {
     "LOST_AFTER": round(LOST_AFTER * 1000),
     "LOST_AFTER_AT_MOST": round(LOST_AFTER_AT_MOST * 1000),
@@ -28,6 +31,7 @@ _VALUES: Final[dict[str, float | Sequence[float]]] = {
     "TIMED": TIMED,
     "SAGA_BOUNDS": SAGA_BOUNDS,
     "ATTEMPT_BOUNDS": ATTEMPT_BOUNDS,
+    "QUEUE_BOUNDS": QUEUE_BOUNDS,
 }
 
 

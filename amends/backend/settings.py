@@ -1,7 +1,6 @@
 """The settings, read from Celery's own configuration."""
 
 import difflib
-import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,12 +10,10 @@ from typing import Any, Final, NamedTuple
 from celery import Celery
 
 from amends.backend.http_settings import checked_keys, checked_url
+from amends.backend.setting_checks import PREFIX as _PREFIX
+from amends.backend.setting_checks import check_settings
 from amends.backend.url import redis_url
 from amends.errors import ConfigurationError, did_you_mean
-
-_PREFIX = "amends_"
-_NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_PREFIXED: Final = re.compile(r"[^\s{}]{0,64}")  # a brace would begin another hash tag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +44,18 @@ class Settings:
     poison_after: int = 5
     #: Time that an ended saga is kept.
     retention: float = 7 * 86400.0
+    #: How many acts of operators the list of acts keeps.
+    acts_kept: int = 100_000
+    #: Time that the list of acts keeps an act.
+    acts_retention: float = 90 * 86400.0
+    #: Who acts, where a command is given no ``--by``: ``module:callable``, or an environment variable. None: the login name.
+    operator: str | None = None
+    #: Whether the log keeps the traceback of an error, 4 kB at most.
+    tracebacks: bool = False
+    #: Time that the id of a saga is remembered after its end, once it was removed: a late start under it starts nothing. 0: it is not.
+    remember: float = 365 * 86400.0
+    #: ``<module>:<name>`` of what gets each ended saga before it is removed, see `amends.archive`. None: nothing does.
+    archive: str | None = None
     #: Whether a saga has a row of its own in Flower and its like, where workers send the events of tasks.
     monitor_events: bool = True
     #: File that a worker touches while it lives. None: no file.
@@ -87,7 +96,6 @@ _TRACERS: Final = frozenset(
     {"opentelemetry.sdk.trace", "sentry_sdk", "ddtrace.propagation.http", "newrelic.agent"}
 )
 _KNOWN: Final = frozenset({*(each.name for each in fields(Settings)), *OF_BACKEND})
-_MAY_BE_ZERO: Final = frozenset({"wait_replicas", "timer_spread"})
 _NEAR: Final = 0.85  # of 1: a letter or two are wrong
 
 
@@ -163,51 +171,13 @@ def _read(app: Celery) -> Settings:
         "http_key": checked_keys(given.get("http_key")),
     }
     settings = Settings(**{**given, **checked})
-    _check(settings)
+    check_settings(settings)
     return settings
 
 
 def is_configured(app: Celery) -> bool:
     """Tell whether anything of ours is set, be it wrong."""
     return bool(_given(app))
-
-
-def _check(settings: Settings) -> None:
-    for each in fields(Settings):
-        value = getattr(settings, each.name)
-        if each.type is bool and not isinstance(value, bool):
-            raise ConfigurationError(f"{_PREFIX}{each.name} is {value!r}, not True or False")
-        if each.type not in (int, float):
-            continue
-        if (
-            not isinstance(value, int | each.type)
-            or isinstance(value, bool)
-            or (value < 0 if each.name in _MAY_BE_ZERO else value <= 0)
-        ):
-            whole = "a whole" if each.type is int else "a"
-            least = "0 or more" if each.name in _MAY_BE_ZERO else "above 0"
-            raise ConfigurationError(
-                f"{_PREFIX}{each.name} is {value!r}, not {whole} number {least}"
-            )
-    namespace = settings.namespace
-    if namespace is not None and not _NAMESPACE.fullmatch(str(namespace)):
-        raise ConfigurationError(
-            f"{_PREFIX}namespace is {namespace!r}, not 1 to 64 letters, digits, '.', '_' and '-'"
-        )
-    if not _PREFIXED.fullmatch(str(settings.key_prefix or "")):
-        raise ConfigurationError(
-            f"{_PREFIX}key_prefix is {settings.key_prefix!r}, not up to 64 characters without blanks and braces"
-        )
-    url = settings.outbox_url
-    if url is not None and not (isinstance(url, str) and "://" in url):
-        raise ConfigurationError(
-            f"{_PREFIX}outbox_url is no URL: give it the text of one of SQLAlchemy's, django://default, or env://DATABASE_URL"
-        )
-    if settings.give_up_after <= settings.hard_limit_after:
-        raise ConfigurationError(
-            f"{_PREFIX}give_up_after is {settings.give_up_after}, not more than"
-            f" {_PREFIX}hard_limit_after, {settings.hard_limit_after}: a killed attempt has to be dead first"
-        )
 
 
 def _given(app: Celery) -> dict[str, Any]:

@@ -3,14 +3,24 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Final
 
 from amends.backend.redis_errors import explained
 from amends.breaker.gate import Gate
+from amends.breaker.operator_acts import tell_act
 from amends.breaker.options import Options
 from amends.breaker.redis_access import Away
 from amends.breaker.results import Admitted, Failure
 from amends.breaker.snapshot import CircuitEvent, CircuitSnapshot, circuit_snapshot
 from amends.breaker.states import CircuitState
+
+_ACTS: Final[dict[CircuitState | None, str]] = {
+    CircuitState.FORCED_OPEN: "open",
+    CircuitState.DISABLED: "disable",
+    None: "clear",
+}
+LONGEST_FORCED: Final = 30 * 86400.0
+"""Seconds that a circuit is forced open at most, if that is to end by itself."""
 
 
 class Control(ABC):
@@ -47,9 +57,23 @@ class Control(ABC):
             events = self._gate().shared.read_events(limit)
         return [CircuitEvent.from_fields(fields) for fields in events]
 
-    def force_open(self, *, by: str | None = None, why: str | None = None) -> None:
-        """Let no call through until `clear_override` or `reset`. Calls under way are not recorded."""
-        self._override(CircuitState.FORCED_OPEN, by, why)
+    def force_open(
+        self, *, by: str | None = None, why: str | None = None, duration: float | None = None
+    ) -> None:
+        """Let no call through until `clear_override` or `reset`. Calls under way are not recorded.
+
+        by: who decides it, for the history.
+        why: the reason, for the history.
+        duration: seconds after which it ends by itself, at most 30 days: the next call then finds out whether the service
+            is back, as after any opening.
+
+        Raises ``ValueError`` for another `duration`.
+        """
+        if duration is not None and not 0 < duration <= LONGEST_FORCED:
+            raise ValueError(
+                f"duration is {duration!r}, not more than 0 seconds and at most {LONGEST_FORCED:.0f}"
+            )
+        self._override(CircuitState.FORCED_OPEN, by, why, duration)
 
     def disable(self, *, by: str | None = None, why: str | None = None) -> None:
         """Let every call through and record none until `clear_override` or `reset`."""
@@ -65,6 +89,7 @@ class Control(ABC):
         with _reaching(self.name):
             gate.shared.reset_breaker(by=by or "", why=why or "")
         gate.forget()
+        tell_act("close", self.name, by=by, why=why)
 
     def report_killed(self, token: str, *, ran_for: float, why: str) -> None:
         """Record the failure of a call whose process was killed before it could report.
@@ -88,11 +113,21 @@ class Control(ABC):
         with suppress(Away):
             self._gate().shared.release_probe(Admitted(token=token))
 
-    def _override(self, override: CircuitState | None, by: str | None, why: str | None) -> None:
+    def _override(
+        self,
+        override: CircuitState | None,
+        by: str | None,
+        why: str | None,
+        duration: float | None = None,
+    ) -> None:
         gate = self._gate()
         with _reaching(self.name):
-            gate.shared.override_breaker(override, by=by or "", why=why or "")
+            is_done = gate.shared.override_breaker(
+                override, by=by or "", why=why or "", duration=duration
+            )
         gate.forget()
+        if is_done:
+            tell_act(_ACTS[override], self.name, by=by, why=why)
 
 
 @contextmanager

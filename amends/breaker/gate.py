@@ -11,7 +11,7 @@ from amends.breaker.classification import failure_of
 from amends.breaker.local_circuit import LocalCircuit
 from amends.breaker.options import Options
 from amends.breaker.redis_access import Away, RedisAccess
-from amends.breaker.redis_circuit import RedisCircuit
+from amends.breaker.redis_circuit import NEVER, RedisCircuit
 from amends.breaker.results import Admitted, Circuit, Failure, Recorded, Rejected
 from amends.breaker.states import CircuitState, Outcome
 from amends.errors import CircuitOpenError
@@ -52,11 +52,14 @@ class Gate:
         self._remembers = remembers
         self._clock = clock
         self._seen: _Seen | None = None
+        self._refused = 0  # calls that were kept away, and that Redis was not told of yet
+        self._tells_at = 0.0
 
     def acquire(self, token: str | None, lease: float) -> tuple[Circuit, Admitted]:
         """Ask for a permit. Raises `CircuitOpenError`."""
         seen, now = self._seen, self._clock()
         if seen and now < seen.unasked_until:
+            self._refused += 1
             raise self._error(Rejected(state=seen.state, retry_after=seen.until - now))
         circuit: Circuit = self.shared
         try:
@@ -65,9 +68,27 @@ class Gate:
             circuit, answer = self._acquire_without_redis(token, lease, away)
         else:
             self._note(answer)
+        self._refused += isinstance(answer, Rejected)
+        if self._refused and circuit is self.shared:
+            self._tell_refused(answer, now)
         if isinstance(answer, Rejected):
             raise self._error(answer)
         return circuit, answer
+
+    def _tell_refused(self, answer: Admitted | Rejected, now: float) -> None:
+        """Tell Redis how many calls were kept away since the last time: at most once a second, and without waiting.
+
+        A circuit that nothing ever happened to has no key, and gets none by this.
+        """
+        is_unknown = isinstance(answer, Admitted) and answer.epoch == NEVER
+        if is_unknown or now < self._tells_at:
+            return
+        self._tells_at = now + self._remembers
+        told, self._refused = self._refused, 0
+        try:
+            self.shared.count_refused(told)
+        except Away:
+            self._refused += told
 
     def _acquire_without_redis(
         self, token: str | None, lease: float, away: Away

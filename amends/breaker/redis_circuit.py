@@ -10,8 +10,8 @@ from amends.breaker.redis_access import RedisAccess
 from amends.breaker.results import MICROSECONDS, Admitted, Failure, Recorded, Rejected, new_token
 from amends.breaker.states import CircuitState
 
-_HEAD: Final = ("state", "epoch", "until", "override")
-_NEVER: Final = "0"  # the epoch of a breaker that was never anything but closed
+_HEAD: Final = ("state", "epoch", "until", "override", "forced")
+NEVER: Final = "0"  # the epoch of a breaker that was never anything but closed
 _HOST: Final = socket.gethostname()
 
 
@@ -47,17 +47,22 @@ class RedisCircuit:
     def _read_answer(self) -> Admitted | Rejected | None:
         """Find the answer with plain commands, where a look is enough: seldom does anything have to move."""
         (seconds, micros), head = self._access.send(("TIME",), ("HMGET", self.keys[0], *_HEAD))
-        state, epoch, until, override = head
+        state, epoch, until, override, forced = head
         if override == CircuitState.DISABLED:
             return Admitted()
         if override:
             return Rejected(state=override, retry_after=None)
         if state in (None, CircuitState.CLOSED):
-            return Admitted(epoch=epoch or _NEVER)
+            return Admitted(epoch=epoch or NEVER)
         left = int(until or 0) - int(seconds) * MICROSECONDS - int(micros)
         if state == CircuitState.OPEN and left > 0:
-            return Rejected(state=state, retry_after=left / MICROSECONDS)
+            met = CircuitState.FORCED_OPEN if forced == epoch else CircuitState.OPEN
+            return Rejected(state=met, retry_after=left / MICROSECONDS)
         return None
+
+    def count_refused(self, calls: int) -> None:
+        """Count calls that this process let through nowhere. The answer is not waited for."""
+        self._access.report("HINCRBY", self.keys[0], "refused", str(calls))
 
     def record_success(self, admitted: Admitted) -> Recorded:
         """Record that a permitted call succeeded. Of one in a closed circuit the answer is not waited for."""
@@ -108,9 +113,16 @@ class RedisCircuit:
 
     # What a person does
 
-    def override_breaker(self, override: CircuitState | None, *, by: str, why: str) -> None:
-        """Force it open, disable it, or with None let its own state decide again."""
-        self._access.call("override_breaker", self.keys, override or "", by, why)
+    def override_breaker(
+        self, override: CircuitState | None, *, by: str, why: str, duration: float | None = None
+    ) -> bool:
+        """Force it open, for so many seconds if they are given; disable it; or with None let its own state decide again.
+
+        Returns False if it does so already.
+        """
+        wait = "" if duration is None else _micros(duration)
+        answer = self._access.call("override_breaker", self.keys, override or "", by, why, wait)
+        return answer[0] == "overridden"
 
     def reset_breaker(self, *, by: str, why: str) -> None:
         """Close it, and zero all."""

@@ -62,7 +62,9 @@ class CircuitSnapshot:
     `state` is what callers meet: a person's override, or `beneath` where there is none. `retry_after` is
     the seconds until a call may be let through, 0 where one may be now. `failures` and `opens` are in a
     row, `successes` those of probes since it is half-open; `probes` are the tokens under way, with the
-    seconds left of their leases. `late` counts results that were dropped. `by` and `why` are the override's.
+    seconds left of their leases. `late` counts results that were dropped, and `refused` the calls that were let through
+    nowhere. `by` and `why` are the override's, and `forced_until` is when a forced opening ends by itself, in seconds since
+    1970 by Redis' clock; None if it does not.
     """
 
     name: str
@@ -76,6 +78,8 @@ class CircuitSnapshot:
     late: int
     by: str
     why: str
+    refused: int = 0
+    forced_until: float | None = None
 
 
 def circuit_snapshot(
@@ -83,11 +87,16 @@ def circuit_snapshot(
 ) -> CircuitSnapshot:
     """Build a snapshot of what Redis has."""
     beneath = CircuitState(fields.get("state", CircuitState.CLOSED))
-    state = CircuitState(fields.get("override") or beneath)
+    until = int(fields.get("until", 0))
+    is_forced = beneath is CircuitState.OPEN and fields.get("forced") == fields.get("epoch")
+    ends_itself = is_forced and until > now and not fields.get("override")
+    own = CircuitState.FORCED_OPEN if ends_itself else beneath
+    state = CircuitState(fields.get("override") or own)
+    left = max(0, until - now) / MICROSECONDS
     live = {token: (end - now) / MICROSECONDS for token, end in probes.items() if end > now}
     waits = {
-        CircuitState.FORCED_OPEN: options.reset_timeout,
-        CircuitState.OPEN: max(0, int(fields.get("until", 0)) - now) / MICROSECONDS,
+        CircuitState.FORCED_OPEN: left if ends_itself else options.reset_timeout,
+        CircuitState.OPEN: left,
         CircuitState.HALF_OPEN: min(live.values(), default=0.0)
         if len(live) >= options.half_open_max_calls
         else 0.0,
@@ -103,6 +112,8 @@ def circuit_snapshot(
         successes=int(fields.get("successes", 0)),
         probes=live,
         late=int(fields.get("late", 0)),
-        by=fields.get("by", ""),
-        why=fields.get("why", ""),
+        by=fields.get("by", "") if state is not CircuitState.OPEN else "",
+        why=fields.get("why", "") if state is not CircuitState.OPEN else "",
+        refused=int(fields.get("refused", 0)),
+        forced_until=until / MICROSECONDS if ends_itself else None,
     )

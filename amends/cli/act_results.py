@@ -9,9 +9,11 @@ import click
 from amends.cli.exit_codes import Exit
 from amends.cli.formatting import state_cell
 from amends.cli.output import Output
+from amends.cli.pauses.text import deadlines_of, tell_deadlines
 from amends.cli.table import Cell, Column
 from amends.errors import ConfigurationError, LogUnavailable
 from amends.log.queries.listing import store_of
+from amends.log.queries.paused import PausedSaga
 from amends.log.queries.summary import SagaSummaries, SagaSummary
 from amends.saga.bulk import Operation, Result, Verdict
 
@@ -28,12 +30,16 @@ _EXITS: Final = {
 def tell_results(output: Output, operation: Operation, results: Sequence[Result]) -> Exit:
     """Print what became of an act on each saga, and return the exit code: 0 only if all were done."""
     now = _statuses(output, results)
+    done = [each.id for each in results if each.verdict is Verdict.DONE]
+    paused = deadlines_of(output, done) if operation.act == "pause" else []
     if output.as_json:
-        _print_json(output, operation, results, now)
+        _print_json(output, operation, results, now, paused)
     elif len(results) == 1:
         _print_one(output, results[0], now)
     else:
         _print_many(output, results, now)
+    if not output.as_json:
+        tell_deadlines(output, paused)
     if not output.as_json and any(each.verdict is Verdict.UNAVAILABLE for each in results):
         option = "--id" if operation.act == "signal" else "--act-id"
         output.line(f"Repeat it with {option} {operation.act_id}: it is done once.", err=True)
@@ -106,7 +112,9 @@ def _print_json(
     operation: Operation,
     results: Sequence[Result],
     now: dict[str, SagaSummary | None],
+    paused: Sequence[PausedSaga],
 ) -> None:
+    left = {each.id: each.time_left for each in paused}
     document = [
         {
             "id": each.id,
@@ -115,6 +123,7 @@ def _print_json(
             "published": each.is_published,
             "status": summary.status if (summary := now[each.id]) else None,
             **_signalled(operation, each),
+            **({"deadline_in": left.get(each.id)} if operation.act == "pause" else {}),
         }
         for each in results
     ]

@@ -10,7 +10,7 @@ from amends.cli.act_results import tell_results
 from amends.cli.attribution import name_of, reason_of, signed
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
-from amends.cli.filters import HOW, ID, WHERE, at_most, options
+from amends.cli.filters import HOW, ID, WHERE, at_most, given_options, options
 from amends.cli.output import Output
 from amends.cli.targets import list_targets, show_targets, targets_of
 from amends.log.control import check_act_id, check_signal_id, new_act_id
@@ -140,7 +140,7 @@ def resume_sagas(output: Output, **given: Any) -> Exit:
     click.option(
         "--by",
         metavar="WHO",
-        help="Who gives it, which counts once; your login name, if it is not given.",
+        help="Who gives it, which counts once; if it is not given, who amends_operator says, or your login name.",
     ),
     *(each for each in _WHICH if each is not ID),
 )
@@ -191,6 +191,7 @@ def _act(  # noqa: PLR0913 - a command's options
         step=skipped,
         output=result,
         act_id=act_id or new_act_id(),
+        filter=given_options(query) if found.filtered else {},
     )
     targets = found.targets(as_seen=is_shown, events=seen)
     return tell_results(output, operation, list(perform(operation, targets)))

@@ -2,11 +2,16 @@
 
 import getpass
 import os
+import socket
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from celery import current_app
+from celery.utils.imports import symbol_by_name
+
+from amends.backend.settings import settings_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -17,7 +22,9 @@ def signed(function: Function) -> Function:
         "--why", metavar="TEXT", help="The reason, for the history; asked for if it is not given."
     )
     by = click.option(
-        "--by", metavar="NAME", help="Who does it; your login name, if it is not given."
+        "--by",
+        metavar="NAME",
+        help="Who does it; if it is not given, who amends_operator says, or your login name.",
     )
     return why(by(function))
 
@@ -37,10 +44,36 @@ def reason_of(why: str | None) -> str:
 
 
 def name_of(by: str | None) -> str:
-    """Return who was named, or who is logged in."""
+    """Return who was named, or who acts by `amends_operator`, or who is logged in.
+
+    A login as root says nothing of a person, as in a container: then the host is named too. Raises click's ``UsageError`` if
+    `amends_operator` names nobody.
+    """
     if by:
         return by
+    operator = settings_of(current_app).operator
+    if operator is not None:
+        return _named_by(operator)
     try:
-        return getpass.getuser()
+        login = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
-        return f"uid {os.getuid()}"
+        login = f"uid {os.getuid()}"
+    return f"root@{socket.gethostname()}" if login == "root" else login
+
+
+def _named_by(operator: str) -> str:
+    """Return what `amends_operator` says: the text of an environment variable, or what a function returns."""
+    if ":" not in operator:
+        name: Any = os.environ.get(operator, "")
+        lacking = f"the environment variable {operator}, which amends_operator names, is not set"
+    else:
+        try:
+            name = symbol_by_name(operator)()
+        except Exception as error:
+            raise click.UsageError(
+                f"{operator}, which amends_operator names, raised {type(error).__name__}: {error}; say who acts by --by"
+            ) from error
+        lacking = f"{operator}, which amends_operator names, returned {name!r:.100}"
+    if not isinstance(name, str) or not name.strip():
+        raise click.UsageError(f"{lacking}: say who acts by --by")
+    return name.strip()

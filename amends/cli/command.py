@@ -28,6 +28,7 @@ from amends.cli.table import Cell
 from amends.errors import ConfigurationError, SagaError, UnknownSaga
 from amends.log.history import printable
 from amends.log.queries.listing import ids_like
+from amends.log.saga_log import log_of
 
 Callback = Callable[..., Exit | None]
 
@@ -88,8 +89,11 @@ def _meant(ctx: click.Context, error: SagaError) -> str:
     """Name the sagas that may have been meant by an unknown id."""
     if not isinstance(error, UnknownSaga):
         return ""
+    app: Celery = ctx.find_root().obj.app
     try:
-        found = ids_like(ctx.find_root().obj.app, error.saga_id)
+        if log_of(app).read_remembered(error.saga_id):
+            return ""  # it is the one that was meant
+        found = ids_like(app, error.saga_id)
     except SagaError:
         return ""
     return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""

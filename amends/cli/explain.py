@@ -21,6 +21,8 @@ from amends.cli.explanation_text import (
 )
 from amends.cli.formatting import moment, state_cell
 from amends.cli.output import Output
+from amends.cli.times.documents import times_json
+from amends.cli.times.text import times_lines
 from amends.definition.paths import without_item
 from amends.definition.states import SagaStatus
 from amends.diagnosis.saga.explain import explain
@@ -31,7 +33,7 @@ from amends.saga.signals import signal_fields
 
 _MOST_COUNTED: Final = 100
 _GO_ON: Final = frozenset({"signal", "retry", "skip", "resume"})
-_MOMENTS: Final = frozenset({"now", "since", "at", "until"})
+_MOMENTS: Final = frozenset({"now", "since", "at", "until", "forced_until"})
 
 
 @command("explain")
@@ -54,6 +56,8 @@ def explain_saga(output: Output, saga_id: str) -> Exit:
 def _tell(output: Output, found: Explanation) -> None:
     output.line(f"{found.id}  {found.saga}  ", state_cell(found.status))
     output.line(f"  {headline(found)}", bold=True)
+    for line in times_lines(found.times, width=output.width and output.width - 2):
+        output.line(f"  {line}")
     for title, lines in explained(output, found).items():
         output.line()
         output.line(title, dim=True)
@@ -157,6 +161,7 @@ def _document(output: Output, found: Explanation) -> Any:
 
 def _facts(output: Output, found: Explanation) -> Any:
     document = asdict(found)
+    document["times"] = times_json(found.times)
     if found.stage is None:
         del document["stage"]
     for undo in document["cancel"]["undoes"]:

@@ -9,6 +9,7 @@ from amends.cli.stage_text import each_at_hand, stage_reasons, told_failures, un
 from amends.definition.paths import UNDO
 from amends.diagnosis.saga.explanation import Explanation, OperatorAction
 from amends.diagnosis.saga.record_facts import Claim, Message, Record, Role, Situation
+from amends.log.record import located
 
 _DEEDS: Final = {
     "saga.cancelled": "cancelled it",
@@ -25,7 +26,7 @@ def reasons(of: Explanation) -> Iterator[str]:
     """Say why it is there."""
     yield from parent_reasons(of)
     if of.turn:
-        error = f": {_flat(of.turn.error)}" if of.turn.error else ""
+        error = f": {_located(of.turn.error, of.turn.frame)}" if of.turn.error else ""
         yield f"It turned back at {since(of, of.turn.at)}, as {of.turn.outcome}{error}."
     for action in of.actions[-_MOST_DEEDS:]:
         yield _action(of, action)
@@ -62,10 +63,10 @@ def _why_failed(of: Explanation) -> Iterator[str]:
     told = told_failures(of.failures)
     for record in told:
         if record.is_child:
-            yield f"{record_name(record)} failed: {_flat(record.error)}."
+            yield f"{record_name(record)} failed: {_located(record.error, record.frame)}."
             continue
         count = "its only attempt" if record.attempts == 1 else f"{record.attempts} attempts"
-        yield f"{record_name(record)} failed for good after {count}: {_flat(record.error)}."
+        yield f"{record_name(record)} failed for good after {count}: {_located(record.error, record.frame)}."
         key = f"{of.id}:{record.path.removesuffix(UNDO)}"
         if record.undoes:
             yield f"It takes back what was done under the idempotency key {key}."
@@ -86,7 +87,11 @@ def _why_at(of: Explanation, record: Record) -> Iterator[str]:
     elif of.claim:
         yield from _why_claimed(of, record, of.claim)
     elif record.error:
-        last = "" if of.circuit else f" The last one ended with {_flat(record.error)}."
+        last = (
+            ""
+            if of.circuit
+            else f" The last one ended with {_located(record.error, record.frame)}."
+        )
         yield f"Attempts spent: {_attempts(record)}.{last}"
     if record.deaths:
         yield f"{record.deaths} of its processes died; after {record.poison_after} it is not tried again."
@@ -108,7 +113,7 @@ def _why_claimed(of: Explanation, record: Record, claim: Claim) -> Iterator[str]
     message = f" (message {claim.message})" if claim.message else ""
     yield f"Attempt {record.attempts + 1}{of_most} began at {since(of, claim.since)}{where}{message}."
     if record.error:
-        yield f"The attempt before ended with {_flat(record.error)}."
+        yield f"The attempt before ended with {_located(record.error, record.frame)}."
     if claim.lost == "death":
         yield "That process is dead, or cannot write to the saga log."
     elif claim.lost:
@@ -141,7 +146,11 @@ def _circuit(of: Explanation) -> str:
     state = circuit.state.replace("_", " ")
     after = circuit.retry_after
     left = f" It may let one through in {duration(after)}." if after else ""
-    return f"Circuit breaker {circuit.name} is {state} now{by}{why}.{left if circuit.state == 'open' else ''}"
+    if circuit.forced_until is not None:
+        left = f" That ends by itself in {duration(circuit.forced_until - of.now)}."
+    elif circuit.state != "open":
+        left = ""
+    return f"Circuit breaker {circuit.name} is {state} now{by}{why}.{left}"
 
 
 def _action(of: Explanation, action: OperatorAction) -> str:
@@ -166,6 +175,11 @@ def record_name(record: Record) -> str:
 
 def _attempts(record: Record) -> str:
     return f"{record.attempts}{f' of {record.max_attempts}' if record.max_attempts else ''}"
+
+
+def _located(error: str | None, frame: str | None) -> str:
+    """Write an error with where it was raised."""
+    return _flat(located(error or "", frame))
 
 
 def _flat(text: str | None) -> str:

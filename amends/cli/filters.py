@@ -1,6 +1,7 @@
 """The options that select sagas."""
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import click
@@ -15,6 +16,8 @@ from amends.log.queries.search import known_fields
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
+
+_OPTIONS: Final = {"saga_id": "id", "statuses": "status"}
 
 
 def field_value(text: str) -> tuple[str, str]:
@@ -54,6 +57,29 @@ def find_page(output: Output, query: Query, *, limit: int, after: str | None = N
     return page
 
 
+def given_options(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a filter that are given, by their names on the command line, as the list of acts keeps them."""
+    given = {name: value for name, value in query.items() if value or value is False}
+    named: dict[str, Any] = {_OPTIONS.get(name, name): value for name, value in given.items()}
+    if "where" in named:
+        named["where"] = [f"{name}={value}" for name, value in named["where"]]
+    if "older_than" in named:
+        named["older_than"] = f"{named['older_than']:g}s"
+    if named.get("paused") is False:
+        named["not_paused"] = not named.pop("paused")
+    return {name: list(each) if isinstance(each, tuple) else each for name, each in named.items()}
+
+
+def option_words(given: Mapping[str, Any]) -> list[str]:
+    """Write options that `given_options` returned, or a later release, as one would type them."""
+    words: list[str] = []
+    for name, value in given.items():
+        option = f"--{name.replace('_', '-')}"
+        for each in value if isinstance(value, list) else [value]:
+            words += [option] if each is True else [option, shlex.quote(str(each))]
+    return words
+
+
 ID: Final = click.option(
     "--id", "saga_id", metavar="ID", help="This id, or with * at the end all that begin so."
 )
@@ -66,6 +92,9 @@ WHERE: Final = [
         default="0s",
         metavar="TIME",
         help="In their status for so long: 90s, 10m, 1h30m, 2d.",
+    ),
+    click.option(
+        "--circuit", metavar="NAME", help="Waiting for this circuit breaker to let a call through."
     ),
     ID,
     click.option(

@@ -5,6 +5,8 @@ from typing import Any
 
 from amends.cli.formatting import moment
 from amends.cli.records import Record, records_by_step
+from amends.cli.times.documents import record_times_json, times_json
+from amends.diagnosis.saga.times.segments import Times
 from amends.log.history import Event
 from amends.log.queries.children import ChildState
 from amends.log.queries.open_waits import OpenWait
@@ -14,10 +16,10 @@ from amends.log.saga_state import Standing
 from amends.saga.snapshot import snapshot_of
 
 
-def saga_json(standing: Standing) -> dict[str, Any]:
-    """Give a saga with its steps, without what is private."""
+def saga_json(standing: Standing, times: Times) -> dict[str, Any]:
+    """Give a saga with its steps and where its time went, without what is private."""
     entry, snapshot, here = standing.entry, snapshot_of(standing.entry), at_hand(standing)
-    records = records_by_step(standing)
+    records, of_records = records_by_step(standing), times.by_record
 
     def at(time: float | None) -> str | None:
         return None if time is None else moment(time)
@@ -32,6 +34,7 @@ def saga_json(standing: Standing) -> dict[str, Any]:
         "outcome": snapshot.outcome,
         "reason": snapshot.reason,
         "error": entry.error,
+        "frame": entry.frame,
         "record": next(iter(here), None),
         "created": moment(entry.created_at),
         "begins": at(entry.begins_at),
@@ -40,10 +43,20 @@ def saga_json(standing: Standing) -> dict[str, Any]:
         "now": moment(standing.now),
         "events": standing.events,
         "steps": [
-            {"name": name, "state": step.state, "records": [*map(record_json, records[name])]}
+            {
+                "name": name,
+                "state": step.state,
+                "records": [
+                    record_json(each) | {"times": record_times_json(of_records.get(each.path, ()))}
+                    for each in records[name]
+                ],
+            }
             for name, step in snapshot.steps.items()
         ],
+        "times": times_json(times),
     }
+    if standing.is_archived:
+        shown["archived"] = True
     if entry.parent:
         shown |= {"parent": entry.parent.id, "parent_step": entry.parent.step}
     if stages := stages_of(entry):
@@ -76,6 +89,7 @@ def record_json(record: Record) -> dict[str, Any]:
         "given_up_in": record.time_left,
         "owner": record.owner,
         "error": record.error,
+        "frame": record.frame,
         **({"waits_for": _wait_json(record.waits_for)} if record.waits_for else {}),
     }
 
@@ -121,6 +135,7 @@ def summary_json(summary: SagaSummary) -> dict[str, Any]:
         "wanted": summary.wanted,
         "signals": summary.signals,
         "error": summary.error,
+        "frame": summary.frame,
         "age": round(summary.age, 3),
         "since": moment(summary.since),
         "created": moment(summary.created),

@@ -17,6 +17,7 @@ from amends.definition.states import SagaStatus
 from amends.log.queries.children import Waiting
 from amends.log.queries.listing import Page, Query, find_sagas
 from amends.log.queries.summary import SagaSummary
+from amends.log.record import located
 
 _WHERE: Final = options(
     *WHERE,
@@ -144,8 +145,9 @@ def _row_that_waits(summary: SagaSummary, causes: Sequence[str]) -> list[Cell | 
 def _why(summary: SagaSummary) -> str | None:
     """Say what went wrong last on one line; of a saga that is parked, why."""
     parked = summary.reason is not None and summary.state != "stuck"
-    text = summary.reason if parked else summary.error
-    return text and " ".join(text.split())
+    if parked or summary.error is None:
+        return summary.reason and " ".join(summary.reason.split()) if parked else None
+    return located(summary.error, summary.frame)
 
 
 def _print_rest(output: Output, page: Page) -> None:

@@ -20,6 +20,7 @@ class Record:
     state: RecordState
     attempts: int
     error: str | None
+    frame: str | None  #: Where the application raised it.
     claimed: float | None  #: Since its claim, None unless it runs.
     time_left: float | None  #: Until the log gives the attempt up, None unless it runs.
     wait: (
@@ -47,6 +48,7 @@ def record_of(standing: Standing, path: str) -> Record:
         state=record.state,
         attempts=record.attempts,
         error=record.error,
+        frame=record.frame,
         claimed=now - held.claimed_at if held else None,
         time_left=held.given_up_at - now if held else None,
         wait=max(0.0, wait - now) if record.state in _WAITING and wait else None,

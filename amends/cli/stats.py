@@ -8,6 +8,7 @@ import click
 from amends.cli.command import command
 from amends.cli.formatting import duration, state_cell
 from amends.cli.output import Output
+from amends.cli.pauses.text import paused_json, tell_paused
 from amends.cli.table import Cell, Column
 from amends.definition.states import ENDED, LIVE, SagaStatus
 from amends.log.queries.census import Census, take_census
@@ -82,6 +83,7 @@ def _print_work(output: Output, census: Census) -> None:
     output.line(f"{readings.due:,} due for a sweep{since}", fg="red" if lag > _LATE else None)
     if readings.waiting:
         output.line(f"{readings.waiting:,} waiting for a signal or a time, not among the oldest")
+    tell_paused(output, census.paused)
     if not census.workers:
         output.line(
             "No worker is heard of: nothing goes on until one is started, or can write to the saga log.",
@@ -140,6 +142,7 @@ def _document(census: Census) -> dict[str, Any]:
         ],
         "standing_is_cut": census.is_cut,
         "waiting": readings.waiting,
+        "paused": paused_json(census.paused),
         "due": readings.due,
         "sweep_lag": round(readings.sweep_lag, 3),
         "workers": [

@@ -9,9 +9,11 @@ from amends.cli.children.rows import child_rows, has_stuck, status_of
 from amends.cli.formatting import duration, state_cell, wait_words
 from amends.cli.records import Record, record_of
 from amends.cli.table import Cell
+from amends.cli.times.text import StepTimes
 from amends.definition.paths import FALLBACK, VERIFY
 from amends.definition.plans import StagePlan
 from amends.definition.states import RecordState
+from amends.diagnosis.saga.times.segments import Times
 from amends.log.queries.children import ChildState
 from amends.log.queries.stage_state import BranchState, StageState, stages_of
 from amends.log.saga_state import Standing
@@ -45,14 +47,20 @@ _ORDER: Final = (
 
 
 class StepRows:
-    """Draws the steps of a saga, and under each the saga that it is."""
+    """Draws the steps of a saga, and under each the saga that it is. With `times`, each has also what it took and waited."""
 
     def __init__(
-        self, standing: Standing, here: Sequence[str], children: Sequence[ChildState] = ()
+        self,
+        standing: Standing,
+        here: Sequence[str],
+        children: Sequence[ChildState] = (),
+        *,
+        times: Times | None = None,
     ) -> None:
         self._standing = standing
         self._here = frozenset(here)
         self._children = {each.step: each for each in children}
+        self._times = StepTimes(times) if times else None
         self._stages = stages_of(standing.entry)
         queued = (each for stage in self._stages for each in stage.branches if each.waits_for_place)
         self._queued = frozenset(path for branch in queued for path in branch.paths)
@@ -85,7 +93,11 @@ class StepRows:
         heading = f"{step}, {many:,} item{'s' if many > 1 else ''}{at_once}"
         cells = ([], []) if is_few else (self._counts(stage), self._counts(stage, undo=True))
         for k, (do, undo) in enumerate(zip_longest(*cells)):
-            yield ["", heading if k == 0 else "", do or "", *([undo] if undo else [])]
+            row = ["", heading if k == 0 else "", do or "", *([undo] if undo else [])]
+            if k == 0 and self._times:
+                paths = [path for branch in stage.branches for path in branch.paths]
+                row = [*row, *[""] * (4 - len(row)), *self._times.cells(paths)]
+            yield row
         if is_few:
             yield ["", Cell(heading, _DIM)]
         wanted = list(stage.branches) if is_few else self._notable(stage)
@@ -160,6 +172,7 @@ class StepRows:
                 self._cell(record_of(self._standing, undo))
                 if undo in records
                 else Cell("has none", _DIM),
+                *(self._times.cells([path, undo]) if self._times else ()),
             ]
             if path in self._children:
                 yield from self._child(path, undo, before=after)
@@ -175,7 +188,8 @@ class StepRows:
     def _verification(self, record: Record, title: str) -> Row:
         is_here = record.path in self._here
         mark = Cell(">" if is_here else "", {"bold": True})
-        return [mark, Cell(title, {"bold": is_here}), self._cell(record)]
+        cells = [mark, Cell(title, {"bold": is_here}), self._cell(record)]
+        return [*cells, "", *self._times.cells([record.path])] if self._times else [*cells]
 
     def _cell(self, record: Record) -> Cell:
         is_wanted = record.is_ahead if record.is_compensation else record.path in self._here

@@ -10,25 +10,34 @@ from amends.cli.step_rows import StepRows, told
 from amends.cli.table import Cell, Column, table_lines
 from amends.definition.paths import UNDO
 from amends.definition.states import ENDED
+from amends.diagnosis.saga.times.segments import Times
 from amends.log.history import printable
 from amends.log.queries.children import ChildState
 from amends.log.queries.open_waits import open_wait
 from amends.log.queries.pivot import passed_pivot
 from amends.log.queries.stage_state import at_hand, stage_at_hand
+from amends.log.record import located
 from amends.log.saga_state import Standing
 
 _MOST_ERRORS: Final = 10
 
 
 def saga_lines(
-    standing: Standing, children: Sequence[ChildState] = (), *, width: int | None
+    standing: Standing, times: Times, children: Sequence[ChildState] = (), *, width: int | None
 ) -> Iterator[str]:
     """Draw a saga, in lines of at most `width` columns where that can be."""
     here = at_hand(standing)
     yield from _head(standing, here, children)
     yield ""
-    columns = [Column(""), Column("step", may_shrink=True), Column("do"), Column("undo")]
-    rows = [*StepRows(standing, here, children).rows()]
+    columns = [
+        Column(""),
+        Column("step", may_shrink=True),
+        Column("do"),
+        Column("undo"),
+        Column("took", right=True),
+        Column("waited", may_drop=True),
+    ]
+    rows = [*StepRows(standing, here, children, times=times).rows()]
     yield from table_lines(columns, rows, width=width)
     yield from _errors(standing, here)
 
@@ -48,7 +57,7 @@ def _errors(standing: Standing, here: Sequence[str]) -> Iterator[str]:
         if record.error:
             of = standing.entry.itinerary.records[record.path]
             step = of.step.name if of.is_for_items else record.path
-            alike.setdefault((step, _one_line(record.error)), []).append(record)
+            alike.setdefault((step, located(record.error, record.frame)), []).append(record)
     if alike:
         yield ""
         yield str(Cell("last errors", {"dim": True}))
@@ -83,7 +92,7 @@ def saga_facts(
         "child of": f"{entry.parent.id}, step {entry.parent.step}" if entry.parent else None,
         "reason": entry.reason,
         "outcome": entry.outcome,
-        "turned by": entry.error,
+        "turned by": entry.error and located(entry.error, entry.frame),
         "stands at": _stand(standing, here),
         "waits for": waits_for_children(
             [each for each in children if each.step in steps and each.is_live]

@@ -117,13 +117,18 @@ def held_to_size(text: str, what: str) -> str:
 
 
 def error_json(error: BaseException) -> str:
-    """Write an error for the log: type, message, whether it was `Refused`, and the ``circuit`` that let no call through."""
+    """Write an error for the log."""
+    return to_json(error_members(error)).decode()
+
+
+def error_members(error: BaseException) -> dict[str, Any]:
+    """Return what the log has of an error: type, message, if it was `Refused`, and the ``circuit`` that let no call through."""
     members: dict[str, Any] = {"type": type_name(error), "message": message_of(error)}
     if isinstance(error, Refused):
         members["refused"] = True
     if isinstance(error, CircuitOpenError):
         members["circuit"] = error.name
-    return to_json(members).decode()
+    return members
 
 
 def class_name(cls: type) -> str:

@@ -80,7 +80,8 @@ def _do(app: Celery, name: str, saga_id: str, what: Attend) -> SagaStatus:
         log.starts.start_saga(name, nothing, "{}", _LATER)
         status = log.adopt_saga(name, saga_id, path)
     if status not in ENDED:
-        _go_on(app, name, log.control.cancel_saga(name, error=_TURNED, actor={"by": saga_id}))
+        cancel = log.control.unlisted.cancel_saga
+        _go_on(app, name, cancel(name, error=_TURNED, actor={"by": saga_id}))
     return status
 
 

@@ -20,8 +20,10 @@ from celery.utils.quorum_queues import detect_quorum_queues
 from kombu.exceptions import OperationalError
 
 from amends.backend.fast_path import is_lost_connection
+from amends.backend.outage_lines import OUTAGE
 from amends.backend.settings import celery_setting, compensation_queue
 from amends.dispatch.producers import pool_of_producers
+from amends.log.answers import Origin
 from amends.traces.carrier import AT_HAND, message_headers
 from amends.traces.sagas import publishing_for
 
@@ -56,11 +58,10 @@ def task_id(saga_id: str, number: int, path: str) -> str:
     return f"{saga_id}.{number}.{path.replace(':', '.')}"
 
 
-def origin_of(task: Task[Any, Any]) -> tuple[str, str]:
-    """Return what a claim tells of its message, for the watermark of its queue.
+def origin_of(task: Task[Any, Any]) -> Origin:
+    """Return what a claim tells of its message.
 
-    Returns the queue with its priority, and when the message was published if it is a copy of a lost one. The queue is
-    '' if it is unknown, and mostly: a process tells of each once a second, so that it costs nothing, but of a copy always.
+    For the watermark a process tells of each queue once a second, so that it costs nothing, but of a copy always.
     """
     copied_at = (task.request.headers or {}).get(COPY_HEADER, "")
     copied_at = copied_at if isinstance(copied_at, str) and copied_at.isdecimal() else ""
@@ -69,9 +70,9 @@ def origin_of(task: Task[Any, Any]) -> tuple[str, str]:
     queue = name and with_priority(name, source.get("priority"))
     now = time.monotonic()
     if not copied_at and now < _told_at.get(queue, 0.0) + _TOLD_EACH:
-        return "", ""
+        return Origin(queue=name)
     _told_at[queue] = now
-    return queue, copied_at
+    return Origin(queue, copied_at, name)
 
 
 def with_priority(queue: str, priority: int | None) -> str:
@@ -178,7 +179,7 @@ def publishing_if_possible(saga_id: str) -> Iterator[None]:
         with publishing():
             yield
     except OperationalError as error:
-        _logger.warning("saga %s goes on when it is due: the broker is away: %s", saga_id, error)
+        OUTAGE.warn(_logger, "saga %s goes on when due: the broker is away: %s", saga_id, error)
     except Exception:
         if plays_messages(current_app):
             raise

@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import Celery
 
+from amends.archive.lookup import examine_saga
 from amends.cli.explain import explained, is_command
 from amends.cli.explanation_text import headline
 from amends.cli.formatting import state_cell
@@ -33,7 +34,7 @@ class SagaDetail:
 
     def __init__(self, app: Celery, saga_id: str) -> None:
         log = log_of(app)
-        self._standing = standing = log.examine_saga(saga_id)
+        self._standing = standing = examine_saga(app, saga_id)
         entry = standing.entry
         children, here = log.children.read_children(entry), at_hand(standing)
         found = explain(app, saga_id)

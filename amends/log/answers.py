@@ -5,7 +5,7 @@ Times are seconds.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
 from pydantic_core import from_json
 
@@ -49,6 +49,21 @@ class Claim:
     token: str  #: Names this claim; a repeated call with the same token is the same claim.
     owner: str  #: As `Owner.format` writes it.
     retries: int  #: Celery's retries of the message.
+    process: str = ""  #: What its event tells of the process, as `process_members` writes it.
+
+
+class Origin(NamedTuple):
+    """What a claim tells of its message; all '' if it has none of its own."""
+
+    watermark: str = ""  #: Its queue with its priority, or '' to leave that queue's watermark.
+    copied_at: str = (
+        ""  #: When it was published, by the log's clock in ms, if it is a copy of a lost one.
+    )
+    queue: str = ""  #: Its queue, by which its wait is counted; '' if it is unknown.
+
+
+NO_ORIGIN: Final = Origin()
+"""Of a claim without a message of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,13 +4,14 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from amends.definition.serialization import json_members
 from amends.definition.states import SagaStatus
-from amends.errors import ActRefused, LogUnavailable, UnknownSaga
+from amends.errors import ActRefused, LogUnavailable
+from amends.log.acts.act import ActsKept, act_members
 from amends.log.answers import AtRest, Continuation, read_continuation
+from amends.log.queries.remembered_sagas import unknown_saga
 from amends.log.repetition import ask_again
 from amends.log.store import Store
 
@@ -74,8 +75,18 @@ class SagaControl:
     act or no longer is as `seen`, ``ValueError`` for an invalid `act_id`, and `LogUnavailable` with the act's id.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, acts: ActsKept | None) -> None:
+        """Make the acts on a log's sagas.
+
+        acts: how many acts the list of acts keeps, and for how long; None: these acts are not listed.
+        """
         self._store = store
+        self._acts = acts
+
+    @property
+    def unlisted(self) -> Self:
+        """The same acts without entries in the list of acts: parts of a bulk act, which has an entry, or the engine's own."""
+        return type(self)(self._store, None)
 
     def cancel_saga(
         self,
@@ -149,17 +160,34 @@ class SagaControl:
         *arguments: Any,
     ) -> Continuation:
         token = new_act_id() if act_id is None else check_act_id(act_id)
-        sent = [token, json_members(actor), "" if seen is None else str(seen), *arguments]
-        return read_continuation(self._ask(name, saga_id, token, sent))
+        seen_text, listed = "" if seen is None else str(seen), ["", 0, 0]
+        if self._acts is not None:
+            what = {"step": arguments[0]} if name == "skip_step" else {}
+            entry = act_members(name.partition("_")[0], actor, saga=saga_id, **what)
+            listed = [entry, *self._acts.of_shard(self._store.shards)]
+        sent = [token, json_members(actor), seen_text, *listed, *arguments]
+        return read_continuation(self._ask(name, saga_id, token, sent, lists=True))
 
-    def _ask(self, name: str, saga_id: str, token: str, sent: Sequence[Any]) -> Any:
-        ask = partial(self._store.call, name, saga_id, *sent)
+    def _ask(
+        self, name: str, saga_id: str, token: str, sent: Sequence[Any], *, lists: bool = False
+    ) -> Any:
+        keys = self._store.keys_of(saga_id)
+        if lists:
+            shard = self._store.shard_of(saga_id)
+            keys.append(self._store.acts_key(shard))
+            if name == "pause_saga":
+                keys.append(self._store.paused_key(shard))
+        calls = [(keys, [saga_id, *sent])]
+
+        def ask() -> Any:
+            return self._store.call_many(name, calls)[0]
+
         try:
             answer = ask()
         except LogUnavailable as error:
             answer = ask_again(ask, error, saga_id, token)
         if answer[0] == "unknown":
-            raise UnknownSaga(saga_id)
+            raise unknown_saga(self._store, saga_id)
         if answer[0] == "refused":
             raise ActRefused(saga_id, name.partition("_")[0], answer[1])
         return answer

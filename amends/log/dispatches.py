@@ -5,9 +5,10 @@ from typing import Any
 
 from amends.definition.serialization import canonical_json
 from amends.definition.states import SagaStatus
-from amends.errors import ActRefused, UnknownSaga
+from amends.errors import ActRefused
 from amends.log.answers import Continuation, Itineraries, read_continuation
 from amends.log.in_flight import Deed, Dispatched, read_dispatched
+from amends.log.queries.remembered_sagas import unknown_saga
 from amends.log.store import Store
 
 
@@ -70,7 +71,7 @@ class Dispatches:
         """
         answer = self._store.call("adopt_saga", saga_id, f"{parent}|{path}")
         if answer[0] == "unknown":
-            raise UnknownSaga(saga_id)
+            raise unknown_saga(self._store, saga_id)
         if answer[0] == "another":
             other, _, step = answer[1].partition("|")
             raise ActRefused(saga_id, "adopt", f"it is the child of {other}, step {step}")
@@ -85,7 +86,7 @@ class Dispatches:
         """
         answer = self._store.call("turn_saga", saga_id, error)
         if answer[0] == "unknown":
-            raise UnknownSaga(saga_id)
+            raise unknown_saga(self._store, saga_id)
         if answer[0] == "refused":
             raise ActRefused(saga_id, "turn", answer[1])
         return read_continuation(answer)

@@ -63,6 +63,11 @@ class Keys:
         self.shards_key = f"{self._root}shards"
         self.workers_key = f"{self._root}{{workers}}"
         self.profiles_key = f"{self._root}{{profiles}}"
+        self.acts_keys = (
+            f"{self._root}{{acts}}",
+            f"{self._root}{{acts}}:progress",
+        )  # on circuits, and on many sagas
+        self.archive_key = f"{self._root}{{archive}}"  # a hash; see ``lua/take_archive_turn.lua``
         self.lost_key = f"{self._root}{{lost}}"  # a sorted set; see `lost_writes`
         self.shared_keys = cache(self._shared_keys)
         self.is_spread = is_spread
@@ -133,23 +138,47 @@ class Keys:
         """Return the key of a shard's search index, a sorted set: an entry of `search_fields`, a time, an id, in their order."""
         return f"{self._prefix(shard)}search"
 
+    def paused_key(self, shard: int) -> str:
+        """Return the key of a shard's paused sagas, a sorted set scored by when they were paused."""
+        return f"{self._prefix(shard)}paused"
+
+    def remembered_keys(self, shard: int) -> tuple[str, str]:
+        """Return the keys of a shard's remembered ids: a hash of the sagas that had them, and a list of them, as they were removed."""
+        prefix = self._prefix(shard)
+        return f"{prefix}remembered", f"{prefix}remembered:ids"
+
     def schedule_keys(self, name: str) -> list[str]:
         """Return the KEYS of a schedule's scripts, in the order of ``lua/schedule.lua``."""
         shard = self.shard_of(name)
         of_one = f"{self._prefix(shard)}schedule:{name}"
         return [of_one, f"{of_one}:history", self.schedules_key(shard)]
 
+    def acts_key(self, shard: int) -> str:
+        """Return the key of the acts on a shard's sagas and schedules, a sorted set, see ``lua/acts.lua``."""
+        return f"{self._prefix(shard)}acts"
+
     def schedules_key(self, shard: int) -> str:
         """Return the key of the names of a shard's schedules, a sorted set, all scored 0: a user of the log's Redis has the rights to one already."""
         return f"{self._prefix(shard)}schedules"
 
-    def keys_of(self, saga_id: str, *, search: bool = False) -> list[str]:
-        """Return the KEYS of a saga's scripts, in the order of ``lua/saga.lua``.
-
-        search: whether the script changes the search index.
-        """
+    def keys_of(self, saga_id: str) -> list[str]:
+        """Return the KEYS of a saga's scripts, in the order of ``lua/saga.lua``."""
         shard = self.shard_of(saga_id)
-        return [*self.own_keys(shard, saga_id), *self.shared_keys(shard, search=search)]
+        return [*self.own_keys(shard, saga_id), *self.shared_keys(shard)]
+
+    def start_keys(self, shard: int, saga_ids: Sequence[str], *, search: bool) -> list[str]:
+        """Return the KEYS of the script that starts these sagas of a shard.
+
+        search: whether they have entries in the search index.
+        """
+        own = [key for saga_id in saga_ids for key in self.own_keys(shard, saga_id)]
+        return [*own, *self.shared_keys(shard, starts=True, search=search)]
+
+    def removal_keys(self, saga_id: str) -> list[str]:
+        """Return the KEYS of the script that removes a saga."""
+        shard = self.shard_of(saga_id)
+        remembered, ids = self.remembered_keys(shard)
+        return [*self.keys_of(saga_id), remembered, self.search_key(shard), ids]
 
     def own_keys(self, shard: int, saga_id: str) -> tuple[str, str]:
         """Return the keys that a saga has for itself: its hash and its history."""
@@ -160,10 +189,18 @@ class Keys:
         """Return the key of the definitions of a shard's sagas, a hash."""
         return f"{self._prefix(shard)}definitions"
 
-    def _shared_keys(self, shard: int, *, search: bool = False) -> Sequence[str]:
-        """Return the keys that the sagas of a shard share."""
+    def _shared_keys(
+        self, shard: int, *, starts: bool = False, search: bool = False
+    ) -> Sequence[str]:
+        """Return the keys that the sagas of a shard share.
+
+        starts: whether the script starts sagas.
+        search: whether these have entries in the search index.
+        """
         indexes = [self.index_key(shard, status) for status in SagaStatus]
         rest = [self.counters_key(shard), self.watermarks_key(shard)]
+        if starts:
+            rest.append(self.remembered_keys(shard)[0])
         if search:
             rest.append(self.search_key(shard))
         return [self.due_key(shard), self.definitions_key(shard), *indexes, *rest]

@@ -14,6 +14,7 @@ from amends.definition.states import ENDED, LIVE, SagaStatus
 from amends.errors import LogUnavailable
 from amends.log.answers import LOOK_AGAIN, Itineraries
 from amends.log.in_flight import Dispatched, read_dispatched
+from amends.log.queries import paused
 from amends.log.store import Store, redis_now
 
 
@@ -122,31 +123,64 @@ class Maintenance:
         """
         return self._store.read_index(ENDED, ago=ago, limit=limit, beyond=beyond)
 
-    def remove_sagas(self, saga_ids: Iterable[str], *, kept_for: float) -> int:
+    def remove_sagas(
+        self, saga_ids: Iterable[str], *, kept_for: float, remembers: bool = False
+    ) -> int:
         """Remove those of these sagas that ended more than `kept_for` seconds ago. Returns how many.
 
         A child is kept while its parent is alive, which may turn it back.
+
+        remembers: whether their ids are remembered, see `forget_ids`.
         """
         ids = list(saga_ids)
-        answers = self._remove(ids, kept_for, is_child=False)
+        how = kept_for, remembers
+        answers = self._remove(ids, *how, is_child=False)
         told = zip(ids, answers, strict=True)
         parents = {each: parent for each, parent in told if isinstance(parent, str)}
         alive = self._alive(set(parents.values()))
         orphans = [each for each, parent in parents.items() if parent not in alive]
-        removed = [*answers, *self._remove(orphans, kept_for, is_child=True)]
+        removed = [*answers, *self._remove(orphans, *how, is_child=True)]
         return sum(each for each in removed if isinstance(each, int))
 
+    def kept_by_none(self, saga_ids: Sequence[str]) -> list[str]:
+        """Return those of these ended sagas that no living parent keeps, so that they never change again."""
+
+        def read(client: Any) -> Any:
+            pipeline = client.pipeline(transaction=False)
+            for saga_id in saga_ids:
+                pipeline.hget(self._store.keys_of(saga_id)[0], "parent")
+            return pipeline.execute()
+
+        found = self._store.read(read) if saga_ids else []
+        parents = [(parent or "").partition("|")[0] for parent in found]
+        alive = self._alive({*parents} - {""})
+        told = zip(saga_ids, parents, strict=True)
+        return [saga_id for saga_id, parent in told if parent not in alive]
+
     def _remove(
-        self, saga_ids: Sequence[str], kept_for: float, *, is_child: bool
+        self,
+        saga_ids: Sequence[str],
+        kept_for: float,
+        remembers: bool,  # noqa: FBT001 - as `remove_sagas` has it
+        *,
+        is_child: bool,
     ) -> list[int | str]:
-        calls = [
-            (
-                self._store.keys_of(saga_id, search=True),
-                [saga_id, round(kept_for * 1000), int(is_child)],
-            )
-            for saga_id in saga_ids
+        arguments = [round(kept_for * 1000), int(is_child), int(remembers)]
+        calls: list[tuple[list[str], list[Any]]] = [
+            (self._store.removal_keys(saga_id), [saga_id, *arguments]) for saga_id in saga_ids
         ]
         return self._store.call_many("remove_saga", calls)
+
+    def forget_ids(self, *, after: float, limit: int) -> int:
+        """Forget ids of sagas that were removed, and ended at least `after` seconds ago: of each shard at most `limit`, the oldest.
+
+        Returns how many were forgotten.
+        """
+        arguments = [round(after * 1000), limit]
+        calls: list[tuple[list[str], list[Any]]] = [
+            ([*self._store.remembered_keys(n)], arguments) for n in range(self._store.shards)
+        ]
+        return sum(self._store.call_many("forget_ids", calls))
 
     def _alive(self, saga_ids: Iterable[str]) -> set[str]:
         """Return those of these sagas that have not ended, or that are children which one that has not may turn back."""
@@ -171,6 +205,35 @@ class Maintenance:
             return status in LIVE or (status == SagaStatus.COMPLETED and lives(parent))
 
         return {each for each in wanted if lives(each)}
+
+    def keep_paused(self) -> None:
+        """Keep the sets of paused sagas true: drop what is paused no more, and find what an earlier release paused."""
+        _, entries, counters = paused.read_shards(self._store)
+        self.note_paused([saga_id for saga_id, _ in entries[: paused.BATCH]])
+        for shard, counts in enumerate(counters):
+            noted, pauses = paused.noted_pauses(counts), paused.pauses(counts)
+            if noted != pauses:
+                self.note_paused(paused.paused_of(self._store, shard))
+                self.note_pauses(shard, noted=noted, pauses=pauses)
+
+    def note_paused(self, saga_ids: Sequence[str]) -> None:
+        """Put each of these sagas into its shard's set of paused ones, or take it out."""
+        store = self._store
+        for k in range(0, len(saga_ids), paused.BATCH):
+            calls: list[tuple[list[str], list[Any]]] = [
+                ([store.keys_of(each)[0], store.paused_key(store.shard_of(each))], [each])
+                for each in saga_ids[k : k + paused.BATCH]
+            ]
+            store.call_many("note_paused", calls)
+
+    def note_pauses(self, shard: int, *, noted: int, pauses: int) -> None:
+        """Note how many pauses a shard's set knows of, unless that changed meanwhile.
+
+        noted: how many it knew of before.
+        pauses: how many there were then.
+        """
+        keys = [self._store.counters_key(shard)]
+        self._store.call_many("note_pauses", [(keys, [noted, pauses])])
 
     def denied_commands(self) -> list[str]:
         """Return the commands of the scripts that this log's user may not run. Nothing is left of the trial."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # Celery before 5.7 cannot subscript its classes as it runs
 
+import json
 import mmap
 import os
 import secrets
@@ -116,3 +117,12 @@ class Owner:
 def owner_prefix(worker: str, pid: int) -> str:
     """Return what every `Owner` of a process begins with in the log; the id of its message comes after it."""
     return Owner(worker=worker, pid=str(pid), message="").format()
+
+
+@cache
+def process_members(node: str, pid: int) -> str:
+    """Return what the event of a claim tells of its process, as members of a JSON object; '' where there is no worker.
+
+    node: what Celery calls the worker.
+    """
+    return f'"worker":{json.dumps(node)},"pid":{pid}' if node else ""

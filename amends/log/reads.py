@@ -8,10 +8,11 @@ from redis.exceptions import ResponseError
 
 from amends.backend.cluster import node_of, replicas_in
 from amends.definition.states import SagaStatus
-from amends.errors import UnknownSaga
 from amends.log.answers import Itineraries
 from amends.log.history import Event
 from amends.log.queries.gauges import Readings
+from amends.log.queries.paused import PausedSagas
+from amends.log.queries.remembered_sagas import RememberedSaga, read_remembered, unknown_saga
 from amends.log.record import open_fields
 from amends.log.saga_state import Entry, Standing
 from amends.log.store import Store
@@ -24,12 +25,19 @@ class Reads:
         self._store = store
         self._definitions = definitions
 
+    def check_layout(self) -> None:
+        """Look whether the log has the shards and the layout that the settings say, also if it was made anew meanwhile.
+
+        Raises `ConfigurationError` if it has others.
+        """
+        self._store.has_shards(self._store.read_shards())
+
     def read_saga(self, saga_id: str) -> Entry:
         """Read a saga's present state. Raises `UnknownSaga`."""
         saga = self._store.keys_of(saga_id)[0]
         fields: dict[str, str] = self._store.read(lambda client: client.hgetall(saga))
         if not fields:
-            raise UnknownSaga(saga_id)
+            raise unknown_saga(self._store, saga_id)
         return self._entry(saga_id, fields)
 
     def _entry(self, saga_id: str, fields: Mapping[str, str]) -> Entry:
@@ -56,7 +64,7 @@ class Reads:
         """Read a saga's present state, its history, and its remaining records. Raises `UnknownSaga`."""
         said, *answer = self._store.call("examine_saga", saga_id, self._definitions.known())
         if said == "unknown":
-            raise UnknownSaga(saga_id)
+            raise unknown_saga(self._store, saga_id)
         digest, text, *rest = answer
         return Standing.read(saga_id, self._definitions.read(digest, text), rest)
 
@@ -75,13 +83,19 @@ class Reads:
         return self._store.read(read)
 
     def read_status(self, saga_id: str) -> SagaStatus:
-        """Read a saga's status. Raises `UnknownSaga`."""
+        """Read a saga's status, also of one that was removed and is remembered. Raises `UnknownSaga`."""
         status = self._store.read(
             lambda client: client.hget(self._store.keys_of(saga_id)[0], "status")
         )
-        if status is None:
-            raise UnknownSaga(saga_id)
-        return SagaStatus(status)
+        if status is not None:
+            return SagaStatus(status)
+        if (past := self.read_remembered(saga_id)) is None:
+            raise unknown_saga(self._store, saga_id)
+        return past.status
+
+    def read_remembered(self, saga_id: str) -> RememberedSaga | None:
+        """Read what is remembered of a saga that was removed, None if nothing."""
+        return read_remembered(self._store, saga_id)
 
     def read_history(self, saga_id: str) -> list[Event]:
         """Read every event of a saga, in order. Raises `UnknownSaga`."""
@@ -89,7 +103,7 @@ class Reads:
             lambda client: client.lrange(self._store.keys_of(saga_id)[1], 0, -1)
         )
         if not texts:
-            raise UnknownSaga(saga_id)
+            raise unknown_saga(self._store, saga_id)
         return [Event.from_json(text) for text in texts]
 
     def read_counters(self) -> dict[tuple[str, ...], int]:
@@ -106,6 +120,10 @@ class Reads:
             for name, value in counts.items():
                 total[tuple(name.split("|"))] += int(value)
         return dict(total)
+
+    def read_paused(self) -> PausedSagas:
+        """Read the paused sagas of the log."""
+        return PausedSagas.read(self._store)
 
     def read_gauges(self) -> Readings:
         """Read the gauges of the log as a whole."""

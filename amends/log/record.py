@@ -60,6 +60,7 @@ class Record:
     signals: int  #: Those that came for it, if it is a wait.
     output: str | None  #: JSON.
     error: str | None  #: Type and message of its last error.
+    frame: str | None  #: Where the application raised it: ``tasks/payment.py:87 _charge``.
     circuit: str | None  #: The circuit breaker that did not let its last call through.
     claim: HeldClaim | None  #: None unless it runs.
 
@@ -97,6 +98,7 @@ class Record:
             signals=int(field("gn") or 0),
             output=field("x"),
             error=error_text(field("e")),
+            frame=error_frame(field("e")),
             circuit=error_circuit(field("e")),
             claim=_claim(field("t"), field("o"), field("c"), field("l")),
         )
@@ -132,6 +134,20 @@ def error_text(text: str | None) -> str | None:
         return None
     error = from_json(text)
     return f"{error.get('type', 'Error')}: {error.get('message', '')}"
+
+
+def error_frame(text: str | None) -> str | None:
+    """Return where an error of the log was raised; None for one of an earlier release, of the engine, or of a dead process."""
+    if text is None:
+        return None
+    frame: str | None = from_json(text).get("frame")
+    return frame
+
+
+def located(error: str, frame: str | None) -> str:
+    """Write an error on one line, with where it was raised: ``Away: nobody answers (tasks/payment.py:87 _charge)``."""
+    flat = " ".join(error.split())
+    return flat if frame is None else f"{flat.rstrip('.')} ({frame})"
 
 
 def error_circuit(text: str | None) -> str | None:

@@ -15,13 +15,16 @@ from amends.backend.scripts import PLAIN, plain
 from amends.backend.settings import Settings, settings_of
 from amends.definition.paths import without_item
 from amends.definition.serialization import canonical_json
+from amends.log.acts.act import ActsKept
 from amends.log.answers import (
     LOOK_AGAIN,
+    NO_ORIGIN,
     Claim,
     Claimed,
     Continuation,
     Cost,
     Done,
+    Origin,
     Publish,
     Run,
     Stop,
@@ -49,14 +52,17 @@ class SagaLog(Parts):
         owner: str,
         retries: int,
         brought: str = "",
-        origin: tuple[str, str] = ("", ""),
+        process: str = "",
+        origin: Origin = NO_ORIGIN,
     ) -> Run | Done | Stop:
         """Claim a record for one task, by the claim table of the design.
 
+        process: as `Claim.process`.
         brought, origin: of the message: tokens of its earlier claims, joined by a comma; see `origin_of`.
         """
-        *who, known, grace = self._claim(Claim(token=token, owner=owner, retries=retries))
-        given = [path, *who, brought, known, grace, *origin]
+        claim = Claim(token=token, owner=owner, retries=retries, process=process)
+        *who, known, grace, _ = self._claim(claim)
+        given = [path, *who, brought, known, grace, process, *origin]
         kind = without_item(path) if "[" in path else path
         script = "claim_step" if kind in self._shaped else _PLAIN["claim_step"]
         answer = self._store.call(script, saga_id, *given)
@@ -203,7 +209,8 @@ class SagaLog(Parts):
     def _claim(self, claim: Claim) -> list[Any]:
         """Return a claim's arguments, as the scripts take them."""
         grace = round(self._give_up_after * 1000)
-        return [claim.token, claim.owner, claim.retries, self._definitions.known(), grace]
+        known = self._definitions.known()
+        return [claim.token, claim.owner, claim.retries, known, grace, claim.process]
 
     def _run(self, answer: Sequence[Any]) -> Run:
         _, digest, text, *rest = answer
@@ -231,4 +238,6 @@ def _log(app: Celery, settings: Settings, pid: int) -> SagaLog:  # noqa: ARG001 
         tell=partial(tell_observers, app),
         fast_path=settings.fast_path,
         wait_replicas=settings.wait_replicas,
+        acts=ActsKept(settings.acts_kept, settings.acts_retention),
+        kept_for=settings.retention,
     )

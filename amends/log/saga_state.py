@@ -13,7 +13,7 @@ from amends.definition.plans import StepPlan
 from amends.definition.sources import Sources
 from amends.definition.states import RecordState, SagaStatus
 from amends.log.history import Event
-from amends.log.record import Record, error_text, open_fields, state_field
+from amends.log.record import Record, error_frame, error_text, open_fields, state_field
 
 
 class Parent(NamedTuple):
@@ -99,6 +99,11 @@ class Entry:
     def error(self) -> str | None:
         """Type and message of the error that turned it back."""
         return error_text(self.fields.get("error"))
+
+    @property
+    def frame(self) -> str | None:
+        """Where the application raised that error, if that is known."""
+        return error_frame(self.fields.get("error"))
 
     @property
     def parent(self) -> Parent | None:
@@ -189,6 +194,7 @@ class Standing:
     #: Compensations that a cancel would start, if the running record takes effect.
     owed: Sequence[str]
     history: Sequence[Event]
+    is_archived: bool = False  #: Whether it is read from the archive: the log has removed it.
 
     @property
     def events(self) -> int:

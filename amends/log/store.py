@@ -38,6 +38,7 @@ class Store(Keys):
     """The log's Redis. Its methods raise `LogUnavailable` if it cannot be reached or takes no writes.
 
     They raise `ConfigurationError` if it is not a Redis that the log can be in. No error of redis-py leaves them.
+    kept_for: seconds that a saga is kept after its end, for who misses it.
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class Store(Keys):
         tell: Tell | None = None,
         fast_path: bool = True,
         wait_replicas: int = 0,
+        kept_for: float | None = None,
     ) -> None:
         self.client: Any = client  # redis-py leaves open whether replies are str
         super().__init__(shards, root, is_spread=isinstance(client, Cluster))
-        self._tell = tell
+        self._tell, self.kept_for = tell, kept_for
         self._loaded = self._is_founded = False
         self._replicas = dict.fromkeys(TRANSITIONS, wait_replicas) if wait_replicas else {}
         self._ask = asker_of(client, fast_path=fast_path)
@@ -76,7 +78,7 @@ class Store(Keys):
     def call_for_one(self, name: str, saga: Sequence[Any], shared: Sequence[Any]) -> Any:
         """Run a ``for each saga`` script for one saga; see `call_for_each`."""
         arguments = [1, len(saga), *saga, *shared]
-        keys = self.keys_of(saga[0], search=len(saga) > OWN)
+        keys = self.start_keys(self.shard_of(saga[0]), [saga[0]], search=len(saga) > OWN)
         (told,) = self._run(name, [(keys, arguments)])
         (answers,) = _sound([_told(told)])
         return self._open(saga[0], answers[0])
@@ -93,14 +95,13 @@ class Store(Keys):
         calls = []
         for shard, places in parts:
             own = [sagas[k] for k in places]
-            keys = chain.from_iterable(self.own_keys(shard, saga_id) for saga_id, *_ in own)
             arguments = [len(own), len(own[0]), *chain.from_iterable(own), *shared(shard)]
-            shared_keys = self.shared_keys(shard, search=len(own[0]) > OWN)
-            calls.append(([*keys, *shared_keys], arguments))
+            keys = self.start_keys(shard, [each[0] for each in own], search=len(own[0]) > OWN)
+            calls.append((keys, arguments))
         answers: list[Any] = [None] * len(sagas)
         for (_, places), told in zip(parts, map(_told, self._run(name, calls)), strict=True):
-            each_told = [told] * len(places) if isinstance(told, Exception) else told
-            for k, answer in zip(places, each_told, strict=True):
+            each = [told] * len(places) if isinstance(told, Exception) else told
+            for k, answer in zip(places, each, strict=True):
                 answers[k] = self._open(sagas[k][0], answer)
         return _sound(answers)
 

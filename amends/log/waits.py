@@ -14,7 +14,8 @@ from amends.backend.client import is_in_memory
 from amends.backend.subscription import Event as Told
 from amends.backend.subscription import Subscription
 from amends.definition.states import ENDED, SagaStatus
-from amends.errors import LogUnavailable, UnknownSaga
+from amends.errors import LogUnavailable
+from amends.log.queries.remembered_sagas import read_remembered, unknown_saga
 from amends.log.store import Store
 
 _LASTS: Final = 60_000
@@ -93,7 +94,9 @@ class Waits:
         """
         answer = self._store.call("await_saga", saga_id, step, channel, _LASTS)
         if not answer:
-            raise UnknownSaga(saga_id)
+            if past := read_remembered(self._store, saga_id):
+                return Look(status=past.status), False
+            raise unknown_saga(self._store, saga_id)
         status, is_behind, is_told = answer
         return Look(status=SagaStatus(status), is_behind=bool(is_behind)), bool(is_told)
 

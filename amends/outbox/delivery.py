@@ -18,12 +18,20 @@ from typing import Any, Final
 from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
 
+from amends.backend.outage_lines import OUTAGE
 from amends.backend.own_threads import round_of_own_thread
 from amends.backend.settings import settings_of
 from amends.definition.serialization import message_of, type_name
 from amends.dispatch.children import STARTS
 from amends.dispatch.messages import plays_messages
-from amends.errors import ConfigurationError, LogUnavailable, SagaError, UnreadableData
+from amends.errors import (
+    ConfigurationError,
+    LogUnavailable,
+    OutboxUnavailable,
+    SagaError,
+    UnreadableData,
+)
+from amends.log.saga_log import log_of
 from amends.outbox import table
 from amends.outbox.database import Database
 from amends.outbox.entry import Entry
@@ -50,10 +58,11 @@ def start_entry(app: Celery, entry: Entry) -> None:
     """Start the saga of an entry; started before, it is the same one.
 
     Raises what `amends.Saga.start` does, and `UnreadableData` for an entry that the code of this process cannot read, or that
-    is so old that its saga may have been started, ended and been removed.
+    is so old that its saga may have been started, ended and been removed, unless its id is remembered.
     """
     age = time.time() - entry.written_at
-    if age > settings_of(app).retention:
+    is_old = age > settings_of(app).retention
+    if is_old and log_of(app).read_remembered(entry.saga_id) is None:
         raise UnreadableData(
             f"it has waited for {age:,.0f} s, longer than amends_retention: it may have been delivered, and its saga may have"
             " ended and been removed. Delete it if so, or set its written_at to now"
@@ -181,8 +190,11 @@ def start_or_leave(app: Celery, entries: Sequence[Entry]) -> list[str]:
     found = start_entries(app, entries)
     if found.away:
         threads.begin_rest()
-    for each, error in {**found.failed, **found.away}.items():
-        _logger.warning("saga %s is left to the outbox's relay: %s", each.saga_id, reason_of(error))
+    left = "saga %s is left to the outbox's relay: %s"
+    for each, error in found.failed.items():
+        _logger.warning(left, each.saga_id, reason_of(error))
+    for each, error in found.away.items():
+        OUTAGE.warn(_logger, left, each.saga_id, reason_of(error))
     return [each.entry_id for each in found.delivered]
 
 
@@ -193,6 +205,8 @@ def left_to_relays() -> Iterator[None]:
         yield
     except SoftTimeLimitExceeded:
         raise
+    except (LogUnavailable, OutboxUnavailable) as error:
+        OUTAGE.warn(_logger, "entries are left to the outbox's relay: %s", error)
     except SagaError as error:
         _logger.warning("entries are left to the outbox's relay: %s", error)
     except Exception:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from celery import Celery
 
+from amends.backend.outage_lines import OUTAGE
 from amends.backend.settings import settings_of
 from amends.dispatch.children import STARTS
 from amends.outbox import table
@@ -58,7 +59,9 @@ class Relay:
             error = next(iter(found.away.values()))
             if found.rest or not found.delivered:
                 raise error
-            _logger.warning("%d starts wait in the outbox: %s", len(found.away), reason_of(error))
+            OUTAGE.warn(
+                _logger, "%d starts wait in the outbox: %s", len(found.away), reason_of(error)
+            )
         return bool(found.rest) or len(claimed) == BATCH
 
     def _claim(self, now: float) -> list[Entry]:

@@ -14,9 +14,11 @@ from pydantic import ValidationError
 from amends.dispatch.broker import connected
 from amends.dispatch.messages import advance_message, publishing
 from amends.errors import ActRefused, ConfigurationError, LogUnavailable, UnknownSaga
+from amends.log.acts.act import BulkAct
 from amends.log.answers import Advance, Continuation
-from amends.log.control import Seen, Signalled, new_act_id
+from amends.log.control import SagaControl, Seen, Signalled, new_act_id
 from amends.log.saga_log import log_of
+from amends.saga.bulk_entry import BulkEntry
 from amends.saga.handle import Handle
 
 ActName = Literal["retry", "skip", "cancel", "pause", "resume", "signal"]
@@ -42,6 +44,7 @@ class Operation:
     """An operator's act, and the reason. `step` and `output` are for a skip, and for a signal its name and what it says.
 
     act_id: the same id is the same act, or signal, on each saga, and gets its first answer there; random by default.
+    filter: what selected the sagas, for the list of acts, see `BulkAct`.
     """
 
     act: ActName
@@ -50,11 +53,18 @@ class Operation:
     step: str = ""
     output: Any = None
     act_id: str = field(default_factory=new_act_id)
+    filter: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def signed(self) -> dict[str, str]:
         """Who does it, why, and under which id."""
         return {"by": self.by, "why": self.why, "act_id": self.act_id}
+
+    @property
+    def listed(self) -> BulkAct:
+        """The act as the list of acts has it."""
+        given = {"by": self.by or None, "why": self.why or None, "step": self.step or None}
+        return BulkAct(act_id=self.act_id, act=self.act, **given, filter=self.filter)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,18 +92,21 @@ class Result:
 def perform(operation: Operation, targets: Sequence[Target]) -> Iterator[Result]:
     """Act on each saga of the current Celery app, in order, and yield the results one by one.
 
-    Where the log goes away the rest is not tried; where the broker does, the sweep carries on. Raises nothing
-    of the engine's.
+    Where the log goes away the rest is not tried; where the broker does, the sweep carries on. Several sagas are one entry of
+    the list of acts, and so is a signal. Raises nothing of the engine's.
     """
     app = app_or_default()
+    is_listed_by_saga = len(targets) == 1 and operation.act != "signal"
     is_away = False
-    with _Line(app) as line:
+    entry = BulkEntry(app, operation.listed, len(targets), off=is_listed_by_saga)
+    with _Line(app) as line, entry:
         for target in targets:
             if is_away:
-                yield Result(id=target.id, verdict=Verdict.NOT_TRIED)
-                continue
-            result = _perform_one(operation, target, line)
-            is_away = result.verdict is Verdict.UNAVAILABLE
+                result = Result(id=target.id, verdict=Verdict.NOT_TRIED)
+            else:
+                result = _perform_one(operation, target, line, is_listed=is_listed_by_saga)
+            is_away |= result.verdict is Verdict.UNAVAILABLE
+            entry.count(result.verdict)
             yield result
 
 
@@ -131,12 +144,18 @@ class _Line:
 class _Operated(Handle[dict[str, Any]]):
     """A handle that publishes over a shared connection, and notes whether it could."""
 
-    def __init__(self, saga_id: str, line: _Line) -> None:
+    def __init__(self, saga_id: str, line: _Line, *, is_listed: bool) -> None:
         super().__init__(saga_id, dict)
         self._line = line
+        self._is_listed = is_listed
         self.is_published = True
         self.signalled: Signalled | None = None
         self.signals: tuple[int, int] | None = None
+
+    @property
+    def _control(self) -> SagaControl:
+        control = log_of(app_or_default()).control
+        return control if self._is_listed else control.unlisted
 
     def _go_on(self, follows: Continuation) -> None:
         if isinstance(follows, Advance):
@@ -149,8 +168,8 @@ class _Operated(Handle[dict[str, Any]]):
         return entry.records[name].signals, wait.count if wait else 0
 
 
-def _perform_one(operation: Operation, target: Target, line: _Line) -> Result:
-    handle = _Operated(target.id, line)
+def _perform_one(operation: Operation, target: Target, line: _Line, *, is_listed: bool) -> Result:
+    handle = _Operated(target.id, line, is_listed=is_listed)
     try:
         reason = _ACTS[operation.act](handle, operation, target.seen)
     except ActRefused as refused:

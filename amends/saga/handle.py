@@ -5,13 +5,15 @@ from typing import Any, TypeVar
 
 from celery import current_app
 
+from amends.archive.lookup import archived_status, read_history, read_outcome, read_saga
 from amends.asynchronous.calls import in_thread
 from amends.definition.serialization import canonical_json
 from amends.definition.signal_models import Models
 from amends.definition.states import SagaStatus
 from amends.dispatch.messages import send_advance
+from amends.errors import UnknownSaga
 from amends.log.answers import Advance, Continuation, Lacking, Late
-from amends.log.control import Seen, Signalled, new_act_id
+from amends.log.control import SagaControl, Seen, Signalled, new_act_id
 from amends.log.history import Event
 from amends.log.keys import SagaId, id_text
 from amends.log.saga_log import SagaLog, log_of
@@ -34,11 +36,11 @@ class Handle(AsyncHandle[Result]):
     early: the same while no outcome is decided; by default `output`.
     signals: models of the saga's signals by name; by default they are found by the saga's definition.
 
-    Each method and property raises `UnknownSaga` if there is no such saga, and `LogUnavailable`. The acts (`cancel`, `retry`,
+    Each method and property raises `UnknownSaga` if there is no such saga, and `LogUnavailable`. One that was removed after its end
+    is read from the archive if that can be (`amends_archive`); without one its status and outcome are remembered. The acts (`cancel`, `retry`,
     `skip`, `pause`, `resume`) take:
 
-    by: name of the operator, for the history.
-    why: reason, for the history.
+    by, why: name of the operator, and the reason, for the history.
     seen: the saga as the operator saw it: the number of events in its history (the sum of each `count`), which is exact,
         or its status. If it has changed since, the act raises `ActRefused` and does nothing.
     act_id: the same id is the same act, and gets its first answer; random by default. An act whose answer is lost is asked
@@ -66,22 +68,29 @@ class Handle(AsyncHandle[Result]):
         return log_of(current_app)
 
     @property
+    def _control(self) -> SagaControl:
+        return self._log.control
+
+    @property
     def status(self) -> SagaStatus:
         """The present status."""
-        return self._log.read_status(self.id)
+        try:
+            return self._log.read_status(self.id)
+        except UnknownSaga as error:
+            return archived_status(current_app, error)
 
     @property
     def outcome(self) -> str | None:
         """The outcome, as the definition names it; None until it is decided."""
-        return self._log.read_saga(self.id).outcome
+        return read_outcome(current_app, self.id)
 
     def snapshot(self) -> Snapshot:
         """Read the saga's status and outcome, and every step's state, attempts and error."""
-        return snapshot_of(self._log.read_saga(self.id))
+        return snapshot_of(read_saga(current_app, self.id))
 
     def history(self) -> list[Event]:
         """Read the events of the saga, in order; one may stand for many alike, see `Event`."""
-        return self._log.read_history(self.id)
+        return read_history(current_app, self.id)
 
     def cancel(
         self,
@@ -97,7 +106,7 @@ class Handle(AsyncHandle[Result]):
         Returns False if it comes too late: the saga has ended, or compensates already.
         """
         error = {"type": "Cancelled", "message": why or "someone cancelled the saga"}
-        follows = self._log.control.cancel_saga(
+        follows = self._control.cancel_saga(
             self.id, error=canonical_json(error), actor=_actor(by, why), seen=seen, act_id=act_id
         )
         self._go_on(follows)
@@ -116,7 +125,7 @@ class Handle(AsyncHandle[Result]):
         A deadline stays. Raises `ActRefused` if a step is running, if a step that waits for no time was sent less than 10 s
         ago, or if the saga has ended.
         """
-        control, actor = self._log.control, _actor(by, why)
+        control, actor = self._control, _actor(by, why)
         self._go_on(control.retry_saga(self.id, actor=actor, seen=seen, act_id=act_id))
 
     def skip(
@@ -138,8 +147,7 @@ class Handle(AsyncHandle[Result]):
         Raises `ActRefused` if the saga does not stand at that record, and pydantic's ``ValidationError`` for an invalid
         output.
         """
-        control, actor = self._log.control, _actor(by, why)
-        skip = partial(control.skip_step, self.id, step, actor=actor, seen=seen)
+        skip = partial(self._control.skip_step, self.id, step, actor=_actor(by, why), seen=seen)
         token = new_act_id() if act_id is None else act_id
         text = "" if output is None else skipped_output(self._log, self.id, step, output)
         follows = skip(output=text, act_id=token)
@@ -160,7 +168,7 @@ class Handle(AsyncHandle[Result]):
 
         A cancel or the deadline still turns the saga; its compensations wait. Raises `ActRefused` if the saga has ended.
         """
-        self._log.control.pause_saga(self.id, actor=_actor(by, why), seen=seen, act_id=act_id)
+        self._control.pause_saga(self.id, actor=_actor(by, why), seen=seen, act_id=act_id)
 
     def resume(
         self,
@@ -171,7 +179,7 @@ class Handle(AsyncHandle[Result]):
         act_id: str | None = None,
     ) -> None:
         """Let a paused saga go on. Raises what `pause` does."""
-        control, actor = self._log.control, _actor(by, why)
+        control, actor = self._control, _actor(by, why)
         self._go_on(control.resume_saga(self.id, actor=actor, seen=seen, act_id=act_id))
 
     def signal(
@@ -194,9 +202,7 @@ class Handle(AsyncHandle[Result]):
         """
         called = name.name if isinstance(name, Wait) else name
         text = signal_text(self._log, self.id, called, value, self._signals)
-        how, follows = self._log.control.signal_saga(
-            self.id, called, value=text, signal_id=id, by=by
-        )
+        how, follows = self._control.signal_saga(self.id, called, value=text, signal_id=id, by=by)
         self._go_on(follows)
         return how
 
@@ -218,18 +224,16 @@ class Handle(AsyncHandle[Result]):
         the saga may need.
         """
         check_outside_of_tasks(f"wait() for saga {self.id!r}")
-        by_outbox = self.is_by_outbox
-        await_saga(self._log, self.id, until=until, timeout=timeout, by_outbox=by_outbox)
+        await_saga(self._log, self.id, until=until, timeout=timeout, by_outbox=self.is_by_outbox)
         return self._read_output()
 
     def _read_output(self) -> Result:
-        entry = self._log.read_saga(self.id)
+        entry = read_saga(current_app, self.id)
         return read_output(entry, self._early if entry.outcome is None else self._output)
 
 
 def _actor(by: str | None, why: str | None) -> dict[str, str]:
-    given = {"by": by, "why": why}
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in (("by", by), ("why", why)) if value is not None}
 
 
 def get(saga_id: SagaId) -> Handle[dict[str, Any]]:

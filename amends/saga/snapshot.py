@@ -24,6 +24,9 @@ class RecordSnapshot:
     undo: RecordState | None
     undo_attempts: int
     undo_error: str | None
+    #: Where the application raised `error`, and `undo_error`: ``tasks/payment.py:87 _charge``. None if that is not known.
+    frame: str | None = None
+    undo_frame: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,4 +116,6 @@ def _snapshot(entry: Entry, path: str, activity: str) -> RecordSnapshot:
         undo=undo.state if undo else None,
         undo_attempts=undo.attempts if undo else 0,
         undo_error=undo.error if undo else None,
+        frame=record.frame,
+        undo_frame=undo.frame if undo else None,
     )

@@ -159,7 +159,12 @@ class Turns:
 
     def _name_of(self, until: str | AnyStep) -> str:
         """Return the name of a step. Raises ``ValueError`` where the saga has none of that name."""
-        itinerary = self._log.read_saga(self._saga_id).itinerary
+        try:
+            itinerary = self._log.read_saga(self._saga_id).itinerary
+        except UnknownSaga:
+            if self._log.read_remembered(self._saga_id) is None:
+                raise
+            return ""  # it has ended, and was removed
         known = [step.name for step in itinerary.steps]
         name = until.name if isinstance(until, AnyStep) else until
         if name in known:

@@ -26,6 +26,8 @@ LEVELS: Final = {
 }
 """The level of an event's line; INFO for others and for a refused step, and WARNING for the end of an attempt that took longer than its limit."""
 
+_OF_PROCESS: Final = frozenset({"worker", "pid"})  # which its log says of itself
+
 logger = get_task_logger("amends.sagas")
 
 
@@ -60,7 +62,8 @@ def _level(event: Event) -> int:
 
 
 def _members(event: Event) -> list[tuple[str, Any]]:
-    return [*([("step", event.record)] if event.record else []), *event.details.items()]
+    told = [(name, value) for name, value in event.details.items() if name not in _OF_PROCESS]
+    return [*([("step", event.record)] if event.record else []), *told]
 
 
 def _value(value: Any) -> str:

@@ -19,6 +19,7 @@ from amends.testing.calls import Call, begun, effective
 from amends.testing.clock import Clock
 from amends.testing.script import Scene, Script
 from amends.testing.stage import Stage
+from amends.worker.retention import remove_ended
 
 Input = TypeVar("Input", bound=BaseModel)
 Output = TypeVar("Output", bound=BaseModel)
@@ -74,6 +75,14 @@ class Rehearsal:
         """Move the clock, and play what falls due meanwhile; called by an action, move the clock alone."""
         self._check_entered()
         self._stage.advance(seconds)
+
+    def remove_ended(self) -> int:
+        """Remove what ended more than `amends_retention` seconds of the clock ago, as workers do; return how many sagas.
+
+        The archive gets them before, if one is set (`amends_archive`). Raises `ConfigurationError`.
+        """
+        self._check_entered()
+        return remove_ended(self._stage.app)
 
     def use(self, schedule: Schedule[Any, Any]) -> None:
         """Fire the ticks of this schedule from now on, as the clock comes to them.

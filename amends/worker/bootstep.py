@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,9 +13,11 @@ from celery.signals import worker_shutdown
 from celery.utils.nodenames import node_format
 from kombu.exceptions import OperationalError
 
+from amends.archive.protocol import archive_of
 from amends.backend.app_identity import identity_of
 from amends.backend.celery_apps import for_each_app
 from amends.backend.fast_path import shortcuts_off
+from amends.backend.outage_lines import OUTAGE
 from amends.backend.own_threads import round_of_own_thread
 from amends.backend.settings import Settings, backend_hint, is_configured, settings_of
 from amends.breaker.scope import enter_worker
@@ -26,7 +27,6 @@ from amends.log.owner import WorkerProcess
 from amends.log.profiles import Profile
 from amends.log.saga_log import log_of
 from amends.scheduling.firing import Firing
-from amends.worker import retention
 from amends.worker.failover import Failovers
 from amends.worker.health_file import Health, Pulse, health_of
 from amends.worker.heartbeat import Heartbeat
@@ -36,6 +36,7 @@ from amends.worker.outbox import start_relay
 from amends.worker.pool import live_processes, warn_of_coroutines
 from amends.worker.reconnection import prepare_connections
 from amends.worker.remembered import Remembered
+from amends.worker.retention import start_retention
 from amends.worker.revocation import Revocations
 from amends.worker.shutdown import hand_back
 from amends.worker.sweep import BATCH, Sweep
@@ -99,6 +100,7 @@ class Recovery(bootsteps.StartStopStep):
             target=self._loop, args=arguments, name="amends-sweep", daemon=True
         ).start()
         start_relay(worker.app, self._ends)
+        start_retention(worker.app, self._ends)
 
     def close(self, worker: Any) -> None:
         """Leave to other workers what this one has fetched and not begun.
@@ -134,31 +136,29 @@ class Recovery(bootsteps.StartStopStep):
             self._health.end()
 
     def _loop(self, app: Celery, heartbeat: Heartbeat, interval: float) -> None:
-        removes_at, ended, revocations = 0.0, retention.Retention(app), Revocations()
-        sweep, firing = Sweep(app, may_judge=heartbeat.may_judge), Firing(app)
+        revocations, firing = Revocations(), Firing(app)
+        sweep = Sweep(app, may_judge=heartbeat.may_judge)
         failovers = Failovers(app, self._remembered)
         failovers.look()  # at what the worker of before had been told, too
         while not self._ends.wait(jittered(interval)):
             try:
                 with round_of_own_thread():
                     failovers.look()  # before what is lost is done again
-                    if time.monotonic() >= removes_at:  # first: a full log takes a removal alone
-                        removes_at = time.monotonic() + jittered(retention.INTERVAL)
-                        removes_at = time.monotonic() + jittered(ended.look())
                     revocations.cancel_sagas(app)
                     if heartbeat.takes_more():
                         log_of(app).maintenance.hasten_parked(limit=BATCH)
                     firing.run_once()
                     _run(sweep, heartbeat.may_judge, self._ends)
             except (LogUnavailable, ConfigurationError, OperationalError) as error:
-                _logger.warning("no sweep: %s", error)
+                OUTAGE.warn(_logger, "no sweep: %s", error)
             except Exception:
                 _logger.exception("a sweep failed; the next one tries again")
 
 
 def _settings_of(app: Celery) -> Settings:
-    """Return an app's settings, or end the worker with a line that says what is wrong with them."""
+    """Return an app's settings, or end the worker with a line that says what is wrong with them, or with its archive."""
     try:
+        archive_of(app)
         return settings_of(app)
     except ConfigurationError as error:
         _logger.critical("no sagas can run here: %s", error)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from amends.backend.outage_lines import OUTAGE
 from amends.errors import ConfigurationError, LogUnavailable
 from amends.log.heartbeats import VERSION
 from amends.log.liveness import DEAD_AFTER
@@ -133,7 +134,7 @@ class Heartbeat:
                 self.beat()
             except (LogUnavailable, ConfigurationError) as error:
                 self._accepted_since = None
-                _logger.warning("no heartbeat: %s", error)
+                OUTAGE.warn(_logger, "no heartbeat: %s", error)
             except Exception:
                 self._accepted_since = None
                 _logger.exception("no heartbeat; the next one tries again")

@@ -7,6 +7,7 @@ from typing import Final
 
 from celery import Celery
 
+from amends.backend.outage_lines import OUTAGE
 from amends.backend.own_threads import round_of_own_thread
 from amends.backend.settings import settings_of
 from amends.errors import ConfigurationError, LogUnavailable, OutboxUnavailable
@@ -33,7 +34,7 @@ def _loop(app: Celery, ends: threading.Event) -> None:
             while relay is not None and _look(relay) and not ends.is_set():
                 pass
         except (OutboxUnavailable, LogUnavailable, ConfigurationError) as error:
-            _logger.warning("the outbox is left to the next look: %s", error)
+            OUTAGE.warn(_logger, "the outbox is left to the next look: %s", error)
         except Exception:
             _logger.exception("a look at the outbox failed; the next one tries again")
 

@@ -22,10 +22,8 @@ from tasks.orders import Order, OrderItem
 from tests.support.servers import skip_without, whole_system
 
 PRODUCT = "book"
-FLOWER_LOGIN = ("ada", "lovelace")  # its buttons and its API are refused without one
 BOTH_WORKERS = {"reply": True, "timeout": 60, "limit": 2}
 """Whose answers are waited for: one of them may have a queue that the other one never had."""
-FLOWER = {"FLOWER_BASIC_AUTH": ":".join(FLOWER_LOGIN)}
 
 
 @pytest.hookimpl(tryfirst=True)  # as in the conftest.py of all tests
@@ -44,8 +42,10 @@ class OrderSystem:
         self.urls = urls
         self.services = httpx.Client(base_url=urls["SERVICES_URL"], timeout=30.0)
         self.set_stock(PRODUCT, 1_000_000)
+        user, _, password = urls.get("FLOWER_BASIC_AUTH", "").partition(":")
+        self.login = (user, password)  #: For Flower, as `make up` prints it.
         self.flower = httpx.Client(
-            base_url=urls.get("FLOWER_URL", ""), auth=FLOWER_LOGIN, timeout=30.0
+            base_url=urls.get("FLOWER_URL", ""), auth=self.login, timeout=30.0
         )
 
     def set_stock(self, product: str, quantity: int) -> None:
@@ -162,7 +162,7 @@ def dispatch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture(scope="session")
 def redis_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrderSystem]:
     """Run the system as it is delivered, with Flower."""
-    with whole_system(tmp_path_factory.mktemp("stack"), flower=True, environment=FLOWER) as urls:
+    with whole_system(tmp_path_factory.mktemp("stack"), flower=True) as urls:
         yield OrderSystem(urls)
 
 
@@ -170,9 +170,7 @@ def redis_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrderSyst
 def rabbitmq_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrderSystem]:
     """Run another system, whose broker is a RabbitMQ."""
     skip_without(find_rabbitmq)
-    with whole_system(
-        tmp_path_factory.mktemp("rabbitmq"), flower=True, broker="rabbitmq", environment=FLOWER
-    ) as urls:
+    with whole_system(tmp_path_factory.mktemp("rabbitmq"), flower=True, broker="rabbitmq") as urls:
         yield OrderSystem(urls)
 
 

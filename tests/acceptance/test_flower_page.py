@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Error, expect, sync_playwright
 
-from tests.acceptance.conftest import FLOWER_LOGIN
 from tests.support.eventually import eventually
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -37,7 +36,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, system):
-    user, password = FLOWER_LOGIN
+    user, password = system.login
     page = browser.new_page(
         base_url=system.urls["FLOWER_URL"],
         viewport={"width": 1400, "height": 900},

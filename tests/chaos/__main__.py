@@ -1,6 +1,7 @@
 """Run orders through the system while faults hit it at random, and judge what is left.
 
-Exit code 0: every order is consistent, every saga ended, and none stood still for 30 s; with outages, no more charges
+Exit code 0: every order is consistent, every saga ended, none stood still for 30 s, and `explain` accounts for the time of ten
+orders; with outages, no more charges
 reached the primary payment than its circuit breaker may let through.
 """
 

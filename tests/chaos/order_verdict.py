@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from amends.definition.itinerary import Itinerary
 from amends.definition.paths import UNDO
+from amends.diagnosis.saga.times.segments import Times
 from amends.log.history import Event
 from demo.verdict import ENDED, OrderRecord
 from tests.chaos.approvals import Answer, wrongly_told
@@ -37,6 +38,7 @@ class OrderVerdict(OrderRecord):
     history: Sequence[Event]
     children: Sequence[ChildVerdict] = ()
     answers: Sequence[Answer] = ()
+    times: Times | None = None  #: As `explain` tells them; None if the saga is not in the log.
 
     @property
     def complaints(self) -> list[str]:

@@ -17,6 +17,8 @@ from amends import Handle, Saga, UnknownSaga
 from amends.backend.settings import compensation_queue, settings_of
 from amends.definition.itinerary import Itinerary
 from amends.definition.paths import child_id
+from amends.diagnosis.saga.explain import explain
+from amends.diagnosis.saga.times.segments import Times
 from amends.dispatch.routing import EXAMPLE, queue_of
 from amends.log.history import Event
 from amends.log.queries.lost_writes import LostWrite
@@ -29,6 +31,7 @@ from sagas.fulfilment import fulfilment_saga
 from sagas.invoice import invoice_saga
 from sagas.order import order_saga
 from tasks.payment import primary, process_payment
+from tests.chaos.accounts import draw_accounts
 from tests.chaos.circuit import Limits
 from tests.chaos.kinds import OF_FULFILMENTS, USUAL, USUAL_WITH_OUTAGES, carry_out
 from tests.chaos.order_verdict import ChildVerdict, OrderVerdict
@@ -81,6 +84,7 @@ def run(options: Options, schedule: Schedule, *, directory: Path) -> Verdict:
         outages = judge_outages(scene.outages, orders, _limits(options.pool))
         return Verdict(
             orders=orders,
+            accounts=draw_accounts(orders, seed=options.seed),
             hit=hit,
             missed=missed,
             standstill=max(standstills, key=lambda found: found.seconds, default=None),
@@ -168,6 +172,7 @@ def _judge(scene: Scene) -> list[OrderVerdict]:
             history=history,
             children=children,
             answers=scene.orders.approvals.of(planned.id),
+            times=insist(partial(_times, planned.id)),
         )
         verdicts.append(verdict)
     return verdicts
@@ -186,6 +191,14 @@ def _read(handle: Handle[Any]) -> tuple[str | None, str | None, Sequence[Event]]
         return str(handle.status), handle.outcome, handle.history()
     except UnknownSaga:
         return LOST, None, ()
+
+
+def _times(saga_id: str) -> Times | None:
+    """Return where the time of a saga went, None if a failover lost it."""
+    try:
+        return explain(tasks.app, saga_id).times
+    except UnknownSaga:
+        return None
 
 
 def _read_children(planned: PlannedOrder) -> Sequence[ChildVerdict]:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from amends.log.queries.lost_writes import LostWrite
 from demo.verdict import count_table, outcomes_table, print_wrong
+from tests.chaos.accounts import Account
 from tests.chaos.order_verdict import OrderVerdict
 from tests.chaos.outage_verdict import OutageVerdict, complaints_of, outages_table
 from tests.chaos.standstill import Standstill
@@ -23,7 +24,7 @@ class Verdict:
 
     `standstill` is the longest one, `gap` the longest time between two events whatever its cause. `outages` are
     those of the primary payment, in a run that is about them; `began` is in seconds since 1970. `lost` is what the log is
-    known to have lost, as it may in a run that waits for no replica (`may_lose`).
+    known to have lost, as it may in a run that waits for no replica (`may_lose`). `accounts` are of orders chosen at random.
     """
 
     orders: Sequence[OrderVerdict]
@@ -38,6 +39,7 @@ class Verdict:
     outages: Sequence[OutageVerdict] | None = None
     lost: Sequence[LostWrite] = ()
     may_lose: bool = False
+    accounts: Sequence[Account] = ()
 
     @property
     def wrong(self) -> list[OrderVerdict]:
@@ -64,7 +66,8 @@ class Verdict:
     def findings(self) -> list[str]:
         """Why it did not pass, a line each."""
         stood = [f"a saga stood still: {self.standstill}"] if self.stood_still else []
-        return [*map(str, self.wrong), *stood, *self.let_through]
+        unaccounted = [finding for each in self.accounts for finding in each.findings]
+        return [*map(str, self.wrong), *stood, *self.let_through, *unaccounted]
 
     @property
     def passed(self) -> bool:
@@ -91,6 +94,8 @@ def print_verdict(verdict: Verdict, *, console: Console, directory: Path) -> Non
             f"a start raised {error} {count} times, and was tried again"
             for error, count in Counter(verdict.starts_raised).items()
         ),
+        *(finding for each in verdict.accounts for finding in each.findings),
+        *map(str, verdict.accounts),
         f"longest gap between two events, whatever its cause: {verdict.gap or 'none'}",
         f"longest standstill: {verdict.standstill or 'none'}",
         f"{len(verdict.orders)} orders and {sum(verdict.hit.values())} faults in {verdict.elapsed:.0f} s",
@@ -106,6 +111,7 @@ def print_verdict(verdict: Verdict, *, console: Console, directory: Path) -> Non
 def write_histories(verdict: Verdict, directory: Path) -> None:
     """Write the history of each wrong order, and of the longest standstill and gap, to `directory`."""
     worst = {found.saga_id for found in (verdict.standstill, verdict.gap) if found is not None}
+    worst |= {each.saga_id for each in verdict.accounts if each.findings}
     for order in verdict.orders:
         if order.complaints or order.planned.id in worst:
             told = ({**event.details, **vars(event)} for event in order.history)
@@ -132,6 +138,7 @@ def write_figures(verdict: Verdict, directory: Path) -> None:
         "contradictions": sum(bool(order.complaints) for order in verdict.orders),
         "faults": sum(verdict.hit.values()),
         "standstill": round(verdict.standstill.seconds, 1) if verdict.standstill else 0.0,
+        "accounts": {each.saga_id: round(each.share, 4) for each in verdict.accounts},
         "findings": verdict.findings,
     }
     (directory / "figures.json").write_text(json.dumps(figures), encoding="utf-8")
@@ -142,6 +149,8 @@ def _sentence(verdict: Verdict) -> str:
     count = len(verdict.orders)
     if verdict.stood_still:
         return f"STOOD STILL: all {count} orders are consistent, but a saga stood still for {LONGEST_ALLOWED:g} s"
+    if any(each.findings for each in verdict.accounts):
+        return f"TIME UNACCOUNTED FOR: all {count} orders are consistent"
     if any(order.complaints for order in verdict.orders):
         return f"CONSISTENT BUT FOR WHAT IS KNOWN TO BE LOST: {count} orders"
     if verdict.let_through:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from redis import Redis
 from ruamel.yaml import YAML
@@ -91,6 +92,7 @@ def containers(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "0.0.0.0": LOOPBACK,  # noqa: S104 - what is replaced
         "8080": str(free_port()),
         "5555": str(free_port()),
+        "9808": str(free_port()),
         "/data/": f"{directory}/",
         "/tmp/": f"{directory}/",  # noqa: S108 - what is replaced
     }
@@ -149,7 +151,8 @@ def test_the_python_services_share_the_image_that_one_of_them_builds() -> None:
 
 def test_nothing_is_reachable_from_another_machine() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"services": ["127.0.0.1:8080:8080"], "flower": ["127.0.0.1:5555:5555"]}
+    ports = {"services": 8080, "flower": 5555, "metrics": 9808}
+    assert published == {name: [f"127.0.0.1:{port}:{port}"] for name, port in ports.items()}
 
 
 def test_flower_starts_everywhere_as_the_docs_recommend() -> None:
@@ -190,7 +193,7 @@ def test_the_image_holds_enough_to_order_something(containers: Containers) -> No
     assert ended.stdout == "shipment_failed\n", ended.stderr
 
 
-@pytest.mark.parametrize("service", ["services", "worker", "flower"])
+@pytest.mark.parametrize("service", ["services", "worker", "flower", "metrics"])
 def test_a_health_check_fails_where_nothing_runs(
     redis_url: str, service: str, tmp_path: Path
 ) -> None:
@@ -198,7 +201,7 @@ def test_a_health_check_fails_where_nothing_runs(
         (tmp_path / source).symlink_to(ROOT / source)
     replacements = {
         "redis://redis:6379/0": f"{redis_url}/10",
-        **dict.fromkeys(("8080", "5555"), str(free_port())),
+        **dict.fromkeys(("8080", "5555", "9808"), str(free_port())),
         "/tmp/": f"{tmp_path}/",  # noqa: S108 - what is replaced
     }
     assert not Containers(app=tmp_path, replacements=replacements).is_healthy(service)
@@ -265,5 +268,39 @@ def test_the_image_installs_pinned_packages_and_no_tools_of_ours() -> None:
 
 
 def test_flower_gets_its_login_from_the_environment_of_whoever_runs_it():
-    """In a compose file a name without a value is passed through. Without a login Flower refuses its buttons."""
+    """In a compose file a name without a value is passed through."""
     assert ("FLOWER_BASIC_AUTH", None) in SERVICES["flower"]["environment"].items()
+
+
+@pytest.mark.xdist_group("compose")
+def test_flower_takes_a_login_alone_and_tells_that_of_its_start(containers: Containers) -> None:
+    eventually(lambda: containers.is_healthy("flower"))
+    told = (containers.app.parent / "flower.log").read_text(encoding="utf-8")
+    (password,) = re.findall(r"log in as amends with the password (\S+) ", told)
+    base = containers.here("http://127.0.0.1:5555")
+    revoke = f"{base}/api/task/revoke/order-1.1.validate_order"
+    assert httpx.get(base).status_code == 401
+    assert httpx.post(revoke).status_code == 401
+    assert httpx.post(revoke, auth=("amends", "amends")).status_code == 401
+    login = ("amends", password)
+    assert httpx.get(base, auth=login, follow_redirects=True).status_code == 200
+    assert httpx.post(revoke, auth=login).json()["message"].startswith("Revoked")
+    # What a page of another site has a browser send, which knows the login.
+    elsewhere = {"Sec-Fetch-Site": "cross-site", "Origin": "https://example.com"}
+    assert httpx.post(revoke, auth=login, headers=elsewhere).status_code == 403
+
+
+@pytest.mark.parametrize("given", [["--basic-auth=ada:lovelace"], ["--basic_auth=ada:lovelace"]])
+def test_a_login_of_the_command_line_is_flowers(given: list[str]) -> None:
+    code = f"import sys; sys.argv[1:] = {given}; import flowerconfig; print(vars(flowerconfig).get('basic_auth'))"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert (ended.stdout, ended.stderr) == ("None\n", "")
+
+
+@pytest.mark.xdist_group("compose")
+def test_the_metrics_are_those_of_its_log(containers: Containers) -> None:
+    eventually(lambda: containers.is_healthy("metrics"))
+    url = containers.here("http://127.0.0.1:9808/metrics")
+    eventually(lambda: "amends_workers 2.0" in httpx.get(url, timeout=30).text)

@@ -2,14 +2,24 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
+
+from redis.exceptions import ResponseError
 
 from amends.backend.client import Client
 from amends.backend.cluster import primaries_of
+from amends.backend.scripts import SCRIPTS
 from amends.errors import LogUnavailable
 from amends.log.keys import ROOT
 from amends.log.saga_log import SagaLog
 from amends.log.store import Store
+from amends.testing.clock import Clock
+
+_TIME: Final = """
+local server = redis
+local redis = {{call = function(name, ...) if name == 'TIME' then return {{'{seconds}', '{micros}'}} end return server.call(name, ...) end,
+  pcall = server.pcall}}
+"""
 
 Calls = Sequence[tuple[list[str], list[Any]]]
 
@@ -78,3 +88,24 @@ def lost_answers(log: SagaLog, name: str, *, times: int) -> Iterator[list[Calls]
         yield sent
     finally:
         store._send = send
+
+
+def on_clock(log: SagaLog, clock: Clock) -> SagaLog:
+    """Let the scripts of a log, and no other reader of its Redis, tell the time of this clock. Returns the log."""
+    store: Any = log._store
+
+    def send(name: str, calls: Any) -> list[Any]:
+        store._prepare(name)
+        seconds, micros = (int(each) for each in clock.redis_time())
+        text = _TIME.format(seconds=seconds, micros=micros) + SCRIPTS[name]
+        return [_answer(store.client, text, keys, given) for keys, given in calls]
+
+    store._send = send
+    return log
+
+
+def _answer(client: Any, text: str, keys: list[str], given: list[Any]) -> Any:
+    try:
+        return client.eval(text, len(keys), *keys, *given)
+    except ResponseError as error:  # as in a pipeline, the script's own
+        return error

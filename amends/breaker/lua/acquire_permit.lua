@@ -10,7 +10,7 @@ if override == 'disabled' then return {'disabled'} end
 if override then return {'rejected', override, ''} end
 if state == 'closed' then return {'closed', epoch} end
 if state == 'open' then
-  if until_ > NOW then return {'rejected', state, exact(until_ - NOW)} end
+  if until_ > NOW then return {'rejected', is_forced and 'forced_open' or state, exact(until_ - NOW)} end
   move_to('half_open')
   add_event('breaker.half_opened', by, 'token', token)
 end

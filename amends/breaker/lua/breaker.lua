@@ -7,6 +7,8 @@
 -- Fields: state ('closed' 'open' 'half_open'; none is closed)   epoch (its last transition; none is 0)
 --   until (when an open one lets a probe through)   opens (so many in a row)   successes (of probes)
 --   override ('forced_open' 'disabled'), by and why (a person's)   late (results that were dropped)
+--   forced (the epoch of an opening by a person that ends by itself: an open circuit to a worker of an earlier release)
+--   refused (calls that were let through nowhere: processes tell of theirs with HINCRBY)
 --   f<epoch> when the failures in a row came, joined by ,
 -- Times are microseconds of Redis TIME. So are epochs, which no restart can give out again.
 --
@@ -15,9 +17,10 @@ local KEPT, FORGOTTEN_AFTER = 100, 30 * 86400
 local clock = redis.call('TIME')
 local NOW = clock[1] * 1000000 + clock[2]
 
-local head = redis.call('HMGET', BREAKER, 'state', 'epoch', 'until', 'opens', 'override')
+local head = redis.call('HMGET', BREAKER, 'state', 'epoch', 'until', 'opens', 'override', 'forced')
 local state, epoch, override = head[1] or 'closed', head[2] or '0', head[5]
 local until_, opens = tonumber(head[3]), tonumber(head[4]) or 0
+local is_forced = state == 'open' and head[6] == epoch -- by a person, until its time is over
 
 -- A number of 16 digits as text: Lua itself would give 14 of them.
 local function exact(number) return string.format('%.0f', number) end
@@ -44,5 +47,6 @@ local function move_to(new)
   state = new
   redis.call('HSET', BREAKER, 'state', state, 'epoch', epoch)
   redis.call('HDEL', BREAKER, 'f' .. before, 'successes')
+  if is_forced then redis.call('HDEL', BREAKER, 'forced', 'by', 'why') end
   redis.call('DEL', PROBES)
 end

@@ -76,7 +76,9 @@ def show_schedule(
     defined = _defined(output).get(name)
     if act is not None:
         if act == "forget":  # and its history with it: nobody is asked why
-            return _tell_forgotten(output, name, is_forgotten=log.schedules.forget_schedule(name))
+            given = {"by": name_of(by), **({"why": why} if why else {})}
+            is_forgotten = log.schedules.forget_schedule(name, given)
+            return _tell_forgotten(output, name, is_forgotten=is_forgotten)
         actor = {"by": name_of(by), "why": reason_of(why)}
         for each in _act(log, name, defined, act, times, actor):
             output.line(f"started {each.id}") if not output.as_json else None

@@ -11,6 +11,7 @@ from celery import Celery
 
 from amends.backend.settings import Settings, settings_of, unread_settings
 from amends.diagnosis.deployment import (
+    archive_rules,
     breaker_rules,
     link_rules,
     options,
@@ -88,6 +89,7 @@ CODES: Final[dict[str, Severity]] = {
             (outbox_rules.password,),
             outbox_rules.RULES,
             saga_log.RULES,
+            archive_rules.RULES,
             redis_rules.RULES,
         ),
         options.RULES,
@@ -139,7 +141,7 @@ def _examine_surroundings(app: Celery, settings: Settings, patience: Patience) -
     if not is_in_process(settings):
         yield from saga_log.away.apply(look_at_log.error)
     if log:
-        yield from _apply(saga_log.RULES, log)
+        yield from _apply((*saga_log.RULES, *archive_rules.RULES), log)
         for rule in redis_rules.RULES:
             yield from _of_all(finding for server in log.servers for finding in rule.apply(server))
     yield from _apply(outbox_rules.RULES, outbox)

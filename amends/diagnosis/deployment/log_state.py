@@ -13,6 +13,8 @@ from amends.definition.states import LIVE
 from amends.diagnosis.deployment.redis_server import RedisServer, read_server
 from amends.errors import UnreadableData
 from amends.log.answers import Itineraries
+from amends.log.archiving.archiving import Archiving
+from amends.log.archiving.state import ArchiveState
 from amends.log.heartbeats import Heartbeat, Workers
 from amends.log.maintenance import Maintenance
 from amends.log.profiles import Profile, Profiles
@@ -44,6 +46,7 @@ class LogState:
     lost: Sequence[LostWrite] = ()  #: Transitions that it acknowledged and does not have.
     newer: Sequence[str] = ()  #: Ids of live sagas whose plan only a newer release can read.
     schedules: Sequence[ScheduleState] = ()
+    archive: ArchiveState | None = None
     denied: Sequence[str] = ()  #: Commands of the scripts that its user may not run.
 
 
@@ -91,6 +94,7 @@ def read_log(settings: Settings) -> LogState:
         in_use=in_use,
         newer=newer,
         schedules=Schedules(store).read_schedules(),
+        archive=Archiving(store).read_archive_state(),
         lost=LostWrites(store).read(kept_for=settings.retention),
         denied=()
         if is_in_process(settings)

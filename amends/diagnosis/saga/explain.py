@@ -6,6 +6,7 @@ from typing import Final
 
 from celery import Celery
 
+from amends.archive.lookup import examine_saga
 from amends.definition.states import ENDED, RecordState, SagaStatus
 from amends.diagnosis.saga.explanation import (
     CancelEffect,
@@ -20,6 +21,7 @@ from amends.diagnosis.saga.record_facts import Position, Situation
 from amends.diagnosis.saga.record_view import View
 from amends.diagnosis.saga.remedies import remedies
 from amends.diagnosis.saga.stage_view import others_at_hand, present, stage_facts, undo_turns
+from amends.diagnosis.saga.times.accounting import times_of
 from amends.errors import UnknownSaga
 from amends.log.queries.pivot import passed_pivot
 from amends.log.saga_log import log_of
@@ -49,7 +51,7 @@ def explain(app: Celery, saga_id: str) -> Explanation:
 
 def _explain(app: Celery, saga_id: str, *, follows: bool) -> Explanation:
     log = log_of(app)
-    standing = log.examine_saga(saga_id)
+    standing = examine_saga(app, saga_id)
     view = View(app, standing, log.children.read_children(standing.entry))
     positions = Positions(view, log)
     paths = present(view, positions)
@@ -102,6 +104,7 @@ def _explain(app: Celery, saga_id: str, *, follows: bool) -> Explanation:
                 stage=stage,
             )
         ),
+        times=times_of(app, standing),
         stage=stage,
         parent=parent_facts(log, view.entry),
         causes=tuple(_causes(view, [each for each, _ in paths])) if follows else (),
@@ -150,6 +153,7 @@ def _turn(view: View) -> CompensationStart | None:
         at=turns[-1],
         outcome=view.entry.outcome or "",
         error=view.entry.error,
+        frame=view.entry.frame,
     )
 
 

@@ -16,6 +16,7 @@ from amends.diagnosis.saga.record_facts import (
     StageFacts,
     Wait,
 )
+from amends.diagnosis.saga.times.segments import Times
 
 Act = Literal["signal", "retry", "skip", "cancel", "pause", "resume"]
 
@@ -38,6 +39,7 @@ class CompensationStart:
     at: float
     outcome: str
     error: str | None
+    frame: str | None  #: Where the application raised it.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,7 @@ class Explanation:
     has it: until they do, no transition is answered. `stage` is the stage of several branches that it is at, of which `record`
     and what is told of it is one; None outside of such. `parent` is the saga that it is a step of. `causes` explain why a child
     that it waits for does not go on, each at the end of a row of sagas that wait for one another: what is stuck, or paused,
-    or else the first.
+    or else the first. `times` tells where its time went.
     """
 
     id: str
@@ -124,6 +126,7 @@ class Explanation:
     overdue: float
     cancel: CancelEffect
     remedies: tuple[Remedy, ...]
+    times: Times
     stage: StageFacts | None = None
     parent: ParentFacts | None = None
     causes: tuple[Explanation, ...] = ()

@@ -125,7 +125,12 @@ class Positions:
         if seen is None:
             return Circuit(name=name, state=None, retry_after=None, by="", why="")
         return Circuit(
-            name=name, state=seen.state, retry_after=seen.retry_after, by=seen.by, why=seen.why
+            name=name,
+            state=seen.state,
+            retry_after=seen.retry_after,
+            by=seen.by,
+            why=seen.why,
+            forced_until=seen.forced_until,
         )
 
     def _message(self, path: str) -> Message:

@@ -53,7 +53,7 @@ class Record:
 
     `attempts` of `max_attempts` (None is no limit) were spent, `deaths` of its processes and `unregistered`
     messages of `poison_after` came, since a person last renewed them; `spent` attempts in all. `undoes` is the activity
-    that an undo takes back. `output_fields` are those of its output, None where it has none. `is_known` tells whether
+    that an undo takes back. `frame` is where `error` was raised. `output_fields` are those of its output, None where it has none. `is_known` tells whether
     this process has its code, and so knows of an output. `waits_for` tells of one that waits in the log, for signals or a time.
     `child` is the saga that its step is, None before there is one, and `child_failure` what this saga does if that turns back.
     """
@@ -70,6 +70,7 @@ class Record:
     unregistered: int
     poison_after: int
     error: str | None
+    frame: str | None
     is_known: bool
     output_fields: tuple[str, ...] | None
     waits_for: OpenWait | None = None
@@ -114,7 +115,8 @@ class Wait:
 class Circuit:
     """The circuit breaker that keeps a record waiting.
 
-    `state` is None where this process has no such breaker. `retry_after` is in seconds.
+    `state` is None where this process has no such breaker. `retry_after` is in seconds. `forced_until` is when one that is
+    forced open is so no more, in seconds since 1970; None where only an operator ends that.
     """
 
     name: str
@@ -122,6 +124,7 @@ class Circuit:
     retry_after: float | None
     by: str
     why: str
+    forced_until: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

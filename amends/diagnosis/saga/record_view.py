@@ -109,6 +109,7 @@ class View:
             unregistered=used.unregistered,
             poison_after=self.settings.poison_after,
             error=record.error,
+            frame=record.frame,
             is_known=activity is not None or output is not None,
             output_fields=None if model is None or plan.compensates else (*model.model_fields,),
             waits_for=open_wait(self.entry, path),

@@ -5,7 +5,7 @@
 --! include turn_back
 --! include pivot
 --! include settle
--- ARGV[5] error, JSON
+-- ARGV[8] error, JSON
 -- Answers {"advance", message's number}: it goes back now, and something is to be undone or awaited
 --       | {"end", status}: it goes back now, and nothing was to be undone; or {"end", "paused"}
 --       | {"late", status}: it has ended, or goes back already
@@ -18,6 +18,6 @@ if refused then return refused end
 local pivot = passed_pivot()
 if pivot then return {'refused', 'it is past ' .. path_of(pivot) .. ', its point of no return, or at it'} end
 note_act('saga.cancelled')
-turn_back('cancelled', ARGV[5])
+turn_back('cancelled', ARGV[8], 'cancelled')
 settle()
 return continuation_of_act()

@@ -3,7 +3,7 @@
 --
 -- A claim: path, token, owner, retries (the message's), brought (the tokens that the message brings,
 -- joined by ,), known (digests the caller knows, joined by ,), grace (ms from the attempt's limit to when
--- it is given up). It is answered {"stop", reason} | {"done"}
+-- it is given up), process (JSON members that the event tells of it, or ''), queue (that its message came in, or nil). It is answered {"stop", reason} | {"done"}
 --       | {"run", digest, itinerary or '', attempts, attempts since a person renewed them, tries, deaths of whole workers,
 --          ms until the attempt is given up, ms to the saga's deadline or '', output of what it undoes
 --          or '', the saga's trace or '', source, JSON, source, JSON, ...}
@@ -12,6 +12,8 @@
 --! include place
 --! end
 --! include claimed
+--! include claimed_message
+--! include times
 --! include open_saga
 --! include definition
 --! include plan
@@ -28,8 +30,9 @@
 --! include pivot
 --! end
 --! include move
+--! constant QUEUE_BOUNDS
 -- Reads, in one call, what an answer to a claim is made of.
-local function read_for(code)
+local function read_for(code, is_queued)
   local fields, counts = {}, {code .. '.a', code .. '.r', code .. '.b', code .. '.q'}
   if state[code] then
     fields = counts
@@ -39,7 +42,20 @@ local function read_for(code)
   local _, sources = plan_of(code)
   for source in sources:gmatch('[^,]+') do fields[#fields + 1] = field_of(source) end
   if is_undo(code) then fields[#fields + 1] = code:sub(1, -2) .. '.x' end
+  if is_queued then
+    fields[#fields + 1] = 'messages'
+    fields[#fields + 1] = 'sent'
+  end
   read(fields)
+end
+
+-- How long the message of a claim was in its queue, ms, since it was to arrive; nil where nobody knows. It is counted by the queue.
+local function queued_for(claim)
+  local due_since = claim.queue and due_at(claim.owner)
+  if not due_since or due_since == 0 then return nil end
+  local queued = math.max(0, NOW - due_since)
+  count_time(queued, QUEUE_BOUNDS, 'queued|' .. claim.queue)
+  return ('%d'):format(queued)
 end
 
 local function run(code, known)
@@ -93,7 +109,7 @@ local function claim_record(claim)
   local code = open_record(claim.path)
   if not code then return {'stop', 'the saga has no such step, or is not at its stage'} end
   if is_wait(code) then return {'stop', 'it waits, and is not called'} end  --! shaped
-  read_for(code)
+  read_for(code, claim.queue)
 
   if running and running.code == code then
     if running.token == claim.token then return run(code, claim.known) end
@@ -117,6 +133,7 @@ local function claim_record(claim)
   local tries = tonumber(get(code .. '.r') or 0)
   if claim.retries < tries then return {'stop', 'the message is older than the last attempt'} end
 
+  local queued = queued_for(claim)
 --! shaped
   if branch then
     note_order()
@@ -130,6 +147,7 @@ local function claim_record(claim)
   if saga.status == 'pending' then move_to('running') end
   local event = is_undo(code) and 'step.compensating' or 'step.started'
   if is_verification(code) then event = 'step.verifying' end  --! shaped
-  add_event(event, claim.path, '"attempt":' .. running.attempt)
+  add_event(event, claim.path, '"attempt":' .. running.attempt .. (queued and ',"queued":' .. queued or '')
+    .. (claim.process ~= '' and ',' .. claim.process or ''))
   return run(code, claim.known)
 end

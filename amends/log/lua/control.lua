@@ -2,9 +2,13 @@
 --
 --! include open_saga
 --! include transition
+--! include list_act
+-- KEYS[13] zset  the shard's list of acts, see `acts`
 -- ARGV[2] token   ARGV[3] who and why, JSON members for the event, or ''
 -- ARGV[4] how many events its history had when that person looked, or the status that it had; '' to act anyhow
-local TOKEN, ACTOR, SEEN = ARGV[2], ARGV[3], ARGV[4]
+-- ARGV[5] the act as JSON members for the list, or '' for what is no act of its own: a part of a bulk act, or the engine's
+-- ARGV[6] how many acts the list keeps   ARGV[7] for how long, ms
+local TOKEN, ACTOR, SEEN, LISTED = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 local ACTS_KEPT = 8
 
@@ -30,5 +34,8 @@ end
 
 local function note_act(event, path)
   remember_act()
+  if LISTED ~= '' then -- also of several events, which are one entry
+    list_act(KEYS[13], NOW, TOKEN .. ' {"name":"' .. saga.name .. '",' .. LISTED .. '}', tonumber(ARGV[6]), tonumber(ARGV[7]))
+  end
   add_event(event, path, ACTOR ~= '' and ACTOR or nil)
 end

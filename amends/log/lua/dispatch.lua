@@ -148,7 +148,7 @@ local function time_out(code)
   local error = '{"type":"TimeoutError","message":"' .. path .. ' had ' .. (get(code .. '.gn') or 0) .. ' of '
     .. plan_of(code) .. ' signals when its time was over"}'
   set(code .. '.e', error)
-  fail(code, path, error, true, plan:match('|' .. code:match('%w+$') .. ':[^\n]*;([%w_]+)'))
+  fail(code, path, error, true, plan:match('|' .. code:match('%w+$') .. ':[^\n]*;([%w_]+)'), 'unanswered')
 end
 -- Ends a wait of the line, or of the branch that is open, whose time has come; answers whether it did.
 local function end_in_time(code)
@@ -237,7 +237,7 @@ local function dispatch(known, longest, only_look, again, lost)
     set_due(NOW + LEASE)
   elseif is_late then
     local waited = state[remaining(1)[1] or ''] == 'waiting'
-    turn_back('timed_out', '{"type":"TimeoutError","message":"the saga did not end in its time"}')
+    turn_back('timed_out', '{"type":"TimeoutError","message":"the saga did not end in its time"}', 'timed_out')
     settle()
     if waited and not is_over() and remaining(1)[1] then note_unsent(NOW) end -- of what follows there is no message
   end

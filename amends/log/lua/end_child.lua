@@ -19,7 +19,7 @@ local function end_forward(code)
   end
   set(code .. '.e', told)
   add(code .. '.r', 1)
-  fail(code, path, told, true, get(code .. '.n'))
+  fail(code, path, told, true, get(code .. '.n'), status ~= 'failed' and 'child' or nil)
 end
 
 local function end_undo(code)

@@ -19,7 +19,7 @@ local function refuse()
   if may_continue == 'c' or not passed_pivot() then
     set_state(stage, 'failed')
     add_event('step.failed', path, '"state":"failed","error":' .. error)
-    if may_continue ~= 'c' then turn_back(outcome, error) end
+    if may_continue ~= 'c' then turn_back(outcome, error, 'failed') end
     return
   end
   set_state(stage, 'stuck')

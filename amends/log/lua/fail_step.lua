@@ -35,7 +35,7 @@ if not is_step then
   if passed_pivot() then may_turn = false end  --! shaped
   if may_turn then -- a void: without it the fallback could double the effect
     local primary = code:sub(1, -2)
-    turn_back(get(primary .. '.n'), get(primary .. '.e'))
+    turn_back(get(primary .. '.n'), get(primary .. '.e'), 'failed')
   end
 --! shaped
 elseif unknown and is_verified(code) then

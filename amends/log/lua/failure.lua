@@ -5,7 +5,8 @@
 --! include pivot
 local function has_record(code) return plan:find('|' .. code:match('%w+$') .. ':', 1, true) ~= nil end
 
-local function fail(code, path, error, refused, outcome)
+-- cause: of the way back, if the error does not tell it
+local function fail(code, path, error, refused, outcome, cause)
   set_state(code, state_of_failure(code))
   add_event('step.failed', path, '"state":"' .. state[code] .. '","error":' .. error)
   if saga.direction == 'backward' then return end
@@ -21,6 +22,7 @@ local function fail(code, path, error, refused, outcome)
     add_event('step.stuck', path, '"error":' .. error)
 --! end
   elseif may_continue ~= 'c' then
-    turn_back(outcome, error)
+    local said_no = error:find('"refused":true', 1, true) -- a quote inside of the message is escaped
+    turn_back(outcome, error, cause or said_no and 'refused' or 'failed')
   end
 end

@@ -9,7 +9,8 @@
 --         while they wait in the log and do nothing else, or are to begin later
 -- KEYS[11] hash  what the shard counts: see `transition`
 -- KEYS[12] zset  watermarks of queues: see `watermark`
--- KEYS[13] zset  the shard's search index: see `start_saga`, which gets it as `remove_saga` does
+-- KEYS[13] hash  ids that the shard remembers of sagas that were removed: see `remove_saga`; KEYS[14] zset  the shard's search
+--         index: see `start_saga`, which gets both as `remove_saga` does; of acts see `control`
 -- ARGV[1] the saga's id
 --
 -- A saga's fields: name definition input given (digest of what the input does not owe to defaults) status direction outcome error reason created ended (when)

@@ -1,6 +1,7 @@
 -- One schedule as its scripts read it. The loader puts it before each script that includes it.
 --
 -- KEYS[1] hash  the schedule   KEYS[2] list  its history, JSON events in order   KEYS[3] zset  names of the shard's schedules
+-- KEYS[4] zset  of acts alone: the shard's list of acts, see `list_own_act`
 -- ARGV[1] its name
 -- Its fields: app, app_name (the identity and the name of the app that defines it) definition (JSON) digest (of that)
 -- since (when it was first defined) seen (when a worker last said that it defines it)

@@ -7,11 +7,11 @@
 --! include place
 --! include act_on_branches
 --! include order
--- ARGV[5] record's path; a step's name stands for its undos that failed, else for what comes next of it; of a step for each item,
--- without an item, for all of its undos that failed   ARGV[6] output, JSON; '' for none, and of a verification: it had no effect
+-- ARGV[8] record's path; a step's name stands for its undos that failed, else for what comes next of it; of a step for each item,
+-- without an item, for all of its undos that failed   ARGV[9] output, JSON; '' for none, and of a verification: it had no effect
 -- Answers what `continuation_of_act` says
 --       | {"lacking", path}: it needs an output | {"refused", why} | {"unknown"}: there is no such saga
-local path, output = ARGV[5], ARGV[6]
+local path, output = ARGV[8], ARGV[9]
 
 -- The records that are meant of the line, or of the branch that is open, or nil and why there is none.
 local function meant(exact)

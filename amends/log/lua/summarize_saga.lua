@@ -8,13 +8,15 @@
 --          reason or '', error or '', path of the record or '', its state, its attempts (calls that died among them), when it may run again
 --          or '', its error or '', how many events its history has, paths without items of all records that it stands at in a stage of
 --          several branches, joined by ,, and of a wait that has begun how many signals end it, 0 where its time does, or '', and how many came,
---          <its parent's id>|<path of its step> or '', children of this record that turned back before, or '' where it waits for none, and
---          1 where one of those records waits for a child, or ''}
+--          <its parent's id>|<path of its step> or '', children of this record that turned back before, or '' where it waits for none,
+--          1 where one of those records waits for a child, or '', and the circuits that let none of those records through that are
+--          to be tried again, joined by ,}
 --       | {}: there is no such saga
 local PLACELESS = 5
 local rank_of = {stuck = 1, running = 2, pending = 3, waiting = 4}
 local beside = {} -- the paths of a stage's records at hand, each once
 local has_children = '' -- 1 where a record at hand waits for a child
+local circuits = {} -- those that records at hand wait for
 
 local function is_waiting_child(code) return code and state[code] == 'waiting' and code:find('k', 1, true) ~= nil end
 
@@ -36,8 +38,15 @@ local function read_branches(stage)
   return many, waits
 end
 
+-- Notes the circuit that an error names: in JSON no text of its own has these quotation marks.
+local function note_circuit(code, failure)
+  local name = (state[code] or 'pending') == 'pending' and failure and failure:match('"circuit":"([^"]+)"')
+  if name then circuits[name] = name end
+end
+
 -- Notes the record of a branch that is at hand.
 local function note_beside(code)
+  note_circuit(code, redis.call('HGET', SAGA, code .. '.e'))
   if is_waiting_child(code) then has_children = 1 end
   local of_plan = code:match('%w+$')
   beside[of_plan] = beside[of_plan] or (path_of(code):gsub('%[%d+%]', ''))
@@ -99,4 +108,6 @@ local is_for_child = is_waiting_child(code)
 answer[18], answer[19] = is_wait(code) and not is_for_child and answer[12] == 'waiting' and plan_of(code) or '', own[6] or 0
 answer[20], answer[21] = saga.parent or '', is_for_child and (get(code:gsub('u$', '') .. '.r') or 0) or ''
 answer[22] = is_for_child and 1 or has_children
+if code then note_circuit(code, own[3]) end
+answer[23] = joined(circuits)
 return answer

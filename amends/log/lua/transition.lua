@@ -6,9 +6,12 @@
 -- What happens is counted in the same transition. The counters of a shard:
 --   event|<its name>|<saga>|<record's path or ''>   how often it was written
 --   sagas|<saga>|<status>   how many are there now   ended|<saga>|<status>|<outcome>   how many came to it
+--   turned|<saga>|<cause>    how many turned back, by `turn_back`'s cause
 --   took|<saga>|<bound>     how many ended within so many seconds and not within the bound before
 --   took|<saga>|sum         ms from start to end, of all
 --   ran|<saga>|<path>|...   the same two of attempts, from claim to end
+--   queued|<queue>|...      the same two of messages, from when they were to arrive to the claim
+--   paused|noted            how many of the pauses the shard's set of paused sagas knows of, see `note_pauses`
 --
 -- Processes that wait for the saga (see `await_saga`) are told of its end, or of each record that moves.
 --

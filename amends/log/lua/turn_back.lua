@@ -21,12 +21,14 @@ local function give_up_waiting()
   end
 end
 
-local function turn_back(outcome, error)
+-- cause: refused | failed | unanswered (a wait) | timed_out (the saga) | cancelled | child or parent, which turned back
+local function turn_back(outcome, error, cause)
   set('direction', 'backward')
   set('outcome', outcome)
   set('error', error)
   move_to('compensating')
   add_event('saga.compensating', nil, '"outcome":"' .. outcome .. '"')
+  count('turned|' .. saga.name .. '|' .. cause)
 --! shaped
   turns_now = true
   for code, value in pairs(line and line.state or state) do

@@ -15,6 +15,6 @@ if passed_pivot() then return {'refused', 'it is past its point of no return'} e
 unset('ended')
 saga.awaited = 'p|0|-'
 set('awaited', saga.awaited)
-turn_back('undone', ARGV[2])
+turn_back('undone', ARGV[2], 'parent')
 settle()
 return continuation_of_act()

@@ -2,11 +2,7 @@
 -- messages out in order: one that was published to it before, and is in no worker's hands, is in the queue no more.
 --
 --! include open_saga
---! shaped
---! include chain_ahead
---! plain
---! include remaining
---! end
+--! include claimed_message
 local WATERMARK_KEPT = 86400000
 
 -- Raises the watermark of a queue of the saga's app to a time in ms. Queues from which nothing was claimed for long
@@ -19,15 +15,4 @@ end
 
 -- When the message of a claim was published, or nil where nobody knows: its record has waited since for an attempt,
 -- or other messages were numbered since for what remains.
-local function published_at(owner, tries)
-  local message = owner:match('[^:]*$')
-  local number = message:sub(1, #ID + 1) == ID .. '.' and message:match('^%d+', #ID + 2)
-  if not number or tries > 0 then return nil end
---! shaped
-  local last, sent = get('messages'), get('sent')
-  if branch then last, sent = branch.message, branch.sent end
-  if number + #chain_ahead() - 1 == tonumber(last) then return sent end
---! plain
-  if number + #remaining() - 1 == tonumber(get('messages')) then return get('sent') end
---! end
-end
+local function published_at(owner, tries) return tries == 0 and due_at(owner) or nil end

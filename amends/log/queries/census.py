@@ -12,6 +12,7 @@ from amends.log.heartbeats import Heartbeat
 from amends.log.liveness import DEAD_AFTER
 from amends.log.queries.gauges import Readings
 from amends.log.queries.listing import Query, find_sagas
+from amends.log.queries.paused import PausedSagas
 from amends.log.saga_log import log_of
 
 
@@ -28,6 +29,7 @@ class Census:
     most: int  #: Sagas of a status that `standing` counts: those longest in it.
     is_cut: bool  #: Whether `standing` lacks some for that.
     readings: Readings
+    paused: PausedSagas
     workers: Sequence[Heartbeat]  #: Of live workers.
 
     def total(self, status: SagaStatus) -> int:
@@ -65,5 +67,6 @@ def take_census(app: Celery, *, most: int = 500) -> Census:
         most=most,
         is_cut=is_cut,
         readings=log.read_gauges(),
+        paused=log.read_paused(),
         workers=[beat for beat in log.workers.read_heartbeats() if beat.age <= DEAD_AFTER],
     )

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -12,8 +12,8 @@ from celery import Celery
 from amends.backend.client import client_of
 from amends.backend.settings import Settings, settings_of
 from amends.definition.states import SagaStatus
-from amends.errors import UnknownSaga
 from amends.log.queries.index_walk import LATEST, Cursor, Indexed, IndexWalk
+from amends.log.queries.remembered_sagas import unknown_saga
 from amends.log.queries.search import SagaSearch
 from amends.log.queries.summary import SagaHeader, SagaSummaries, SagaSummary
 from amends.log.store import Store
@@ -33,6 +33,7 @@ class Query:
     step: name of the step of a present record, or the record's path; of a step for each item with or without the item.
     older_than: seconds in its status, at least.
     id: an id, or a prefix followed by ``*``.
+    circuit: name of a circuit breaker that a present record waits for; of one with a circuit for each worker, any of these.
     where: values of search fields by name, all of which the saga has; such a listing is by start.
     """
 
@@ -43,6 +44,7 @@ class Query:
     paused: bool | None = None
     older_than: float = 0.0
     id: str | None = None
+    circuit: str | None = None
     where: Sequence[tuple[str, object]] = ()
     newest_first: bool = False
 
@@ -55,7 +57,15 @@ class Query:
                 SagaHeader(saga=summary.saga, outcome=summary.outcome, paused=summary.paused)
             )
             and (self.step is None or self.step in summary.places)
+            and self.fits_circuits(summary.circuits)
             and summary.age >= self.older_than
+        )
+
+    def fits_circuits(self, circuits: Iterable[str]) -> bool:
+        """Return whether a saga that waits for these circuits matches."""
+        wanted = (self.circuit, f"{self.circuit}@")
+        return self.circuit is None or any(
+            each == wanted[0] or each.startswith(wanted[1]) for each in circuits
         )
 
     @property
@@ -148,9 +158,9 @@ def _walk(store: Store, query: Query, search: SagaSearch | None, cursor: Cursor)
 
 def summary_of(app: Celery, saga_id: str) -> SagaSummary:
     """Return the summary of one saga. Raises `UnknownSaga`, and `LogUnavailable`."""
-    (summary,) = SagaSummaries(store_of(app)).summarize_sagas([saga_id])
+    (summary,) = SagaSummaries(store := store_of(app)).summarize_sagas([saga_id])
     if summary is None:
-        raise UnknownSaga(saga_id)
+        raise unknown_saga(store, saga_id)
     return summary
 
 

@@ -139,19 +139,21 @@ class LostWrites:
         return list(kept)
 
     def _present(self, saga_ids: Sequence[str]) -> set[str]:
-        """Return those of these sagas that the log has."""
+        """Return those of these sagas that the log has, or remembers as removed."""
         found: set[str] = set()
+        store = self._store
         for begin in range(0, len(saga_ids), _AT_ONCE):
             some = saga_ids[begin : begin + _AT_ONCE]
 
-            def read(client: Any, some: Sequence[str] = some) -> list[int]:
+            def read(client: Any, some: Sequence[str] = some) -> list[bool]:
                 pipeline = client.pipeline(transaction=False)
                 for saga_id in some:
-                    pipeline.exists(self._store.keys_of(saga_id)[0])
-                answers: list[int] = pipeline.execute()
-                return answers
+                    pipeline.exists(store.keys_of(saga_id)[0])
+                    pipeline.hexists(store.remembered_keys(store.shard_of(saga_id))[0], saga_id)
+                answers = pipeline.execute()
+                return [bool(a or b) for a, b in zip(answers[::2], answers[1::2], strict=True)]
 
-            found.update(compress(some, self._store.read(read)))
+            found.update(compress(some, store.read(read)))
         return found
 
     def _read_histories(self, saga_ids: Sequence[str]) -> list[list[str]]:

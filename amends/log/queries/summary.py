@@ -9,7 +9,7 @@ from amends.backend.script_constants import TIMED
 from amends.definition.paths import UNDO, child_id, without_item
 from amends.definition.states import RecordState, SagaStatus
 from amends.errors import LogUnavailable
-from amends.log.record import error_text
+from amends.log.record import error_frame, error_text
 from amends.log.saga_state import Parent
 from amends.log.store import Store
 
@@ -37,6 +37,7 @@ class SagaSummary:
     outcome: str | None
     reason: str | None
     error: str | None  #: Last error of the present record, else the one that turned the saga back.
+    frame: str | None  #: Where the application raised that error, if that is known.
     #: Path of the present record: running, else stuck, else next. None if the saga has ended.
     record: str | None
     #: Of a stage of several branches the paths of all present records, without items.
@@ -54,6 +55,7 @@ class SagaSummary:
     parent: Parent | None = None  #: The saga that it is a step of.
     child: str | None = None  #: Id of the saga that the present record waits for.
     has_children: bool = False  #: Whether it waits for such a saga, at that record or one beside.
+    circuits: Sequence[str] = ()  #: Circuit breakers that its present records wait for.
 
     @property
     def age(self) -> float:
@@ -77,7 +79,7 @@ class SagaSummary:
         """Read what the script answered."""
         at, status, since, name, direction, paused, created, outcome, reason, error, *own = answer
         record, state, attempts, again, own_error, events, beside, wanted, signals, *kin = own
-        parent, tries, has_children = kin
+        parent, tries, has_children, circuits = kin
         return cls(
             id=saga_id,
             saga=name,
@@ -87,6 +89,7 @@ class SagaSummary:
             outcome=outcome or None,
             reason=reason or None,
             error=error_text(own_error or error or None),
+            frame=error_frame(own_error or error or None),
             record=record or None,
             beside=beside.split(",") if beside else (),
             state=RecordState(state) if record else None,
@@ -101,6 +104,7 @@ class SagaSummary:
             parent=Parent.read(parent),
             child=None if tries == "" else child_id(saga_id, record.removesuffix(UNDO), int(tries)),
             has_children=bool(has_children),
+            circuits=circuits.split(",") if circuits else (),
         )
 
 

@@ -1,16 +1,22 @@
 """Transitions of schedules: one script each. Ticks are milliseconds since 1970."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from amends.definition.serialization import canonical_json, json_members
 from amends.definition.states import ENDED
 from amends.errors import UnknownSchedule
+from amends.log.acts.act import AS_DEFAULT, ActsKept, act_members
 from amends.log.schedules.state import LEFT_AFTER, ScheduleEvent, ScheduleState
 from amends.log.store import Store
 
 LATE_AFTER: Final = 60.0
 """Seconds after which a tick that is fired is late."""
+
+_ACTS: Final = {"schedule.triggered": "trigger", "schedule.backfilled": "backfill"}
+_ACTOR: Final = frozenset({"by", "why"})
+_NOBODY: Final[Mapping[str, str]] = {}
 
 Defined = Literal["kept", "other", "taken"]
 """Whether the log keeps a worker's definition, has another one of a later worker, or one of another app."""
@@ -19,8 +25,9 @@ Defined = Literal["kept", "other", "taken"]
 class Schedules:
     """The schedules of a log. Its methods raise `LogUnavailable`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, acts: ActsKept = AS_DEFAULT) -> None:
         self._store = store
+        self._acts = acts
 
     def define_schedule(
         self,
@@ -70,11 +77,11 @@ class Schedules:
     def pause_schedule(self, name: str, actor: Mapping[str, str]) -> None:
         """Pause a schedule, unless it is paused. Raises `UnknownSchedule`."""
         members = [actor.get("by", ""), actor.get("why", ""), json_members(actor)]
-        _check(name, self._ask("pause_schedule", name, *members))
+        _check(name, self._act("pause_schedule", name, actor, *members))
 
     def resume_schedule(self, name: str, actor: Mapping[str, str]) -> None:
         """Let a schedule go on with the next tick from now, if it is paused. Raises `UnknownSchedule`."""
-        _check(name, self._ask("resume_schedule", name, json_members(actor)))
+        _check(name, self._act("resume_schedule", name, actor, json_members(actor)))
 
     def note_triggered(
         self, name: str, event: str, *, count: int, last: str = "", **details: Any
@@ -83,14 +90,17 @@ class Schedules:
 
         last: id of the one that its overlap goes by from now on.
         """
-        _check(name, self._ask("note_triggered", name, last, count, event, json_members(details)))
-
-    def forget_schedule(self, name: str) -> bool:
-        """Forget a schedule, but for one that a worker defines; return whether it is forgotten. Raises `UnknownSchedule`."""
-        return (
-            _check(name, self._ask("forget_schedule", name, round(LEFT_AFTER * 1000)))
-            == "forgotten"
+        actor = {each: text for each, text in details.items() if each in _ACTOR}
+        arguments = [last, count, event, json_members(details)]
+        _check(
+            name,
+            self._act("note_triggered", name, actor, *arguments, act=_ACTS[event], count=count),
         )
+
+    def forget_schedule(self, name: str, actor: Mapping[str, str] = _NOBODY) -> bool:
+        """Forget a schedule, but for one that a worker defines; return whether it is forgotten. Raises `UnknownSchedule`."""
+        left = round(LEFT_AFTER * 1000)
+        return _check(name, self._act("forget_schedule", name, actor, left)) == "forgotten"
 
     # Reads
 
@@ -142,8 +152,22 @@ class Schedules:
         events: Sequence[str] = self._store.read(lambda client: client.lrange(key, 0, -1))
         return [ScheduleEvent.from_json(text) for text in events]
 
+    def _act(
+        self,
+        script: str,
+        name: str,
+        actor: Mapping[str, str],
+        *arguments: Any,
+        act: str = "",
+        **what: Any,
+    ) -> list[Any]:
+        """Run a script that is an operator's act, which lists it."""
+        entry = act_members(act or script.partition("_")[0], actor, schedule=name, **what)
+        listed = f"{secrets.token_hex(8)} {{{entry}}}"
+        return self._ask(script, name, *arguments, listed, *self._acts.of_shard(self._store.shards))
+
     def _ask(self, script: str, name: str, *arguments: Any) -> list[Any]:
-        keys = self._store.schedule_keys(name)
+        keys = [*self._store.schedule_keys(name), self._store.acts_key(self._store.shard_of(name))]
         answer: list[Any] = self._store.call_many(script, [(keys, [name, *arguments])])[0]
         return answer
 

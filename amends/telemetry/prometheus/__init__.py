@@ -12,7 +12,23 @@ except ImportError as error:
         "amends.telemetry.prometheus needs prometheus_client: pip install 'amends[metrics]'"
     ) from error
 
-from amends.telemetry.prometheus.collector import SagaCollector
-from amends.telemetry.prometheus.server import MetricsServer, exposition, samples, wait_for_the_end
+from amends.telemetry.prometheus.collector import SagaCollector, Scrape
+from amends.telemetry.prometheus.server import (
+    MetricsServer,
+    exposition,
+    samples,
+    scrape,
+    text,
+    wait_for_the_end,
+)
 
-__all__ = ["MetricsServer", "SagaCollector", "exposition", "samples", "wait_for_the_end"]
+__all__ = [
+    "MetricsServer",
+    "SagaCollector",
+    "Scrape",
+    "exposition",
+    "samples",
+    "scrape",
+    "text",
+    "wait_for_the_end",
+]

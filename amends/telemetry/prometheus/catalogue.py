@@ -5,6 +5,8 @@ The labels are bounded by what is defined and configured: sagas, steps, outcomes
 
 from typing import Final
 
+from amends.telemetry.prometheus import archive_catalogue
+from amends.telemetry.prometheus.breaker_metrics import OF_BREAKERS
 from amends.telemetry.prometheus.metric import KNOWN
 from amends.telemetry.prometheus.metric import define as _metric
 
@@ -24,8 +26,8 @@ ENDED: Final = _metric(
 TURNED_BACK: Final = _metric(
     "counter",
     "amends_sagas_turned_back_total",
-    "saga",
-    tells="Sagas that turned back, to compensate what was done.",
+    *("saga", "cause"),
+    tells="Sagas that turned back: a service refused, a step failed, a wait was unanswered, the saga timed_out or was cancelled, its child or parent turned back. It is unknown of workers of an earlier release.",
 )
 STUCK: Final = _metric(
     "counter",
@@ -101,10 +103,7 @@ WAITS: Final = _metric(
     tells="Waits for signals or for a time that began, and that ended with what they waited for.",
 )
 SIGNALS: Final = _metric(
-    "counter",
-    "amends_signals_total",
-    *_RECORD,
-    tells="Signals that sagas took or kept.",
+    "counter", "amends_signals_total", *_RECORD, tells="Signals that sagas took or kept."
 )
 SAGA_DURATION: Final = _metric(
     "histogram",
@@ -124,6 +123,8 @@ UNDO_DURATION: Final = _metric(
     *_RECORD,
     tells="Time of an attempt at a step's compensation, from its claim to its end.",
 )
+_QUEUED: Final = "Time of a step's message from when it was to be in its queue to its claim."
+QUEUE_TIME: Final = _metric("histogram", "amends_step_queue_seconds", "queue", tells=_QUEUED)
 SAGAS: Final = _metric(
     "gauge", "amends_sagas", *("saga", "status"), tells="Sagas in the log, by status."
 )
@@ -140,6 +141,17 @@ WAITING: Final = _metric(
     "gauge",
     "amends_sagas_waiting",
     tells="Running sagas that wait for a signal or a time, and do nothing else.",
+)
+PAUSED: Final = _metric("gauge", "amends_sagas_paused", "saga", tells="Sagas that are paused.")
+PAUSED_OLDEST: Final = _metric(
+    "gauge",
+    "amends_sagas_paused_oldest_seconds",
+    tells="How long the first of them has been paused; 0 if there is none.",
+)
+PAUSED_DEADLINE: Final = _metric(
+    "gauge",
+    "amends_sagas_paused_deadline_seconds",
+    tells="Time until the first deadline of a paused saga, which turns it back; +Inf if none has one.",
 )
 DUE: Final = _metric("gauge", "amends_sagas_due", tells="Sagas that wait for a sweep.")
 SWEEP_LAG: Final = _metric(
@@ -166,38 +178,7 @@ MEMORY_LIMIT: Final = _metric(
     tells="Memory that the log's Redis may use; 0 for no limit.",
 )
 
-# Circuit breakers
-
-BREAKER_STATE: Final = _metric(
-    "gauge",
-    "amends_breaker_state",
-    *("breaker", "state"),
-    tells="1 for the state that callers of the circuit breaker meet, else 0.",
-)
-BREAKER_RETRY_AFTER: Final = _metric(
-    "gauge",
-    "amends_breaker_retry_after_seconds",
-    "breaker",
-    tells="Time until the circuit breaker may let a call through; 0 if it may now.",
-)
-BREAKER_FAILURES: Final = _metric(
-    "gauge",
-    "amends_breaker_failures",
-    "breaker",
-    tells="Failures in a row at a closed circuit breaker.",
-)
-BREAKER_OPENINGS: Final = _metric(
-    "gauge",
-    "amends_breaker_openings",
-    "breaker",
-    tells="How often in a row the circuit breaker opened; 0 once it closes.",
-)
-BREAKER_LATE_RESULTS: Final = _metric(
-    "counter",
-    "amends_breaker_late_results_total",
-    "breaker",
-    tells="Results that came too late to count for the circuit breaker.",
-)
+# Schedules
 
 TICKS: Final = _metric(
     "counter",
@@ -243,5 +224,7 @@ SCRAPE_DURATION: Final = _metric(
     "gauge", "amends_scrape_duration_seconds", tells="How long this scrape took."
 )
 
-METRICS: Final = tuple(KNOWN)
+_OTHERS: Final = [each for each in KNOWN if each not in OF_BREAKERS]
+_AT: Final = _OTHERS.index(TICKS)
+METRICS: Final = (*_OTHERS[:_AT], *OF_BREAKERS, *_OTHERS[_AT:], *archive_catalogue.METRICS)
 """All of them, in the order in which they are shown."""

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from amends.backend.script_constants import ATTEMPT_BOUNDS, SAGA_BOUNDS
+from amends.backend.script_constants import ATTEMPT_BOUNDS, QUEUE_BOUNDS, SAGA_BOUNDS
 from amends.definition.paths import FALLBACK, UNDO, VERIFY
 from amends.definition.states import SagaStatus
 from amends.telemetry.prometheus import catalogue
@@ -17,9 +17,15 @@ Counters = Mapping[tuple[str, ...], int]
 _Meanings = Mapping[str, tuple[Metric, tuple[str, ...]]]
 _Series = tuple[Metric, tuple[str, ...]]
 
+_BOUNDS: Final = {catalogue.SAGA_DURATION: SAGA_BOUNDS, catalogue.QUEUE_TIME: QUEUE_BOUNDS}
+"""Of histograms that are not of attempts."""
+_UNKNOWN: Final = "unknown"
+"""The cause of a way back that a release before causes were counted wrote: it counted the event alone."""
+_CAUSES: Final = ("refused", "failed", "unanswered", "timed_out", "cancelled", "child", "parent")
+
 _OF_SAGAS: Final[_Meanings] = {
     "saga.started": (catalogue.STARTED, ()),
-    "saga.compensating": (catalogue.TURNED_BACK, ()),
+    "saga.compensating": (catalogue.TURNED_BACK, (_UNKNOWN,)),
     "saga.stuck": (catalogue.STUCK, ()),
     "saga.cancelled": (catalogue.ACTS, ("cancel",)),
     "saga.retried": (catalogue.ACTS, ("retry",)),
@@ -63,19 +69,30 @@ def add_counted(families: Families, counters: Counters) -> None:
                 totals[_series(meanings[name], saga, path)] += value
             case "sagas", *labels:
                 totals[catalogue.SAGAS, tuple(labels)] += value
+            case "turned", saga, cause:
+                totals[catalogue.TURNED_BACK, (saga, cause)] += value
+                totals[catalogue.TURNED_BACK, (saga, _UNKNOWN)] -= value
             case "ended", *labels:
                 totals[catalogue.ENDED, tuple(labels)] += value
-            case "took", saga, bound:
-                times[catalogue.SAGA_DURATION, (saga,)][bound] = value
-            case "ran", saga, path, bound if not path.endswith(VERIFY):
-                undo = path.endswith(UNDO)
-                metric = catalogue.UNDO_DURATION if undo else catalogue.STEP_DURATION
-                times[_series((metric, ()), saga, path)][bound] = value
+            case _ if series := _timed(words):
+                times[series][words[-1]] = value
     for (metric, values), value in sorted(totals.items(), key=_by_labels):
         families.add(metric, value, *values)
     for (metric, values), counts in sorted(times.items(), key=_by_labels):
-        bounds = SAGA_BOUNDS if metric is catalogue.SAGA_DURATION else ATTEMPT_BOUNDS
-        families.add_times(metric, bounds, counts, *values)
+        families.add_times(metric, _BOUNDS.get(metric, ATTEMPT_BOUNDS), counts, *values)
+
+
+def _timed(words: tuple[str, ...]) -> _Series | None:
+    """Return the histogram that a counter is of, if it is of one; its last word is the bound."""
+    match words:
+        case "took", saga, _:
+            return catalogue.SAGA_DURATION, (saga,)
+        case "queued", *queue, _:
+            return catalogue.QUEUE_TIME, ("|".join(queue),)
+        case "ran", saga, path, _ if not path.endswith(VERIFY):
+            metric = catalogue.UNDO_DURATION if path.endswith(UNDO) else catalogue.STEP_DURATION
+            return _series((metric, ()), saga, path)
+    return None
 
 
 def _by_labels(item: tuple[_Series, object]) -> tuple[str, ...]:
@@ -89,6 +106,8 @@ def _expected(counters: Counters) -> Iterator[_Series]:
             yield _series(meaning, saga, path)
         for status in SagaStatus:
             yield catalogue.SAGAS, (saga, status)
+        for cause in _CAUSES:
+            yield catalogue.TURNED_BACK, (saga, cause)
         yield catalogue.ENDED, (saga, SagaStatus.COMPLETED, "completed")
 
 

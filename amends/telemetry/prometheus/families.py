@@ -31,6 +31,11 @@ class Families:
         """Add a value under these labels."""
         self._families[metric.name].add_metric(labels, value)
 
+    def take(self, others: "Families") -> None:
+        """Add all samples of others."""
+        for own, other in zip(self, others, strict=True):
+            own.samples.extend(other.samples)
+
     def add_times(
         self,
         metric: Metric,

@@ -7,21 +7,43 @@ from typing import Any, Self
 
 from celery import Celery
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
+from prometheus_client import Metric as Family
+from prometheus_client.registry import Collector
 
 from amends.errors import ConfigurationError
-from amends.telemetry.prometheus.collector import SagaCollector
+from amends.telemetry.prometheus.collector import SagaCollector, Scrape
+
+
+def scrape(app: Celery) -> Scrape:
+    """Read all metrics once."""
+    return _collector(app).scrape()
 
 
 def exposition(app: Celery) -> str:
     """Read all metrics once, as the text that Prometheus reads."""
-    return generate_latest(_registry(app)).decode()
+    return text(scrape(app))
 
 
-def samples(app: Celery) -> Iterator[dict[str, Any]]:
-    """Read all metrics once, as name, labels and value of each sample."""
-    for family in _registry(app).collect():
+def text(found: Scrape) -> str:
+    """Write what a scrape found as the text that Prometheus reads."""
+    return generate_latest(_registry(_Found(found))).decode()
+
+
+def samples(found: Scrape) -> Iterator[dict[str, Any]]:
+    """Write what a scrape found as name, labels and value of each sample."""
+    for family in found:
         for sample in family.samples:
             yield {"name": sample.name, "labels": sample.labels, "value": sample.value}
+
+
+class _Found(Collector):
+    """A scrape that was made already, for a registry."""
+
+    def __init__(self, found: Scrape) -> None:
+        self._found = found
+
+    def collect(self) -> Iterator[Family]:
+        return iter(self._found)
 
 
 class MetricsServer:
@@ -31,9 +53,9 @@ class MetricsServer:
     """
 
     def __init__(self, app: Celery, *, port: int, address: str) -> None:
-        app.set_default()  # circuit breakers ask which app is current, and each scrape has a thread of its own
+        registry = _registry(_collector(app))
         try:
-            self._server, self._thread = start_http_server(port, address, _registry(app))
+            self._server, self._thread = start_http_server(port, address, registry)
         except OSError as error:
             raise ConfigurationError(
                 f"metrics cannot be served at {address}:{port}: {error.strerror}; say --address and --port"
@@ -61,8 +83,12 @@ def wait_for_the_end() -> None:
     ends.wait()
 
 
-def _registry(app: Celery) -> CollectorRegistry:
+def _collector(app: Celery) -> SagaCollector:
     app.loader.import_default_modules()  # the activities and their circuit breakers
+    return SagaCollector(app)
+
+
+def _registry(collector: Collector) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(SagaCollector(app))
+    registry.register(collector)
     return registry

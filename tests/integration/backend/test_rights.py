@@ -15,6 +15,8 @@ from amends.backend.rights import acl_line
 from amends.backend.settings import settings_of
 from amends.diagnosis.deployment.examination import examine
 from amends.dispatch.in_process import run_here
+from amends.log.acts.act import BulkAct, Progress
+from amends.log.queries.acts import find_acts
 from amends.log.queries.census import take_census
 from amends.log.queries.listing import Query, find_sagas
 from amends.log.saga_log import log_of
@@ -240,3 +242,26 @@ def test_a_log_that_may_not_wait_for_replicas_says_so(granted):
     )
     with pytest.raises((LogUnavailable, ConfigurationError), match=r"NOPERM.*'wait'"):
         log_of(app).starts.start_saga("b", job_saga.itinerary, "{}")
+
+
+def test_a_user_who_may_only_read_reads_the_list_of_acts(each_redis):
+    """A list of a shard, the log's own, and how far a bulk act is."""
+    root = redis.Redis.from_url(each_redis.url)
+    reader = "ACL SETUSER reader on >secret resetkeys ~amends:* -@all +@read +time +ping +hello +auth +select +info"
+    root.execute_command(*reader.split())
+    app = Celery("reader", broker="memory://", set_as_current=False)
+    app.conf.amends_backend = each_redis.url
+    try:
+        log = log_of(app)
+        bulk = BulkAct(act_id="bulk-1", act="retry", by="ada")
+        log.acts.begin(bulk, Progress(matched=3))
+        log.starts.start_saga("job-1", job_saga.itinerary, "{}")
+        log.control.pause_saga("job-1", actor={"by": "bob"})
+        app.conf.amends_backend = each_redis.url.replace("://", "://reader:secret@")
+        newest, first = find_acts(app).acts
+        assert (newest.by, newest.saga_id) == ("bob", "job-1")
+        assert (first.by, first.bulk.matched) == ("ada", 3)
+    finally:
+        root.execute_command("ACL DELUSER", "reader")
+        root.flushall()
+        root.close()

@@ -18,6 +18,8 @@ GIVEN = {
     "give_up_after": 4.0,
     "poison_after": 6,
     "retention": 90.0,
+    "remember": 900.0,
+    "archive": "shop.archive:archive",
     "monitor_events": False,
     "health_file": "/tmp/health",  # noqa: S108 - a text
     "acknowledged_file": "/tmp/acknowledged",  # noqa: S108 - a text

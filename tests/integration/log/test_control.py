@@ -116,7 +116,7 @@ def test_an_act_may_hold_for_a_status_whatever_moves_within_it(journey, act):
 
 def test_o24c_an_act_that_is_repeated_is_not_refused_for_what_it_did_itself(stuck):
     seen = len(stuck.events())
-    arguments = ("retry_saga", stuck.id, "token", "", str(seen))
+    arguments = ("retry_saga", stuck.id, "token", "", str(seen), "", 0, 0)
     assert (
         view_of(stuck.log).call(*arguments)[0]
         == view_of(stuck.log).call(*arguments)[0]
@@ -240,11 +240,11 @@ def test_acts_on_an_unknown_saga_say_so_and_create_no_key(log, client):
 
 
 def test_o24c_a_repeated_act_gets_its_first_answer(stuck):
-    arguments = ("retry_saga", stuck.id, "token", "", "")
+    arguments = ("retry_saga", stuck.id, "token", "", "", "", 0, 0)
     first = view_of(stuck.log).call(*arguments)
     assert first[0] == view_of(stuck.log).call(*arguments)[0] == "advance"
     assert stuck.events().count("saga.retried") == 1
-    arguments = ("skip_step", stuck.id, "token-2", "", "", "travel", "")
+    arguments = ("skip_step", stuck.id, "token-2", "", "", "", 0, 0, "travel", "")
     assert view_of(stuck.log).call(*arguments) == view_of(stuck.log).call(*arguments)
     assert stuck.events().count("step.skipped travel:undo") == 1
 

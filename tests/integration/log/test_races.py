@@ -56,7 +56,7 @@ def test_o9_one_of_many_cancels_wins(journey):
 
 def test_o24c_a_repeated_cancel_gets_its_first_answer(journey):
     journey.do("check_traveller", "travel")
-    arguments = ("cancel_saga", journey.id, "token", "", "", CANCELLED)
+    arguments = ("cancel_saga", journey.id, "token", "", "", "", 0, 0, CANCELLED)
     first = view_of(journey.log).call(*arguments)
     assert first[0] == view_of(journey.log).call(*arguments)[0] == "advance"
     assert journey.events().count("saga.cancelled") == 1

@@ -3,7 +3,7 @@
 import pytest
 
 from amends.backend.script_constants import LOST_AFTER
-from amends.log.answers import Publish
+from amends.log.answers import Origin, Publish
 from amends.log.watermarks import watermark_name
 from tests.support.log_view import view_of
 
@@ -22,7 +22,7 @@ def claim(journey):
 
     def claim(number, path="check_traveller", *, token="t", retries=0, queue=QUEUE, copied_at=""):
         owner = f"worker:1:{journey.id}.{number}.{path}"
-        how = {"origin": (queue, copied_at)}
+        how = {"origin": Origin(queue, copied_at)}
         return journey.log.claim_step(
             journey.id, path, token=token, owner=owner, retries=retries, **how
         )
@@ -112,7 +112,7 @@ def test_a_retry_tells_nothing_for_its_message_is_older_than_its_wait(journey, l
 
 def test_the_claim_of_another_s_message_tells_nothing(journey, log):
     journey.log.claim_step(
-        journey.id, "check_traveller", token="t", owner="w:1:x.1.y", retries=0, origin=(QUEUE, "")
+        journey.id, "check_traveller", token="t", owner="w:1:x.1.y", retries=0, origin=Origin(QUEUE)
     )
     assert watermark(log) == 0
 

@@ -11,6 +11,7 @@ import pytest
 
 from amends import SagaStatus, UnknownSaga, get
 from amends.errors import LogUnavailable
+from amends.log.saga_log import log_of
 from amends.outbox import delivery, table
 from amends.outbox import relay as relay_module
 from amends.outbox.entry import Entry
@@ -236,6 +237,20 @@ def test_what_may_have_run_and_been_removed_is_not_started_again(app, shop, rela
     assert left == saga_id
     assert "longer than amends_retention: it may have been delivered" in told
     assert not is_known(saga_id)
+
+
+def test_an_old_entry_whose_saga_is_remembered_was_delivered_and_is_deleted(
+    app, shop, relay, saga_id
+):
+    leave(shop, saga_id)
+    job_saga.start(Job(job_id=saga_id), saga_id=saga_id)
+    get(saga_id).cancel()
+    kept_for = app.conf.get("amends_retention", 7 * 86400.0)
+    log_of(app).maintenance.remove_sagas([saga_id], kept_for=0.0, remembers=True)
+    shop.change(written_at=time.time() - kept_for - 60.0)
+    relay.run_once()
+    assert shop.left() == []
+    assert get(saga_id).status is SagaStatus.COMPENSATED
 
 
 def test_a_full_batch_says_that_more_is_due(app, shop, relay, saga_id, monkeypatch):

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from celery import current_app
 from pydantic import BaseModel
 
 import amends
@@ -17,6 +18,7 @@ from amends import (
     Step,
 )
 from amends.dispatch import children, coordinator
+from amends.log.queries.acts import ActQuery, find_acts
 from tests.support.engine_saga import Job, succeed, without_effect
 from tests.support.eventually import eventually
 from tests.support.log_view import view_of
@@ -129,6 +131,11 @@ def test_a_cancel_goes_down_to_the_child(work, saga_id, dispatch, is_there):
     handle.wait(timeout=60)
     assert (handle.status, records_of(work, saga_id)) == ("compensated", ["a", "a:undo"])
     assert amends.get(child).status == "compensated"
+    own, of_child = (
+        find_acts(current_app, ActQuery(saga_id=each)).acts for each in (saga_id, child)
+    )
+    assert [each.act for each in own] == ["cancel"]
+    assert of_child == []  # no operator did that
 
 
 def test_a_cancel_asks_for_no_input_that_a_child_of_before_had(

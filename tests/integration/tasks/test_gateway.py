@@ -5,6 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import ClassVar
 
+import httpx
 import pytest
 
 from amends import Context, NotDone, Refused
@@ -148,9 +149,29 @@ def test_a_service_that_says_when_to_come_back_is_heeded_for_an_hour_at_most(ser
 
 def test_a_cut_connection_leaves_the_outcome_unknown(service):
     service(0)
-    with pytest.raises(Exception, match="disconnected") as caught:
+    with pytest.raises(httpx.RemoteProtocolError) as caught:
         post()
     assert is_unknown(caught.value)
+    where = gateway.SERVICES_URL.removeprefix("http://")
+    expected = (
+        f"POST {where}/inventory/reservations: Server disconnected without sending a response"
+    )
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("status", [200, 500, 503])
+def test_a_failure_names_method_host_and_path(service, status):
+    service(status, b"<html>bad gateway</html>")
+    where = gateway.SERVICES_URL.removeprefix("http://")
+    with pytest.raises(Exception, match=f"^POST {where}/inventory/reservations: "):
+        post()
+
+
+def test_a_question_is_named_without_what_it_asks_for(service):
+    service(500)
+    with pytest.raises(gateway.ServerError) as caught:
+        gateway.get("/payments/charges", key="s:x:secret")
+    assert "secret" not in str(caught.value)
 
 
 def test_a_refused_connection_is_certainly_not_done(service, monkeypatch):

@@ -14,6 +14,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from amends.activities import coroutines, greenlets
 from amends.activities.coroutines import call
+from amends.activities.raised import as_told
+from amends.definition.error_origin import frame_of
 
 DEADLINE = 60.0
 
@@ -297,3 +299,11 @@ def test_greenlets_are_told_by_kombu(monkeypatch):
     assert greenlets.greenlets_of_process() == "gevent"
     monkeypatch.undo()
     assert greenlets.greenlets_of_process() is None
+
+
+def test_the_error_of_a_time_limit_tells_where_the_coroutine_waited():
+    with pytest.raises(SoftTimeLimitExceeded) as caught:
+        call(wait_for_ever, [[]], limit=0.01)
+    frame = frame_of(as_told(caught.value, limit=0.01, took=0.01))
+    assert frame.startswith("tests/unit/activities/test_coroutines.py:")
+    assert frame.endswith(" wait_for_ever")

@@ -11,7 +11,7 @@ import pytest
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import Terminated, WorkerLostError
 from celery.app.trace import trace_ok_t
-from celery.exceptions import Ignore, Reject, Retry
+from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
 from amends import ActivityError, NotDone, Refused
 from amends.activities.raised import (
@@ -23,6 +23,7 @@ from amends.activities.raised import (
     for_main_process,
     keep_from_celery,
 )
+from amends.definition.error_origin import frame_of
 from amends.definition.serialization import error_json
 
 
@@ -239,3 +240,14 @@ def test_an_answer_that_is_alone_in_a_group_is_that_answer(kind):
 def test_an_answer_among_other_errors_is_not_all_that_happened():
     group = ExceptionGroup("of a TaskGroup", [Refused("no"), OSError("away")])
     assert isinstance(as_told(group, limit=1.0, took=0.1), ExceptionGroup)
+
+
+def test_the_error_of_a_time_limit_tells_where_the_time_was_spent():
+    def spend():
+        raise SoftTimeLimitExceeded(30.0)
+
+    with pytest.raises(SoftTimeLimitExceeded) as caught:
+        spend()
+    told = as_told(caught.value, limit=30.0, took=30.0)
+    assert isinstance(told, TimeoutError)
+    assert frame_of(told).endswith(" spend")

@@ -12,6 +12,8 @@ import pytest
 from amends.backend.scripts import SCRIPTS, TRANSITIONS, of_any_kind, of_kind
 from amends.breaker.redis_circuit import RedisCircuit
 from amends.log import saga_log as log
+from amends.log.acts.listing import Acts
+from amends.log.archiving.archiving import Archiving
 from amends.log.control import SagaControl
 from amends.log.dispatches import Dispatches
 from amends.log.heartbeats import Workers
@@ -33,7 +35,10 @@ TEXTS = {
 }
 
 
-CALLS = ("call", "call_many", "try_many", "call_for_one", "call_for_each", "_do", "_ask")
+CALLS = (
+    *("call", "call_many", "try_many", "call_for_one", "call_for_each"),
+    *("_do", "_act", "_ask", "_call"),
+)
 
 
 def calls_of_scripts(cls):
@@ -94,7 +99,7 @@ def test_redis_is_called_by_the_scripts_alone():
 
 
 def test_a_method_of_the_log_runs_the_script_of_its_name():
-    for cls in (log.SagaLog, Dispatches, Reads, SagaControl, Schedules, Waits):
+    for cls in (log.SagaLog, Archiving, Dispatches, Reads, SagaControl, Schedules, Waits):
         called = calls_of_scripts(cls)
         assert called == {name: {name} for name in called}
 
@@ -109,7 +114,10 @@ def test_a_method_for_many_sagas_runs_the_script_of_its_name_or_that_for_one():
         "take_due": {"take_due"},
         "hasten_sagas": {"hasten_sagas"},
         "_remove": {"remove_saga"},
+        "forget_ids": {"forget_ids"},
         "denied_commands": {"try_commands"},
+        "note_paused": {"note_paused"},
+        "note_pauses": {"note_pauses"},
     }
 
 
@@ -135,8 +143,10 @@ def test_every_script_is_run_and_every_one_that_is_run_is_there():
         Workers,
         Watermarks,
         Schedules,
+        Archiving,
         Dispatches,
         Waits,
+        Acts,
     )
     called = set().union(*(names for cls in calling for names in calls_of_scripts(cls).values()))
     assert called == {of_any_kind(name) for name in SCRIPTS}

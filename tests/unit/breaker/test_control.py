@@ -3,6 +3,7 @@
 import pytest
 
 from amends import CircuitOpenError
+from amends.backend.client import client_of
 from amends.backend.scripts import SCRIPTS
 from amends.breaker.snapshot import EVENT_NAMES
 from amends.breaker.states import CIRCUIT_MOVES, CircuitState
@@ -150,3 +151,95 @@ def test_the_scripts_write_these_events_and_no_others():
 def test_every_legal_move_is_between_states_that_calls_make():
     reached = set().union(*CIRCUIT_MOVES.values())
     assert reached == CIRCUIT_MOVES.keys() == set(CircuitState) - {"forced_open", "disabled"}
+
+
+def test_one_that_is_forced_open_for_a_time_ends_by_itself_and_one_call_finds_out(define, clock):
+    payments = define(half_open_max_calls=1)
+    payments.force_open(by="ada", why="maintenance", duration=1800.0)
+    clock.advance(1000)
+    with pytest.raises(CircuitOpenError) as refused:
+        payments.acquire()
+    assert (refused.value.state, refused.value.retry_after) == ("forced_open", 800.0)
+    snapshot = payments.snapshot()
+    assert (snapshot.state, snapshot.forced_until) == ("forced_open", clock.now + 800)
+    assert (snapshot.by, snapshot.why, snapshot.retry_after) == ("ada", "maintenance", 800.0)
+    assert payments.history()[-1].details == {"wait": 1800.0}
+    clock.advance(801)
+    assert (payments.state, payments.snapshot().forced_until) == ("open", None)
+    probe = payments.acquire()
+    assert probe.is_probe
+    with pytest.raises(CircuitOpenError):
+        payments.acquire()
+    probe.success()
+    snapshot = payments.snapshot()
+    assert (snapshot.state, snapshot.by, snapshot.why) == ("closed", "", "")
+
+
+def test_to_a_worker_of_an_earlier_release_it_is_an_open_circuit_with_a_time(define, app, clock):
+    """It reads neither `forced` nor what that means, and has to let calls through after the time as well."""
+    payments = define()
+    payments.force_open(duration=1800.0)
+    key, *_ = payments._gate().shared.keys
+    fields = client_of(app.conf.amends_backend).hgetall(key)
+    assert (fields["state"], "override" in fields) == ("open", False)
+    assert int(fields["until"]) == round((clock.now + 1800) * 1_000_000)
+
+
+def test_one_that_is_forced_open_for_a_time_can_be_cleared_before(define, clock):
+    payments = define()
+    payments.force_open(duration=1800.0)
+    payments.clear_override(by="ada")
+    assert payments.acquire().is_probe
+    assert [event.name for event in payments.history()][1] == "breaker.cleared"
+
+
+@pytest.mark.parametrize("later", ["force_open", "disable", "reset"])
+def test_a_later_act_takes_the_time_of_a_forced_opening_away(define, later):
+    payments = define()
+    payments.force_open(duration=1800.0)
+    getattr(payments, later)(by="bob")
+    state = {"force_open": "forced_open", "disable": "disabled", "reset": "closed"}[later]
+    assert (payments.state, payments.snapshot().forced_until) == (state, None)
+    payments.clear_override()
+    assert payments.state != "forced_open"
+
+
+def test_a_time_replaces_an_override_without_one(define, clock):
+    payments = define()
+    payments.force_open(by="bob")
+    payments.force_open(by="ada", duration=60.0)
+    clock.advance(61)
+    assert payments.acquire().is_probe
+
+
+@pytest.mark.parametrize("duration", [0, -1.0, 31 * 86400.0, float("inf"), float("nan")])
+def test_a_time_that_makes_no_sense_is_refused(define, duration):
+    payments = define()
+    with pytest.raises(ValueError, match="duration is"):
+        payments.force_open(duration=duration)
+    assert payments.history() == []
+
+
+def test_of_a_circuit_that_is_forced_open_no_time_is_promised(define):
+    payments = define()
+    payments.force_open(by="ada")
+    with pytest.raises(CircuitOpenError, match="is forced open: an operator lets no call through"):
+        payments.acquire()
+
+
+def test_calls_that_are_kept_away_are_counted(define, fail, clock):
+    payments = define()
+    assert payments.snapshot().refused == 0
+    fail(payments, 3)
+    for _ in range(5):
+        with pytest.raises(CircuitOpenError):
+            payments.acquire()
+    assert payments.snapshot().refused == 5
+    clock.advance(60)
+    probe = payments.acquire()
+    with pytest.raises(CircuitOpenError):
+        payments.acquire()
+    probe.success()
+    payments.reset()
+    payments.call(lambda: None)
+    assert payments.snapshot().refused == 6

@@ -15,6 +15,7 @@ from amends.backend.client import impatient_client_of
 from amends.breaker.gate import Gate
 from amends.breaker.permit import Permit
 from amends.breaker.redis_access import Away, RedisAccess
+from amends.breaker.states import CircuitState
 from amends.testing.clock import Clock, keep_time
 
 OPTIONS = CircuitBreaker("away", failure_on=(OSError,)).options
@@ -307,3 +308,56 @@ def test_a_person_is_told_that_redis_is_away(define, app, monkeypatch):
         with pytest.raises(LogUnavailable, match="at amends_backend cannot be reached: refused"):
             read_or_act()
     payments.report_killed("task.0", ran_for=1.0, why="killed")  # is for a worker's main process
+
+
+def refused_in_redis(bench):
+    return int(bench.access._client.hget(bench.gate.shared.keys[0], "refused") or 0)
+
+
+def test_calls_kept_away_are_told_once_a_second_and_with_what_is_asked_anyway():
+    bench = Bench()
+    bench.fail(3)
+    tries = bench.access.tries
+    for _ in range(100):
+        bench.rejection()
+    assert (refused_in_redis(bench), bench.access.tries - tries) == (0, 0)  # it remembers
+    bench.clock.advance(1)
+    tries = bench.access.tries
+    for _ in range(50):
+        bench.rejection()
+    assert (refused_in_redis(bench), bench.access.tries - tries) == (101, 2)
+    bench.clock.advance(60)
+    bench.acquire().success()
+    assert refused_in_redis(bench) == 150
+
+
+def test_calls_kept_away_while_redis_is_away_are_told_later():
+    bench = Bench()
+    bench.fail(3)
+    bench.go_away()
+    bench.clock.advance(1)
+    for _ in range(7):
+        bench.rejection()
+    bench.come_back()
+    bench.rejection()
+    assert refused_in_redis(bench) == 8
+
+
+def test_a_circuit_that_nothing_happened_to_gets_no_key_by_calls_kept_away():
+    bench = Bench(on_backend_error="reject")
+    bench.go_away()
+    bench.rejection()
+    bench.come_back()
+    bench.acquire().success()
+    assert not bench.access._client.exists(bench.gate.shared.keys[0])
+
+
+def test_one_that_is_forced_open_for_a_time_ends_while_redis_is_away():
+    bench = Bench()
+    bench.gate.shared.override_breaker(CircuitState.FORCED_OPEN, by="", why="", duration=10.0)
+    assert bench.rejection() == ("forced_open", 10.0)
+    bench.go_away()
+    bench.clock.advance(9)
+    assert bench.rejection() == ("forced_open", 1.0)
+    bench.clock.advance(2)
+    bench.acquire().success()

@@ -11,6 +11,7 @@ from amends import Child, Each, Parallel, Refused, Saga, Step, Wait, activity
 from amends.cli.exit_codes import Exit
 from amends.log.queries.children import Children
 from tests.unit.cli.errands import ONCE, Errand, Shop, buy, deliver, give_back
+from tests.unit.cli.step_table import do_and_undo
 
 
 class Order(BaseModel):
@@ -114,7 +115,7 @@ def obey(app, run, monkeypatch):
 
 def table(text):
     """Return the rows of the steps, without their times."""
-    return text.split(" step ")[1].split("\n\n", maxsplit=1)[0].splitlines()[1:]
+    return do_and_undo(text)
 
 
 def facts(text):
@@ -138,7 +139,7 @@ class TestShow:
             "   deliver                                              has none",
         ]
         assert facts(shown)["waits for"] == "o-1.invoice.letter, which is running"
-        assert max(map(len, shown.splitlines())) <= 80
+        assert max(map(len, table(shown))) <= 80
 
     def test_a_child_names_its_parent(self, run, begin):
         begin(order)

@@ -94,7 +94,7 @@ def test_the_error_that_ends_a_command_is_escaped(app, run, monkeypatch):
     def refuse(_):
         raise LogUnavailable(EVIL)  # as whatever answers at the log's address may word it
 
-    monkeypatch.setattr("amends.cli.output.log_of", refuse)
+    monkeypatch.setattr("amends.archive.lookup.log_of", refuse)
     text = OWN_STYLES.sub("", run("show", "o1", color=True).stderr)
     assert "all is well" in text
     assert [each for each in set(text) if not each.isprintable() and each != "\n"] == []

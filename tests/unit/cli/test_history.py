@@ -3,21 +3,24 @@
 import json
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from amends.cli import history as story
+from amends.cli.following import looks as following
 from amends.cli.formatting import moment
 from amends.cli.json_documents import event_json
 from amends.cli.output import Output
+from amends.errors import LogUnavailable
 from amends.log.history import Event
+from tests.unit.cli.step_table import do_and_undo
 from tests.unit.cli.visit import ERROR
 
 
 def steps(text: str) -> list[list[str]]:
     """Cut the table of the steps into cells."""
-    lines = text.split("step ")[1].split("\n\n", maxsplit=1)[0].splitlines()[1:]
-    return [re.split(r"\s{2,}", line.strip()) for line in lines]
+    return [re.split(r"\s{2,}", line.strip()) for line in do_and_undo(text)]
 
 
 def test_a_new_saga_is_shown_with_all_its_steps(run, moves):
@@ -106,6 +109,7 @@ def test_json_has_stable_fields(run, moves):
         "outcome",
         "reason",
         "error",
+        "frame",
         "record",
         "created",
         "begins",
@@ -114,6 +118,7 @@ def test_json_has_stable_fields(run, moves):
         "now",
         "events",
         "steps",
+        "times",
     ]
     assert (document["status"], document["record"]) == ("stuck", "pay:fallback:undo")
     assert document["events"] == len(moves.log.read_history("v-1"))
@@ -135,6 +140,8 @@ def test_json_has_stable_fields(run, moves):
         "given_up_in",
         "owner",
         "error",
+        "frame",
+        "times",
     ]
 
 
@@ -167,9 +174,10 @@ def test_history_has_a_line_for_each_event(run, moves):
     moves.be_stuck("v-1")
     events = moves.log.read_history("v-1")
     lines = run("history", "v-1").output.splitlines()
-    assert [line.split()[:4] for line in lines[:1]] == [["at", "event", "record", "details"]]
+    assert lines[0].split() == ["at", "after", "event", "record", "details"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", lines[1])
-    assert [line.split()[1] for line in lines[2:]] == [event.name for event in events]
+    assert [line.split()[1] for line in lines[2:3]] == [events[0].name]
+    assert [line.split()[2] for line in lines[3:]] == [event.name for event in events[1:]]
     assert any("error Away: nobody answers at the bank" in line for line in lines)
 
 
@@ -177,9 +185,16 @@ def test_history_as_json_has_a_line_for_each_event(run, moves):
     moves.be_stuck("v-1")
     lines = [json.loads(line) for line in run("history", "v-1", "--json").output.splitlines()]
     events = moves.log.read_history("v-1")
+    after = [None, *(round(e.at - before.at, 3) for before, e in pairwise(events))]
     assert lines == [
-        {"at": moment(e.at), "name": e.name, "record": e.record, "details": dict(e.details)}
-        for e in events
+        {
+            "at": moment(e.at),
+            "name": e.name,
+            "record": e.record,
+            "details": dict(e.details),
+            "after": seconds,
+        }
+        for e, seconds in zip(events, after, strict=True)
     ]
 
 
@@ -189,9 +204,10 @@ def go_on(moves, monkeypatch):
     todo = ["room", "pay", "tell"]
 
     def step_on(seconds: float) -> None:
-        moves.do("v-1", todo.pop(0))
+        if step := todo.pop(0):
+            moves.do("v-1", step)
 
-    monkeypatch.setattr(story, "sleep", step_on)
+    monkeypatch.setattr(following, "sleep", step_on)
     return todo
 
 
@@ -228,9 +244,68 @@ def test_follow_ends_at_an_interrupt_without_a_traceback(run, moves, monkeypatch
         raise KeyboardInterrupt
 
     moves.start("v-1")
-    monkeypatch.setattr(story, "sleep", interrupt)
+    monkeypatch.setattr(following, "sleep", interrupt)
     shown = run("show", "v-1", "--follow")
     assert (shown.exit_code, shown.stderr) == (130, "")
+
+
+@pytest.fixture
+def outages(moves, monkeypatch):
+    """Let looks fail: a list of the errors of the next ones, None for one that finds the saga."""
+    errors = []
+    look = type(moves.log).examine_saga
+
+    def examine_saga(log, saga_id):
+        error = errors.pop(0) if errors else None
+        if error:
+            raise error
+        return look(log, saga_id)
+
+    monkeypatch.setattr(type(moves.log), "examine_saga", examine_saga)
+    return errors
+
+
+def test_follow_waits_for_a_log_that_goes_away_and_says_so_once(run, moves, go_on, outages):
+    moves.start("v-1")
+    away = LogUnavailable("the saga log does not answer")
+    outages += [None, away, None, away, None, None]
+    go_on[:] = ["room", "", "pay", "", "tell"]
+    shown = run("show", "v-1", "--follow")
+    assert shown.exit_code == 0
+    assert [line.split()[2] for line in shown.stdout.splitlines()] == [
+        event.name for event in moves.log.read_history("v-1")
+    ]
+    told = shown.stderr.splitlines()
+    assert [line.split(" ")[0] for line in told] == ["Lost", "The", "Lost", "The"]
+    assert "the saga log does not answer. Waiting for it" in told[0]
+    assert re.fullmatch(r"The saga log answers again, after [\d.]+s\.", told[1])
+
+
+def test_many_looks_in_vain_are_told_as_one_outage(run, moves, go_on, outages):
+    moves.start("v-1")
+    outages += [None, *[LogUnavailable("it is away")] * 50]
+    go_on[:] = ["room", *[""] * 50, "pay", "tell"]
+    shown = run("show", "v-1", "--follow")
+    assert (shown.exit_code, len(shown.stderr.splitlines())) == (0, 2)
+
+
+def test_an_interrupt_ends_the_wait_for_the_log(run, moves, monkeypatch, outages):
+    moves.start("v-1")
+    outages += [None, *[LogUnavailable("it is away")] * 3]
+
+    def interrupt(seconds: float) -> None:
+        if len(outages) < 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(following, "sleep", interrupt)
+    assert run("show", "v-1", "--follow").exit_code == 130
+
+
+def test_a_log_that_is_away_at_first_is_not_waited_for(run, moves, outages):
+    moves.start("v-1")
+    outages += [LogUnavailable("it is away")]
+    shown = run("show", "v-1", "--follow")
+    assert (shown.exit_code, shown.stderr) == (5, "error: it is away\n")
 
 
 FOLDED = Event(

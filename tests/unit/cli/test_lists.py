@@ -21,6 +21,7 @@ FIELDS = [
     "wanted",
     "signals",
     "error",
+    "frame",
     "age",
     "since",
     "created",

@@ -25,17 +25,18 @@ SHOP = """
 from celery import Celery
 import amends
 app = Celery("shop", broker="memory://")
-app.conf.amends_backend = "memory://shop"
+app.conf.amends_backend = {log!r}
 """
 
 
 @contextlib.contextmanager
-def served(folder, *options):
+def served(folder, *options, log="memory://shop"):
     """Run the command for an app of its own; give the process and the address that it tells."""
-    (folder / "shop.py").write_text(SHOP, encoding="utf-8")
+    (folder / "shop.py").write_text(SHOP.format(log=log), encoding="utf-8")
     words = ["celery", "-A", "shop", "saga", "metrics", "--json", *options]
     where = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
-    process = subprocess.Popen([sys.executable, "-m", *words], stdout=subprocess.PIPE, env=where)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([sys.executable, "-m", *words], env=where, **pipes)
     try:
         yield process, json.loads(process.stdout.readline())["url"]
     finally:
@@ -63,6 +64,22 @@ def test_they_are_served_until_it_is_told_to_end(tmp_path, number):
             assert "amends_log_up 1.0" in httpx.get(url, timeout=10).text
         process.send_signal(number)
         assert process.wait(10) == 0
+
+
+def test_once_without_the_log_says_so_in_the_metrics_and_by_the_exit_code(app, run):
+    app.conf.amends_backend = "redis://127.0.0.1:1/0"
+    shown = run("metrics", "--once")
+    assert shown.exit_code == 5
+    assert "amends_log_up 0.0\n" in shown.stdout
+    assert "error: the saga log at amends_backend cannot be reached" in shown.stderr
+
+
+def test_they_are_served_while_the_log_is_away_and_the_reason_is_told(tmp_path):
+    with served(tmp_path, "--port", "0", log="redis://127.0.0.1:1/0") as (process, url):
+        assert "amends_log_up 0.0" in httpx.get(url, timeout=60).text
+        said = process.stderr.readline().decode()
+        assert "cannot be reached" in said
+        assert process.poll() is None
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(run):

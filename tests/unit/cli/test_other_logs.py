@@ -28,11 +28,23 @@ def wrong(app, stuck):
     return app
 
 
-@pytest.mark.parametrize("command", READING)
+REFUSAL = "the saga log has 64 shards and amends_shards says 16; set it to 64"
+
+
+@pytest.mark.parametrize("command", [each for each in READING if each != "metrics"])
 def test_a_log_of_another_number_of_shards_is_refused(run, wrong, command):
     shown = run(*READING[command])
     assert (shown.exit_code, shown.stdout) == (5, "")
-    assert "the saga log has 64 shards and amends_shards says 16; set it to 64" in shown.stderr
+    assert REFUSAL in shown.stderr
+
+
+def test_metrics_of_a_log_of_another_number_of_shards_say_that_it_is_not_read(run, wrong):
+    """A file for Prometheus has to say it too, and must count no part of the log."""
+    shown = run("metrics", "--once")
+    assert shown.exit_code == 5
+    assert "amends_log_up 0.0\n" in shown.stdout
+    assert "amends_sagas{" not in shown.stdout
+    assert f"error: {REFUSAL}" in shown.stderr
 
 
 @pytest.mark.parametrize("act", ["retry", "cancel", "pause", "resume"])

@@ -17,6 +17,7 @@ from tests.support.sagas.fulfilment import (
     ship,
     world,
 )
+from tests.unit.cli.step_table import do_and_undo
 
 
 @activity(retry=ONCE)
@@ -44,7 +45,7 @@ def stuck(app):
 
 
 def test_a_verification_has_a_row_under_its_item(run, stuck):
-    rows = [line.split() for line in run("show", "o-1").output.splitlines()]
+    rows = [line.split() for line in do_and_undo(run("show", "o-1").output)]
     assert ["+", "ship[2]", "unknown,", "1", "attempt", "-"] in rows
     assert [">", "|", "its", "verification", "stuck,", "1", "attempt"] in rows
 

@@ -82,12 +82,13 @@ class TestSignal:
         assert "o-1: counted, 2 of 3." in give(run, "o-1", "vote", "--by", "bob").stdout
         assert "o-1: taken." in give(run, "o-1", "vote", "--by", "cem").stdout
 
-    def test_the_same_giver_counts_once_and_that_is_who_is_logged_in(self, run, begin):
+    def test_the_same_giver_counts_once_and_that_is_who_is_logged_in(self, run, begin, monkeypatch):
+        monkeypatch.setattr(getpass, "getuser", lambda: "cora")
         begin(voted)
         give(run, "o-1", "vote")
         shown = give(run, "o-1", "vote")
         assert shown.exit_code == Exit.REFUSED
-        assert f"{getpass.getuser()} has given it, and each counts once" in shown.stderr
+        assert "cora has given it, and each counts once" in shown.stderr
 
     def test_an_early_one_is_kept(self, run, app):
         app.set_current()

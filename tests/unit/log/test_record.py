@@ -40,6 +40,7 @@ def test_a_record_that_runs_has_its_claim_and_counts():
         signals=0,
         output=None,
         error="OSError: gone",
+        frame=None,
         circuit=None,
         claim=HeldClaim(
             token="token",

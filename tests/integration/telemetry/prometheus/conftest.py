@@ -1,6 +1,7 @@
 """A log in a real Redis in which a saga of every kind ran, and what a scrape of it shows."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from celery import Celery
@@ -13,6 +14,7 @@ from amends.log.saga_log import SagaLog, log_of
 from amends.outbox.sqlalchemy_table import outbox_table
 from amends.telemetry.prometheus import exposition
 from tests.integration.telemetry.prometheus.errand_saga import run_every_kind
+from tests.integration.telemetry.prometheus.rules import Promtool
 from tests.support.log_view import view_of
 
 
@@ -90,6 +92,12 @@ def every_kind(log: SagaLog, scraped: Callable[[], Scrape]) -> tuple[list[str], 
         "hourly", app="a", app_name="errands", definition="{}", digest="d", is_begin=True
     )
     return run_every_kind(log), scraped()
+
+
+@pytest.fixture
+def promtool(tmp_path: Path) -> Promtool:
+    """Give promtool, or skip the test."""
+    return Promtool(tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from amends import CircuitBreaker, NotDone, Refused, RetryPolicy, Saga, Step, activity, context
 from amends.definition.serialization import canonical_json
+from amends.log.answers import Origin
 from amends.log.saga_log import SagaLog
 
 TWICE = RetryPolicy(max_attempts=2, initial_interval=0.01, jitter=0.0)
@@ -128,7 +129,8 @@ def unknown_to_workers(log: SagaLog) -> str:
 
 
 def claim(log: SagaLog, saga_id: str) -> None:
-    log.claim_step(saga_id, "fetch", token="t", owner="", retries=0)
+    owner, origin = f"w:1:{saga_id}.1.fetch", Origin(queue="errands")
+    log.claim_step(saga_id, "fetch", token="t", owner=owner, retries=0, origin=origin)
 
 
 BY_HAND: tuple[Callable[[SagaLog], str], ...] = (

@@ -11,7 +11,7 @@ import pytest
 from click import Context
 from ruamel.yaml import YAML
 
-from amends.telemetry.prometheus import catalogue
+from amends.telemetry.prometheus import breaker_metrics, catalogue
 from amends.telemetry.prometheus.catalogue import METRICS
 from amends_commands import saga as commands
 from tests.support.promql import SERIES, selectors
@@ -20,6 +20,15 @@ FOLDER = Path(__file__).parents[4] / "monitoring"
 GROUPS = YAML(typ="safe").load(FOLDER / "alerts.yml")["groups"]
 ALERTS = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))
+RUNBOOKS = dict(
+    re.findall(
+        r"^### (\w+)\n(.*?)(?=^##|\Z)",
+        (FOLDER.parent / "docs" / "monitoring.md")
+        .read_text(encoding="utf-8")
+        .partition("\n## Alerts\n")[2],
+        re.MULTILINE | re.DOTALL,
+    )
+)
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 VARIABLES = {"$__rate_interval": "5m", "$saga": ".*"}
 VALUES = {  # of the labels that have few
@@ -36,6 +45,8 @@ VALUES = {  # of the labels that have few
         "waiting",
         "failing",
     },
+    "cause": {"refused", "failed", "unanswered", "timed_out", "cancelled", "child", "parent"},
+    "channel": {"primary", "fallback"},
     "result": {"done", "retried", "failed", "stuck", "fired", "late", "skipped", "missed"},
 }
 
@@ -100,8 +111,35 @@ def test_a_counter_is_asked_for_its_rate_and_a_gauge_never(query):
 
 def test_an_alert_has_a_severity_a_summary_and_a_command_to_type(alert):
     assert alert["labels"]["severity"] in ("critical", "warning")
-    assert alert["annotations"].keys() == {"summary", "description"}
+    assert alert["annotations"].keys() == {"summary", "description", "runbook_url"}
     assert "`celery -A tasks " in alert["annotations"]["description"]
+
+
+def test_the_runbook_of_an_alert_is_its_heading_in_the_docs_with_what_to_do(alert):
+    name = alert["alert"]
+    base = "{{ with $externalLabels.amends_repository }}{{ . }}/{{ end }}"
+    assert alert["annotations"]["runbook_url"] == f"{base}docs/monitoring.md#{name.lower()}"
+    assert len(RUNBOOKS[name]) > 100
+    for command in re.findall(r"`saga (\w+)", RUNBOOKS[name]):
+        assert commands.get_command(Context(commands), command) is not None, command
+
+
+def test_each_runbook_is_of_an_alert():
+    assert RUNBOOKS.keys() == ALERTS.keys()
+
+
+def test_severities_grow_with_number_and_age():
+    pairs = {
+        "SagasStuck": ("ManySagasStuck", "SagaStuckForLong"),
+        "SagaDoesNotEnd": ("CompensationDoesNotEnd",),
+        "SagasFail": ("MostSagasFail",),
+        "TaskUnknownToWorkers": ("TaskUnknownForLong",),
+        "OutboxStartsFail": ("OutboxStartsFailForLong",),
+        "SagaLogFills": ("SagaLogNearlyFull",),
+    }
+    for less, more in pairs.items():
+        assert ALERTS[less]["labels"]["severity"] == "warning"
+        assert {ALERTS[name]["labels"]["severity"] for name in more} == {"critical"}
 
 
 def test_a_command_that_an_alert_names_is_there_and_takes_its_options(alert):
@@ -130,7 +168,7 @@ def test_what_a_person_must_see_has_an_alert():
         catalogue.WORKERS,
         catalogue.ENDED,
         catalogue.FALLBACKS,
-        catalogue.BREAKER_STATE,
+        breaker_metrics.STATE,
         catalogue.LOG_UP,
         catalogue.QUEUE_MESSAGES,
     }
@@ -154,7 +192,7 @@ def test_a_panel_says_what_it_shows_and_in_which_unit(panel):
 
 def test_the_choice_of_sagas_is_a_label_that_there_is():
     [query] = [
-        each["definition"] for each in DASHBOARD["templating"]["list"] if each["name"] == "saga"
+        each["query"]["query"] for each in DASHBOARD["templating"]["list"] if each["name"] == "saga"
     ]
     name, label = re.fullmatch(r"label_values\((\w+), (\w+)\)", query).groups()
     assert label in SERIES[name].labels

@@ -268,3 +268,15 @@ def test_an_outbox_that_is_away_leaves_the_rest(app, scraped, monkeypatch, url):
 def test_without_an_outbox_nothing_is_shown_of_one(app, scraped, monkeypatch):
     monkeypatch.setitem(app.conf, "amends_outbox_url", None)
     assert not scraped().has("amends_outbox_up")
+
+
+def test_an_archive_that_fails_and_ids_that_are_remembered_are_shown(log, scraped):
+    log.archiving.note_archived("t", sagas=3)
+    log.archiving.note_archived("t", sagas=0, error="OSError: the disk is full")
+    scrape = scraped()
+    assert scrape.value("amends_archive_sagas_total") == 3
+    assert scrape.value("amends_archive_failures_total") == 1
+    assert 0 <= scrape.value("amends_archive_failing_seconds") < 3600
+    ended = log.maintenance.read_ended(ago=0.0, limit=1)[:1]
+    assert log.maintenance.remove_sagas(ended, kept_for=0.0, remembers=True) == 1
+    assert scraped().value("amends_remembered_sagas") == 1

@@ -9,6 +9,7 @@ from kombu import Queue
 from amends.backend.settings import Settings, settings_of
 from amends.breaker.states import CircuitState
 from amends.diagnosis.deployment import (
+    archive_rules,
     breaker_rules,
     link_rules,
     log_rules,
@@ -26,6 +27,7 @@ from amends.diagnosis.deployment.rabbitmq import RabbitServer
 from amends.diagnosis.deployment.redis_server import RedisServer
 from amends.diagnosis.deployment.worker_inspection import Worker
 from amends.diagnosis.deployment.worker_rules import Crew
+from amends.log.archiving.state import ArchiveState
 from amends.log.heartbeats import Heartbeat
 from amends.log.schedules.state import LEFT_AFTER, ScheduleState
 
@@ -240,3 +242,21 @@ def test_a_schedule_that_starts_nothing_is_found(fields, found):
 def test_without_workers_no_schedule_is_blamed():
     seen = f"{round(1_000_000 - LEFT_AFTER) * 1000}"
     assert wrong(log_rules.RULES, replace(schedule(seen=seen), heartbeats=[])) == []
+
+
+@pytest.mark.parametrize(
+    ("failing", "path", "found"),
+    [
+        (990.0, "shop:archive", ["archive.failing"]),
+        (None, "shop:archive", []),
+        (990.0, None, []),  # it was unset since
+    ],
+)
+def test_an_archive_that_fails_is_found(failing, path, found):
+    state = ArchiveState(now=1_000.0, failing_since=failing, error="OSError: the disk is full")
+    log = replace(
+        schedule(), settings=Settings(backend="redis://log/1", archive=path), archive=state
+    )
+    assert wrong(archive_rules.RULES, log) == found
+    told = [each.what for rule in archive_rules.RULES for each in rule.apply(log)]
+    assert not found or "has taken nothing for 10 s" in told[0]

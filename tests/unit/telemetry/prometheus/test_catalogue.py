@@ -16,6 +16,7 @@ LABELS = {
     "status",
     "result",
     "act",
+    "cause",
     "breaker",
     "state",
     "queue",
@@ -30,6 +31,7 @@ COUNTED = (
     "openings",
     "due",
     "waiting",
+    "paused",
     "starts",
 )  # what a gauge without a unit counts
 

@@ -68,6 +68,23 @@ def test_an_event_is_counted_under_its_saga_step_and_channel(event, path, sample
     assert samples({("event", event, "order", path): 7})[sample] == 7
 
 
+def test_what_turned_back_is_told_by_its_cause_and_what_an_earlier_release_counted_as_unknown():
+    counters = {
+        ("event", "saga.compensating", "order", ""): 10,
+        ("turned", "order", "refused"): 4,
+        ("turned", "order", "failed"): 3,
+    }
+    found = samples(counters)
+    name = "amends_sagas_turned_back_total"
+    by_cause = {
+        frozenset(key[1:]) - {"order"}: n for key, n in found.items() if key[0] == name and n
+    }
+    assert by_cause == {
+        frozenset({cause}): n for cause, n in (("refused", 4), ("failed", 3), ("unknown", 3))
+    }
+    assert found[name, "cancelled", "order"] == 0
+
+
 def test_skips_of_several_records_are_added_up():
     counters = {("event", "step.skipped", "order", path): 2 for path in ("pay:undo", "ship")}
     assert samples(counters)["amends_acts_total", "order", "skip"] == 4
@@ -115,6 +132,21 @@ def test_an_undo_has_a_histogram_of_its_own():
     labels = ("order", "pay", "primary")
     assert found["amends_compensation_duration_seconds_count", *labels] == 1
     assert found["amends_step_duration_seconds_count", *labels] == 2
+
+
+def test_times_in_queues_are_told_by_the_queue_whose_name_may_have_anything_in_it():
+    found = samples(
+        {
+            ("queued", "orders", "0.01"): 3,
+            ("queued", "orders", "3600"): 1,
+            ("queued", "orders", "sum"): 900_500,
+            ("queued", "odd", "name", "inf"): 2,
+        }
+    )
+    assert found["amends_step_queue_seconds_bucket", "0.01", "orders"] == 3
+    assert found["amends_step_queue_seconds_bucket", "3600.0", "orders"] == 4
+    assert found["amends_step_queue_seconds_sum", "orders"] == 900.5
+    assert found["amends_step_queue_seconds_count", "odd|name"] == 2
 
 
 def test_what_a_later_release_counts_is_passed_over():

@@ -1,0 +1,1 @@
+"""Following one saga as it goes."""

@@ -1,0 +1,1 @@
+"""The list of what operators did, on the command line."""

@@ -1,0 +1,1 @@
+"""Where the time of a saga went, as text and as JSON."""

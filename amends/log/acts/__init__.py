@@ -1,0 +1,1 @@
+"""The list of what operators did, over all sagas, circuits and schedules."""

@@ -1,0 +1,1 @@
+"""Ended sagas on their way to an archive: what the log knows of that, and their reads."""
