@@ -1,22 +1,24 @@
 """Sign-in by an OpenID Connect provider, by Authlib."""
 
 import logging
-from typing import Any
+from typing import Any, Final
 
-from authlib.integrations.base_client import OAuthError
+from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.starlette_client import OAuth
 from httpx import HTTPError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette_admin.auth import AdminUser, OAuthProvider
+from starlette.responses import RedirectResponse, Response
+from starlette_admin.auth import AdminUser, OAuthProvider, login_not_required
+from starlette_admin.helpers import index_url, safe_redirect_url
 
 from amends.console.access import session
 from amends.console.access.options import Oidc
 from amends.console.access.roles import Person, Role, highest
 from amends.console.access.sign_in import ConsoleUser
 
-_MARK = "oidc"
+_MARK: Final = "oidc"
+_NEXT: Final = "amends_next"
 
 _logger = logging.getLogger(__name__)
 
@@ -42,21 +44,35 @@ class OidcSignIn(OAuthProvider):
 
     async def redirect_to_provider(self, request: Request, callback_url: str) -> Response:
         """Lead to the provider. Where that does not answer there is no sign-in now."""
+        # A provider compares the address letter by letter with the one that it was told: the page goes with the session.
+        request.session[_NEXT] = request.query_params.get("next", "")
+        address = callback_url.partition("?")[0]
         try:
-            answer: Response = await self._client.authorize_redirect(request, callback_url)
-        except (HTTPError, OAuthError, RuntimeError, ValueError) as error:
+            answer: Response = await self._client.authorize_redirect(request, address)
+        except (HTTPError, AuthlibBaseError, RuntimeError, ValueError) as error:
             raise _away(error) from error
         return answer
+
+    @login_not_required
+    async def render_callback(self, request: Request) -> Response:
+        """Begin a session for who comes back, and lead to the page that was asked for."""
+        asked, fallback = request.session.get(_NEXT, ""), index_url(request)
+        await self.handle_callback(request)
+        return RedirectResponse(
+            safe_redirect_url(asked or fallback, request, fallback), status_code=303
+        )
 
     async def handle_callback(self, request: Request) -> None:
         """Begin a session for who comes back from the provider, unless no role is theirs."""
         try:
             token = await self._client.authorize_access_token(request)
-        except OAuthError as error:
+        except (HTTPError, RuntimeError) as error:
+            raise _away(error) from error
+        except (
+            Exception
+        ) as error:  # an answer may be wrong in as many ways as two libraries have errors
             _logger.warning("a sign-in failed at the provider: %s", error)
             raise HTTPException(403, "The sign-in failed. Begin it anew.") from error
-        except (HTTPError, RuntimeError, ValueError) as error:
-            raise _away(error) from error
         claims = token.get("userinfo") or {}
         login, role = self._login_of(claims), self._role_of(claims)
         if login is None or role is None:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from amends.console.pages.bulk import BulkPage
 from amends.console.pages.circuits import CircuitsPage
 from amends.console.pages.installation import InstallationPage
 from amends.console.pages.needs import NeedsPage
@@ -10,4 +11,10 @@ from amends.console.pages.saga import SagaPage
 from amends.console.pages.sagas import SagasPage
 
 INDEX: Final = NeedsPage
-PAGES: Final[tuple[type[ConsolePage], ...]] = (SagasPage, SagaPage, CircuitsPage, InstallationPage)
+PAGES: Final[tuple[type[ConsolePage], ...]] = (
+    SagasPage,
+    SagaPage,
+    BulkPage,
+    CircuitsPage,
+    InstallationPage,
+)

@@ -5,6 +5,7 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
+from amends.cli.formatting import time_span
 from amends.console.access.roles import Right
 from amends.console.access.sign_in import person_of
 from amends.console.pages.forms import signed_form
@@ -33,9 +34,16 @@ class CircuitsPage(ConsolePage):
         form = await signed_form(request)
         if form is None:
             return lead_to(request, "circuits")
-        name, act = form["name"], form["act"]
-        do = partial(take_over, self.reads.app, name, act, by=form["by"], why=form["why"])
-        if await self.reads.ask(do, threads=ACTS):
+        name, act, lasts = form["name"], form["act"], form["lasts"]
+        signed = {"by": form["by"], "why": form["why"]}
+        try:
+            seconds = time_span(lasts) if lasts else None
+            do = partial(take_over, self.reads.app, name, act, lasts=seconds, **signed)
+            is_done = await self.reads.ask(do, threads=ACTS)
+        except ValueError as error:
+            tell(request, f"Nothing was done: {error}", kind="error")
+            return lead_to(request, "circuits")
+        if is_done:
             tell(request, f"{name}: {act}, done.", kind="success")
         else:
             tell(

@@ -1,15 +1,16 @@
 """A filter of sagas as a URL has it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Self
-from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
 from amends.cli.formatting import time_span
+from amends.console.views.text import url_query
 from amends.definition.search_fields import entries_for
 from amends.definition.states import SagaStatus
+from amends.log.queries.causes import check_cause
 from amends.log.queries.listing import Query
 
 STATUSES: Final = tuple(each.value for each in SagaStatus)
@@ -24,6 +25,9 @@ class Filter:
     status: one status, or several with commas between them.
     older_than: a time span, as ``10m``.
     paused: ``yes`` or ``no``.
+    error: a part of the last error.
+    cause: key of a cause, as *Needs a person* links to.
+    circuit: name of a circuit that a saga waits for.
     order: ``oldest`` for those first that are longest in their status.
     """
 
@@ -34,6 +38,9 @@ class Filter:
     outcome: str = ""
     older_than: str = ""
     paused: str = ""
+    error: str = ""
+    cause: str = ""
+    circuit: str = ""
     order: str = ""
 
     @classmethod
@@ -47,9 +54,15 @@ class Filter:
         found = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: value for name, value in found.items() if value}
 
+    def with_default(self, default: Mapping[str, str]) -> Self:
+        """Return it with these values where it asks for nothing."""
+        return replace(
+            self, **{name: getattr(self, name) or value for name, value in default.items()}
+        )
+
     def url_query(self, **more: str) -> str:
         """Write it as the query of a URL."""
-        return f"?{urlencode({**self.given, **more})}"
+        return url_query({**self.given, **more})
 
     def query(self, *, is_whole_id: bool = False) -> Query:
         """Return the query of the log. Raises ``ValueError`` for what cannot be asked.
@@ -70,6 +83,9 @@ class Filter:
             older_than=time_span(self.older_than) if self.older_than else 0.0,
             id=None if where or not self.q else prefix if is_whole_id else f"{prefix}*",
             where=where,
+            error=self.error or None,
+            circuit=self.circuit or None,
+            cause=check_cause(self.cause) if self.cause else None,
             newest_first=self.order != "oldest",
         )
 

@@ -19,5 +19,5 @@ async def signed_form(request: Request) -> dict[str, str] | None:
     if not text_of(form, "why"):
         tell(request, "Nothing was done: say why; the history keeps it.", kind="error")
         return None
-    given = {name: text_of(form, name) for name in ("act", "name", "why")}
+    given = {name: text_of(form, name) for name in ("act", "name", "why", "lasts")}
     return {**given, "by": person_of(request).login}

@@ -1,5 +1,6 @@
 """Workers, queues and schedules, and the doctor."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -52,7 +53,7 @@ class InstallationPage(ConsolePage):
         form = await signed_form(request)
         if form is not None:
             try:
-                told = await self.reads.ask(partial(_act, self.reads.app, **form), threads=ACTS)
+                told = await self.reads.ask(partial(_act, self.reads.app, form), threads=ACTS)
             except UnknownSchedule as error:
                 tell(request, f"Nothing was done: {error}", kind="error")
             else:
@@ -64,9 +65,10 @@ class InstallationPage(ConsolePage):
         return lead_to(request, "workers")
 
 
-def _act(app: Any, *, act: str, name: str, by: str, why: str) -> str:
+def _act(app: Any, form: Mapping[str, str]) -> str:
     """Act on a schedule, and say what was done; '' for no act."""
-    log, actor = log_of(app), {"by": by, "why": why}
+    act, name, log = form["act"], form["name"], log_of(app)
+    actor = {"by": form["by"], "why": form["why"]}
     if act == "pause":
         log.schedules.pause_schedule(name, actor)
         return f"{name} is paused."

@@ -30,7 +30,7 @@ class SagaPage(ConsolePage):
     async def index(self, request: Request) -> Response:
         """Show a saga as it stands."""
         person = person_of(request)
-        saga = SagaView(*await self.reads.examine(request.path_params["saga_id"]))
+        saga = SagaView(await self.reads.examine(request.path_params["saga_id"]))
         return self.show(
             request,
             "saga.html",

@@ -5,6 +5,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from amends.console.access.roles import Right
+from amends.console.access.sign_in import person_of
+from amends.console.bulk.selection import BULK_ACTS
 from amends.console.pages.filters import STATUSES, Filter
 from amends.console.pages.page import ConsolePage, lead_to, page, path_of
 from amends.dispatch.children import STARTS
@@ -13,7 +16,6 @@ from amends.log.queries.listing import Page
 PAGE: Final = 50
 """Sagas on a page."""
 
-_BULK_ACTS: Final = ("retry", "cancel", "pause", "resume")
 _NOTHING: Final = Page(summaries=(), after=None, looked_at=0, is_cut=False)
 
 
@@ -37,7 +39,8 @@ class SagasPage(ConsolePage):
             found = await self.reads.find(asked.query(), limit=PAGE, after=after or None)
         except ValueError as error:
             wrong = str(error)
-        here = path_of(request, "sagas")
+        here, person = path_of(request, "sagas"), person_of(request)
+        is_bulk = person.may(Right.BULK)
         return self.show(
             request,
             "sagas.html",
@@ -53,5 +56,5 @@ class SagasPage(ConsolePage):
             first_url=here + asked.url_query(),
             next_url=here + asked.url_query(after=found.after) if found.after else None,
             kept=[*asked.given.items()],
-            bulk_acts=[],
+            bulk_acts=[each for each in BULK_ACTS if is_bulk and person.may(each)],
         )

@@ -40,7 +40,7 @@ class ActForm:
 def act_forms(found: Explanation, person: Person) -> Iterator[ActForm]:
     """Yield the acts that the log would accept now, and the person may do, the likeliest first."""
     is_exact = found.situation is Situation.STUCK
-    for remedy in found.remedies:
+    for remedy in _remedies(found):
         if not person.may(remedy.act):
             continue
         step = remedy.step or ""
@@ -53,6 +53,14 @@ def act_forms(found: Explanation, person: Person) -> Iterator[ActForm]:
             data=_data(found, remedy),
             seen=found.events if is_exact or remedy.act == "skip" else None,
         )
+
+
+def _remedies(found: Explanation) -> Iterator[Remedy]:
+    """Yield the acts that help, and after them a pause: the log accepts one of whatever has not ended."""
+    yield from found.remedies
+    is_at_rest = found.pause or found.situation in (Situation.STUCK, Situation.ENDED)
+    if not is_at_rest and "pause" not in [each.act for each in found.remedies]:
+        yield Remedy(act="pause")
 
 
 def _data(found: Explanation, remedy: Remedy) -> str | None:

@@ -11,6 +11,7 @@ from amends.breaker.control import Control
 from amends.breaker.definition import breakers
 from amends.breaker.snapshot import CircuitEvent, CircuitSnapshot
 from amends.breaker.states import CircuitState
+from amends.log.queries.circuit_waits import CircuitWaits
 from amends.log.saga_log import log_of
 
 MEANINGS: Final[Mapping[CircuitState, str]] = {
@@ -36,6 +37,8 @@ _ACTS: Final[Mapping[str, tuple[Callable[..., None], str]]] = {
     ),
 }
 _SHOWN: Final = 10
+_LOOKED_AT: Final = 2_000  # sagas that are looked at for those that wait
+_AWAY: Final = (CircuitState.OPEN, CircuitState.FORCED_OPEN)
 _OVERRIDES: Final = (CircuitState.FORCED_OPEN, CircuitState.DISABLED)
 
 
@@ -46,6 +49,8 @@ class CircuitView:
     name: str
     seen: CircuitSnapshot
     events: Sequence[CircuitEvent]
+    waiting: int  #: Sagas that wait for it.
+    is_cut: bool  #: Whether more may: not all were looked at.
 
     @property
     def is_calm(self) -> bool:
@@ -72,22 +77,40 @@ class CircuitView:
 
 def read_circuits(app: Celery) -> Sequence[CircuitView]:
     """Read all circuits of an app, those first that keep calls away. Raises `LogUnavailable`."""
+    waits = CircuitWaits.read(app, most=_LOOKED_AT)
     found = [
-        CircuitView(name=each.name, seen=each.snapshot(), events=each.history(limit=_SHOWN)[::-1])
+        CircuitView(
+            name=each.name,
+            seen=each.snapshot(),
+            events=each.history(limit=_SHOWN)[::-1],
+            waiting=waits.counts.get(each.name, 0),
+            is_cut=waits.is_cut,
+        )
         for each in _circuits(app)
     ]
     return sorted(found, key=lambda each: (each.is_calm, each.name))
 
 
-def take_over(app: Celery, name: str, act: str, **signed: Any) -> bool:
+def are_away(app: Celery) -> Sequence[str]:
+    """Name the circuits that let no call through. Raises `LogUnavailable`."""
+    return [each.name for each in _circuits(app) if each.snapshot().state in _AWAY]
+
+
+def take_over(
+    app: Celery, name: str, act: str, *, lasts: float | None = None, **signed: Any
+) -> bool:
     """Act on a circuit. Returns whether there is one of that name, and such an act.
 
+    lasts: seconds after which an opening ends by itself.
     signed: ``by`` and ``why``.
+
+    Raises ``ValueError`` for a time that is too long.
     """
     found = {each.name: each for each in _circuits(app)}
     if name not in found or act not in _ACTS:
         return False
-    _ACTS[act][0](found[name], **signed)
+    how = {"duration": lasts} if act == "open" and lasts else {}
+    _ACTS[act][0](found[name], **how, **signed)
     return True
 
 

@@ -15,12 +15,11 @@ from amends.cli.history import event_row
 from amends.cli.step_rows import StepRows
 from amends.cli.step_tree import saga_facts
 from amends.cli.table import Cell
+from amends.console.reads import Examined
 from amends.console.views.attempts import Failures, failures_of
-from amends.diagnosis.saga.explanation import Explanation
+from amends.console.views.time_line import TimeLine
 from amends.diagnosis.saga.payloads import payloads_of
-from amends.log.queries.children import ChildState
 from amends.log.queries.stage_state import at_hand
-from amends.log.saga_state import Standing
 
 _TRACE: Final = re.compile(r"traceparent\W+00-([0-9a-f]{32})-")
 _MOST_EVENTS: Final = 500
@@ -29,16 +28,14 @@ _MOST_EVENTS: Final = 500
 class SagaView:
     """A saga at one moment.
 
-    standing: the saga with its history.
-    children: those that it has.
-    found: why it stands where it is.
+    examined: what was read of it.
     """
 
-    def __init__(
-        self, standing: Standing, children: Sequence[ChildState], found: Explanation
-    ) -> None:
-        self._standing = standing
+    def __init__(self, examined: Examined) -> None:
+        standing, children, found = examined.standing, examined.children, examined.explanation
+        self.standing = standing
         self._children = children
+        self.line = TimeLine(examined.times)
         self.found = found
         entry = standing.entry
         self.id = entry.id
@@ -67,22 +64,22 @@ class SagaView:
     @cached_property
     def failures(self) -> Sequence[Failures]:
         """Its attempts that failed, folded."""
-        return failures_of(self._standing.history)
+        return failures_of(self.standing.history)
 
     @property
     def events(self) -> list[list[str]]:
         """The cells of the last events of its history, in order."""
-        last = self._standing.history[-_MOST_EVENTS:]
+        last = self.standing.history[-_MOST_EVENTS:]
         return [[cell.text for cell in event_row(event, dated=True)] for event in last]
 
     @property
     def left_out(self) -> int:
         """How many events before those are not shown."""
-        return max(0, len(self._standing.history) - _MOST_EVENTS)
+        return max(0, len(self.standing.history) - _MOST_EVENTS)
 
     def payloads(self, app: Celery) -> Mapping[str, str]:
         """Return its input, and the outputs by record, as indented JSON without secrets."""
-        given = payloads_of(app, self._standing, with_input=True, with_output=True)
+        given = payloads_of(app, self.standing, with_input=True, with_output=True)
         found: dict[str, Any] = {"input": given["input"], **given["outputs"]}
         return {
             name: json.dumps(value, indent=2, ensure_ascii=False) for name, value in found.items()
@@ -90,7 +87,7 @@ class SagaView:
 
     def links(self, templates: Mapping[str, str]) -> Mapping[str, str]:
         """Return what links lead to by their texts; one that needs a trace is left out without one."""
-        trace = _TRACE.search(self._standing.entry.fields.get("trace", ""))
+        trace = _TRACE.search(self.standing.entry.fields.get("trace", ""))
         known = {"{saga_id}": quote(self.id, safe=""), "{trace_id}": trace[1] if trace else None}
         found = {}
         for text, url in templates.items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from amends.cli.formatting import duration, moment
 from amends.cli.lists import summary_row
@@ -20,6 +21,11 @@ def said(summary: SagaSummary) -> str:
 def at(seconds: float) -> str:
     """Write a moment in UTC to the second."""
     return moment(seconds)[:19].replace("T", " ")
+
+
+def url_query(asked: Mapping[str, str]) -> str:
+    """Write what is asked for as the query of a URL."""
+    return f"?{urlencode({name: value for name, value in asked.items() if value})}"
 
 
 def size(count: int) -> str:

@@ -60,13 +60,13 @@ def test_an_act_says_what_it_would_do_before(as_role, waiting):
     assert "Nothing was done that has an undo: the saga would end." in page
 
 
-def test_a_form_that_is_sent_twice_is_one_act(as_role, waiting):
-    (handle,) = waiting("e-1")
-    client = as_role("support")
-    action, form = acts_of(client.get("/sagas/e-1").text)["pause"]
+def test_a_form_that_is_sent_twice_is_one_act(as_role, stuck):
+    (handle,) = stuck("e-1")
+    client = as_role("operator")
+    action, form = acts_of(client.get("/sagas/e-1").text)["retry"]
     for _ in range(2):
-        assert "Pause: done." in client.post(action, data={**form, "why": "x"}).text
-    assert [each.name for each in handle.history()].count("saga.paused") == 1
+        assert "Retry: done." in client.post(action, data={**form, "why": "x"}).text
+    assert [each.name for each in handle.history()].count("saga.retried") == 1
 
 
 def test_an_act_on_a_saga_that_moved_since_the_page_is_refused(as_role, stuck):
@@ -122,3 +122,10 @@ def test_links_lead_to_flower_and_those_that_need_a_trace_are_left_out_without_o
     waiting("e-1")
     page = as_role("viewer").get("/sagas/e-1").text
     assert re.findall(r'class="elsewhere" href="([^"]*)"', page) == ["http://flower.test/task/e-1"]
+
+
+def test_the_time_line_has_a_bar_for_what_the_saga_is_at(as_role, stuck):
+    stuck("e-1")
+    page = as_role("viewer").get("/sagas/e-1").text
+    assert "until now" in page
+    assert re.search(r'<rect class="c-stuck" x="[\d.]+" y="\d+" width="[\d.]+"', page)
