@@ -1,6 +1,5 @@
 """The results of an act, saga by saga."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -18,6 +17,10 @@ from amends.log.queries.summary import SagaSummaries, SagaSummary
 from amends.saga.bulk import Operation, Result, Verdict
 
 _STYLES: Final[dict[str, dict[str, Any]]] = {"done": {"fg": "green"}, "refused": {"fg": "yellow"}}
+MOST_TOLD: Final = 100
+"""Results that are told one by one."""
+_MOST_FAILED: Final = 20
+_UNTOLD: Final = frozenset({Verdict.DONE, Verdict.NOT_TRIED})
 _EXITS: Final = {
     Verdict.DONE: Exit.OK,
     Verdict.REFUSED: Exit.REFUSED,
@@ -27,36 +30,38 @@ _EXITS: Final = {
 }
 
 
-def tell_results(output: Output, operation: Operation, results: Sequence[Result]) -> Exit:
-    """Print what became of an act on each saga, and return the exit code: 0 only if all were done."""
-    now = _statuses(output, results)
-    done = [each.id for each in results if each.verdict is Verdict.DONE]
-    paused = deadlines_of(output, done) if operation.act == "pause" else []
-    if output.as_json:
-        _print_json(output, operation, results, now, paused)
-    elif len(results) == 1:
-        _print_one(output, results[0], now)
+def tell_results(output: Output, operation: Operation, results: Sequence[Result]) -> None:
+    """Print what became of an act on each saga; of many only those on which it was not done."""
+    if len(results) == 1:
+        _print_one(output, results[0], statuses_of(output, results))
+    elif len(results) <= MOST_TOLD:
+        _print_many(output, results, statuses_of(output, results))
     else:
-        _print_many(output, results, now)
-    if not output.as_json:
-        tell_deadlines(output, paused)
-    if not output.as_json and any(each.verdict is Verdict.UNAVAILABLE for each in results):
-        option = "--id" if operation.act == "signal" else "--act-id"
-        output.line(f"Repeat it with {option} {operation.act_id}: it is done once.", err=True)
-    unsent = [each for each in results if not each.is_published]
+        failed = [each for each in results if each.verdict not in _UNTOLD]
+        if failed:
+            _print_many(output, failed[:_MOST_FAILED], statuses_of(output, failed[:_MOST_FAILED]))
+        if len(failed) > _MOST_FAILED:
+            output.line(f"... and {len(failed) - _MOST_FAILED:,} more that were not done")
+    if operation.act == "pause":
+        tell_deadlines(output, _deadlines(output, results))
+    unsent = sum(not each.is_published for each in results)
     if unsent:
         click.secho(
-            f"The broker is away: {len(unsent)} of them go on when a worker's sweep comes to them.",
+            f"The broker is away: {unsent:,} of them go on when a worker's sweep comes to them.",
             fg="yellow",
             err=True,
         )
+
+
+def exit_of(results: Sequence[Result]) -> Exit:
+    """Return the exit code: 0 only if all were done, and of one what became of it."""
     codes = {_EXITS[each.verdict] for each in results}
     if len(codes) == 1 and (len(results) == 1 or codes <= {Exit.OK, Exit.UNAVAILABLE}):
         return codes.pop()
     return Exit.ATTENTION
 
 
-def _statuses(output: Output, results: Sequence[Result]) -> dict[str, SagaSummary | None]:
+def statuses_of(output: Output, results: Sequence[Result]) -> dict[str, SagaSummary | None]:
     """Look where they are now."""
     ids = [each.id for each in results]
     try:
@@ -97,38 +102,37 @@ def _print_many(
         told = Cell(_done(each) if each.signalled else verdict, _STYLES.get(verdict, {"fg": "red"}))
         rows.append([each.id, told, status, each.reason or ""])
     output.table(columns, [row[: len(columns)] for row in rows])
-    counts = Counter(each.verdict for each in results)
-    output.line(
-        ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts.items())
-    )
 
 
 def _status(summary: SagaSummary) -> str:
     return f"{summary.status}, paused" if summary.paused else str(summary.status)
 
 
-def _print_json(
-    output: Output,
-    operation: Operation,
-    results: Sequence[Result],
-    now: dict[str, SagaSummary | None],
-    paused: Sequence[PausedSaga],
-) -> None:
-    left = {each.id: each.time_left for each in paused}
+def _deadlines(output: Output, results: Sequence[Result]) -> Sequence[PausedSaga]:
+    """Read the deadlines of sagas that were paused; none if these are many."""
+    done = [each.id for each in results if each.verdict is Verdict.DONE]
+    return deadlines_of(output, done) if len(results) <= MOST_TOLD else ()
+
+
+def results_json(output: Output, operation: Operation, results: Sequence[Result]) -> dict[str, Any]:
+    """Give an act with its results; of many without where these sagas are now."""
+    now = statuses_of(output, results) if len(results) <= MOST_TOLD else {}
+    is_pause = operation.act == "pause"
+    left = {each.id: each.time_left for each in _deadlines(output, results)} if is_pause else {}
     document = [
         {
             "id": each.id,
             "result": each.verdict,
             "reason": each.reason,
             "published": each.is_published,
-            "status": summary.status if (summary := now[each.id]) else None,
+            "status": summary.status if (summary := now.get(each.id)) else None,
             **_signalled(operation, each),
-            **({"deadline_in": left.get(each.id)} if operation.act == "pause" else {}),
+            **({"deadline_in": left.get(each.id)} if is_pause else {}),
         }
         for each in results
     ]
     signed = {name: text for name, text in operation.signed.items() if text}
-    output.json({"act": operation.act, **signed, "results": document})
+    return {"act": operation.act, **signed, "results": document}
 
 
 def _signalled(operation: Operation, result: Result) -> dict[str, Any]:

@@ -6,19 +6,30 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from amends.cli.act_results import tell_results
 from amends.cli.attribution import name_of, reason_of, signed
+from amends.cli.bulk.running import carry_out
 from amends.cli.command import command
 from amends.cli.exit_codes import Exit
-from amends.cli.filters import HOW, ID, WHERE, at_most, given_options, options
+from amends.cli.filters import (
+    HOW,
+    ID,
+    WHERE,
+    at_most,
+    given_options,
+    is_given,
+    options,
+    rate_of,
+)
 from amends.cli.output import Output
-from amends.cli.targets import list_targets, show_targets, targets_of
+from amends.cli.targets import Selection, list_targets, show_targets, targets_of
 from amends.log.control import check_act_id, check_signal_id, new_act_id
-from amends.saga.bulk import ActName, Operation, perform
+from amends.operations.bulk_run import BulkRun
+from amends.saga.bulk import ActName, Operation
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _MOST: Final = 100
+_SELECTING: Final = ("saga", "where", "outcome", "statuses", "error", "cause")
 
 
 def _checked(check: Callable[[str], str]) -> Callable[..., str | None]:
@@ -38,6 +49,14 @@ _WHICH: Final = (
     *HOW,
     *WHERE,
     at_most(_MOST),
+    click.option("--all", "takes_all", is_flag=True, help="All that fit, however many."),
+    click.option("--after", metavar="PLACE", help="Go on where an act before says that it ended."),
+    click.option(
+        "--rate",
+        type=rate_of,
+        metavar="N/s",
+        help="So many at most in a second, or minute: 50/s, 600/m.",
+    ),
     click.option("--dry-run", is_flag=True, help="Only list the sagas that are meant."),
     click.option("--yes", is_flag=True, help="Do not ask before acting on what a filter found."),
 )
@@ -152,7 +171,7 @@ def signal_sagas(output: Output, *, name: str, data: str, **given: Any) -> Exit:
     the wait begins. Exit code 0 only if all were.
     """
     output.app.loader.import_default_modules()  # it is held to the wait's model
-    if any(given[each] for each in ("saga", "where", "outcome", "statuses")):
+    if any(given[each] for each in _SELECTING):
         given["step"] = given["step"] or name
     result = _parsed(data, "--data")
     return _act(output, "signal", skipped=name, result=result, why="", seen=None, **given)
@@ -170,16 +189,22 @@ def _act(  # noqa: PLR0913 - a command's options
     yes: bool,
     dry_run: bool,
     limit: int,
+    takes_all: bool,
+    after: str | None,
+    rate: float | None,
     skipped: str = "",
     result: Any = None,
     **query: Any,
 ) -> Exit:
-    found = targets_of(output, act, saga_ids, limit, query)
-    if seen is not None and (found.filtered or len(found.summaries) != 1):
+    if takes_all and is_given("limit") and not dry_run:
+        raise click.UsageError("--all and --limit: which of the two?")
+    selection = Selection(limit=limit, takes_all=takes_all, after=after)
+    found = targets_of(output, act, saga_ids, selection, query)
+    if seen is not None and (found.query or len(found.summaries) != 1):
         raise click.UsageError("--seen is for one saga, which is named")
     if dry_run:
         return list_targets(output, act, found)
-    if not found.summaries:
+    if not found.matched:
         if not output.note_if_empty():
             output.line("No saga fits.")
         return Exit.OK
@@ -191,10 +216,13 @@ def _act(  # noqa: PLR0913 - a command's options
         step=skipped,
         output=result,
         act_id=act_id or new_act_id(),
-        filter=given_options(query) if found.filtered else {},
+        filter=given_options(query) if found.query else {},
     )
-    targets = found.targets(as_seen=is_shown, events=seen)
-    return tell_results(output, operation, list(perform(operation, targets)))
+    source = found.source(output, act, as_seen=is_shown, events=seen)
+    run = BulkRun(
+        operation=operation, source=source, rate=rate, matched=found.matched, app=output.app
+    )
+    return carry_out(output, run, found)
 
 
 def _parsed(text: str | None, option: str) -> Any:

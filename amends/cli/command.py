@@ -23,7 +23,7 @@ import click
 from celery import Celery
 
 from amends.cli.exit_codes import Exit, exit_of
-from amends.cli.output import Output
+from amends.cli.output import WORDS, Output
 from amends.cli.table import Cell
 from amends.errors import ConfigurationError, SagaError, UnknownSaga
 from amends.log.history import printable
@@ -31,6 +31,14 @@ from amends.log.queries.listing import ids_like
 from amends.log.saga_log import log_of
 
 Callback = Callable[..., Exit | None]
+
+
+class _Command(click.Command):
+    """A command that keeps the words that it was called with."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[WORDS] = [self.name, *args]
+        return super().parse_args(ctx, args)
 
 
 def command(name: str, **attributes: Any) -> Callable[[Callback], click.Command]:
@@ -41,7 +49,7 @@ def command(name: str, **attributes: Any) -> Callable[[Callback], click.Command]
         def callback(ctx: click.Context, /, *, as_json: bool, no_color: bool, **given: Any) -> None:
             _end(ctx, lambda: function(_output(ctx, as_json, no_color), **given))
 
-        made = click.Command(name, callback=callback, help=getdoc(function), **attributes)
+        made = _Command(name, callback=callback, help=getdoc(function), **attributes)
         made.params = [*reversed(getattr(function, "__click_params__", [])), *_shared()]
         return made
 

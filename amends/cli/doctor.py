@@ -47,6 +47,9 @@ _LOG_FOUND: Final = frozenset({"log.away", "log.shards"})
     "--acl", metavar="USER", help="Print the ACL of a Redis user that may do all that sagas need."
 )
 @click.option(
+    "--only-reads", is_flag=True, help="With --acl: of one that may look at sagas and do nothing."
+)
+@click.option(
     "--after-failover", is_flag=True, help="List what the saga log acknowledged and has lost."
 )
 @click.option(
@@ -59,6 +62,7 @@ def examine_app(
     *,
     strict: bool,
     acl: str | None,
+    only_reads: bool,
     after_failover: bool,
     started: Iterable[str] | None,
 ) -> Exit | None:
@@ -73,7 +77,8 @@ def examine_app(
     if acl:
         settings = settings_of(output.app)
         in_cluster = bool(nodes_of(settings.backend))
-        line = acl_line(acl, settings.key_root, in_cluster=in_cluster)
+        root = settings.key_root
+        line = acl_line(acl, root, in_cluster=in_cluster, only_reads=only_reads)
         if output.as_json:
             output.json({"acl": line})
         else:

@@ -28,7 +28,8 @@ from amends.definition.states import SagaStatus
 from amends.diagnosis.saga.explain import explain
 from amends.diagnosis.saga.explanation import Explanation, Remedy
 from amends.diagnosis.saga.record_facts import Situation
-from amends.log.queries.listing import Query, find_sagas
+from amends.log.queries.listing import find_sagas
+from amends.log.queries.query import Query
 from amends.saga.signals import signal_fields
 
 _MOST_COUNTED: Final = 100
@@ -142,7 +143,7 @@ def _others(output: Output, found: Explanation) -> Iterator[str]:
     if count:
         more = " or more" if page.after else ""
         yield f"Stuck at {record} too: {count}{more}. To try all of them again:"
-        yield f"    {output.command_line('retry', '--saga', found.saga, '--step', record)}"
+        yield f"    {output.command_line('retry', '--saga', found.saga, '--step', record, '--all')}"
 
 
 def _checkup(output: Output, found: Explanation) -> Iterator[str]:

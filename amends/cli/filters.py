@@ -1,18 +1,25 @@
 """The options that select sagas."""
 
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from amends.cli.formatting import seconds_of
 from amends.cli.output import Output
 from amends.definition.search_fields import entries_for
 from amends.definition.states import SagaStatus
 from amends.errors import did_you_mean
-from amends.log.queries.listing import Page, Query, find_sagas, store_of
+from amends.log.queries.causes import check_cause
+from amends.log.queries.listing import Page, find_sagas, store_of
+from amends.log.queries.query import Query
 from amends.log.queries.search import known_fields
+
+_RATE: Final = re.compile(r"(\d+(?:\.\d+)?)(?:/([smh]))?")
+_PER: Final = {"s": 1, "m": 60, "h": 3600}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
@@ -42,9 +49,37 @@ def _once_each(
     return where
 
 
+def _checked_cause(_: click.Context, __: click.Parameter, key: str | None) -> str | None:
+    try:
+        return None if key is None else check_cause(key)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def rate_of(text: str) -> float:
+    """Read how many a second: ``50/s``, ``600/m``; a bare number is by the second. An option's type."""
+    found = _RATE.fullmatch(text)
+    rate = float(found[1]) / _PER[found[2] or "s"] if found else 0.0
+    if not rate:
+        raise click.BadParameter(f"{text!r} is no rate; write 50/s or 600/m")
+    return rate
+
+
+def is_given(option: str) -> bool:
+    """Return whether an option of the running command was given."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not ParameterSource.DEFAULT
+
+
 def find_page(output: Output, query: Query, *, limit: int, after: str | None = None) -> Page:
-    """Find sagas as `find_sagas` does. Raises click's ``BadParameter`` for a search field that no definition in the log has."""
-    page = find_sagas(output.app, query, limit=limit, after=after)
+    """Find sagas as `find_sagas` does.
+
+    Raises click's ``BadParameter`` for a search field that no definition in the log has, and a place of another listing.
+    """
+    try:
+        page = find_sagas(output.app, query, limit=limit, after=after)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--after") from error
     if query.where and not page.summaries and page.after is None:
         known = known_fields(store_of(output.app))
         for name, _ in query.where:
@@ -104,6 +139,15 @@ WHERE: Final = [
         callback=_once_each,
         metavar="FIELD=VALUE",
         help="With this value of a search field; more than once for several, all of which must fit.",
+    ),
+    click.option(
+        "--cause",
+        metavar="KEY",
+        callback=_checked_cause,
+        help="With this cause, as `saga stuck` names it.",
+    ),
+    click.option(
+        "--error", metavar="TEXT", help="With this text in the last error, in letters of any case."
     ),
 ]
 HOW: Final = [

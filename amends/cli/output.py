@@ -3,10 +3,10 @@
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from celery import Celery
@@ -17,6 +17,9 @@ from amends.cli.formatting import json_text
 from amends.cli.table import Cell, Column, table_lines
 from amends.log.queries.listing import has_sagas
 from amends.log.saga_log import SagaLog, log_of
+
+WORDS: Final = "amends.words"
+"""Key of click's `Context.meta` for the words that a command was called with, its name the first."""
 
 
 class Output:
@@ -48,6 +51,21 @@ class Output:
         name = Path(called[0]).name
         program = [name.replace("__main__.py", "celery"), *called[1:], "saga"]
         return " ".join([shlex.join(program), *words])
+
+    def command_again(self, *, without: Collection[str], words: Sequence[str]) -> str:
+        """Write the command that runs now as one would type it again.
+
+        without: options with a value that it is to leave out.
+        words: to be added.
+        """
+        called = iter(click.get_current_context().meta[WORDS])
+        kept: list[str] = []
+        for word in called:
+            if word in without:
+                next(called, None)
+            elif word.partition("=")[0] not in without:
+                kept.append(word)
+        return self.command_line(shlex.join([*kept, *words]))
 
     def json(self, document: Any) -> None:
         """Print a JSON document on one line."""

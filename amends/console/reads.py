@@ -15,10 +15,9 @@ from amends.diagnosis.saga.times.accounting import times_of
 from amends.diagnosis.saga.times.segments import Times
 from amends.errors import LogUnavailable
 from amends.log.queries.children import ChildState
-from amends.log.queries.listing import Page, Query, find_sagas
 from amends.log.saga_log import log_of
 from amends.log.saga_state import Standing
-from amends.saga.bulk import Operation, Result, Target, perform
+from amends.operations import Operation, Page, Query, Result, Target, find_sagas, perform
 
 Answer = TypeVar("Answer")
 
@@ -80,7 +79,6 @@ class Reads:
         """Act on one saga."""
 
         def do() -> Result:
-            (result,) = perform(operation, [target])
-            return result
+            return next(iter(perform(operation, [target])))
 
         return await self.ask(do, threads=ACTS)

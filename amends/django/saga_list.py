@@ -10,7 +10,8 @@ from amends.cli.lists import summary_row
 from amends.definition.states import SagaStatus
 from amends.dispatch.children import STARTS
 from amends.django.cells import html
-from amends.log.queries.listing import Page, Query, find_sagas
+from amends.log.queries.listing import Page, find_sagas
+from amends.log.queries.query import Query
 
 PAGE: Final = 50
 """Sagas on a page."""

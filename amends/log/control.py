@@ -4,11 +4,12 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Final, Self
+from functools import partial
+from typing import Any, Final, Literal, Self
 
-from amends.definition.serialization import json_members
+from amends.definition.serialization import canonical_json, json_members
 from amends.definition.states import SagaStatus
-from amends.errors import ActRefused, LogUnavailable
+from amends.errors import ActRefused, LogUnavailable, SagaError, UnknownSaga
 from amends.log.acts.act import ActsKept, act_members
 from amends.log.answers import AtRest, Continuation, read_continuation
 from amends.log.queries.remembered_sagas import unknown_saga
@@ -19,6 +20,12 @@ Actor = Mapping[str, str]
 """The operator and the reason, for the history: ``by``, ``why``."""
 Seen = int | SagaStatus | None
 """Precondition of an act: the number of events in the saga's history (the sum of their counts), or its status. None: no precondition."""
+
+ManyName = Literal["retry_saga", "cancel_saga", "pause_saga", "resume_saga"]
+"""The acts that need nothing of a saga but its id."""
+
+Call = tuple[list[str], list[Any]]
+"""KEYS and ARGV of a script."""
 
 _ACT_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -63,6 +70,11 @@ def _checked_giver(by: str) -> str:
     if not isinstance(by, str) or not 1 <= len(by) <= _LONGEST_GIVER:
         raise ValueError(f"by {by!r:.200}: name who gives the signal in 1 to 128 characters")
     return by
+
+
+def cancelled_error(why: str | None) -> str:
+    """Return the error of a saga that is cancelled for this reason, as JSON."""
+    return canonical_json({"type": "Cancelled", "message": why or "someone cancelled the saga"})
 
 
 class SagaControl:
@@ -135,6 +147,33 @@ class SagaControl:
         """Resume a paused saga."""
         return self._do("resume_saga", saga_id, actor, seen, act_id)
 
+    def act_on_sagas(
+        self,
+        name: ManyName,
+        targets: Sequence[tuple[str, Seen]],
+        *,
+        actor: Actor,
+        act_id: str,
+        error: str = "",
+    ) -> list[Continuation | SagaError]:
+        """Do one act on many sagas in one round trip, and return what became of it on each: what follows, or the error.
+
+        name: of the method for one saga.
+        targets: ids, each with what its `seen` is.
+        error: of a cancel.
+
+        Raises `LogUnavailable` if the log answered for none of them; the same call is the same acts.
+        """
+        token, more = check_act_id(act_id), [error] if name == "cancel_saga" else []
+        calls = [self._call_of(name, each, token, actor, seen, *more) for each, seen in targets]
+        ask = partial(self._store.try_many, name, calls)
+        try:
+            answers = ask()
+        except LogUnavailable as first:
+            answers = ask_again(ask, first)
+        pairs = zip(targets, answers, strict=True)
+        return [self._outcome(name, each, answer) for (each, _), answer in pairs]
+
     def signal_saga(
         self, saga_id: str, name: str, *, value: str, signal_id: str | None, by: str | None
     ) -> tuple[Signalled, Continuation]:
@@ -146,8 +185,9 @@ class SagaControl:
         """
         token = new_act_id() if signal_id is None else check_signal_id(signal_id)
         members = {"signal": token, **({} if by is None else {"by": _checked_giver(by)})}
-        sent = [name, token, value, by or "", json_members(members)]
-        how, *follows = self._ask("signal_saga", saga_id, token, sent)
+        sent = [saga_id, name, token, value, by or "", json_members(members)]
+        call = (self._store.keys_of(saga_id), sent)
+        how, *follows = self._ask("signal_saga", call, token)
         return Signalled(how), read_continuation(follows) if follows else AtRest()
 
     def _do(
@@ -160,34 +200,50 @@ class SagaControl:
         *arguments: Any,
     ) -> Continuation:
         token = new_act_id() if act_id is None else check_act_id(act_id)
-        seen_text, listed = "" if seen is None else str(seen), ["", 0, 0]
+        call = self._call_of(name, saga_id, token, actor, seen, *arguments)
+        return read_continuation(self._ask(name, call, token))
+
+    def _call_of(
+        self, name: str, saga_id: str, token: str, actor: Actor, seen: Seen, *arguments: Any
+    ) -> Call:
+        store, listed = self._store, ["", 0, 0]
+        shard = store.shard_of(saga_id)
+        keys = [*store.keys_of(saga_id), store.acts_key(shard)]
+        if name == "pause_saga":
+            keys.append(store.paused_key(shard))
         if self._acts is not None:
             what = {"step": arguments[0]} if name == "skip_step" else {}
             entry = act_members(name.partition("_")[0], actor, saga=saga_id, **what)
-            listed = [entry, *self._acts.of_shard(self._store.shards)]
-        sent = [token, json_members(actor), seen_text, *listed, *arguments]
-        return read_continuation(self._ask(name, saga_id, token, sent, lists=True))
+            listed = [entry, *self._acts.of_shard(store.shards)]
+        known = "" if seen is None else str(seen)
+        return keys, [saga_id, token, json_members(actor), known, *listed, *arguments]
 
-    def _ask(
-        self, name: str, saga_id: str, token: str, sent: Sequence[Any], *, lists: bool = False
-    ) -> Any:
-        keys = self._store.keys_of(saga_id)
-        if lists:
-            shard = self._store.shard_of(saga_id)
-            keys.append(self._store.acts_key(shard))
-            if name == "pause_saga":
-                keys.append(self._store.paused_key(shard))
-        calls = [(keys, [saga_id, *sent])]
+    def _ask(self, name: str, call: Call, token: str) -> Any:
+        saga_id = call[1][0]
 
         def ask() -> Any:
-            return self._store.call_many(name, calls)[0]
+            return self._store.call_many(name, [call])[0]
 
         try:
             answer = ask()
         except LogUnavailable as error:
             answer = ask_again(ask, error, saga_id, token)
-        if answer[0] == "unknown":
-            raise unknown_saga(self._store, saga_id)
-        if answer[0] == "refused":
-            raise ActRefused(saga_id, name.partition("_")[0], answer[1])
+        if failure := self._failure(name, saga_id, answer):
+            raise failure
         return answer
+
+    def _failure(
+        self, name: str, saga_id: str, answer: Sequence[Any]
+    ) -> ActRefused | UnknownSaga | None:
+        if answer[0] == "unknown":
+            return unknown_saga(self._store, saga_id)
+        if answer[0] == "refused":
+            return ActRefused(saga_id, name.partition("_")[0], answer[1])
+        return None
+
+    def _outcome(self, name: str, saga_id: str, answer: Any) -> Continuation | SagaError:
+        if isinstance(answer, SagaError):
+            return answer
+        if isinstance(answer, Exception):
+            raise answer
+        return self._failure(name, saga_id, answer) or read_continuation(answer)

@@ -1,6 +1,6 @@
 """An operator's act on many sagas, with a result for each."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,7 +18,6 @@ from amends.log.acts.act import BulkAct
 from amends.log.answers import Advance, Continuation
 from amends.log.control import SagaControl, Seen, Signalled, new_act_id
 from amends.log.saga_log import log_of
-from amends.saga.bulk_entry import BulkEntry
 from amends.saga.handle import Handle
 
 ActName = Literal["retry", "skip", "cancel", "pause", "resume", "signal"]
@@ -89,28 +88,7 @@ class Result:
     signals: tuple[int, int] | None = None
 
 
-def perform(operation: Operation, targets: Sequence[Target]) -> Iterator[Result]:
-    """Act on each saga of the current Celery app, in order, and yield the results one by one.
-
-    Where the log goes away the rest is not tried; where the broker does, the sweep carries on. Several sagas are one entry of
-    the list of acts, and so is a signal. Raises nothing of the engine's.
-    """
-    app = app_or_default()
-    is_listed_by_saga = len(targets) == 1 and operation.act != "signal"
-    is_away = False
-    entry = BulkEntry(app, operation.listed, len(targets), off=is_listed_by_saga)
-    with _Line(app) as line, entry:
-        for target in targets:
-            if is_away:
-                result = Result(id=target.id, verdict=Verdict.NOT_TRIED)
-            else:
-                result = _perform_one(operation, target, line, is_listed=is_listed_by_saga)
-            is_away |= result.verdict is Verdict.UNAVAILABLE
-            entry.count(result.verdict)
-            yield result
-
-
-class _Line:
+class Line:
     """A connection to the broker, opened for the first message, and not tried again after a failure."""
 
     def __init__(self, app: Celery) -> None:
@@ -144,7 +122,7 @@ class _Line:
 class _Operated(Handle[dict[str, Any]]):
     """A handle that publishes over a shared connection, and notes whether it could."""
 
-    def __init__(self, saga_id: str, line: _Line, *, is_listed: bool) -> None:
+    def __init__(self, saga_id: str, line: Line, *, is_listed: bool) -> None:
         super().__init__(saga_id, dict)
         self._line = line
         self._is_listed = is_listed
@@ -168,7 +146,13 @@ class _Operated(Handle[dict[str, Any]]):
         return entry.records[name].signals, wait.count if wait else 0
 
 
-def _perform_one(operation: Operation, target: Target, line: _Line, *, is_listed: bool) -> Result:
+def perform_one(
+    operation: Operation, target: Target, line: Line, *, is_listed: bool = True
+) -> Result:
+    """Act on one saga.
+
+    is_listed: whether it is an act of its own in the list of acts, and not a part of one on many.
+    """
     handle = _Operated(target.id, line, is_listed=is_listed)
     try:
         reason = _ACTS[operation.act](handle, operation, target.seen)

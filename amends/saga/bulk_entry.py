@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
@@ -53,10 +54,10 @@ class BulkEntry:
             lambda: log_of(self._app).acts.end(self._act, told, is_interrupted=is_interrupted)
         )
 
-    def count(self, verdict: str) -> None:
-        """Count the result of one saga: ``done``, ``refused``, ``unknown``, ``unavailable`` or ``not_tried``."""
-        name = _COUNTS.get(verdict, verdict)
-        self.progress = replace(self.progress, **{name: getattr(self.progress, name) + 1})
+    def count(self, verdicts: Iterable[str]) -> None:
+        """Count the results of sagas: each ``done``, ``refused``, ``unknown``, ``unavailable`` or ``not_tried``."""
+        for name, count in Counter(_COUNTS.get(each, each) for each in verdicts).items():
+            self.progress = replace(self.progress, **{name: getattr(self.progress, name) + count})
         if time.monotonic() >= self._updates_at:
             self._write(lambda: log_of(self._app).acts.update(self._act, self.progress))
 

@@ -7,13 +7,12 @@ from celery import current_app
 
 from amends.archive.lookup import archived_status, read_history, read_outcome, read_saga
 from amends.asynchronous.calls import in_thread
-from amends.definition.serialization import canonical_json
 from amends.definition.signal_models import Models
 from amends.definition.states import SagaStatus
 from amends.dispatch.messages import send_advance
 from amends.errors import UnknownSaga
 from amends.log.answers import Advance, Continuation, Lacking, Late
-from amends.log.control import SagaControl, Seen, Signalled, new_act_id
+from amends.log.control import SagaControl, Seen, Signalled, cancelled_error, new_act_id
 from amends.log.history import Event
 from amends.log.keys import SagaId, id_text
 from amends.log.saga_log import SagaLog, log_of
@@ -105,10 +104,8 @@ class Handle(AsyncHandle[Result]):
         A running attempt may still finish; the compensation begins after it, and includes it.
         Returns False if it comes too late: the saga has ended, or compensates already.
         """
-        error = {"type": "Cancelled", "message": why or "someone cancelled the saga"}
-        follows = self._control.cancel_saga(
-            self.id, error=canonical_json(error), actor=_actor(by, why), seen=seen, act_id=act_id
-        )
+        error, cancel = cancelled_error(why), self._control.cancel_saga
+        follows = cancel(self.id, error=error, actor=_actor(by, why), seen=seen, act_id=act_id)
         self._go_on(follows)
         return not isinstance(follows, Late)
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 from celery import Celery
 
 from amends.log.queries.census import take_census
-from amends.log.queries.listing import Query, find_sagas
+from amends.log.queries.listing import find_sagas
+from amends.log.queries.query import Query
 from amends.log.saga_log import log_of
 from amends.telemetry.prometheus.collector import SagaCollector
 from amends.worker.retention import remove_ended

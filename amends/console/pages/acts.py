@@ -12,7 +12,6 @@ from amends.console.views.text import url_query
 from amends.log.queries.acts import ActPage, ActQuery, find_acts
 
 _SHOWN: Final = 50
-_NOTHING: Final = ActPage(acts=(), after=None, is_cut=False)
 _NAMES: Final = ("since", "by", "act", "saga_id", "saga")
 
 
@@ -27,17 +26,24 @@ class ActsPage(ConsolePage):
     async def index(self, request: Request) -> Response:
         """Show a page of acts."""
         asked = {name: request.query_params.get(name, "").strip() for name in _NAMES}
-        after, found, wrong = request.query_params.get("after"), _NOTHING, ""
+        after, wrong = request.query_params.get("after"), ""
+        found: ActPage | None = None
         given = {name: value for name, value in asked.items() if value}
         try:
             since = time_span(given["since"]) if "since" in given else None
-            query = ActQuery(**{**given, "since": since})
+            query = ActQuery(
+                since=since,
+                by=given.get("by"),
+                act=given.get("act"),
+                saga_id=given.get("saga_id"),
+                saga=given.get("saga"),
+            )
             ask = partial(find_acts, self.reads.app, query, limit=_SHOWN, after=after or None)
             found = await self.reads.ask(ask)
         except ValueError as error:
             wrong = str(error)
         here = path_of(request, "acts")
-        following = url_query({**given, "after": found.after or ""})
+        after = found.after if found else None
         return self.show(
             request,
             "acts.html",
@@ -45,5 +51,5 @@ class ActsPage(ConsolePage):
             asked=asked,
             page=found,
             wrong=wrong,
-            next_url=here + following if found.after else None,
+            next_url=here + url_query({**given, "after": after}) if after else None,
         )

@@ -11,7 +11,7 @@ from amends.console.views.text import url_query
 from amends.definition.search_fields import entries_for
 from amends.definition.states import SagaStatus
 from amends.log.queries.causes import check_cause
-from amends.log.queries.listing import Query
+from amends.operations import Query
 
 STATUSES: Final = tuple(each.value for each in SagaStatus)
 _PAUSED: Final[Mapping[str, bool | None]] = {"yes": True, "no": False}

@@ -11,8 +11,9 @@ from amends.definition.states import LIVE, SagaStatus
 from amends.log.heartbeats import Heartbeat
 from amends.log.liveness import DEAD_AFTER
 from amends.log.queries.gauges import Readings
-from amends.log.queries.listing import Query, find_sagas
+from amends.log.queries.listing import find_sagas
 from amends.log.queries.paused import PausedSagas
+from amends.log.queries.query import Query
 from amends.log.saga_log import log_of
 
 

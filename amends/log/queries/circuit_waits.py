@@ -8,7 +8,8 @@ from typing import Final, Self
 from celery import Celery
 
 from amends.definition.states import SagaStatus
-from amends.log.queries.listing import MOST_LOOKED_AT, Query, find_sagas
+from amends.log.queries.listing import MOST_LOOKED_AT, find_sagas
+from amends.log.queries.query import Query
 
 WAITING: Final = frozenset({SagaStatus.RUNNING, SagaStatus.COMPENSATING})
 """The statuses in which a saga may wait for a circuit."""

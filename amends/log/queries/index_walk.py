@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, Self
 
 from amends.definition.states import SagaStatus
 from amends.log.keys import bases_of
-from amends.log.store import Store
+from amends.log.store import Store, redis_now
 
 LATEST: Final = 10**13 - 1
 """The last ms that a search index keeps in order, in the year 2286."""
@@ -49,9 +49,8 @@ class Cursor:
     @classmethod
     def first(cls, store: Store, *, newest_first: bool, ago: float) -> Self:
         """Begin a listing of what has not moved for `ago` seconds. Raises `LogUnavailable`."""
-        seconds, micros = store.read(lambda client: client.time())
-        now = seconds * 1000 + micros // 1000
-        return cls(newest_first=newest_first, until=now - round(ago * 1000))
+        until = store.read(redis_now) - round(ago * 1000)
+        return cls(newest_first=newest_first, until=until)
 
     @classmethod
     def read(cls, text: str, *, newest_first: bool, by_start: bool = False) -> Self:

@@ -2,8 +2,8 @@
 
 import difflib
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -13,81 +13,17 @@ from amends.backend.client import client_of
 from amends.backend.settings import Settings, settings_of
 from amends.definition.states import SagaStatus
 from amends.log.queries.index_walk import LATEST, Cursor, Indexed, IndexWalk
+from amends.log.queries.query import Query
 from amends.log.queries.remembered_sagas import unknown_saga
 from amends.log.queries.search import SagaSearch
-from amends.log.queries.summary import SagaHeader, SagaSummaries, SagaSummary
-from amends.log.store import Store
+from amends.log.queries.summary import SagaSummaries, SagaSummary
+from amends.log.store import Store, redis_now
 
 MOST_LOOKED_AT: Final = 10_000
-"""Sagas that one page reads at most; a page with few matches ends early, with a cursor."""
+"""Sagas that one page reads at most; a page with few matches ends early, with a cursor. An id that does not fit needs no reading."""
 _LARGEST_BATCH: Final = 1_000
 _IDS_COMPARED: Final = 1_000
 _LIKENESS: Final = 0.9  # of 1: two letters changed places, or one is missing, in about ten
-
-
-@dataclass(frozen=True, kw_only=True)
-class Query:
-    """A query for sagas; None matches any. Statuses and times are found by indexes, the rest by reading sagas.
-
-    statuses: all by default.
-    step: name of the step of a present record, or the record's path; of a step for each item with or without the item.
-    older_than: seconds in its status, at least.
-    id: an id, or a prefix followed by ``*``.
-    circuit: name of a circuit breaker that a present record waits for; of one with a circuit for each worker, any of these.
-    where: values of search fields by name, all of which the saga has; such a listing is by start.
-    """
-
-    statuses: frozenset[SagaStatus] = field(default_factory=lambda: frozenset(SagaStatus))
-    saga: str | None = None
-    step: str | None = None
-    outcome: str | None = None
-    paused: bool | None = None
-    older_than: float = 0.0
-    id: str | None = None
-    circuit: str | None = None
-    where: Sequence[tuple[str, object]] = ()
-    newest_first: bool = False
-
-    def fits(self, summary: SagaSummary) -> bool:
-        """Return whether a saga with this summary matches."""
-        return (
-            summary.status in self.statuses
-            and self.fits_id(summary.id)
-            and self.fits_header(
-                SagaHeader(saga=summary.saga, outcome=summary.outcome, paused=summary.paused)
-            )
-            and (self.step is None or self.step in summary.places)
-            and self.fits_circuits(summary.circuits)
-            and summary.age >= self.older_than
-        )
-
-    def fits_circuits(self, circuits: Iterable[str]) -> bool:
-        """Return whether a saga that waits for these circuits matches."""
-        wanted = (self.circuit, f"{self.circuit}@")
-        return self.circuit is None or any(
-            each == wanted[0] or each.startswith(wanted[1]) for each in circuits
-        )
-
-    @property
-    def asks_for_headers(self) -> bool:
-        """Whether the query depends on headers."""
-        return (self.saga, self.outcome, self.paused) != (None, None, None)
-
-    def fits_header(self, header: SagaHeader) -> bool:
-        """Return whether a saga with this header may match."""
-        return (
-            self.saga in (None, header.saga)
-            and self.outcome in (None, header.outcome)
-            and self.paused in (None, header.paused)
-        )
-
-    def fits_id(self, saga_id: str) -> bool:
-        """Return whether a saga with this id may match."""
-        if self.id is None:
-            return True
-        if self.id.endswith("*"):
-            return saga_id.startswith(self.id[:-1])
-        return saga_id == self.id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +57,7 @@ def find_sagas(
     found: list[SagaSummary] = []
     looked_at = 0
     for indexed, summary in _look(store, query, search, cursor, limit):
-        looked_at += 1
+        looked_at += query.fits_id(indexed.id)
         cursor = cursor.at(indexed)
         if summary is not None:
             found.append(summary)
@@ -148,7 +84,8 @@ def _cursor(store: Store, query: Query, after: str | None) -> Cursor:
     if after is not None:
         return Cursor.read(after, newest_first=query.newest_first, by_start=bool(query.where))
     if query.where:
-        return Cursor(newest_first=query.newest_first, until=LATEST, by_start=True)
+        until = LATEST if query.newest_first else store.read(redis_now)
+        return Cursor(newest_first=query.newest_first, until=until, by_start=True)
     return Cursor.first(store, newest_first=query.newest_first, ago=query.older_than)
 
 

@@ -8,6 +8,7 @@ from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
 from amends.log.store import Store
 
+_ENDS: Final = dict(zip("cu", (SagaStatus.COMPLETED, SagaStatus.COMPENSATED), strict=True))
 _UNITS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
 
@@ -25,7 +26,7 @@ class RememberedSaga:
     def read(cls, saga_id: str, text: str) -> Self:
         """Read what ``lua/remove_saga.lua`` wrote of it."""
         saga, how, ended, _, outcome = text.split("|", 4)
-        status = SagaStatus.COMPLETED if how == "c" else SagaStatus.COMPENSATED
+        status = _ENDS[how]
         what = outcome or status.value
         return cls(id=saga_id, saga=saga, status=status, outcome=what, ended_at=float(ended))
 

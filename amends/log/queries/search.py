@@ -33,7 +33,7 @@ class EntryIndex:
     def ask(self, pipeline: Any, chunk: int) -> int:
         """Ask for what follows; return how many are asked for."""
         last = self.cursor.last and f"({self.entry}{self.cursor.last[0]}:{self.cursor.last[1]}"
-        low, high = _bounds(self.entry)
+        low, high = _bounds(self.entry, self.cursor.until)
         if self.cursor.newest_first:
             pipeline.zrevrangebylex(self.of_shard, last or high, low, 0, chunk)
         else:
@@ -50,9 +50,9 @@ class EntryIndex:
         return new
 
 
-def _bounds(entry: str) -> tuple[str, str]:
-    """Return where an entry's sagas begin and end in a search index. ``;`` is what comes after ``:``."""
-    return f"[{entry}", f"({entry.removesuffix(':')};"
+def _bounds(entry: str, until: int = LATEST) -> tuple[str, str]:
+    """Return where an entry's sagas that were started by `until` begin and end in a search index. ``;`` is what comes after ``:``."""
+    return f"[{entry}", f"({entry}{until};"
 
 
 class SagaSearch:
@@ -95,12 +95,14 @@ class SagaSearch:
         counts = self._store.read(count)
         return self._wanted[counts.index(min(counts))]
 
-    def holding(self, found: Sequence[Indexed], *, saga: str | None = None) -> list[Indexed]:
-        """Return those of the walk's sagas that have all values, and take entries of sagas that are gone off the index.
+    def holding(
+        self, found: Sequence[Indexed], *, saga: str | None = None, tidies: bool = False
+    ) -> list[Indexed]:
+        """Return those of the walk's sagas that have all values.
 
         saga: name of their definition, None for any.
-
-        A worker of an earlier release leaves the entries of a saga that it removes.
+        tidies: whether entries of sagas that are gone are taken off the index: a worker of an earlier release leaves those of
+            a saga that it removes.
         """
         held, gone = [], []
         ids = [each.id for each in found]
@@ -109,7 +111,7 @@ class SagaSearch:
                 gone.append(each)
             elif saga in (None, name) and self._fits(entries):
                 held.append(each)
-        if gone:
+        if gone and tidies:
             self._forget(gone)
         return held
 
@@ -168,7 +170,7 @@ def find_ids(
     walk, found = search.walk(cursor), list[str]()
     size = min(limit, _LARGEST_BATCH)
     while len(found) < limit and (batch := walk.take(size)):
-        found += [each.id for each in search.holding(batch, saga=saga)]
+        found += [each.id for each in search.holding(batch, saga=saga, tidies=True)]
         size = min(2 * size, _LARGEST_BATCH)
     return found[:limit]
 

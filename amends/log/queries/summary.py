@@ -63,6 +63,11 @@ class SagaSummary:
         return self.at - self.since
 
     @property
+    def is_parked(self) -> bool:
+        """Whether it waits for a deploy: `reason` says why."""
+        return self.reason is not None and self.state != "stuck"
+
+    @property
     def step(self) -> str | None:
         """Name of the step that the present record belongs to, as the definition has it."""
         return self.record and without_item(self.record.partition(":")[0])

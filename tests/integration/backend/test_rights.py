@@ -18,7 +18,8 @@ from amends.dispatch.in_process import run_here
 from amends.log.acts.act import BulkAct, Progress
 from amends.log.queries.acts import find_acts
 from amends.log.queries.census import take_census
-from amends.log.queries.listing import Query, find_sagas
+from amends.log.queries.listing import find_sagas
+from amends.log.queries.query import Query
 from amends.log.saga_log import log_of
 from amends.log.waits import Waits
 from amends.worker.heartbeat import Heartbeat

@@ -9,7 +9,8 @@ from celery import Celery
 
 from amends import CircuitBreaker, ConfigurationError, LogUnavailable
 from amends.diagnosis.deployment.examination import examine
-from amends.log.queries.listing import Query, find_sagas
+from amends.log.queries.listing import find_sagas
+from amends.log.queries.query import Query
 from demo.ports import LOOPBACK, free_port
 from demo.programs import running
 from demo.servers import RedisServer

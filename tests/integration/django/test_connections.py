@@ -23,7 +23,8 @@ import django, time; django.setup()
 from orders.sagas import end_connection
 from django.db import connection
 from site_of_tests.celery import app
-from amends.log.queries.listing import Query, find_sagas
+from amends.log.queries.listing import find_sagas
+from amends.log.queries.query import Query
 completed = lambda: sum(each.status == "completed" for each in find_sagas(app, Query(saga="counted")).summaries)
 def reach(number, until=time.monotonic() + 90):
     while completed() < number:

@@ -16,7 +16,8 @@ from amends.backend.script_loading import load_scripts
 from amends.definition.states import SagaStatus
 from amends.dispatch.in_process import run_here
 from amends.log.heartbeats import CLOCKS_DIFFER
-from amends.log.queries.listing import Query, find_sagas
+from amends.log.queries.listing import find_sagas
+from amends.log.queries.query import Query
 from amends.log.saga_log import log_of
 from amends.worker.sweep import Sweep
 from benchmarks.monitor import Monitor

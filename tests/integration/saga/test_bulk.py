@@ -10,8 +10,9 @@ from amends import LogUnavailable
 from amends.definition.serialization import canonical_json
 from amends.definition.states import SagaStatus
 from amends.log.control import SagaControl
+from amends.operations import perform
 from amends.saga import bulk as operations
-from amends.saga.bulk import Operation, Result, Target, Verdict, perform
+from amends.saga.bulk import Operation, Result, Target, Verdict
 from amends.worker.sweep import Sweep
 from demo.ports import free_port
 from tests.support.engine_saga import engine_saga, job_saga

@@ -79,6 +79,12 @@ def waiting(app: Celery) -> Callable[..., list[Handle[ErrandResult]]]:
 
 
 @pytest.fixture
+def at_work(log: SagaLog) -> None:
+    """Let a worker be alive."""
+    log.workers.note_heartbeat("worker", [1], node="worker@host")
+
+
+@pytest.fixture
 def someone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a person be there, who answers what is asked."""
     for module in ("targets", "attribution"):

@@ -182,9 +182,10 @@ def test_a_filter_without_a_fit_says_so(run, stuck):
 def test_a_filter_takes_so_many_and_says_that_there_are_more(run, stuck, someone):
     handles = stuck("e-1", "e-2", "e-3")
     shown = run("retry", "--saga", "errand", "--limit", "2", *WHY, input="y\n")
-    assert shown.exit_code == 0
-    assert "More fit: these are the first 2" in shown.stderr
+    assert shown.exit_code == 1
+    assert "3 fit: these are the first 2. --all acts on all." in shown.stderr
     assert "Retry these 2 sagas?" in shown.stderr
+    assert "1 more fit. To act on all of them:" in shown.stderr
     assert [handle.status for handle in handles].count("stuck") == 1
 
 
@@ -314,7 +315,9 @@ def test_an_act_that_the_log_did_not_answer_is_repeated_under_its_id(run, waitin
     with lost_answers(log, "cancel_saga", times=2):
         shown = run("cancel", "e-1", *WHY)
     assert shown.exit_code == 5
-    (act_id,) = re.findall(r"repeat it with the act id (\w+)", shown.stderr)
+    (act_id,) = re.findall(
+        r"To go on, and do nothing twice:\n    \w.* saga cancel e-1 --act-id (\w+) ", shown.stderr
+    )
     assert run("cancel", "e-1", *WHY).exit_code == 4
     assert run("cancel", "e-1", *WHY, "--act-id", act_id).exit_code == 0
     assert [event.name for event in handle.history()].count("saga.cancelled") == 1
@@ -326,7 +329,7 @@ def test_a_terminal_of_any_width_is_told_the_id_of_an_act_on_many(run, waiting, 
     with lost_answers(log, "cancel_saga", times=2):
         shown = run("cancel", "e-1", "e-2", *WHY)
     assert shown.exit_code == 5
-    (act_id,) = re.findall(r"with --act-id (\w+)", shown.stderr)
+    (act_id,) = re.findall(r"cancel e-1 e-2 --act-id (\w+) ", shown.stderr)
     assert run("cancel", "e-1", "e-2", *WHY, "--act-id", act_id).exit_code == 0
 
 

@@ -252,9 +252,10 @@ class TestLists:
         begin(order)
         begin(shipment, "s-1", parcels=3)
         cancel("o-1", "s-1.parcel.1", "s-1.parcel.2")
-        shown = run("stuck")
+        shown = run("stuck", "--limit", "9")
         assert shown.exit_code == Exit.ATTENTION
-        rows = [re.split(r"\s{2,}", row) for row in shown.output.splitlines()[1:-1]]
+        listed = shown.stdout[shown.stdout.index("id ") :]
+        rows = [re.split(r"\s{2,}", row) for row in listed.splitlines()[1:-1]]
         assert [row[0] for row in rows[:3]] == [
             "o-1.invoice.letter",
             "s-1.parcel.1",

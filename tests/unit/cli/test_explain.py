@@ -122,7 +122,7 @@ def test_others_that_are_stuck_at_the_same_can_be_tried_again_all_at_once(run, s
     handles = stuck("e-1", "e-2", "e-3")
     shown = run("explain", "e-1").stdout
     assert "Stuck at buy:undo too: 2. To try all of them again:" in shown
-    line = "saga retry --saga errand --step buy:undo"
+    line = "saga retry --saga errand --step buy:undo --all"
     assert f"celery -A shop {line}\n" in shown
     assert run(*shlex.split(line)[1:], "--yes", "--why", "x").exit_code == 0
     assert {handle.status for handle in handles} == {"compensating"}

@@ -12,7 +12,8 @@ from amends.log.acts.act import SILENT_AFTER, BulkAct, Progress
 from amends.log.acts.listing import Acts
 from amends.log.queries import acts as queries
 from amends.log.queries.acts import find_acts
-from amends.saga.bulk import Operation, Target, perform
+from amends.operations import perform
+from amends.saga.bulk import Operation, Target
 from tests.support.log_view import view_of
 
 WHY = ("--why", "the bank is back")

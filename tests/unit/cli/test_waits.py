@@ -169,7 +169,7 @@ class TestSignal:
         with lost_answers(log, "signal_saga", times=2):
             shown = give(run, *ids, "vote")
         assert shown.exit_code == Exit.UNAVAILABLE
-        (signal_id,) = re.findall(r"Repeat it with --id (\w+): it is done once", shown.stderr)
+        (signal_id,) = re.findall(r"--id (\w+)", shown.stderr)
         assert give(run, *ids, "vote", "--id", signal_id).exit_code == 0
         for handle in handles:
             assert [event.name for event in handle.history()].count("step.signalled") == 1

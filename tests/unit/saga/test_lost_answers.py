@@ -10,8 +10,9 @@ import amends
 from amends import ActRefused, LogUnavailable, SagaAlreadyStarted
 from amends.log.saga_log import log_of
 from amends.log.store import Store
+from amends.operations import perform
 from amends.saga import batches, definition
-from amends.saga.bulk import Operation, Target, Verdict, perform
+from amends.saga.bulk import Operation, Target, Verdict
 from tests.support.app import in_process_app
 from tests.support.engine_saga import Job, job_saga
 from tests.support.log_view import lost_answers, view_of

@@ -11,7 +11,8 @@ from amends.definition.serialization import canonical_json
 from amends.diagnosis.saga.explain import explain
 from amends.log.owner import WorkerProcess
 from amends.log.profiles import Profile
-from amends.saga.bulk import Operation, Target, Verdict, perform
+from amends.operations import perform
+from amends.saga.bulk import Operation, Target, Verdict
 from amends.worker.heartbeat import Heartbeat
 from amends.worker.sweep import Sweep
 from demo.ports import free_port

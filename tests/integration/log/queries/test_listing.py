@@ -12,7 +12,8 @@ from amends.backend.client import client_of
 from amends.definition.states import SagaStatus
 from amends.errors import UnknownSaga
 from amends.log.queries import index_walk as indexes
-from amends.log.queries.listing import Query, find_sagas, summary_of
+from amends.log.queries.listing import find_sagas, summary_of
+from amends.log.queries.query import Query
 from amends.log.queries.summary import SagaSummaries
 from amends.log.saga_log import SagaLog, log_of
 from amends.testing.clock import Clock, keep_time
