@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from amends.console.pages.acts import ActsPage
 from amends.console.pages.bulk import BulkPage
 from amends.console.pages.circuits import CircuitsPage
 from amends.console.pages.installation import InstallationPage
@@ -17,4 +18,5 @@ PAGES: Final[tuple[type[ConsolePage], ...]] = (
     BulkPage,
     CircuitsPage,
     InstallationPage,
+    ActsPage,
 )

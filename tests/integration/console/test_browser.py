@@ -240,6 +240,7 @@ PAGES = (
     "/circuits",
     "/workers",
     "/workers/doctor",
+    "/acts",
 )
 
 

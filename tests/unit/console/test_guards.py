@@ -10,7 +10,17 @@ from amends.console.access.roles import RIGHTS, Right, Role
 from tests.support.console import forms_of, token_of
 
 ELSEWHERE = re.compile(r"https?://(?!www\.w3\.org/)")
-PAGES = ("/", "/sagas", "/sagas/e-1", "/circuits", "/workers", "/workers/doctor")
+PAGES = (
+    "/",
+    "/sagas",
+    "/sagas/e-1",
+    "/circuits",
+    "/workers",
+    "/workers/doctor",
+    "/acts",
+    "/bulk",
+    "/bulk/new?act=retry&status=stuck",
+)
 
 
 def post(client, path, **form):

@@ -1,6 +1,7 @@
 import pytest
 
 from amends.breaker.definition import CircuitBreaker
+from amends.diagnosis.deployment.destinations import destinations_here
 from amends.log.queries import gauges
 from amends.log.saga_log import log_of
 
@@ -61,9 +62,9 @@ def test_a_look_that_is_cut_says_so_and_reads_all_on_demand(as_role, stuck, monk
     assert "The counts are of" not in client.get("/?all=yes").text
 
 
-def test_an_all_clear_needs_a_log_with_sagas_and_a_worker(as_role, waiting, beat):
+def test_an_all_clear_needs_a_log_with_sagas_and_a_worker(app, as_role, waiting, beat):
     client = as_role("viewer")
     assert "Is amends_backend the right one?" in client.get("/").text
     waiting("e-1")
-    beat("celery")
+    beat(*{each.queue for each in destinations_here(app) if each.queue})
     assert "No saga is stuck, and workers are alive." in client.get("/").text
