@@ -131,6 +131,7 @@ class BulkRuns:
                     source=plan.source(run.after),
                     most=plan.most,
                     rate=plan.rate,
+                    matched=plan.matched,
                     app=self._app,
                 )
                 run.stop = bulk.stop

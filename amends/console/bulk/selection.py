@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Self, cast
+from typing import Any, Final, Self, cast
 
 from celery import Celery
 from starlette.datastructures import FormData, QueryParams
@@ -38,6 +38,7 @@ _MEANT: Final[Mapping[ActName, Mapping[str, str]]] = {
 }
 """What an act is for where the filter names nothing else."""
 
+_AS_OPTIONS: Final = ("saga", "step", "outcome", "older_than", "error", "cause", "circuit")
 _SAMPLE: Final = 10
 _MOST_COUNTED: Final = 5_000
 
@@ -71,6 +72,20 @@ class Selection:
         return cls(
             act=name, filter=found if chosen else found.with_default(_MEANT[name]), chosen=chosen
         )
+
+    @property
+    def listed(self) -> dict[str, Any]:
+        """The filter as the list of acts keeps it, by the names of the command's options; {} where sagas are chosen."""
+        given = {} if self.chosen else self.filter.given
+        found: dict[str, Any] = {name: given[name] for name in _AS_OPTIONS if name in given}
+        if "status" in given:
+            found["status"] = given["status"].split(",")
+        if "paused" in given:
+            found["paused" if given["paused"] == "yes" else "not_paused"] = True
+        if "q" in given:
+            q = given["q"]
+            found |= {"where": [q]} if "=" in q else {"id": f"{q.removesuffix('*')}*"}
+        return found
 
     def preview(self, app: Celery) -> Preview:
         """Look what it would be done on. Raises ``ValueError`` for a filter that cannot be asked, and `LogUnavailable`."""

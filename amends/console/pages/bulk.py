@@ -129,6 +129,7 @@ def _plan(app: Any, form: FormData, person: Person) -> Plan:
         by=person.login,
         why=why,
         act_id=check_act_id(text_of(form, "act_id")),
+        filter=selection.listed,
     )
     matched, rate = text_of(form, "matched"), text_of(form, "rate")
     return Plan(

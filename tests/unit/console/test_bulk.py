@@ -6,7 +6,8 @@ import pytest
 from amends.console.access import roles
 from amends.console.bulk import runs
 from amends.console.bulk.runs import BulkRuns, Plan, TooManyRuns
-from amends.operations import BulkRun, Operation, Query, QuerySource, TargetSource, new_act_id
+from amends.log.queries.acts import find_acts
+from amends.operations import Operation, Query, QuerySource, TargetSource, new_act_id
 from tests.support.console import forms_of
 from tests.support.eventually import eventually
 
@@ -141,10 +142,11 @@ def test_two_runs_go_on_at_once_and_no_more(app):
 
 def test_a_run_that_is_stopped_says_so_and_can_go_on(app, stuck):
     handles = stuck("e-1", "e-2")
-    gate, kept = threading.Event(), BulkRuns(app)
+    gate, began, kept = threading.Event(), threading.Event(), BulkRuns(app)
 
     class Slow(QuerySource):
         def take(self, count):  # noqa: ARG002 - of a batch
+            began.set()
             gate.wait(30)
             return super().take(1)
 
@@ -153,9 +155,7 @@ def test_a_run_that_is_stopped_says_so_and_can_go_on(app, stuck):
     given = {"most": None, "matched": 2, "filter": {}}
     source = lambda after: Slow("retry", query, after=after, app=app)  # noqa: E731
     run = kept.begin(Plan(operation=operation, source=source, **given))
-    eventually(
-        lambda: isinstance(run.stop.__self__, BulkRun) if hasattr(run.stop, "__self__") else False
-    )
+    assert began.wait(30)
     run.stop()
     gate.set()
     eventually(lambda: not run.is_running)
@@ -163,3 +163,13 @@ def test_a_run_that_is_stopped_says_so_and_can_go_on(app, stuck):
     kept.go_on(run)
     eventually(lambda: run.is_finished)
     assert (run.count("done"), [each.status for each in handles]) == (2, ["compensating"] * 2)
+
+
+def test_an_act_on_many_is_one_entry_of_who_did_what(as_role, stuck, app):
+    stuck("e-1", "e-2")
+    client = as_role("operator")
+    begin(client)
+    page = client.get("/acts").text
+    assert "2 of 2 sagas" in page
+    (act,) = find_acts(app).acts
+    assert (act.by, act.bulk.filter) == ("operator", {"status": ["stuck"]})
