@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-breaker verification up chaos chaos-breaker matrix neighbourhood compatibility outbox examples test acceptance test-versions test-servers test-traces long explore endings bench bench-growth bench-stages bench-waiting bench-cluster bench-capacity bench-breaker lint package constraints clean
+.PHONY: help install demo demo-breaker verification up chaos chaos-breaker matrix neighbourhood compatibility outbox examples test acceptance test-versions test-servers test-traces long explore endings bench bench-growth bench-stages bench-waiting bench-cluster bench-capacity bench-breaker bench-console lint package constraints clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,9 @@ bench-capacity: install ## Model how many sagas so many primaries carry, by meas
 bench-breaker: install ## Compare what a closed circuit breaker costs with two other libraries
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group bench
 	@$(BIN)/python -m benchmarks.breaker
+
+bench-console: install ## Measure how long pages of the console take: SAGAS (1000000), STUCK (2000), ROUNDS (20)
+	@$(BIN)/python -m benchmarks.console
 
 lint: install ## Check style, types and the import contracts
 	$(BIN)/ruff check .

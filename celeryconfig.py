@@ -15,6 +15,15 @@ amends_fast_path = os.environ.get("AMENDS_FAST_PATH", "on").lower() not in {
     "no",
 }
 
+# Who signs in to the console, as lines of its file of users; nobody needs to on a loopback.
+amends_console = {
+    "users": "env://CONSOLE_USERS" if os.environ.get("CONSOLE_USERS") else None,
+    "key": os.environ.get("CONSOLE_KEY"),
+    "links": {"Flower": f"{os.environ['FLOWER_URL']}/task/{{saga_id}}"}
+    if os.environ.get("FLOWER_URL")
+    else {},
+}
+
 # Replicas of the log's Redis that have what a transition wrote before it is answered.
 amends_wait_replicas = int(os.environ.get("AMENDS_WAIT_REPLICAS", "0"))
 

@@ -68,6 +68,10 @@ _COMMANDS: Final = {
         "Show a schedule and what happened to it last, or act on it.",
     ),
     "metrics": ("amends.cli.metrics:serve_metrics", "Serve metrics to Prometheus, until Ctrl-C."),
+    "console": (
+        "amends.cli.console.commands:serve_console",
+        "Serve the console to browsers, until Ctrl-C.",
+    ),
     "doctor": (
         "amends.cli.doctor:examine_app",
         "Look for what would break sagas, in settings, Redis, broker and workers.",

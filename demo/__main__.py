@@ -32,6 +32,7 @@ def up(directory: Path) -> int:
     """Run the whole system until Ctrl-C, and print what it logs from when it is up."""
     services_port = _services_port()
     flower_port, metrics_port = _port("FLOWER_PORT", 5555), _port("METRICS_PORT", 9808)
+    console_port = _port("CONSOLE_PORT", 5557)
     _say_start(directory)
     with running_system(
         directory,
@@ -39,6 +40,7 @@ def up(directory: Path) -> int:
         services_port=services_port,
         flower_port=flower_port,
         metrics_port=metrics_port,
+        console_port=console_port,
     ) as system:
         for program in system.programs:
             program.new_lines()  # of the start: they would drive the addresses off the screen
@@ -146,6 +148,7 @@ def _summary(system: System, directory: Path) -> str:
     return f"""
   everything is up
   services   {system.urls["SERVICES_URL"]}/docs
+  console    {system.urls["CONSOLE_URL"]}
   Flower     {system.urls["FLOWER_URL"]}
              log in as {user} with the password {password}
   metrics    {system.urls["METRICS_URL"]}

@@ -181,6 +181,12 @@ def metrics(port: int, **how: Any) -> WebProgram:
     return WebProgram("metrics", *words, port=port, page="metrics", **how)
 
 
+def console(port: int, **how: Any) -> WebProgram:
+    """Return the console, to which nobody signs in on a loopback."""
+    words = ("celery", "-A", "tasks", "saga", "console", "--port", str(port))
+    return WebProgram("console", *words, port=port, page="static/icon.svg", **how)
+
+
 class Worker(Program):
     """A Celery worker of an application, with options as the command line has them (`concurrency`, `queues`)."""
 

@@ -16,6 +16,7 @@ from demo.servers import (
     RabbitServer,
     RedisServer,
     Worker,
+    console,
     flower,
     metrics,
     redis_answers,
@@ -46,6 +47,7 @@ def running_system(
     services_port: int | None = None,
     flower_port: int | None = None,
     metrics_port: int | None = None,
+    console_port: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[System]:
     """Run the whole system while the context is open, with data, logs and `env` (for a shell) in `directory`.
@@ -56,6 +58,7 @@ def running_system(
     services_port: default: a free one.
     flower_port: without it there is no Flower. Its login is FLOWER_BASIC_AUTH, `user:password`: without one there, a new password.
     metrics_port: without it nobody serves metrics.
+    console_port: without it there is no console.
     environment: of every program, on top of this process's own. AMENDS_BACKEND and CELERY_BROKER_URL in either name
         servers that are used in place of our own.
 
@@ -70,6 +73,8 @@ def running_system(
         urls["FLOWER_BASIC_AUTH"] = known.get("FLOWER_BASIC_AUTH") or _new_login()
     if metrics_port is not None:
         urls["METRICS_URL"] = f"http://{LOOPBACK}:{metrics_port}/metrics"
+    if console_port is not None:
+        urls["CONSOLE_URL"] = f"http://{LOOPBACK}:{console_port}"
     settings = {**known, **urls}
     where: Any = {"directory": directory, "environment": settings}
     programs: list[Program] = [
@@ -82,6 +87,8 @@ def running_system(
         programs.append(flower(flower_port, **where))
     if metrics_port is not None:
         programs.append(metrics(metrics_port, **where))
+    if console_port is not None:
+        programs.append(console(console_port, **where))
     with running(*servers), running(*programs), _env_file(directory, settings, [*urls]):
         yield System(programs=(*servers, *programs), urls=urls)
 

@@ -2,6 +2,7 @@
 
 import difflib
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, NamedTuple
@@ -39,8 +40,7 @@ class Settings:
     hard_limit_after: float = 10.0
     #: Time from the same limit until the log gives the attempt up in any pool. Longer than `hard_limit_after`.
     give_up_after: float = 15.0
-    #: Claims lost to dead workers before a step is treated as poison, and messages that met a worker without their
-    #: task before a saga is stuck.
+    #: Claims lost to dead workers before a step is poison, and messages that met a worker without their task before a saga is stuck.
     poison_after: int = 5
     #: Time that an ended saga is kept.
     retention: float = 7 * 86400.0
@@ -72,6 +72,8 @@ class Settings:
     outbox_url: str | None = None
     #: URL of the console, to which pages such as those of Django's admin lead. None: no link.
     console_url: str | None = None
+    #: Options of the console by name (`amends.console`).
+    console: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
     #: Public URL at which `amends.http` is mounted: where the links of ``context().wait_url`` lead.
     http_url: str | None = None
     #: Secrets of those links. The first signs, all verify.
@@ -118,8 +120,7 @@ def settings_of(app: Celery) -> Settings:
     """Read the settings of a Celery app.
 
     They are asked for several times a message, and read anew only where something in ``app.conf`` was set since.
-    Raises `ConfigurationError` for a setting that is unknown or no number where one is needed, and
-    where `amends_backend` is missing.
+    Raises `ConfigurationError` for a setting that is unknown or wrong, and where `amends_backend` is missing.
     """
     return _reading_of(app).settings
 
@@ -183,9 +184,8 @@ def _given(app: Celery) -> dict[str, Any]:
     """Read what is set, without the prefix; under a namespace (Django's ``CELERY_``) too."""
     keys = list(app.conf)  # loads the configuration, and only then is there a namespace
     namespace = app.conf.prefix or ""
-    names = {key.removeprefix(namespace).lower() for key in keys if _PREFIX in key.lower()}
     given = {}
-    for name in names:
+    for name in {key.removeprefix(namespace).lower() for key in keys if _PREFIX in key.lower()}:
         if name.startswith(_PREFIX):
             with suppress(KeyError):  # of a project's own: Celery reads no setting by this key
                 given[name.removeprefix(_PREFIX)] = app.conf[name]

@@ -114,19 +114,19 @@ def _command_line(output: Output, found: Explanation, remedy: Remedy) -> str:
         *([shlex.quote(remedy.step)] if remedy.step else []),
     ]
     if (wait := wait_at(found, remedy.step)) and wait.wanted:
-        text = _example(signal_fields(found.saga, remedy.step or ""))
+        text = example(signal_fields(found.saga, remedy.step or ""))
         is_list = remedy.act == "skip" and wait.wanted > 1
         option = "--data" if remedy.act == "signal" else "--output"
         words.append(f"{option} '{f'[{text}, ...]' if is_list else text}'")
     elif remedy.output_fields is not None:
-        words.append(f"--output '{_example(remedy.output_fields)}'")
+        words.append(f"--output '{example(remedy.output_fields)}'")
     if remedy.act == "skip" or found.situation is Situation.STUCK:  # where nothing moves by itself
         words.append(f"--seen {found.events}")
     return output.command_line(*words)
 
 
-def _example(fields: Iterable[str] | None) -> str:
-    """Write an object of these fields, to be filled in."""
+def example(fields: Iterable[str] | None) -> str:
+    """Write an object of these fields, to be filled in; of unknown ones where there are None."""
     told = "..." if fields is None else ", ".join(f'"{each}": ...' for each in fields)
     return f"{{{told}}}"
 

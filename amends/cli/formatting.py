@@ -71,11 +71,19 @@ def clock_time(at: float) -> str:
 
 
 def seconds_of(text: str) -> float:
-    """Read a time span: ``90s``, ``10m``, ``1h30m``, ``2d``; a bare number is seconds. An option's type."""
+    """Read a time span as `time_span` does. An option's type."""
+    try:
+        return time_span(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def time_span(text: str) -> float:
+    """Read a time span: ``90s``, ``10m``, ``1h30m``, ``2d``; a bare number is seconds. Raises ``ValueError``."""
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
     if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", text):
-        raise click.BadParameter(f"{text!r} is no time span; write 90s, 10m, 1h30m or 2d")
+        raise ValueError(f"{text!r} is no time span; write 90s, 10m, 1h30m or 2d")
     pieces = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
     return sum(float(count) * _UNITS[unit] for count, unit in pieces)
 

@@ -12,12 +12,13 @@ from amends.cli.command import command
 from amends.cli.exit_codes import Exit
 from amends.cli.following.looks import looks
 from amends.cli.formatting import clock_time, date, duration, moment
-from amends.cli.json_documents import children_json, event_json, payloads, saga_json
+from amends.cli.json_documents import children_json, event_json, saga_json
 from amends.cli.output import Output
 from amends.cli.step_tree import payload_lines, saga_lines
 from amends.cli.table import Cell, Column
 from amends.definition.serialization import canonical_json
 from amends.definition.states import SagaStatus
+from amends.diagnosis.saga.payloads import payloads_of
 from amends.diagnosis.saga.times.accounting import times_of
 from amends.log.history import Event
 from amends.log.record import located
@@ -35,9 +36,11 @@ def show_saga(output: Output, *, saga_id: str, follow: bool, **private: bool) ->
     line, and with --json a document each time it has changed.
     """
     told: Sequence[Event] = ()
+    if any(private.values()):
+        output.app.loader.import_default_modules()  # what is secret in them
     for standing, children in looks(output, saga_id, follow=follow):
         news, told = news_since(told, standing.history), standing.history
-        shown = payloads(standing, **private)
+        shown = payloads_of(output.app, standing, **private)
         times = times_of(output.app, standing)
         if output.as_json:
             if news:

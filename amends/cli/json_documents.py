@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic_core import from_json
-
 from amends.cli.formatting import moment
-from amends.cli.records import Record, records_by_step, records_of
+from amends.cli.records import Record, records_by_step
 from amends.cli.times.documents import record_times_json, times_json
 from amends.diagnosis.saga.times.segments import Times
 from amends.log.history import Event
@@ -105,17 +103,6 @@ def _wait_json(wait: OpenWait) -> dict[str, Any]:
         "on_timeout": wait.on_timeout,
         "outcome": wait.outcome,
     }
-
-
-def payloads(standing: Standing, *, with_input: bool, with_output: bool) -> dict[str, Any]:
-    """Give what is private and was asked for: the saga's input, and the outputs by record."""
-    found: dict[str, Any] = {}
-    if with_input:
-        found["input"] = standing.entry.input
-    if with_output:
-        given = [(record.path, record.output) for record in records_of(standing)]
-        found["outputs"] = {path: from_json(text) for path, text in given if text is not None}
-    return found
 
 
 def event_json(event: Event) -> dict[str, Any]:

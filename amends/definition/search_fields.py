@@ -17,6 +17,7 @@ from pydantic import BaseModel, RootModel
 
 from amends.definition.compatibility import is_union, plain, values_of
 from amends.definition.input_mapping import field_at
+from amends.definition.secrets import has_secret
 from amends.errors import DefinitionError
 
 MOST_FIELDS: Final = 5
@@ -55,6 +56,10 @@ def check_search(
                 f"{where}: search= names {name!r}, which is an argument of amends.find; call it otherwise"
             )
         annotation = field_at(path, {"input": saga_input}, where=f"{where}, search {name!r}")
+        if has_secret(saga_input.model_fields[path.partition(".")[2]]):
+            raise DefinitionError(
+                f"{where}: search= names {path}, which is a secret: an index would show its values"
+            )
         if not _is_indexed(annotation):
             raise DefinitionError(
                 f"{where}: search= names {path}, which is no text or number; a saga is found by str, int, float, bool,"

@@ -100,7 +100,7 @@ class Saga(AsyncStarts[Input, Output], TransactionalStarts[Input, Output]):
             search=search or {},
         )
         self._signals = models_of(steps)
-        remember_models(name, self._signals)
+        remember_models(name, self._signals, saga_input=input)
         remember_start(name, self._start_kept)
         records = [(name, 0) for name in self.itinerary.first_chain]
         self._first = Publish(itinerary=self.itinerary, number=1, wait=0.0, records=records)

@@ -93,6 +93,7 @@ def containers(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "8080": str(free_port()),
         "5555": str(free_port()),
         "9808": str(free_port()),
+        "5557": str(free_port()),
         "/data/": f"{directory}/",
         "/tmp/": f"{directory}/",  # noqa: S108 - what is replaced
     }
@@ -151,7 +152,7 @@ def test_the_python_services_share_the_image_that_one_of_them_builds() -> None:
 
 def test_nothing_is_reachable_from_another_machine() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    ports = {"services": 8080, "flower": 5555, "metrics": 9808}
+    ports = {"services": 8080, "flower": 5555, "metrics": 9808, "console": 5557}
     assert published == {name: [f"127.0.0.1:{port}:{port}"] for name, port in ports.items()}
 
 
@@ -193,7 +194,7 @@ def test_the_image_holds_enough_to_order_something(containers: Containers) -> No
     assert ended.stdout == "shipment_failed\n", ended.stderr
 
 
-@pytest.mark.parametrize("service", ["services", "worker", "flower", "metrics"])
+@pytest.mark.parametrize("service", ["services", "worker", "flower", "metrics", "console"])
 def test_a_health_check_fails_where_nothing_runs(
     redis_url: str, service: str, tmp_path: Path
 ) -> None:
@@ -201,7 +202,7 @@ def test_a_health_check_fails_where_nothing_runs(
         (tmp_path / source).symlink_to(ROOT / source)
     replacements = {
         "redis://redis:6379/0": f"{redis_url}/10",
-        **dict.fromkeys(("8080", "5555", "9808"), str(free_port())),
+        **dict.fromkeys(("8080", "5555", "9808", "5557"), str(free_port())),
         "/tmp/": f"{tmp_path}/",  # noqa: S108 - what is replaced
     }
     assert not Containers(app=tmp_path, replacements=replacements).is_healthy(service)

@@ -18,7 +18,7 @@ FOLDERS = sorted({path.parent for path in MODULES})
 ROOMS = {
     *("errors", "definition", "backend", "breaker", "log", "dispatch", "telemetry", "activities"),
     *("saga", "scheduling", "diagnosis", "worker", "testing", "cli", "http", "barrier"),
-    *("outbox", "django", "asynchronous", "traces", "fastapi", "archive", "operations"),
+    *("outbox", "django", "asynchronous", "traces", "fastapi", "console", "archive", "operations"),
 }
 MOST_MODULES = 25
 MOST_LINES = 250

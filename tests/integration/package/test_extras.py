@@ -9,6 +9,7 @@ import pytest
 from tests.support.environments import install
 
 BRINGS = {
+    "console": "starlette_admin",
     "django": "django",
     "fastapi": "fastapi",
     "metrics": "prometheus_client",

@@ -119,7 +119,7 @@ def test_a_missing_backend_is_named_with_its_app(app, given):
         ("amends_backends", r", did you mean 'amends_backend'\?"),
         (
             "amends_colour",
-            "; known: acknowledged_file, acts_kept, acts_retention, archive, backend, backend_options, backend_use_ssl, compensation_queue, console_url, fast_path, give_up_after, hard_limit_after, health_file, http_key, http_url, key_prefix, max_countdown, monitor_events, namespace, operator, outbox_url, poison_after, remember, retention, shards, sweep_interval, timer_spread, tracebacks, traces, wait_replicas",
+            "; known: acknowledged_file, acts_kept, acts_retention, archive, backend, backend_options, backend_use_ssl, compensation_queue, console, console_url, fast_path, give_up_after, hard_limit_after, health_file, http_key, http_url, key_prefix, max_countdown, monitor_events, namespace, operator, outbox_url, poison_after, remember, retention, shards, sweep_interval, timer_spread, tracebacks, traces, wait_replicas",
         ),
     ],
 )

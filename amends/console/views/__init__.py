@@ -1,0 +1,1 @@
+"""What templates draw: data of the log in words, shares and rows."""
