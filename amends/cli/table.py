@@ -99,7 +99,7 @@ def _line(columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell])
         styled = str(Cell(text, cell.style))
         is_last = k == len(row) - 1 and not column.right
         pieces.append(space + styled if column.right else styled + ("" if is_last else space))
-    return _GAP.join(pieces)
+    return _GAP.join(pieces).rstrip(" ")
 
 
 def paragraph_lines(

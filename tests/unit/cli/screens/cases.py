@@ -44,6 +44,6 @@ CASES: Final = {
     "cancel": ("cancel", "order-1007", *_WHY),
     "pause": ("pause", "f-2002", *_WHY),
     "resume": ("resume", "order-1006", *_WHY),
-    "signal": ("signal", "f-2001", "approval", "--data", '{"granted": true}', "--by", "bob"),
+    "signal": ("signal", "f-2001", "approval", "--data", '{"granted": false}', "--by", "bob"),
     "acts": ("acts",),
 }
