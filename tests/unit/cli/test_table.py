@@ -2,7 +2,7 @@
 
 import click
 
-from amends.cli.table import Cell, Column, table_lines
+from amends.cli.table import Cell, Column, paragraph_lines, table_lines
 
 ROWS = [
     ["order-1", "7", "process_payment"],
@@ -45,13 +45,14 @@ def test_a_style_does_not_count():
 DROPPING = [*COLUMNS[:2], Column("error", may_drop=True)]
 
 
-def test_what_may_drop_has_a_line_of_its_own_where_it_has_no_room():
+def test_what_may_drop_has_lines_of_its_own_where_it_has_no_room():
     lines = [click.unstyle(line) for line in table_lines(DROPPING, ROWS, width=42)]
     assert lines == [
         "id       attempts  error",
         "order-1         7  process_payment",
         "o-2            12",
-        "  a very long error of which nobody wants…",
+        "  a very long error of which nobody wants",
+        "  to read all",
     ]
 
 
@@ -64,7 +65,30 @@ def test_what_may_drop_stays_where_it_has_room():
 def test_a_narrow_terminal_drops_what_it_has_no_room_for():
     lines = [click.unstyle(line) for line in table_lines(DROPPING, ROWS, width=18)]
     assert lines[2:4] == ["order-1         7", "  process_payment"]
-    assert lines[5] == "  a very long err…"
+    assert lines[5:] == ["  a very long", "  error of which", "  nobody wants to", "  read all"]
+
+
+def test_a_text_that_goes_on_and_on_is_cut():
+    rows = [["o", "1", "word " * 90]]
+    *_, before, last = [click.unstyle(line) for line in table_lines(DROPPING, rows, width=42)]
+    assert (before.split()[0], last) == ("word", "  …")
+
+
+def test_a_paragraph_is_broken_between_words_and_hangs():
+    pieces = [
+        Cell("  error", {"dim": True}),
+        Cell("  a/very/long/path/of/an/endpoint does not answer"),
+    ]
+    lines = [click.unstyle(line) for line in paragraph_lines(pieces, width=30, hang=9)]
+    assert lines == [
+        "  error",
+        "         a/very/long/path/of/an/endpoint",
+        "         does not answer",
+    ]
+
+
+def test_without_a_width_a_paragraph_is_one_line():
+    assert len(paragraph_lines([Cell("word " * 90)], width=None)) == 1
 
 
 def test_an_empty_cell_has_no_style():
