@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from amends_commands import _COMMANDS, saga
 from tests.unit.cli.screens.cases import CASES
-from tests.unit.cli.screens.world import NOON, a_day_at_the_shop
+from tests.unit.cli.screens.world import BREAKERS, NOON, a_day_at_the_shop
 
 FOLDER = Path(__file__).parent
 PROGRAM = ["/opt/shop/bin/celery", "-A", "shop.tasks", "saga"]
@@ -26,13 +26,14 @@ pytestmark = pytest.mark.xdist_group("screens")
 
 def shown(width):
     """Type every command on one log, and return what each shows, by name."""
-    with pytest.MonkeyPatch.context() as patched, a_day_at_the_shop() as app:
+    with pytest.MonkeyPatch.context() as patched, a_day_at_the_shop() as (app, clock):
         for module in ("output", "command"):
             patched.setattr(f"amends.cli.{module}.columns_of", lambda _: width)
         patched.setattr(
             "amends.cli.breakers.text.time", SimpleNamespace(time=lambda: NOON + 3600.0)
         )
         patched.setattr("amends.cli.pauses.text.time", lambda: NOON + 3600.0)
+        patched.setattr("amends.breaker.definition._defined", BREAKERS)  # not those of other tests
         patched.setenv("COLUMNS", str(width))
         screens = {}
         for name, words in CASES.items():
@@ -40,6 +41,7 @@ def shown(width):
             given = CLIContext(app=app, no_color=True, workdir=None)
             ended = CliRunner().invoke(saga, words, obj=given, prog_name="celery saga")
             assert ended.exit_code != 70, ended.output
+            clock.advance(1.0)
             typed = " ".join(["$ celery -A shop.tasks saga", *words])
             screens[name] = f"{typed}\n{ended.output}[{ended.exit_code}]\n"
         return screens

@@ -10,6 +10,7 @@ from celery import Celery
 from celery.app import app_or_default
 
 from amends.testing import Rehearsal
+from amends.testing.clock import Clock
 from sagas.fulfilment import fulfilment_saga
 from sagas.invoice import invoice_saga
 from sagas.order import order_saga
@@ -18,10 +19,11 @@ from tasks.bank import Authorization, Capture
 from tasks.inventory import Reservation
 from tasks.invoicing import Invoice
 from tasks.orders import Fulfilment, Item, Order, OrderItem, Parcel
-from tasks.payment import InsufficientFunds, Payment
+from tasks.payment import InsufficientFunds, Payment, primary
 from tasks.risk import RiskScore
 from tasks.shipping import Shipment, UndeliverableAddress, shipping
 
+BREAKERS: Final = {each.name: each for each in (primary, shipping)}
 NOON: Final = 1_772_366_400.0  # 2026-03-01 12:00 UTC
 LONG_ID: Final = "3f0d6c1e-9a54-4b7e-8a44-0f5c2b9d7e10"
 CUT: Final = ConnectionError(
@@ -78,12 +80,12 @@ def fulfilment_of(order_id: str, price: str) -> Fulfilment:
 
 
 @contextmanager
-def a_day_at_the_shop() -> Iterator[Celery]:
-    """Give an app whose log has a saga of each standing, and make it current."""
+def a_day_at_the_shop() -> Iterator[tuple[Celery, Clock]]:
+    """Give an app whose log has a saga of each standing, made current, and the log's clock."""
     random.seed(1)  # retries are spread by chance
     with Rehearsal(now=NOON) as rehearsal:
         _Day(rehearsal).play()
-        yield app_or_default()
+        yield app_or_default(), rehearsal.clock
 
 
 class _Day:
