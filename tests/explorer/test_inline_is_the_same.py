@@ -27,6 +27,7 @@ PAIRS = [
 # Who it was, and how late a sweep came, which is as long as the machine takes.
 CHANCE = re.compile(r"[0-9a-f]{12}:\d+:[\w.]*|given up after \d+ s")
 # Who sent, claimed and acted, and how often; the definition says which way the saga goes.
+WHEN_AND_WHERE = {"at", "until", "queued", "worker", "pid"}
 OWN = {"definition", "messages", "dispatches", "act", "advance"}
 MISHAPS = st.sampled_from(
     [succeed, refuse, do_nothing, lose_the_reply, die_before, die_after, hang_after, be_paused]
@@ -48,7 +49,7 @@ def told(run):
     history = [
         CHANCE.sub(
             "CHANCE",
-            repr({name: value for name, value in event.items() if name not in ("at", "until")}),
+            repr({name: value for name, value in event.items() if name not in WHEN_AND_WHERE}),
         )
         for event in run.end.history
     ]
