@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ SHARDS: Final = 2
 LAY: Final = 30_000  # ms that the log lay before it is finished
 WITHIN: Final = 100.0  # seconds
 ENDED: Final = ("completed", "compensated")
+NEW: Final = {"frame", "undo_frame"}  # in a snapshot since the release before
 PARKED: Final = ("no worker knows", "its input")
 
 
@@ -61,10 +62,14 @@ def load(url: str, contents: Mapping[str, Any]) -> None:
     fixture.write_database(fixture.client_of(url, fixture.BROKER), contents["broker"], now)
 
 
+def _with_what_was(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in members if name not in NEW}
+
+
 def seen(saga_id: str, saga: str) -> Any:
-    """Return what is read of a saga, and of its history."""
+    """Return what is read of a saga, and of its history, as far as the release before reads it too."""
     handle: Handle[Any] = SAGAS[saga].get(saga_id)
-    snapshot = dataclasses.asdict(handle.snapshot())
+    snapshot = dataclasses.asdict(handle.snapshot(), dict_factory=_with_what_was)
     events = [[each.name, each.record, each.count] for each in handle.history()]
     return json.loads(json.dumps({**snapshot, "events": events}))
 

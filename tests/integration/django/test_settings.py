@@ -20,6 +20,10 @@ GIVEN = {
     "retention": 90.0,
     "remember": 900.0,
     "archive": "shop.archive:archive",
+    "acts_kept": 7,
+    "acts_retention": 60.0,
+    "operator": "SSO_USER",
+    "tracebacks": True,
     "monitor_events": False,
     "health_file": "/tmp/health",  # noqa: S108 - a text
     "acknowledged_file": "/tmp/acknowledged",  # noqa: S108 - a text
@@ -27,6 +31,7 @@ GIVEN = {
     "fast_path": False,
     "traces": False,
     "outbox_url": "django://default",
+    "console": {"users": "/etc/amends/users"},
     "console_url": "https://console.example",
     "http_url": "https://shop.example/links",
     "http_key": ["k" * 32, "l" * 32],
