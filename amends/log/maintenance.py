@@ -211,10 +211,10 @@ class Maintenance:
         _, entries, counters = paused.read_shards(self._store)
         self.note_paused([saga_id for saga_id, _ in entries[: paused.BATCH]])
         for shard, counts in enumerate(counters):
-            noted, pauses = paused.noted_pauses(counts), paused.pauses(counts)
-            if noted != pauses:
+            pauses = paused.pauses(counts)
+            if paused.noted_pauses(counts) != pauses:
                 self.note_paused(paused.paused_of(self._store, shard))
-                self.note_pauses(shard, noted=noted, pauses=pauses)
+                self.note_pauses(shard, pauses=pauses)
 
     def note_paused(self, saga_ids: Sequence[str]) -> None:
         """Put each of these sagas into its shard's set of paused ones, or take it out."""
@@ -226,14 +226,9 @@ class Maintenance:
             ]
             store.call_many("note_paused", calls)
 
-    def note_pauses(self, shard: int, *, noted: int, pauses: int) -> None:
-        """Note how many pauses a shard's set knows of, unless that changed meanwhile.
-
-        noted: how many it knew of before.
-        pauses: how many there were then.
-        """
-        keys = [self._store.counters_key(shard)]
-        self._store.call_many("note_pauses", [(keys, [noted, pauses])])
+    def note_pauses(self, shard: int, *, pauses: int) -> None:
+        """Note how many pauses a shard's set knows of: as many as there were before its live sagas were looked at."""
+        self._store.call_many("note_pauses", [([self._store.counters_key(shard)], [pauses])])
 
     def denied_commands(self) -> list[str]:
         """Return the commands of the scripts that this log's user may not run. Nothing is left of the trial."""

@@ -62,10 +62,16 @@ def test_so_it_is_of_one_that_was_open(define, commands, let_it_pass):
     assert cost == ({"time": 1, "hmget": 1, "hdel": 1}, 2)
 
 
-def test_a_rejected_call_is_one_round_trip_at_most(define, commands):
+def test_a_rejected_call_waits_for_one_round_trip_at_most_and_is_told_without_waiting(
+    define, commands
+):
+    """What it tells, as a success does, is sent once a second at most."""
     payments = define()
     fail(payments, 3)
     assert commands(lambda: be_rejected(payments)) == ({}, 0)
+    payments._gate().forget()
+    told = {"time": 1, "hmget": 1, "hincrby": 1}
+    assert commands(lambda: be_rejected(payments)) == (told, 2)
     payments._gate().forget()
     assert commands(lambda: be_rejected(payments)) == ({"time": 1, "hmget": 1}, 1)
 

@@ -72,3 +72,12 @@ def test_it_is_held_for_a_part_of_its_time_at_most(monkeypatch):
     with pytest.raises(CircuitOpenError):
         Guard(breaker=breaker, on_open="defer").acquire(("id", 0), longest=1.0, limit=0.5)
     assert slept == [0.25]
+
+
+def test_one_that_is_forced_open_is_asked_again_before_its_time_is_over(longest):
+    """An operator may let go of it at any time."""
+    breaker = CircuitBreaker("guard-forced", failure_on=(OSError,), reset_timeout=20.0)
+    guard = Guard(breaker=breaker, on_open="defer")
+    assert guard.wait(CircuitOpenError("guard-forced", "forced_open", 1800.0), 0) == 21.0
+    assert guard.wait(CircuitOpenError("guard-forced", "forced_open", 5.0), 0) == 6.0
+    assert guard.wait(CircuitOpenError("guard-forced", "open", 1800.0), 0) == 1801.0

@@ -59,9 +59,9 @@ class Bench:
         for _ in range(times):
             self.acquire(gate).failure(OSError("down"))
 
-    def rejection(self, gate=None):
+    def rejection(self, gate=None, token="t"):
         with pytest.raises(CircuitOpenError) as raised:
-            self.acquire(gate)
+            self.acquire(gate, token=token)
         return raised.value.state, round(raised.value.retry_after, 3)
 
     def go_away(self):
@@ -361,3 +361,16 @@ def test_one_that_is_forced_open_for_a_time_ends_while_redis_is_away():
     assert bench.rejection() == ("forced_open", 1.0)
     bench.clock.advance(2)
     bench.acquire().success()
+
+
+def test_a_half_open_circuit_that_each_call_asks_is_told_once_a_second_too():
+    bench = Bench()
+    bench.fail(3)
+    bench.clock.advance(60)
+    bench.acquire(token="probe")
+    for _ in range(50):
+        bench.rejection()
+    assert refused_in_redis(bench) == 1
+    bench.clock.advance(1)
+    bench.rejection()
+    assert refused_in_redis(bench) == 51

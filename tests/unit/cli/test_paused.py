@@ -156,7 +156,7 @@ def test_a_pause_says_when_the_deadline_comes_and_what_it_does(run, moves):
     shown = run("pause", "v-1", *WHY)
     assert shown.exit_code == Exit.OK
     assert re.search(
-        r"Its deadline comes in (10m|9m \d+s), at [\d:]+Z, paused or not:\n", shown.stdout
+        r"Its deadline comes in (10m|9m \d+s), at [-\d: ]+Z, paused or not:\n", shown.stdout
     )
     assert "it turns back then" in shown.stdout
     assert "begin once it is resumed." in shown.stdout
