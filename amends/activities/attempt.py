@@ -13,12 +13,11 @@ from celery.utils.log import get_task_logger
 
 from amends.activities import coroutines
 from amends.activities.context import CURRENT, Context, Undoes, Verifies
-from amends.activities.failure_record import failure_json
 from amends.activities.greenlets import check_pool
 from amends.activities.guard import Caller, GuardedCall
 from amends.activities.log_retry import interrupts, retry_until_written
 from amends.activities.protocol import Call, Definition, Ended
-from amends.activities.raised import as_told, ends_process, for_celery, is_unknown
+from amends.activities.raised import as_told, ends_process, failure_json, for_celery, is_unknown
 from amends.activities.soft_limit import soft_limit
 from amends.activities.wait_links import WaitLinks
 from amends.backend.outage_lines import OUTAGE

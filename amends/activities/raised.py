@@ -1,21 +1,26 @@
-"""What an activity raised: whose end it is, and what Celery may have of it."""
+"""What an activity raised: whose end it is, what the log keeps of it, and what Celery may have of it."""
 
 import pickle
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback  # type: ignore[attr-defined]
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
+from celery import current_app
 from celery.exceptions import Retry, SoftTimeLimitExceeded, TaskPredicate
 from kombu.utils.encoding import safe_repr
+from pydantic_core import to_json
 
 from amends.activities.soft_limit import timed_out
-from amends.definition.serialization import message_of, type_name, without_values
-from amends.errors import ActivityError, NotDone, Refused
+from amends.backend.settings import settings_of
+from amends.definition.error_origin import frame_of, traceback_of
+from amends.definition.serialization import error_members, message_of, type_name, without_values
+from amends.errors import ActivityError, ConfigurationError, NotDone, Refused
 
 LARGEST: Final = 64 * 1024
 """Bytes, pickled, and characters of text that an error may have to reach Celery as it is."""
@@ -55,6 +60,25 @@ def is_killed_greenlet(error: BaseException) -> bool:
 def is_unknown(error: BaseException) -> bool:
     """Tell whether nobody knows if an attempt that ended so took effect."""
     return not isinstance(error, Refused | NotDone)
+
+
+def failure_json(error: BaseException, function: Callable[..., Any]) -> str:
+    """Write the error of an attempt for the log: as `error_json` does, with the ``frame`` that raised it.
+
+    function: the activity's, whose package is the application's.
+
+    With `amends_tracebacks` the ``traceback`` is in it too.
+    """
+    members = error_members(error)
+    frame = frame_of(error, str(getattr(function, "__module__", "")).partition(".")[0])
+    if frame is not None:
+        members["frame"] = frame
+        with suppress(
+            ConfigurationError
+        ):  # the failure is recorded whatever the settings are by now
+            if settings_of(current_app).tracebacks:
+                members["traceback"] = traceback_of(error)
+    return to_json(members).decode()
 
 
 def as_told(error: BaseException, *, limit: float, took: float) -> BaseException:

@@ -126,9 +126,8 @@ def _lost_row(lost: LostWrite) -> list[Cell | str]:
 def _print(output: Output, diagnosis: Diagnosis, *, verbose: bool) -> None:
     fine = diagnosis.of(Severity.OK)
     if fine and not verbose:
-        output.line(
-            f"{len(fine)} checks found nothing: --verbose lists them.", **_STYLES[Severity.OK]
-        )
+        checks = "1 check" if len(fine) == 1 else f"{len(fine)} checks"
+        output.line(f"{checks} found nothing wrong: --verbose lists them.", **_STYLES[Severity.OK])
     for severity in reversed(Severity):  # errors last: they are what a terminal shows
         for finding in diagnosis.of(severity):
             if verbose or severity is not Severity.OK:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, Self
 from amends.definition.serialization import canonical_json, json_members
 from amends.definition.states import SagaStatus
 from amends.errors import ActRefused, LogUnavailable, SagaError, UnknownSaga
-from amends.log.acts.act import ActsKept, act_members
+from amends.log.acts.act import LONGEST, ActsKept
 from amends.log.answers import AtRest, Continuation, read_continuation
 from amends.log.queries.remembered_sagas import unknown_saga
 from amends.log.repetition import ask_again
@@ -93,7 +93,7 @@ class SagaControl:
         acts: how many acts the list of acts keeps, and for how long; None: these acts are not listed.
         """
         self._store = store
-        self._acts = acts
+        self._kept = acts.of_shard(store.shards) if acts else None
 
     @property
     def unlisted(self) -> Self:
@@ -211,10 +211,11 @@ class SagaControl:
         keys = [*store.keys_of(saga_id), store.acts_key(shard)]
         if name == "pause_saga":
             keys.append(store.paused_key(shard))
-        if self._acts is not None:
+        if self._kept is not None:
             what = {"step": arguments[0]} if name == "skip_step" else {}
-            entry = act_members(name.partition("_")[0], actor, saga=saga_id, **what)
-            listed = [entry, *self._acts.of_shard(store.shards)]
+            signed = {each: text[:LONGEST] for each, text in actor.items()}
+            act = {"act": name.partition("_")[0], **signed, "saga": saga_id, **what}
+            listed = [json_members(act), *self._kept]
         known = "" if seen is None else str(seen)
         return keys, [saga_id, token, json_members(actor), known, *listed, *arguments]
 

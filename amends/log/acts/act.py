@@ -11,7 +11,8 @@ from amends.definition.serialization import json_members
 SILENT_AFTER: Final = 60.0
 """Seconds without news after which a bulk act that did not end counts as interrupted. Who runs one tells of it more often."""
 
-_LONGEST: Final = 500  # characters of a reason, or of a name; a saga's history has all of them
+LONGEST: Final = 500
+"""Characters of a reason, or of a name; a saga's history has all of them."""
 
 
 class ActsKept(NamedTuple):
@@ -168,7 +169,7 @@ def act_members(act: str, actor: Mapping[str, str], **what: Any) -> str:
     actor: ``by`` and ``why``, as far as they are given.
     what: what it is on.
     """
-    signed = {name: text[:_LONGEST] for name, text in actor.items()}
+    signed = {name: text[:LONGEST] for name, text in actor.items()}
     return json_members({"act": act, **signed, **what})
 
 

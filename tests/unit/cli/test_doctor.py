@@ -54,17 +54,23 @@ def test_an_error_is_for_a_person_and_a_warning_only_if_one_says_so(
 
 def test_what_is_wrong_is_told_with_its_place_and_what_to_do(run, found):
     found(QUEUE, MEMORY, FINE)
-    assert run("doctor").stdout.splitlines() == [
-        "error    queues.unconsumed          no worker consumes undo",
-        "         where: undo",
-        "         do:    start one",
+    *told, _, counts = run("doctor").stdout.splitlines()
+    assert told == [
+        "1 check found nothing wrong: --verbose lists them.",
         "warning  log.memory                 hardly any room is left",
         "         where: redis://log/1",
         "         do:    give it more",
-        "ok       log.fsync                  every write is synced",
-        "",
-        "error 1, warning 1, ok 1",
+        "error    queues.unconsumed          no worker consumes undo",
+        "         where: undo",
+        "         do:    start one",
     ]
+    assert counts == "error 1, warning 1, ok 1"
+
+
+def test_what_is_fine_is_listed_if_one_asks(run, found):
+    found(QUEUE, FINE)
+    first, *_ = run("doctor", "--verbose").stdout.splitlines()
+    assert first == "ok       log.fsync                  every write is synced"
 
 
 def test_programs_get_one_document(run, found):

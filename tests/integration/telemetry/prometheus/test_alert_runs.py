@@ -46,11 +46,14 @@ class Yes(BaseModel):
     yes: bool
 
 
-asked_saga = Saga("asked", input=Person, output=Met, steps=[Wait("answer", Yes)])
-timed_saga = Saga("timed", input=Person, output=Met, steps=[Delay(24 * HOUR, name="a_day")])
-due_saga = Saga("due", input=Person, output=Met, timeout=HOUR / 2, steps=[Wait("answer", Yes)])
+asked_saga = Saga("film_asked", input=Person, output=Met, steps=[Wait("answer", Yes)])
+timed_saga = Saga("film_timed", input=Person, output=Met, steps=[Delay(24 * HOUR, name="a_day")])
+due_saga = Saga("film_due", input=Person, output=Met, timeout=HOUR / 2, steps=[Wait("answer", Yes)])
 parent_saga = Saga(
-    "parent", input=Person, output=Met, steps=[Child(asked_saga, inputs={"name": "input.name"})]
+    "film_parent",
+    input=Person,
+    output=Met,
+    steps=[Child(asked_saga, inputs={"name": "input.name"})],
 )
 
 
@@ -145,6 +148,18 @@ def test_a_paused_saga_whose_deadline_comes_is_a_warning(promtool):
         rehearsal.run(due_saga, ADA, within=0).pause()
         film.shoot(20)
         film.judge(promtool, fires=["PausedSagaMeetsItsDeadline"], silent=["SagaPausedForLong"])
+
+
+def test_an_archive_that_takes_nothing_is_a_warning(film, promtool, log):
+    def fault():
+        log.archiving.note_archived("t", sagas=0, error="OSError: the disk is full")
+        client = view_of(log).client
+        (key,) = client.scan_iter("*{archive}")
+        for name, value in client.hgetall(key).items():
+            if value.isdigit() and int(value) > HOUR * 1000:  # a moment
+                client.hincrby(key, name, -round(HOUR * 1000))
+
+    film.of(fault).judge(promtool, fires=["ArchiveFails"])
 
 
 PLANNED: dict[str, Callable[[Rehearsal], object]] = {

@@ -19,11 +19,10 @@ from tasks.bank import Authorization, Capture
 from tasks.inventory import Reservation
 from tasks.invoicing import Invoice
 from tasks.orders import Fulfilment, Item, Order, OrderItem, Parcel
-from tasks.payment import InsufficientFunds, Payment, primary
+from tasks.payment import InsufficientFunds, Payment
 from tasks.risk import RiskScore
 from tasks.shipping import Shipment, UndeliverableAddress, shipping
 
-BREAKERS: Final = {each.name: each for each in (primary, shipping)}
 NOON: Final = 1_772_366_400.0  # 2026-03-01 12:00 UTC
 LONG_ID: Final = "3f0d6c1e-9a54-4b7e-8a44-0f5c2b9d7e10"
 CUT: Final = ConnectionError(
