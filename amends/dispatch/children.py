@@ -102,6 +102,8 @@ def tell_parent(app: Celery, saga_id: str, ended: Ended) -> bool:
     """Tell the parent of a saga that this has ended. Returns whether the parent goes on."""
     log = log_of(app)
     child = log.read_saga(saga_id)
+    if child.status not in ENDED:  # its parent turned it since, and is told when it ends again
+        return False
     follows = _tell(log, child, ended.parent, ended.path)
     log.release_saga(saga_id, child.status)
     return isinstance(follows, Advance)

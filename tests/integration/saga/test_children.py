@@ -18,6 +18,8 @@ from amends import (
     Step,
 )
 from amends.dispatch import children, coordinator
+from amends.dispatch.messages import send_advance
+from amends.log.in_flight import Ended
 from amends.log.queries.acts import ActQuery, find_acts
 from tests.support.engine_saga import Job, succeed, without_effect
 from tests.support.eventually import eventually
@@ -236,6 +238,20 @@ def test_children_of_items_are_undone_and_those_that_run_are_cancelled(
 
 
 # What goes wrong between them
+
+
+def test_an_end_that_is_told_after_the_child_was_turned_hides_no_other(
+    work, app, log, saga_id, dispatch
+):
+    handle, child = begin(BILLED[dispatch], saga_id), f"{saga_id}.invoice"
+    handle.wait(timeout=60)
+    follows = log.turn_saga(child, error='{"type":"ParentTurnedBack","message":"no"}')
+    itinerary = log.read_saga(child).itinerary
+    told = Ended(itinerary=itinerary, parent=saga_id, path="invoice", app="")
+    assert not children.tell_parent(app, child, told)
+    assert view_of(log).client.hget(view_of(log).saga_key(child), "awaited") == "p|0|-"
+    send_advance(app, child, follows.number)
+    eventually(lambda: amends.get(child).status == "compensated")
 
 
 def test_an_end_that_nobody_told_is_found_by_a_sweep(
