@@ -32,6 +32,10 @@ def cost(app, client, monkeypatch):
         return send(connection, *arguments, **options)
 
     def measure():
+        # Sources are read at once, so that one may open a connection anew: that is no cost of a scrape.
+        return min(measure_once() for _ in range(3))
+
+    def measure_once():
         list(collector.collect())  # it connects
         with monkeypatch.context() as patched:
             patched.setattr(AbstractConnection, "send_packed_command", counting)
