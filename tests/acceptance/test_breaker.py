@@ -62,7 +62,7 @@ def test_an_open_circuit_fails_the_external_call_at_once_and_says_so(guarded):
     external.force_open(by="the tests", why="to see it")
     result = external_call_saga.start(ExternalCall(payload={"question": 42})).wait(timeout=60)
     assert result.outcome == "call_failed"
-    assert result.error.startswith("CircuitOpenError: circuit 'external' is forced_open")
+    assert result.error.startswith("CircuitOpenError: circuit 'external' is forced open: ")
     assert calls(guarded, "external") == {}
 
 
